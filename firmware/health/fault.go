@@ -1,0 +1,125 @@
+package health
+
+import (
+	"fmt"
+	"io"
+	"time"
+)
+
+// Fault is one thing that can be wrong with a unit. Its number is its bit in
+// the fault word of the register map and never changes meaning.
+type Fault uint8
+
+const (
+	CameraLost Fault = iota
+	CameraFrozen
+	CameraDark
+	InferenceFailed
+	TooSlow
+	AcceleratorLost
+	ModelRefused
+	ConfigRefused
+	OutputMismatch
+	SerialLost
+	Overheated
+	StorageFailed
+	SelfTestFailed
+	InputStuck
+	HostLost
+	Internal
+	faults // how many
+)
+
+// Effect is what a fault does to the unit's outputs.
+type Effect uint8
+
+const (
+	// Degrades: results still flow and may be trusted; the fault output and the
+	// fault word show it, everything else goes on.
+	Degrades Effect = iota
+	// Stops: no result may be trusted. Readings are Unknown, the healthy line
+	// stops toggling, the watchdog is no longer petted unless the way back is
+	// the unit's own, and alarm outputs go to their fail value.
+	Stops
+)
+
+// Info describes a fault: the row of the table that docs/faults.md shows.
+type Info struct {
+	Code   string // as an operator reads it: F01
+	Name   string
+	Text   string // what is wrong, in words for who stands before the unit
+	Effect Effect
+	// Detect is the longest time from the cause to the fault being set, with
+	// the default settings of [health]. Alarm outputs follow within 500 ms.
+	Detect time.Duration
+	Back   string // how it ends
+}
+
+var table = [faults]Info{
+	CameraLost:      {"F01", "camera lost", "no frames come from the camera: unplugged, taken by another program, or no permission", Stops, 1500 * time.Millisecond, "by itself: the camera is opened again, after 0.25 s, then ever longer up to 5 s"},
+	CameraFrozen:    {"F02", "picture frozen", "the camera sends the same picture again and again", Stops, 3500 * time.Millisecond, "by itself with the first picture that differs; the camera is opened again every 5 s until then"},
+	CameraDark:      {"F03", "picture dark or blocked", "the picture is black, white or without any contrast: light off, lens covered or blinded", Stops, 2500 * time.Millisecond, "by itself with the first usable picture"},
+	InferenceFailed: {"F04", "inference failed", "the network could not be run on a frame", Stops, 500 * time.Millisecond, "by itself: the network is loaded again, after 0.25 s, then ever longer up to 5 s"},
+	TooSlow:         {"F05", "too slow", "fewer results a second than health.min_rate: too hot, too busy, or too large a picture", Degrades, 6 * time.Second, "by itself when the rate is back"},
+	AcceleratorLost: {"F06", "accelerator lost", "the accelerator that the config names is not there or answers wrongly; the processor does its work", Degrades, 500 * time.Millisecond, "at the next start, or when a reload opens it again"},
+	ModelRefused:    {"F07", "model refused", "the network's file is damaged, is not the one its card names, or does not give its known answer", Stops, 500 * time.Millisecond, "put the right file there; the unit tries again by itself"},
+	ConfigRefused:   {"F08", "config refused", "a changed config has an error; the one before it stays in force", Degrades, 500 * time.Millisecond, "correct it and reload"},
+	OutputMismatch:  {"F09", "output mismatch", "a line does not read back what it was set to, or cannot be set", Degrades, 1 * time.Second, "by itself when the line can be set again; look for a short or a second user of the line"},
+	SerialLost:      {"F10", "serial port lost", "the serial port to the PLC cannot be opened or used", Degrades, 1 * time.Second, "by itself: the port is opened again, after 0.25 s, then ever longer up to 5 s"},
+	Overheated:      {"F11", "too hot or supply too low", "the processor is above health.max_temperature, or the board reports under-voltage", Degrades, 11 * time.Second, "by itself, 5 °C below the limit; mind cooling and power supply"},
+	StorageFailed:   {"F12", "storage failed", "the state folder cannot be written: full, read-only or failing; alarm states and events are kept in memory", Degrades, 1 * time.Second, "by itself: all that was kept is written when the disk takes it"},
+	SelfTestFailed:  {"F13", "self-test failed", "a part did not pass its test at start", Degrades, 500 * time.Millisecond, "at the next start that passes"},
+	InputStuck:      {"F14", "input stuck", "an input is active for longer than a person would hold it", Degrades, 500 * time.Millisecond, "by itself when the input is released (detected after the input's stuck_after)"},
+	HostLost:        {"F15", "host heartbeat lost", "the PLC no longer changes its heartbeat register", Degrades, 500 * time.Millisecond, "by itself with the next change (detected after modbus.host_timeout)"},
+	Internal:        {"F16", "internal error", "a part of the program failed and was started again", Stops, 500 * time.Millisecond, "by itself; the journal has the cause: report it"},
+}
+
+// Info gives a fault's row of the table.
+func (f Fault) Info() Info {
+	if f >= faults {
+		return Info{Code: "F??", Name: fmt.Sprintf("fault %d", uint8(f))}
+	}
+	return table[f]
+}
+
+func (f Fault) String() string { return f.Info().Name }
+
+// Bit is the fault's bit in the fault word.
+func (f Fault) Bit() uint16 { return 1 << f }
+
+// Faults lists every fault in the order of its bit.
+func Faults() []Fault {
+	all := make([]Fault, faults)
+	for i := range all {
+		all[i] = Fault(i)
+	}
+	return all
+}
+
+// WriteDocument writes the fault table as Markdown.
+func WriteDocument(w io.Writer) error {
+	_, err := fmt.Fprint(w, `# Faults
+
+What can be wrong with a unit, how long it takes to know, what the outputs do and how it ends.
+Written by `+"`make generate`"+` from the table in firmware/health; times are with the default settings.
+
+A fault that *stops* means that no result may be trusted: readings are Unknown, the healthy line no longer
+toggles and alarm outputs go to their fail value within 500 ms of the time to detect. A fault that *degrades*
+is shown by the fault output and the fault word; the unit goes on.
+
+| code | bit | fault | what it means | effect | detected within | how it ends |
+|---|---|---|---|---|---|---|
+`)
+	for _, f := range Faults() {
+		if err != nil {
+			return err
+		}
+		i := f.Info()
+		effect := "degrades"
+		if i.Effect == Stops {
+			effect = "**stops**"
+		}
+		_, err = fmt.Fprintf(w, "| %s | %d | %s | %s | %s | %g s | %s |\n", i.Code, f, i.Name, i.Text, effect, i.Detect.Seconds(), i.Back)
+	}
+	return err
+}

@@ -1,0 +1,156 @@
+package health
+
+import (
+	"net"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+)
+
+const s = time.Second
+
+func TestTrustNeedsFreshResultsAndNoStop(t *testing.T) {
+	var told []string
+	m := New(s, func(f Fault, began bool, detail string) {
+		told = append(told, f.String()+strconv.FormatBool(began)+detail)
+	})
+	if m.Trusted(0) {
+		t.Error("trusted before any result")
+	}
+	m.Result(10 * s)
+	if !m.Trusted(11*s) || m.Trusted(11*s+1) {
+		t.Error("a result counts for exactly the stale time")
+	}
+	m.Begin(StorageFailed, 10*s, "disk full")
+	if !m.Trusted(10 * s) {
+		t.Error("a fault that degrades took the trust away")
+	}
+	m.Begin(CameraDark, 10*s, "black")
+	m.Begin(CameraDark, 11*s, "blacker")
+	if m.Trusted(10 * s) {
+		t.Error("trusted in the dark")
+	}
+	if l := m.List(nil); len(l) != 2 || l[0] != (Active{CameraDark, 10 * s, "black"}) || l[1].Fault != StorageFailed {
+		t.Errorf("list %v", l)
+	}
+	if m.Word() != CameraDark.Bit()|StorageFailed.Bit() {
+		t.Errorf("word %04x", m.Word())
+	}
+	m.End(CameraDark)
+	m.End(CameraDark)
+	if !m.Trusted(10*s) || m.On(CameraDark) {
+		t.Error("the ended fault still stops")
+	}
+	want := []string{"storage failedtruedisk full", "picture dark or blockedtrueblack", "picture dark or blockedfalseblack"}
+	if len(told) != 3 || told[0] != want[0] || told[1] != want[1] || told[2] != want[2] {
+		t.Errorf("told %q", told)
+	}
+}
+
+func TestTableIsWhole(t *testing.T) {
+	codes := map[string]bool{}
+	for _, f := range Faults() {
+		i := f.Info()
+		if i.Code == "" || i.Name == "" || i.Text == "" || i.Detect <= 0 || i.Back == "" || codes[i.Code] {
+			t.Errorf("fault %d: %+v", f, i)
+		}
+		codes[i.Code] = true
+	}
+	if faults > 16 {
+		t.Error("the fault word has 16 bits")
+	}
+}
+
+func TestHeldFrozenRateBackoff(t *testing.T) {
+	h := Held{For: 2 * s}
+	for _, c := range []struct {
+		at        time.Duration
+		cause, on bool
+	}{{1 * s, true, false}, {2 * s, true, false}, {3 * s, true, true}, {4 * s, false, false}, {5 * s, true, false}} {
+		if got := h.Update(c.cause, c.at); got != c.on {
+			t.Errorf("held at %v: %v", c.at, got)
+		}
+	}
+	f := Frozen{Held: Held{For: s}}
+	for i, c := range []struct {
+		hash uint64
+		on   bool
+	}{{7, false}, {7, false}, {7, true}, {8, false}, {8, false}, {8, true}} {
+		if got := f.Update(c.hash, time.Duration(i+1)*s); got != c.on {
+			t.Errorf("frozen %d: %v", i, got)
+		}
+	}
+	r := Rate{Window: 2 * s}
+	r.Update(2 * s)
+	for i := 0; i < 30; i++ {
+		r.Event()
+	}
+	if rate, ok := r.Update(4 * s); !ok || rate != 15 {
+		t.Errorf("rate %v %v", rate, ok)
+	}
+	b := Backoff{First: s, Most: 5 * s}
+	for _, want := range []time.Duration{s, 2 * s, 4 * s, 5 * s, 5 * s} {
+		if got := b.Next(); got != want {
+			t.Errorf("backoff %v, want %v", got, want)
+		}
+	}
+	b.Reset()
+	if b.Next() != s {
+		t.Error("backoff not reset")
+	}
+}
+
+func TestClockJump(t *testing.T) {
+	c := ClockJump{Limit: 2 * s}
+	wall := time.Unix(1000, 0)
+	for i, step := range []struct{ wall, jump time.Duration }{{0, 0}, {s, 0}, {3601 * s, 3599 * s}, {3602 * s, 0}, {3 * s, -3600 * s}} {
+		if got := c.Update(wall.Add(step.wall), time.Duration(i)*s); got != step.jump {
+			t.Errorf("step %d: jump %v, want %v", i, got, step.jump)
+		}
+	}
+}
+
+func TestNotifySpeaksToTheManager(t *testing.T) {
+	t.Setenv("NOTIFY_SOCKET", "")
+	if n, err := Notify(); n != nil || err != nil || n.Send("READY=1") != nil || n.Close() != nil {
+		t.Error("without a manager nothing should happen")
+	}
+	path := filepath.Join(t.TempDir(), "notify")
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	t.Setenv("NOTIFY_SOCKET", path)
+	n, err := Notify()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	if err := n.Send("WATCHDOG=1"); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 64)
+	k, err := l.Read(b)
+	if err != nil || string(b[:k]) != "WATCHDOG=1" {
+		t.Errorf("got %q %v", b[:k], err)
+	}
+	t.Setenv("NOTIFY_SOCKET", path+"-none")
+	if _, err := Notify(); err == nil {
+		t.Error("no error for a socket that is not there")
+	}
+}
+
+func TestKeepAlive(t *testing.T) {
+	for _, c := range []struct {
+		usec, pid string
+		want      time.Duration
+	}{{"", "", 0}, {"x", "", 0}, {"-5", "", 0}, {"2000000", "", 2 * s}, {"2000000", "1", 0}} {
+		t.Setenv("WATCHDOG_USEC", c.usec)
+		t.Setenv("WATCHDOG_PID", c.pid)
+		if got := KeepAlive(); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}

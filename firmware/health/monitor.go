@@ -1,0 +1,141 @@
+// Package health knows whether fresh results flow and what is wrong if they
+// don't. It alone gates the healthy line, the watchdog and systemd's keep-alive,
+// so that none of them can be kept going by a timer while the pipeline stands.
+//
+// All times are monotonic, as durations since any fixed moment of the caller's.
+package health
+
+import (
+	"sync"
+	"time"
+)
+
+// Monitor collects faults and results. It may be used from any goroutine.
+type Monitor struct {
+	stale time.Duration
+	// changed is told of each fault that begins or ends, outside the lock.
+	changed func(f Fault, began bool, detail string)
+
+	mu      sync.Mutex // covers the fields below
+	active  [faults]Active
+	word    uint16
+	result  time.Duration // when the last result came out of the pipeline
+	results uint64
+}
+
+// Active is a fault that is on.
+type Active struct {
+	Fault  Fault
+	Since  time.Duration
+	Detail string // the error that set it
+}
+
+// New gives a monitor for which a result older than stale is no result.
+// changed may be nil.
+func New(stale time.Duration, changed func(f Fault, began bool, detail string)) *Monitor {
+	if changed == nil {
+		changed = func(Fault, bool, string) {}
+	}
+	return &Monitor{stale: stale, changed: changed}
+}
+
+// Begin sets a fault. Setting one that is on keeps its start and its detail.
+func (m *Monitor) Begin(f Fault, now time.Duration, detail string) {
+	m.mu.Lock()
+	was := m.word&f.Bit() != 0
+	if !was {
+		m.word |= f.Bit()
+		m.active[f] = Active{f, now, detail}
+	}
+	m.mu.Unlock()
+	if !was {
+		m.changed(f, true, detail)
+	}
+}
+
+// End clears a fault. Clearing one that is off does nothing.
+func (m *Monitor) End(f Fault) {
+	m.mu.Lock()
+	was := m.word&f.Bit() != 0
+	m.word &^= f.Bit()
+	detail := m.active[f].Detail
+	m.mu.Unlock()
+	if was {
+		m.changed(f, false, detail)
+	}
+}
+
+// Set begins or ends a fault, whichever on says.
+func (m *Monitor) Set(f Fault, on bool, now time.Duration, detail string) {
+	if on {
+		m.Begin(f, now, detail)
+	} else {
+		m.End(f)
+	}
+}
+
+// Result notes that a result came out of the pipeline.
+func (m *Monitor) Result(now time.Duration) {
+	m.mu.Lock()
+	m.result = now
+	m.results++
+	m.mu.Unlock()
+}
+
+// Results is how many results there were: the source of every heartbeat.
+func (m *Monitor) Results() uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.results
+}
+
+// Age is how old the last result is; a unit that had none since it started
+// counts from the start of the clock.
+func (m *Monitor) Age(now time.Duration) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return now - m.result
+}
+
+// Trusted tells whether the last result may be acted on: it is fresh and no
+// fault stops the unit.
+func (m *Monitor) Trusted(now time.Duration) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.results > 0 && now-m.result <= m.stale && m.word&stopping == 0
+}
+
+// Word is the fault word: bit n is fault n.
+func (m *Monitor) Word() uint16 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.word
+}
+
+// On tells whether a fault is set.
+func (m *Monitor) On(f Fault) bool { return m.Word()&f.Bit() != 0 }
+
+// List appends the faults that are on to dst, in the order of their bits.
+func (m *Monitor) List(dst []Active) []Active {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for f := Fault(0); f < faults; f++ {
+		if m.word&f.Bit() != 0 {
+			dst = append(dst, m.active[f])
+		}
+	}
+	return dst
+}
+
+// stopping is the set of faults that stop the unit.
+var stopping = func() (word uint16) {
+	for f, info := range table {
+		if info.Effect == Stops {
+			word |= Fault(f).Bit()
+		}
+	}
+	return
+}()
+
+// Stopping tells whether a fault word has a fault that stops the unit.
+func Stopping(word uint16) bool { return word&stopping != 0 }
