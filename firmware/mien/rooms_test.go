@@ -1,0 +1,95 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Who may import whom, as docs/architecture.md says. A package is judged by
+// the longest rule that fits its path; within the module it may import only
+// what begins with one of the rule's prefixes.
+var rules = map[string][]string{
+	"firmware/":       {"firmware/", "drivers/", "model/", "board"},
+	"firmware/alarm":  {"firmware/alarm"},
+	"firmware/config": {"firmware/alarm"},
+	"firmware/health": {},
+	"drivers/":        {"drivers/"},
+	"model/":          {"model/"},
+	"board":           {},
+	"tools/":          {"firmware/", "drivers/", "model/", "board", "tools/"},
+}
+
+// What nobody may import, whatever the rule says.
+var closed = []string{"firmware/mien"}
+
+func TestRoomsImportOnlyWhatTheyMay(t *testing.T) {
+	root := filepath.Join("..", "..")
+	seen := 0
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, _ := filepath.Rel(root, path)
+		if d.IsDir() {
+			if strings.HasPrefix(d.Name(), ".") && rel != "." && rel != ".." || d.Name() == "testdata" {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(rel, ".go") || strings.HasSuffix(rel, "_test.go") {
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		seen++
+		room := filepath.ToSlash(filepath.Dir(rel))
+		allowed, found := ruleFor(room)
+		if !found {
+			t.Errorf("%s: no room of the house; add it to the rules and to docs/architecture.md", rel)
+			return nil
+		}
+		for _, i := range f.Imports {
+			name, inside := strings.CutPrefix(strings.Trim(i.Path.Value, `"`), "mien/")
+			if inside && !may(room, name, allowed) {
+				t.Errorf("%s imports mien/%s: %s may import only %q", rel, name, room, allowed)
+			}
+		}
+		return nil
+	})
+	if err != nil || seen == 0 {
+		t.Fatalf("read %d files: %v", seen, err)
+	}
+}
+
+func ruleFor(room string) (allowed []string, found bool) {
+	longest := -1
+	for prefix, a := range rules {
+		if strings.HasPrefix(room+"/", prefix) && len(prefix) > longest {
+			allowed, found, longest = a, true, len(prefix)
+		}
+	}
+	return
+}
+
+func may(room, name string, allowed []string) bool {
+	for _, c := range closed {
+		if strings.HasPrefix(name, c) {
+			return false
+		}
+	}
+	if strings.HasPrefix(name+"/", room+"/") {
+		return true
+	}
+	for _, prefix := range allowed {
+		if strings.HasPrefix(name+"/", prefix) {
+			return true
+		}
+	}
+	return false
+}
