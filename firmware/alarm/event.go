@@ -1,0 +1,100 @@
+package alarm
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+)
+
+// Reading is what the pipeline knows at one moment.
+type Reading struct {
+	At       time.Duration // monotonic clock
+	Wall     time.Time     // only carried into events
+	Sequence uint64        // of the frame that it came from
+	Levels   []float32     // in the order of the signals given to New; NaN is Unknown; nil: all Unknown
+	Reason   string        // why levels are Unknown ("no face"), for events
+}
+
+// Explanation says why an alarm came or went.
+type Explanation struct {
+	Signal    string        `json:"signal,omitempty"` // of the condition that decided
+	Condition int           `json:"condition"`        // its index in the definition
+	Side      Side          `json:"side"`             // 0 above, 1 below
+	Level     float32       `json:"level"`
+	Limit     float32       `json:"limit"` // the limit in force; on Clear the level behind which it is gone
+	Over      float32       `json:"over"`  // how far beyond the limit, in the signal's unit, >= 0
+	For       time.Duration `json:"for"`   // how long, without Unknown time
+	First     uint64        `json:"first"` // frame in which it began
+	Last      uint64        `json:"last"`  // frame that decided
+}
+
+// Event is one change, or one command that was refused. Events are numbered
+// without gaps by the engine that gives them.
+type Event struct {
+	Number  uint64        `json:"n"`
+	Start   uint32        `json:"start"` // which start of the unit; At compares only within one
+	At      time.Duration `json:"at"`    // monotonic
+	Wall    time.Time     `json:"wall"`
+	Trigger Trigger       `json:"event"`
+	Alarm   string        `json:"alarm,omitempty"` // empty: the unit
+	From    State         `json:"from"`            // as shown before
+	To      State         `json:"to"`              // as shown after
+	Life    State         `json:"life"`            // what lies beneath To afterwards
+	Who     string        `json:"who,omitempty"`   // who gave the command; empty: the unit itself
+	Cause   string        `json:"cause,omitempty"` // in words; of a refused command the reason
+	Refused bool          `json:"refused,omitempty"`
+	For     time.Duration `json:"for,omitempty"` // shelving or inhibit time granted
+	Why     Explanation   `json:"why"`
+}
+
+// String gives one line for a person.
+func (e Event) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d %s ", e.Number, e.Wall.UTC().Format("2006-01-02T15:04:05.000Z"))
+	if e.Alarm != "" {
+		fmt.Fprintf(&b, "%s: ", e.Alarm)
+	}
+	b.WriteString(e.Trigger.String())
+	if e.Refused {
+		b.WriteString(" refused")
+	}
+	if e.From != e.To {
+		fmt.Fprintf(&b, ", %s -> %s", e.From, e.To)
+	}
+	if e.For > 0 {
+		fmt.Fprintf(&b, " for %v", e.For)
+	}
+	if e.Who != "" {
+		fmt.Fprintf(&b, " by %s", e.Who)
+	}
+	if e.Cause != "" {
+		fmt.Fprintf(&b, " (%s)", e.Cause)
+	}
+	if w := e.Why.String(); w != "" {
+		b.WriteString(": " + w)
+	}
+	return b.String()
+}
+
+// String puts the explanation in words; empty when there is none.
+func (x Explanation) String() string {
+	if x.Signal == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s %.3f, %.3f %s %.3f for %v, frames %d to %d", x.Signal, x.Level,
+		math.Abs(float64(x.Over)), x.Side, x.Limit, x.For.Round(time.Millisecond), x.First, x.Last)
+}
+
+// Command is something that a person or the host wants.
+type Command struct {
+	Do        Trigger // Acknowledge, Reset, Shelve, Unshelve, TakeOut, PutBack, Silence, Inhibit, Uninhibit, SetLimits, Note
+	Alarm     string  // name; empty means every alarm it applies to (Acknowledge, Reset, Silence, Unshelve)
+	Who       string  // "input ack", "modbus", "socket anna"; kept in the event
+	At        time.Duration
+	Wall      time.Time
+	For       time.Duration // Shelve, Inhibit: how long; more than allowed is shortened, and the event says so
+	Condition int           // SetLimits: which condition
+	Limits    Limits        // SetLimits: all four values
+	Text      string        // Note: the text; TakeOut: the reason
+}
