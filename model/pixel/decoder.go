@@ -1,0 +1,109 @@
+package pixel
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Decoder turns JPEG files, one a frame, into pictures. It uses libturbojpeg
+// where the system has it, and Go's image/jpeg elsewhere. With libturbojpeg it
+// allocates nothing once it has seen the largest frame. It serves one goroutine
+// at a time.
+type Decoder struct {
+	turbo *turbo
+	why   error  // why not libturbojpeg
+	whole []byte // a frame with Huffman tables added
+	out   []byte // the picture
+}
+
+// DecodeOptions say how much of a JPEG is wanted.
+type DecodeOptions struct {
+	// Colour asks for the chroma too. Without it only the luma is decoded,
+	// which is cheaper.
+	Colour bool
+	// Shrink is 1, 2, 4 or 8 (0 counts as 1): the picture is decoded at that
+	// part of its size, rounded up, which is cheaper still.
+	Shrink int
+}
+
+// NewDecoder looks for libturbojpeg by library, a path or a name that the
+// dynamic linker knows; empty stands for the system's libturbojpeg.so.0, and
+// "go" keeps to Go's decoder. A library that is not there is no error: Backend
+// tells.
+func NewDecoder(library string) *Decoder {
+	d := &Decoder{}
+	switch library {
+	case "go":
+		d.why = errors.New("chosen")
+	case "":
+		for _, name := range []string{"libturbojpeg.so.0", "libturbojpeg.so"} {
+			if d.turbo, d.why = openTurbo(name); d.why == nil {
+				break
+			}
+		}
+	default:
+		d.turbo, d.why = openTurbo(library)
+	}
+	return d
+}
+
+// Backend names what decodes, and why it is not libturbojpeg.
+func (d *Decoder) Backend() string {
+	if d.turbo != nil {
+		return d.turbo.name
+	}
+	return fmt.Sprintf("go image/jpeg (libturbojpeg: %v)", d.why)
+}
+
+// Close gives the library's memory back; the Decoder goes on with Go's decoder
+// if it is used again.
+func (d *Decoder) Close() {
+	if d.turbo != nil {
+		d.turbo.close()
+		d.turbo, d.why = nil, errors.New("closed")
+	}
+}
+
+// Decode gives the picture: GREY without Colour, else YUV420, YUV422P, YUV444P or
+// GREY as the JPEG has it, and RGB24 for rarer layouts, always with FullRange
+// set. Its Data is valid until the next Decode. Data that is no JPEG, damaged or
+// cut short gives an error that wraps ErrCorrupt; a JPEG of a kind no camera
+// makes (CMYK) one that wraps ErrFormat.
+func (d *Decoder) Decode(jpeg []byte, o DecodeOptions) (Image, error) {
+	shrink := max(o.Shrink, 1)
+	if shrink != 1 && shrink != 2 && shrink != 4 && shrink != 8 {
+		return Image{}, fmt.Errorf("decode jpeg: shrink %d is none of 1, 2, 4, 8", o.Shrink)
+	}
+	whole, err := d.withTables(jpeg)
+	if err != nil {
+		return Image{}, fmt.Errorf("decode jpeg of %d bytes: %w", len(jpeg), err)
+	}
+	var img Image
+	if d.turbo != nil {
+		img, err = d.turboDecode(whole, o.Colour, shrink)
+	} else {
+		img, err = d.plainDecode(whole, o.Colour, shrink)
+	}
+	if err != nil {
+		return Image{}, fmt.Errorf("decode jpeg of %d bytes: %w", len(jpeg), err)
+	}
+	return img, nil
+}
+
+// maxPixels keeps a damaged header from asking for all memory.
+const maxPixels = 1 << 24
+
+func checkSize(width, height int) error {
+	if width < 1 || height < 1 || width > maxSide || height > maxSide || width*height > maxPixels {
+		return fmt.Errorf("header says %dx%d: %w", width, height, ErrCorrupt)
+	}
+	return nil
+}
+
+// room gives n bytes that are kept for the next frame.
+func (d *Decoder) room(n int) []byte {
+	if cap(d.out) < n {
+		d.out = make([]byte, n)
+	}
+	return d.out[:n]
+}

@@ -1,0 +1,120 @@
+package pixel
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// ElementType is the type of a tensor's elements, little endian. The numbers are
+// TfLiteType's (tensorflow/lite/c/c_api_types.h).
+type ElementType int32
+
+// The element types that a Target can have.
+const (
+	Float32 ElementType = 1
+	Uint8   ElementType = 3
+	Int8    ElementType = 9
+)
+
+// String names the type as TFLite does.
+func (e ElementType) String() string {
+	switch e {
+	case Int8:
+		return "int8"
+	case Uint8:
+		return "uint8"
+	case Float32:
+		return "float32"
+	}
+	return fmt.Sprintf("element type %d", int(e))
+}
+
+// Size gives the bytes of one element.
+func (e ElementType) Size() int {
+	if e == Float32 {
+		return 4
+	}
+	return 1
+}
+
+// Border says what lies outside the picture.
+type Border int
+
+// The borders.
+const (
+	Replicate Border = iota // the nearest edge pixel
+	Constant                // Target.Outside in every channel
+)
+
+// Target says how a tensor of Height x Width x Channels is made of values
+// 0..255: element = (value - Mean[c]) / Std[c], and for integers
+// round(element / Scale) + ZeroPoint, held to the type's range.
+type Target struct {
+	Width, Height int
+	Channels      int // 1: grey, 3: red, green, blue
+	Type          ElementType
+	Mean, Std     [3]float32 // a Std of 0 counts as 1
+	Scale         float32    // of an integer tensor; 0 counts as 1
+	ZeroPoint     int
+	Border        Border
+	Outside       uint8 // the value outside the picture with Constant
+}
+
+// Grey8 is a plain grey picture of width x height bytes.
+func Grey8(width, height int) Target {
+	return Target{Width: width, Height: height, Channels: 1, Type: Uint8}
+}
+
+// ErrTarget: a Target that no tensor can be filled for, or a tensor of another
+// size.
+var ErrTarget = errors.New("unusable target")
+
+// Bytes gives the size of the tensor in bytes.
+func (t Target) Bytes() int { return t.Width * t.Height * t.Channels * t.Type.Size() }
+
+func (t Target) check() error {
+	if t.Width < 1 || t.Height < 1 || t.Width > 4096 || t.Height > 4096 {
+		return fmt.Errorf("tensor of %dx%d: sides must be 1..4096: %w", t.Width, t.Height, ErrTarget)
+	}
+	if t.Channels != 1 && t.Channels != 3 {
+		return fmt.Errorf("tensor of %d channels: must be 1 (grey) or 3 (red, green, blue): %w", t.Channels, ErrTarget)
+	}
+	if t.Type != Int8 && t.Type != Uint8 && t.Type != Float32 {
+		return fmt.Errorf("tensor of %s: %w", t.Type, ErrTarget)
+	}
+	for _, v := range []float32{t.Mean[0], t.Mean[1], t.Mean[2], t.Std[0], t.Std[1], t.Std[2], t.Scale} {
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			return fmt.Errorf("tensor with mean %v, std %v, scale %v: %w", t.Mean, t.Std, t.Scale, ErrTarget)
+		}
+	}
+	return nil
+}
+
+// tables gives the tensor element for each value 0..255 of each channel, as
+// bits: a byte for integers, an IEEE 754 single for floats.
+func (t Target) tables() (out [3][256]uint32) {
+	for c := range out {
+		std, scale := float64(t.Std[c]), float64(t.Scale)
+		if std == 0 {
+			std = 1
+		}
+		if scale == 0 {
+			scale = 1
+		}
+		for v := range out[c] {
+			x := (float64(v) - float64(t.Mean[c])) / std
+			switch t.Type {
+			case Float32:
+				out[c][v] = math.Float32bits(float32(x))
+			case Int8:
+				out[c][v] = uint32(uint8(int8(hold(math.Round(x/scale)+float64(t.ZeroPoint), -128, 127))))
+			case Uint8:
+				out[c][v] = uint32(uint8(hold(math.Round(x/scale)+float64(t.ZeroPoint), 0, 255)))
+			}
+		}
+	}
+	return out
+}
+
+func hold(v, lo, hi float64) float64 { return math.Min(math.Max(v, lo), hi) }
