@@ -1,0 +1,200 @@
+package tflite
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"unsafe"
+
+	"github.com/ebitengine/purego"
+)
+
+// cfunc is the address of a C function whose arguments and result are
+// integers or pointers.
+type cfunc uintptr
+
+// call calls f. Go memory that an argument points to is kept in place for the
+// length of the call.
+//
+//go:uintptrescapes
+func (f cfunc) call(args ...uintptr) uintptr {
+	r, _, _ := purego.SyscallN(uintptr(f), args...)
+	return r
+}
+
+// status calls f and gives its result as the int that TfLiteStatus and
+// LiteRtStatus are; 0 is success.
+//
+//go:uintptrescapes
+func (f cfunc) status(args ...uintptr) int32 {
+	r, _, _ := purego.SyscallN(uintptr(f), args...)
+	return int32(r)
+}
+
+// library is an opened shared library. It stays open as long as the process:
+// both libraries own thread pools and registries that outlive their last user.
+type library struct {
+	path   string
+	kind   string // LiteRT or TFLite
+	litert *litertLib
+	capi   *capiLib
+}
+
+var libraries struct {
+	sync.Mutex // covers the map
+	opened     map[string]*library
+}
+
+// openLibrary opens the library at path and tells its kind by its symbols.
+// Each path is opened once.
+func openLibrary(path string) (*library, error) {
+	libraries.Lock()
+	defer libraries.Unlock()
+	if lib := libraries.opened[path]; lib != nil {
+		return lib, nil
+	}
+	handle, err := dlopen(path)
+	if err != nil {
+		return nil, err
+	}
+	lib := &library{path: path}
+	switch {
+	case exports(handle, "LiteRtCreateCompiledModel"):
+		lib.kind = LiteRT
+		lib.litert, err = bindLiteRT(handle)
+	case exports(handle, "TfLiteInterpreterCreate"):
+		lib.kind = TFLite
+		lib.capi, err = bindCAPI(handle)
+	default:
+		err = fmt.Errorf("it exports neither LiteRtCreateCompiledModel nor TfLiteInterpreterCreate, so it is no tensorflow lite library")
+	}
+	if err != nil {
+		purego.Dlclose(handle)
+		return nil, fmt.Errorf("open %s: %w: %w", path, err, ErrLibrary)
+	}
+	if libraries.opened == nil {
+		libraries.opened = make(map[string]*library)
+	}
+	libraries.opened[path] = lib
+	return lib, nil
+}
+
+// dlopen opens a shared library, and explains the usual reasons why not.
+func dlopen(path string) (uintptr, error) {
+	if strings.ContainsRune(path, filepath.Separator) {
+		info, err := os.Stat(path)
+		if err != nil {
+			return 0, fmt.Errorf("open library: %w: %w", err, ErrLibrary)
+		}
+		if !info.Mode().IsRegular() {
+			return 0, fmt.Errorf("open %s: it is a %s, not a library: %w", path, fileKind(info), ErrLibrary)
+		}
+	}
+	handle, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
+	if err == nil {
+		return handle, nil
+	}
+	text := err.Error()
+	hint := ""
+	switch {
+	case strings.Contains(text, "GLIBC_"):
+		hint = "; this system's C library is too old for it: use the backend tflite, or a newer system (LiteRT needs Debian 12, Ubuntu 22.04 or JetPack 6)"
+	case strings.Contains(text, "GLIBCXX_"), strings.Contains(text, "CXXABI_"):
+		hint = "; this system's libstdc++ is too old for it: use the backend tflite, or a newer system"
+	case strings.Contains(text, "libstdc++.so.6: cannot open"):
+		hint = "; install it: apt-get install libstdc++6"
+	case strings.Contains(text, "wrong ELF class"), strings.Contains(text, "invalid ELF header"), strings.Contains(text, "file too short"):
+		hint = "; it is damaged, or no library for " + runtime.GOARCH + ": unpack the release archive for this board again, or run make deps"
+	}
+	// dlerror starts with the path; say it once.
+	text = strings.TrimPrefix(text, path+": ")
+	return 0, fmt.Errorf("open %s: %s%s: %w", path, text, hint, ErrLibrary)
+}
+
+func fileKind(info os.FileInfo) string {
+	if info.IsDir() {
+		return "folder"
+	}
+	return "special file"
+}
+
+func exports(handle uintptr, symbol string) bool {
+	_, err := purego.Dlsym(handle, symbol)
+	return err == nil
+}
+
+// bind looks up every named symbol; the error names the first that is missing.
+func bind(handle uintptr, symbols map[string]*cfunc) error {
+	var missing []string
+	for name, f := range symbols {
+		addr, err := purego.Dlsym(handle, name)
+		if err != nil {
+			missing = append(missing, name)
+			continue
+		}
+		*f = cfunc(addr)
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("it lacks %s: another version than the one this program was made for", strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+// libc holds the few functions of the C library that the others' interfaces
+// call for.
+var libc struct {
+	once                    sync.Once
+	err                     error
+	strdup, free, vsnprintf cfunc
+}
+
+func loadLibc() error {
+	libc.once.Do(func() {
+		handle, err := purego.Dlopen("libc.so.6", purego.RTLD_NOW)
+		if err != nil {
+			libc.err = fmt.Errorf("open the system's C library: %w: %w", errors.New(err.Error()), ErrLibrary)
+			return
+		}
+		libc.err = bind(handle, map[string]*cfunc{
+			"strdup": &libc.strdup, "free": &libc.free, "vsnprintf": &libc.vsnprintf,
+		})
+	})
+	return libc.err
+}
+
+// cstring is s as C wants it, in Go memory.
+func cstring(s string) *byte {
+	b := append([]byte(s), 0)
+	return &b[0]
+}
+
+// gostring copies the C string at p, at most 4096 bytes of it.
+func gostring(p uintptr) string {
+	if p == 0 {
+		return ""
+	}
+	start := at(p)
+	n := 0
+	for n < 4096 && *(*byte)(unsafe.Add(start, n)) != 0 {
+		n++
+	}
+	return string(unsafe.Slice((*byte)(start), n))
+}
+
+// at turns an address that C gave into a pointer. The memory is not Go's: the
+// collector neither moves nor frees it.
+func at(addr uintptr) unsafe.Pointer {
+	return *(*unsafe.Pointer)(unsafe.Pointer(&addr))
+}
+
+// cmemory views size bytes of C memory.
+func cmemory(addr uintptr, size int) []byte {
+	if addr == 0 || size == 0 {
+		return nil
+	}
+	return unsafe.Slice((*byte)(at(addr)), size)
+}
