@@ -46,7 +46,10 @@ type End struct {
 	first  int
 	n      int
 	last   time.Duration // when the character before this one arrives
-	timer  *time.Timer
+	// One timer for the reader and one for the writer, made at first use.
+	timers [2]*time.Timer
+
+	readTimeout error
 }
 
 // arrival is one character under way to an End.
@@ -81,8 +84,10 @@ var _ Line = (*End)(nil)
 func Pipe() (a, b *End, w *Wire) {
 	w = &Wire{}
 	w.changed = sync.NewCond(&w.mu)
-	w.ends[0] = End{wire: w, peer: &w.ends[1], name: "pipe a"}
-	w.ends[1] = End{wire: w, peer: &w.ends[0], name: "pipe b"}
+	for i, name := range []string{"pipe a", "pipe b"} {
+		w.ends[i] = End{wire: w, peer: &w.ends[1-i], name: name}
+		w.ends[i].readTimeout = w.ends[i].failed("read", ErrTimeout)
+	}
 	return &w.ends[0], &w.ends[1], w
 }
 
@@ -144,13 +149,13 @@ func (e *End) Read(b []byte, timeout time.Duration) (int, error) {
 			w.changed.Broadcast() // there is room again
 			return n, nil
 		case now >= end:
-			return 0, e.failed("read", ErrTimeout)
+			return 0, e.readTimeout
 		}
 		until := end
 		if e.n > 0 {
 			until = min(until, e.ring[e.first].at)
 		}
-		e.sleep(until)
+		e.sleep(&e.timers[0], until)
 	}
 }
 
@@ -190,7 +195,7 @@ func (e *End) Write(b []byte, timeout time.Duration) (int, error) {
 				e.peer.n = max(e.peer.n-n, 0) // what was not sent is thrown away
 				return n, e.failed("write", ErrTimeout)
 			}
-			e.sleep(end)
+			e.sleep(&e.timers[1], end)
 		}
 		e.peer.send(c)
 	}
@@ -316,15 +321,15 @@ func (w *Wire) deadline(timeout time.Duration) time.Duration {
 
 // sleep needs mu and gives it up while it waits for a change, or, with the
 // real clock, for a time.
-func (e *End) sleep(until time.Duration) {
+func (e *End) sleep(timer **time.Timer, until time.Duration) {
 	if e.wire.Now == nil {
 		d := until - e.wire.time()
-		if e.timer == nil {
-			e.timer = time.AfterFunc(d, e.wire.Tick)
+		if *timer == nil {
+			*timer = time.AfterFunc(d, e.wire.Tick)
 		} else {
-			e.timer.Reset(d)
+			(*timer).Reset(d)
 		}
-		defer e.timer.Stop()
+		defer (*timer).Stop()
 	}
 	e.wire.changed.Wait()
 }
