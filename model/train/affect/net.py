@@ -1,0 +1,78 @@
+"""The network: one trunk of dense 3x3 convolutions on a 112x112 grey crop, four heads.
+
+Dense convolutions and ReLU6 because XNNPACK and matrix units run them fast in int8, on both
+TFLite libraries; heads are 1x1 convolutions because TFLite 2.9.0 answers a constant for dense
+layers with per-channel weights; the pooling is a learned 4x4 depthwise convolution
+(MobileFaceNet's), because the libraries differ in how they round a mean.
+"""
+
+import numpy as np
+import keras
+from keras import layers as L
+
+from . import AUS, EXPRESSIONS
+from .align import SIZE
+
+OUTPUTS = ("expression", "valence_arousal", "action_units", "visibility")
+WIDTHS = {"expression": len(EXPRESSIONS), "valence_arousal": 2, "action_units": len(AUS), "visibility": 2}
+TRUNK = dict(stem=24, second=32, stages=((32, 1, 1), (96, 2, 2), (192, 2, 1), (224, 2, 1)), last=384, hidden=128)
+
+
+def build(trunk=None, drop=.2):
+    """Keras model: (B, 112, 112, 1) in [-1, 1] -> four logit tensors, in the order of OUTPUTS."""
+    t = trunk or TRUNK
+    reg = None
+
+    def conv(x, c, k=3, s=1, act=True):
+        # Symmetric padding: TensorFlow's 'same' pads a strided convolution on one side only.
+        if k == 3 and s == 2:
+            x = L.ZeroPadding2D(((1, 0) if x.shape[1] % 2 == 0 else 1,) * 2)(x)
+            x = L.Conv2D(c, 3, 2, "valid", use_bias=False, kernel_initializer="he_normal", kernel_regularizer=reg)(x)
+        else:
+            x = L.Conv2D(c, k, s, "same", use_bias=False, kernel_initializer="he_normal", kernel_regularizer=reg)(x)
+        x = L.BatchNormalization(momentum=.98, epsilon=1e-4)(x)
+        return L.ReLU(6.)(x) if act else x
+
+    def block(x, c, s):
+        y = conv(conv(x, c, 3, s), c, act=False)
+        short = x if s == 1 and x.shape[-1] == c else conv(x, c, 1, s, act=False)
+        return L.ReLU(6.)(L.Add()([y, short]))
+
+    x = inp = L.Input((SIZE, SIZE, 1), name="crop")
+    x = conv(x, t["stem"], 3, 2)
+    x = conv(x, t["second"], 3, 2)
+    for c, s, n in t["stages"]:
+        for i in range(n):
+            x = block(x, c, s if i == 0 else 1)
+    x = conv(x, t["last"], 1)
+    k = x.shape[1]
+    x = L.DepthwiseConv2D(k, padding="valid", depthwise_initializer=keras.initializers.RandomNormal(1. / k ** 2, .2 / k ** 2))(x)
+    x = L.Dropout(drop)(x)
+    h = L.ReLU(6.)(L.Conv2D(t["hidden"], 1, kernel_initializer="he_normal")(x))
+    out = []
+    for name in OUTPUTS:
+        y = L.Conv2D(WIDTHS[name], 1, name=name)(h if name in ("action_units", "visibility") else x)
+        y = L.Reshape((WIDTHS[name],))(y)
+        out.append(L.Activation("linear", dtype="float32")(y))
+    return keras.Model(inp, out, name="affect")
+
+
+def macs(model):
+    """Multiply-adds of one picture."""
+    total = 0
+    for l in model.layers:
+        if isinstance(l, L.DepthwiseConv2D):
+            total += int(np.prod(l.output.shape[1:])) * int(np.prod(l.kernel_size))
+        elif isinstance(l, L.Conv2D):
+            total += int(np.prod(l.output.shape[1:])) * int(np.prod(l.kernel_size)) * l.input.shape[-1]
+    return total
+
+
+def save(path, values, half=False):
+    """Weights as an npz of w0, w1, ... in the model's own order; half: to 16 bits, to keep them small."""
+    np.savez_compressed(path, **{f"w{i}": np.asarray(v, np.float16 if half else np.float32) for i, v in enumerate(values)})
+
+
+def load(path):
+    z = np.load(path)
+    return [z[f"w{i}"].astype(np.float32) for i in range(len(z.files))]

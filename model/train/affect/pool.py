@@ -1,0 +1,121 @@
+"""All training pictures under one set of labels, and the threads that make batches of them."""
+
+import queue
+import threading
+
+import cv2
+import numpy as np
+
+from . import AUS, CIRCUMPLEX, EYE_AUS, MOUTH_AUS, augment, faces144, ferplus, renders, teacher
+
+_EYE = np.array([k in EYE_AUS for k in AUS])
+_MOUTH = np.array([k in MOUTH_AUS for k in AUS])
+POSITIVE = .25  # of full strength
+
+
+class Source:
+    """Pictures with eyes and labels: expression (N, 8) with weight (N,), units (N, 14) with weight."""
+
+    def __init__(self, name, image, eyes, expression, expression_w, au, au_w, sharp, vis_w):
+        self.name, self.image, self.eyes, self.sharp, self.vis_w = name, image, eyes, sharp, vis_w
+        self.expression, self.expression_w = expression.astype(np.float32), expression_w.astype(np.float32)
+        self.au, self.au_w = au.astype(np.float32), au_w.astype(np.float32)
+        self.sampling = None
+
+    def __len__(self):
+        return len(self.image)
+
+
+def from_ferplus(work, split=0):
+    d = np.load(f"{work}/ferplus.npz")
+    soft, ok = ferplus.soft(d["votes"])
+    use = (d["split"] == split) & (d["votes"][:, 9] < 5)
+    y, w = teacher.targets(teacher.values(d["blend"], d["gap"]))
+    w *= (d["presence"] > .5)[:, None] * .6
+    s = Source("FER+", d["image"][use], d["eyes"][use], soft[use], ok[use], y[use], w[use], False, .5)
+    # rarer expressions come more often, mildly: class weights by sampling
+    share = s.expression[s.expression_w > 0].mean(0)
+    p = s.expression @ (np.clip(share.max() / share, 1, 60) ** .3) + (s.expression_w == 0)
+    s.sampling = np.cumsum(p / p.sum())
+    return s
+
+
+def from_faces144(work, split=0):
+    d = np.load(f"{work}/faces144.npz")
+    use = (d["split"] == split) & (d["presence"] > .5)
+    y, w = teacher.targets(teacher.values(d["blend"], d["gap"]))
+    word = d["word"][use]
+    e = np.full((len(word), 8), .03, np.float32)
+    rows = np.nonzero(word >= 0)[0]
+    e[rows, word[rows]] = .79  # one rater, noisy
+    return Source("faces144", d["image"][use], d["eyes"][use], e, .25 * (word >= 0), y[use], w[use], True, .5)
+
+
+def from_renders(work, split="train"):
+    d = renders.load(work, split)
+    lab = d["label"]
+    e = np.full((len(lab), 8), .02, np.float32)
+    rows = np.nonzero(lab >= 0)[0]
+    e[rows, lab[rows]] = .86
+    return Source("renders", d["image"], d["eyes"], e, .25 * (lab >= 0), d["au"] > POSITIVE, np.ones_like(d["au"]), True, 1.)
+
+
+class Batches:
+    """Endless batches from several sources, made by threads ahead of the training step."""
+
+    def __init__(self, sources, counts, seed, threads=2, ahead=6):
+        self.sources, self.counts = sources, counts
+        self.queue = queue.Queue(ahead)
+        self.stop = False
+        self.error = None
+        cv2.setNumThreads(1)
+        for i in range(threads):
+            threading.Thread(target=self._work, args=(np.random.default_rng((seed, i)),), daemon=True).start()
+
+    def _work(self, r):
+        try:
+            while not self.stop:
+                self.queue.put(self._make(r))
+        except Exception as e:  # the training loop re-raises it
+            self.error = e
+
+    def _make(self, r):
+        xs, es, ews, aus, aws, vs, vws = [], [], [], [], [], [], []
+        for s, n in zip(self.sources, self.counts):
+            ids = r.integers(len(s), size=n) if s.sampling is None else np.minimum(np.searchsorted(s.sampling, r.random(n)), len(s) - 1)
+            for i in ids:
+                x, vis = augment.sample(s.image[i], s.eyes[i], r, s.sharp)
+                v = np.array(vis)
+                aw = s.au_w[i].copy()
+                if not v[0] >= 1:
+                    aw[_EYE] = 0
+                if not v[1] >= 1:
+                    aw[_MOUTH] = 0
+                xs.append(x)
+                es.append(s.expression[i])
+                ews.append(s.expression_w[i] * (1. if v.min() >= 1 else .4))
+                aus.append(s.au[i])
+                aws.append(aw)
+                vs.append(np.nan_to_num(v))
+                vws.append(np.where(np.isnan(v), 0., np.where(v > .5, s.vis_w, 1.)))
+        e = np.array(es, np.float32)
+        return dict(x=((np.array(xs, np.float32) - 127.5) / 127.5)[..., None], e=e, ew=np.array(ews, np.float32),
+                    va=e @ np.array(CIRCUMPLEX, np.float32), au=np.array(aus, np.float32), aw=np.array(aws, np.float32),
+                    v=np.array(vs, np.float32), vw=np.array(vws, np.float32))
+
+    def next(self):
+        while True:
+            if self.error:
+                raise self.error
+            try:
+                return self.queue.get(timeout=5)
+            except queue.Empty:
+                continue
+
+
+def plain(source, limit=None, seed=0):
+    """Aligned crops without any disturbance (N, 112, 112) uint8-valued float, and the rows used."""
+    rows = np.arange(len(source))
+    if limit and limit < len(rows):
+        rows = np.sort(np.random.default_rng(seed).permutation(rows)[:limit])
+    return np.stack([augment.sample(source.image[i], source.eyes[i], None, plain=True)[0] for i in rows]), rows

@@ -1,0 +1,58 @@
+"""Sets of rendered faces. A person belongs to one split only: the splits draw their
+seeds from ranges that do not meet, and the test range is never used for anything else."""
+
+import os
+from concurrent.futures import ProcessPoolExecutor
+
+import cv2
+import numpy as np
+
+from . import head as heads
+
+FIRST = {"train": 0, "valid": 500_000, "test": 900_000}
+COUNT = {"train": (900, 30), "valid": (60, 20), "test": (100, 20)}  # persons, pictures each
+SHARD = 50  # persons in a file
+
+
+def _shard(job):
+    path, split, first, persons, each, data = job
+    if os.path.exists(path):
+        return path
+    cv2.setNumThreads(1)
+    head = heads.Head(heads.default_path(data))
+    out = {k: [] for k in ("image", "eyes", "au", "label", "person", "albedo", "width")}
+    for seed in range(first, first + persons):
+        p = head.person(FIRST[split] + seed)
+        marks = p.shape.reshape(-1, 3)[head.mark]
+        width = float(np.linalg.norm(marks[14] - marks[2]) / np.linalg.norm(marks[8] - marks[27]))
+        r = np.random.default_rng((2, FIRST[split] + seed))
+        for _ in range(each):
+            img, eyes, au, label = heads.shot(head, p, r)
+            for k, v in zip(out, (img, eyes, au, label, FIRST[split] + seed, p.albedo, width)):
+                out[k].append(v)
+    tmp = path + ".part.npz"
+    np.savez(tmp, **{k: np.array(v) for k, v in out.items()})
+    os.replace(tmp, path)
+    return path
+
+
+def make(work, data, jobs=2, log=print):
+    """Renders what is missing; every file stands alone, so that a stopped run goes on."""
+    os.makedirs(os.path.join(work, "renders"), exist_ok=True)
+    todo = []
+    for split, (persons, each) in COUNT.items():
+        for first in range(0, persons, SHARD):
+            path = os.path.join(work, "renders", f"{split}-{first:05d}.npz")
+            todo.append((path, split, first, min(SHARD, persons - first), each, data))
+    todo.sort(key=lambda j: (j[2] if j[1] == "train" else 120, j[1]))
+    with ProcessPoolExecutor(jobs) as pool:
+        for i, path in enumerate(pool.map(_shard, todo)):
+            log(f"renders {i + 1}/{len(todo)}: {os.path.basename(path)}")
+
+
+def load(work, split):
+    """All pictures of a split that are there so far."""
+    folder = os.path.join(work, "renders")
+    files = sorted(f for f in os.listdir(folder) if f.startswith(split + "-") and f.endswith(".npz") and ".part" not in f)
+    parts = [np.load(os.path.join(folder, f)) for f in files]
+    return {k: np.concatenate([p[k] for p in parts]) for k in parts[0].files}
