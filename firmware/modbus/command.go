@@ -1,0 +1,97 @@
+package modbus
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Op is what a Command asks for.
+type Op uint8
+
+const (
+	OpAckAll   Op = iota + 1 // acknowledge every alarm
+	OpAck                    // acknowledge Alarm
+	OpReset                  // reset every latched alarm whose condition is gone
+	OpSilence                // silence the horn until the next new alarm
+	OpTest                   // start (On) or end the timed output test
+	OpInhibit                // start (On) or end the timed inhibit
+	OpShelve                 // shelve Alarm for the time For
+	OpUnshelve               // take Alarm off the shelf
+	OpSetLimit               // set Limit of Alarm to Value
+)
+
+var opNames = [...]string{"", "ack all", "ack", "reset", "silence", "test", "inhibit", "shelve", "unshelve", "set limit"}
+
+func (o Op) String() string {
+	if int(o) < len(opNames) && o != 0 {
+		return opNames[o]
+	}
+	return fmt.Sprintf("Op(%d)", uint8(o))
+}
+
+// Limit says which setting of an alarm OpSetLimit changes.
+type Limit uint8
+
+const (
+	OnLimit  Limit = iota // in the signal's unit
+	OffLimit              // in the signal's unit
+	OnDelay               // in seconds
+	OffDelay              // in seconds
+)
+
+var limitNames = [...]string{"on-limit", "off-limit", "on-delay", "off-delay"}
+
+func (l Limit) String() string {
+	if int(l) < len(limitNames) {
+		return limitNames[l]
+	}
+	return fmt.Sprintf("Limit(%d)", uint8(l))
+}
+
+// Command is one thing a master asks for. Fields that Op does not name are
+// zero.
+type Command struct {
+	Op    Op
+	Alarm int           // OpAck, OpShelve, OpUnshelve, OpSetLimit: 0 to Snapshot.AlarmCount-1
+	On    bool          // OpTest, OpInhibit
+	For   time.Duration // OpShelve
+	Limit Limit         // OpSetLimit
+	Value float64       // OpSetLimit
+}
+
+// String is the command as the journal shows it: "shelve alarm 3 for 30m0s".
+func (c Command) String() string {
+	switch c.Op {
+	case OpAck, OpUnshelve:
+		return fmt.Sprintf("%v alarm %d", c.Op, c.Alarm)
+	case OpShelve:
+		return fmt.Sprintf("%v alarm %d for %v", c.Op, c.Alarm, c.For)
+	case OpSetLimit:
+		return fmt.Sprintf("set %v of alarm %d to %g", c.Limit, c.Alarm, c.Value)
+	case OpTest, OpInhibit:
+		if !c.On {
+			return "end " + c.Op.String()
+		}
+	}
+	return c.Op.String()
+}
+
+// Errors by which Commands refuses a batch; in brackets the Modbus exception
+// code the master gets. Any other error is a device failure (04).
+var (
+	ErrBusy    = errors.New("busy, try again")        // 06
+	ErrNoAlarm = errors.New("there is no such alarm") // 02
+	ErrLocked  = errors.New("locked by the config")   // 02
+	ErrRange   = errors.New("value out of range")     // 03
+)
+
+// Commands takes what masters ask for; firmware implements it with the rules
+// that the inputs and the socket follow, and journals each with who gave it.
+type Commands interface {
+	// Do takes all of batch or, with an error, nothing of it. It must not wait
+	// for the pipeline: it checks, puts the batch on a queue (ErrBusy when that
+	// is full) and returns. batch belongs to the caller again after the return.
+	// who is the port and the protocol, as Config.Who says.
+	Do(who string, batch []Command) error
+}

@@ -1,0 +1,329 @@
+package modbus
+
+import (
+	"encoding/binary"
+	"errors"
+	"time"
+)
+
+// exception is a Modbus exception code; 0 is none (V1.1b3, chapter 7).
+type exception byte
+
+const (
+	illegalFunction exception = 1
+	illegalAddress  exception = 2
+	illegalValue    exception = 3
+	deviceFailure   exception = 4
+	deviceBusy      exception = 6
+)
+
+// refusal is the exception for an error of Commands.
+func refusal(err error) exception {
+	switch {
+	case errors.Is(err, ErrBusy):
+		return deviceBusy
+	case errors.Is(err, ErrNoAlarm), errors.Is(err, ErrLocked):
+		return illegalAddress
+	case errors.Is(err, ErrRange):
+		return illegalValue
+	}
+	return deviceFailure
+}
+
+// Function codes and the most that one request may name (V1.1b3, chapter 6).
+const (
+	readCoils, readDiscrete, readHolding, readInput = 1, 2, 3, 4
+	writeCoil, writeRegister, diagnostics           = 5, 6, 8
+	writeCoils, writeRegisters                      = 15, 16
+	maskWrite, readWrite, encapsulated              = 22, 23, 43
+
+	mostBitsRead, mostWordsRead      = 2000, 125
+	mostBitsWritten                  = 1968
+	mostWordsWritten                 = 123
+	mostWordsWrittenByReadWrite      = 121
+	meiIdent                    byte = 14
+)
+
+// handle does what a request asks for and puts the PDU of the answer behind
+// the address in tx. It returns its length, 0 for no answer. A broadcast may
+// only write.
+func (s *Slave) handle(pdu []byte, broadcast bool, now time.Duration) int {
+	s.latest.Load(&s.view.Snapshot)
+	s.view.now = now
+	s.view.AlarmCount = max(0, min(MaxAlarms, s.view.AlarmCount))
+	if !s.begun && s.view.AlarmCount > 0 {
+		// A master that goes on writing its shelve mask after a restart of the
+		// unit must not prolong what is shelved.
+		s.begun = true
+		s.image.holding[holdingShelveMask] = s.view.Shelved
+	}
+	answer := s.tx[1 : maxADU-2]
+	fc := pdu[0]
+	answer[0] = fc
+	if broadcast {
+		switch fc {
+		case writeCoil, writeRegister, writeCoils, writeRegisters, maskWrite:
+		default:
+			return 0
+		}
+	}
+	n, ex := s.serve(fc, pdu, answer)
+	if ex == 0 {
+		return n
+	}
+	if !broadcast {
+		s.stats.add(&s.stats.Exceptions, 1)
+		if ex == deviceBusy {
+			s.stats.add(&s.stats.Busy, 1)
+		}
+	}
+	answer[0], answer[1] = fc|0x80, byte(ex)
+	return 2
+}
+
+func (s *Slave) serve(fc byte, pdu, answer []byte) (int, exception) {
+	switch fc {
+	case readCoils, readDiscrete:
+		return s.readBits(fc, pdu, answer)
+	case readHolding, readInput:
+		return s.readWords(fc, pdu, answer)
+	case writeCoil:
+		return s.writeCoil(pdu, answer)
+	case writeRegister:
+		return s.writeRegister(pdu, answer)
+	case diagnostics:
+		return s.diagnose(pdu, answer)
+	case writeCoils:
+		return s.writeCoils(pdu, answer)
+	case writeRegisters:
+		return s.writeRegisters(pdu, answer)
+	case maskWrite:
+		return s.maskWrite(pdu, answer)
+	case readWrite:
+		return s.readWrite(pdu, answer)
+	case encapsulated:
+		return s.identify(pdu, answer)
+	}
+	return 0, illegalFunction
+}
+
+func word(p []byte) int { return int(binary.BigEndian.Uint16(p)) }
+
+func putWord(p []byte, value uint16) { binary.BigEndian.PutUint16(p, value) }
+
+// within says whether the registers from address on are in a table of that
+// size.
+func within(address, quantity, size int) bool { return address+quantity <= size }
+
+func (s *Slave) readBits(fc byte, pdu, answer []byte) (int, exception) {
+	if len(pdu) != 5 {
+		return 0, illegalValue
+	}
+	address, quantity := word(pdu[1:]), word(pdu[3:])
+	if quantity < 1 || quantity > mostBitsRead {
+		return 0, illegalValue
+	}
+	size := coilBits
+	if fc == readDiscrete {
+		size = discreteBits
+	}
+	if !within(address, quantity, size) {
+		return 0, illegalAddress
+	}
+	bytes := (quantity + 7) / 8
+	answer[1] = byte(bytes)
+	clear(answer[2 : 2+bytes])
+	for i := range quantity {
+		var on bool
+		if fc == readDiscrete {
+			on = s.view.discreteBit(address + i)
+		} else {
+			on = s.image.coils>>(address+i)&1 != 0
+		}
+		if on {
+			answer[2+i/8] |= 1 << (i % 8)
+		}
+	}
+	return 2 + bytes, 0
+}
+
+// readable says whether function fc can read the registers.
+func readable(fc byte, address, quantity int) bool {
+	if fc == readInput {
+		return within(address, quantity, inputWords)
+	}
+	if address >= MirrorBase {
+		return within(address-MirrorBase, quantity, inputWords)
+	}
+	return within(address, quantity, holdingWords)
+}
+
+// putWords puts registers into an answer and returns how many bytes they take.
+func (s *Slave) putWords(fc byte, answer []byte, address, quantity int) int {
+	mirror := 0
+	if fc != readInput && address >= MirrorBase {
+		fc, mirror = readInput, MirrorBase
+	}
+	for i := range quantity {
+		var value uint16
+		if fc == readInput {
+			value = s.view.inputWord(address - mirror + i)
+		} else {
+			value = s.holdingWord(address + i)
+		}
+		putWord(answer[2*i:], value)
+	}
+	return 2 * quantity
+}
+
+func (s *Slave) readWords(fc byte, pdu, answer []byte) (int, exception) {
+	if len(pdu) != 5 {
+		return 0, illegalValue
+	}
+	address, quantity := word(pdu[1:]), word(pdu[3:])
+	if quantity < 1 || quantity > mostWordsRead {
+		return 0, illegalValue
+	}
+	if !readable(fc, address, quantity) {
+		return 0, illegalAddress
+	}
+	bytes := s.putWords(fc, answer[2:], address, quantity)
+	answer[1] = byte(bytes)
+	return 2 + bytes, 0
+}
+
+func (s *Slave) writeCoil(pdu, answer []byte) (int, exception) {
+	if len(pdu) != 5 {
+		return 0, illegalValue
+	}
+	address, value := word(pdu[1:]), word(pdu[3:])
+	if value != 0 && value != 0xFF00 {
+		return 0, illegalValue
+	}
+	if !within(address, 1, coilBits) {
+		return 0, illegalAddress
+	}
+	g := &s.staging
+	g.begin(s)
+	if ex := g.setCoil(address, value != 0, s.view.AlarmCount); ex != 0 {
+		return 0, ex
+	}
+	if ex := s.commit(g); ex != 0 {
+		return 0, ex
+	}
+	return copy(answer, pdu), 0
+}
+
+func (s *Slave) writeCoils(pdu, answer []byte) (int, exception) {
+	if len(pdu) < 6 {
+		return 0, illegalValue
+	}
+	address, quantity, bytes := word(pdu[1:]), word(pdu[3:]), int(pdu[5])
+	if quantity < 1 || quantity > mostBitsWritten || bytes != (quantity+7)/8 || len(pdu) != 6+bytes {
+		return 0, illegalValue
+	}
+	if !within(address, quantity, coilBits) {
+		return 0, illegalAddress
+	}
+	g := &s.staging
+	g.begin(s)
+	for i := range quantity {
+		if ex := g.setCoil(address+i, pdu[6+i/8]>>(i%8)&1 != 0, s.view.AlarmCount); ex != 0 {
+			return 0, ex
+		}
+	}
+	if ex := s.commit(g); ex != 0 {
+		return 0, ex
+	}
+	return copy(answer, pdu[:5]), 0
+}
+
+func (s *Slave) writeRegister(pdu, answer []byte) (int, exception) {
+	if len(pdu) != 5 {
+		return 0, illegalValue
+	}
+	if ex := s.writeWords(word(pdu[1:]), pdu[3:5]); ex != 0 {
+		return 0, ex
+	}
+	return copy(answer, pdu), 0
+}
+
+func (s *Slave) writeRegisters(pdu, answer []byte) (int, exception) {
+	if len(pdu) < 6 {
+		return 0, illegalValue
+	}
+	quantity, bytes := word(pdu[3:]), int(pdu[5])
+	if quantity < 1 || quantity > mostWordsWritten || bytes != 2*quantity || len(pdu) != 6+bytes {
+		return 0, illegalValue
+	}
+	if ex := s.writeWords(word(pdu[1:]), pdu[6:]); ex != 0 {
+		return 0, ex
+	}
+	return copy(answer, pdu[:5]), 0
+}
+
+// writeWords writes the registers from address on.
+func (s *Slave) writeWords(address int, values []byte) exception {
+	if !within(address, len(values)/2, holdingWords) {
+		return illegalAddress // the mirror is read-only
+	}
+	g := &s.staging
+	g.begin(s)
+	// An address that cannot be written goes before a value that is wrong.
+	var first exception
+	for i := 0; i < len(values); i += 2 {
+		ex := s.setHolding(g, address+i/2, uint16(word(values[i:])))
+		if ex == illegalAddress {
+			return ex
+		}
+		if first == 0 {
+			first = ex
+		}
+	}
+	if first != 0 {
+		return first
+	}
+	if ex := s.finish(g); ex != 0 {
+		return ex
+	}
+	return s.commit(g)
+}
+
+// maskWrite sets a register to (value AND and) OR (or AND NOT and).
+func (s *Slave) maskWrite(pdu, answer []byte) (int, exception) {
+	if len(pdu) != 7 {
+		return 0, illegalValue
+	}
+	address, and, or := word(pdu[1:]), uint16(word(pdu[3:])), uint16(word(pdu[5:]))
+	if !within(address, 1, holdingWords) {
+		return 0, illegalAddress
+	}
+	var value [2]byte
+	putWord(value[:], s.holdingWord(address)&and|or&^and)
+	if ex := s.writeWords(address, value[:]); ex != 0 {
+		return 0, ex
+	}
+	return copy(answer, pdu), 0
+}
+
+// readWrite writes first and reads then; the answer shows what was written.
+func (s *Slave) readWrite(pdu, answer []byte) (int, exception) {
+	if len(pdu) < 10 {
+		return 0, illegalValue
+	}
+	from, quantity := word(pdu[1:]), word(pdu[3:])
+	to, written, bytes := word(pdu[5:]), word(pdu[7:]), int(pdu[9])
+	if quantity < 1 || quantity > mostWordsRead || written < 1 || written > mostWordsWrittenByReadWrite ||
+		bytes != 2*written || len(pdu) != 10+bytes {
+		return 0, illegalValue
+	}
+	if !readable(readHolding, from, quantity) {
+		return 0, illegalAddress
+	}
+	if ex := s.writeWords(to, pdu[10:]); ex != 0 {
+		return 0, ex
+	}
+	n := s.putWords(readHolding, answer[2:], from, quantity)
+	answer[1] = byte(n)
+	return 2 + n, 0
+}

@@ -1,0 +1,237 @@
+package modbus
+
+import (
+	"math"
+	"time"
+)
+
+// confirm is how long a limit reads back as written before the pipeline shows
+// it in its snapshot.
+const confirm = 2 * time.Second
+
+// image is what masters wrote. Commands follow from its changes, so that a
+// master may write the same block in every cycle; every coil and register
+// reads back what was written last.
+type image struct {
+	coils   uint32
+	holding [holdingLimits]uint16
+	pending pendingLimits
+}
+
+// pendingLimits are limits that were written and not yet seen in a snapshot.
+type pendingLimits [4 * MaxAlarms]struct {
+	value uint16
+	until time.Duration
+}
+
+// holdingWord is holding register n below MirrorBase.
+func (s *Slave) holdingWord(n int) uint16 {
+	if n < holdingLimits {
+		return s.image.holding[n]
+	}
+	n -= holdingLimits
+	if p := &s.image.pending[n]; s.view.now < p.until {
+		return p.value
+	}
+	return s.view.limitWord(n/4, Limit(n%4))
+}
+
+// limitWord is a setting of an alarm as the snapshot has it.
+func (v *view) limitWord(alarm int, which Limit) uint16 {
+	a := &v.Alarms[alarm]
+	if alarm >= v.AlarmCount {
+		if which == OnLimit || which == OffLimit {
+			return NotAvailableInt
+		}
+		return NotAvailableUint
+	}
+	switch which {
+	case OnLimit:
+		return uint16(scaled(a.OnLimit, 1000))
+	case OffLimit:
+		return uint16(scaled(a.OffLimit, 1000))
+	case OnDelay:
+		return uint16(min(NotAvailableUint-1, saturate(int64(a.OnDelay/delayTick))))
+	default:
+		return uint16(min(NotAvailableUint-1, saturate(int64(a.OffDelay/delayTick))))
+	}
+}
+
+// A staging collects what one request writes. It is checked whole, handed to
+// Commands whole, and only then becomes the image.
+type staging struct {
+	image  image
+	limits [4 * MaxAlarms]bool // written in this request
+	batch  [coilBits + 2*MaxAlarms + 4*MaxAlarms]Command
+	n      int
+	beat   bool
+}
+
+func (g *staging) begin(s *Slave) {
+	g.image = s.image
+	g.limits = [4 * MaxAlarms]bool{}
+	g.n, g.beat = 0, false
+}
+
+func (g *staging) add(c Command) {
+	g.batch[g.n] = c
+	g.n++
+}
+
+// setCoil stages coil n.
+func (g *staging) setCoil(n int, on bool, alarms int) exception {
+	mask := uint32(1) << n
+	was := g.image.coils&mask != 0
+	if !on {
+		g.image.coils &^= mask
+		if was && (n == coilTest || n == coilInhibit) {
+			g.add(coilCommand(n, false))
+		}
+		return 0
+	}
+	if n > coilInhibit && n < coilAck || n >= coilAck+alarms {
+		return illegalAddress
+	}
+	g.image.coils |= mask
+	if !was {
+		g.add(coilCommand(n, true))
+	}
+	return 0
+}
+
+func coilCommand(n int, on bool) Command {
+	switch n {
+	case coilAckAll:
+		return Command{Op: OpAckAll}
+	case coilReset:
+		return Command{Op: OpReset}
+	case coilSilence:
+		return Command{Op: OpSilence}
+	case coilTest:
+		return Command{Op: OpTest, On: on}
+	case coilInhibit:
+		return Command{Op: OpInhibit, On: on}
+	}
+	return Command{Op: OpAck, Alarm: n - coilAck}
+}
+
+// setHolding stages holding register n; what depends on other registers of the
+// same request is left to finish.
+func (s *Slave) setHolding(g *staging, n int, value uint16) exception {
+	switch {
+	case n == holdingHeartbeat:
+		g.beat = g.beat || g.image.holding[n] != value
+		g.image.holding[n] = value
+	case n == holdingHostTimeout:
+		if value == 0 && s.cfg.HostRequired {
+			return illegalValue
+		}
+		g.image.holding[n] = value
+	case n == holdingShelveMask:
+		if value>>s.view.AlarmCount != 0 {
+			return illegalValue
+		}
+		g.image.holding[n] = value
+	case n == holdingShelveMinutes:
+		if value == 0 || time.Duration(value)*time.Minute > s.cfg.ShelveMax {
+			return illegalValue
+		}
+		g.image.holding[n] = value
+	case n < holdingLimits:
+		return illegalAddress
+	default:
+		n -= holdingLimits
+		if n/4 >= s.view.AlarmCount || s.view.Status&StatusLocked != 0 {
+			return illegalAddress
+		}
+		g.image.pending[n].value = value
+		g.image.pending[n].until = s.view.now + confirm
+		g.limits[n] = true
+	}
+	return 0
+}
+
+// finish checks what the registers of one request mean together and makes the
+// commands that follow.
+func (s *Slave) finish(g *staging) exception {
+	before, after := s.image.holding[holdingShelveMask], g.image.holding[holdingShelveMask]
+	shelveFor := time.Duration(g.image.holding[holdingShelveMinutes]) * time.Minute
+	for n := range MaxAlarms {
+		switch bit := uint16(1) << n; {
+		case before&bit == 0 && after&bit != 0:
+			g.add(Command{Op: OpShelve, Alarm: n, For: shelveFor})
+		case before&bit != 0 && after&bit == 0:
+			g.add(Command{Op: OpUnshelve, Alarm: n})
+		}
+	}
+	for n, written := range g.limits {
+		if !written {
+			continue
+		}
+		alarm, which := n/4, Limit(n%4)
+		value := g.image.pending[n].value
+		c := Command{Op: OpSetLimit, Alarm: alarm, Limit: which}
+		if which == OnDelay || which == OffDelay {
+			if value == NotAvailableUint {
+				return illegalValue
+			}
+			c.Value = (time.Duration(value) * delayTick).Seconds()
+		} else {
+			if value == NotAvailableInt {
+				return illegalValue
+			}
+			c.Value = float64(int16(value)) / 1000
+			a := &s.view.Alarms[alarm]
+			// A limit at the end of the range is sent rounded to 1/1000.
+			if a.Min < a.Max && (c.Value < float64(a.Min)-0.0005 || c.Value > float64(a.Max)+0.0005) {
+				return illegalValue
+			}
+			if !s.deadband(g, alarm) {
+				return illegalValue
+			}
+		}
+		g.add(c)
+	}
+	return 0
+}
+
+// deadband says whether the staged limits of an alarm are in the right order.
+func (s *Slave) deadband(g *staging, alarm int) bool {
+	limit := func(which Limit) float64 {
+		n := 4*alarm + int(which)
+		if p := &g.image.pending[n]; s.view.now < p.until {
+			return float64(int16(p.value))
+		}
+		word := s.view.limitWord(alarm, which)
+		if word == NotAvailableInt {
+			return math.NaN()
+		}
+		return float64(int16(word))
+	}
+	on, off := limit(OnLimit), limit(OffLimit)
+	if on != on || off != off {
+		return true
+	}
+	if s.view.Alarms[alarm].Below {
+		return off >= on
+	}
+	return off <= on
+}
+
+// commit hands the commands on and makes the staged image the image.
+func (s *Slave) commit(g *staging) exception {
+	if g.n > 0 {
+		if err := s.commands.Do(s.cfg.Who, g.batch[:g.n]); err != nil {
+			return refusal(err)
+		}
+		s.stats.add(&s.stats.Commands, uint32(g.n))
+	}
+	if g.beat {
+		s.host.beat(s.view.now)
+	}
+	if timeout := g.image.holding[holdingHostTimeout]; timeout != s.image.holding[holdingHostTimeout] {
+		s.host.watch(time.Duration(timeout)*time.Millisecond, s.view.now)
+	}
+	s.image = g.image
+	return 0
+}

@@ -1,0 +1,70 @@
+package modbus
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// slots is one for the current snapshot, one being written, and one for each
+// reader that may have been stopped in the middle of its copy.
+const slots = 8
+
+// Latest hands the newest Snapshot from the pipeline to whoever shows it.
+// Store never waits for a reader and Load never waits for a writer, not even
+// for one that the scheduler has stopped; neither allocates.
+type Latest struct {
+	writing sync.Mutex // writers among themselves: pipeline and health
+	current atomic.Int32
+	stored  atomic.Uint32
+	slot    [slots]struct {
+		readers  atomic.Int32
+		snapshot Snapshot
+	}
+}
+
+// NewLatest holds a cleared Snapshot until the first Store.
+func NewLatest() *Latest {
+	l := new(Latest)
+	l.slot[0].snapshot.Clear()
+	return l
+}
+
+// Store makes a copy of s the newest snapshot.
+func (l *Latest) Store(s *Snapshot) {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	current := l.current.Load()
+	for i := int32(1); i < slots; i++ {
+		n := (current + i) % slots
+		// A reader that counts itself in after this line sees, before it
+		// copies, that n is not the current slot, and goes away again.
+		if l.slot[n].readers.Load() != 0 {
+			continue
+		}
+		l.slot[n].snapshot = *s
+		l.current.Store(n)
+		l.stored.Add(1)
+		return
+	}
+	// Seven readers are stopped in the middle of a copy: the next frame's
+	// snapshot comes in a few milliseconds.
+}
+
+// Load copies the newest snapshot to dst.
+func (l *Latest) Load(dst *Snapshot) {
+	for {
+		n := l.current.Load()
+		s := &l.slot[n]
+		s.readers.Add(1)
+		if l.current.Load() == n {
+			*dst = s.snapshot
+			s.readers.Add(-1)
+			return
+		}
+		s.readers.Add(-1)
+	}
+}
+
+// Stored counts the calls of Store: a cheap way to see that Load would bring
+// something new.
+func (l *Latest) Stored() uint32 { return l.stored.Load() }

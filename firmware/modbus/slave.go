@@ -1,0 +1,218 @@
+package modbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"mien/drivers/serial"
+)
+
+// Port is what the slave needs of a line; serial.Line has it. Read returns at
+// least one character, or an error: serial.ErrTimeout when none came,
+// serial.ErrCorrupt together with characters that cannot be trusted. Write
+// ends within timeout. Neither allocates.
+type Port interface {
+	Read(p []byte, timeout time.Duration) (int, error)
+	Write(p []byte, timeout time.Duration) (int, error)
+	Discard() error
+}
+
+var _ Port = serial.Line(nil)
+
+const (
+	// patience is how long the pieces of a frame are kept together: USB
+	// adapters hand over what they have every 16 ms or less.
+	patience = 50 * time.Millisecond
+	// glance is how often an idle Serve looks at its context.
+	glance = 100 * time.Millisecond
+	// writeSlack is what Write gets beyond the time the characters need.
+	writeSlack = 500 * time.Millisecond
+)
+
+// Slave answers the masters on one line. Its counters, what masters wrote and
+// the host heartbeat outlive the line: Serve is called again with the next.
+type Slave struct {
+	cfg      Config
+	latest   *Latest
+	commands Commands
+
+	stats counters
+	host  host
+
+	// What follows belongs to Serve.
+	rx         receiver
+	chunk      [256]byte
+	heardAt    time.Duration // when the last character came
+	listenOnly bool
+
+	tx        [maxADU]byte
+	reply     int           // bytes of tx that wait to be sent
+	due       time.Duration // when to send them
+	sent      int           // bytes of tx that were the last thing on the line
+	sentIsAsk bool          // they equal the request they answer
+	echoes    bool          // the line gives back what we send
+
+	view     view
+	begun    bool // the image knows what was shelved at the start
+	image    image
+	staging  staging
+	identity [][]byte
+}
+
+// New prepares a slave that shows what latest holds and hands what masters ask
+// for to commands.
+func New(cfg Config, latest *Latest, commands Commands) (*Slave, error) {
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	if latest == nil || commands == nil {
+		return nil, errors.New("modbus: a slave needs a snapshot and somebody to take commands")
+	}
+	s := &Slave{cfg: cfg, latest: latest, commands: commands}
+	var err error
+	if s.identity, err = cfg.Identity.objects(); err != nil {
+		return nil, err
+	}
+	s.rx.address = cfg.Address
+	s.view.stats, s.view.host, s.view.lowWordFirst = &s.stats, &s.host, cfg.LowWordFirst
+	s.host.watch(cfg.HostTimeout, cfg.Now())
+	s.image.holding[holdingHostTimeout] = uint16(cfg.HostTimeout / time.Millisecond)
+	s.image.holding[holdingShelveMinutes] = uint16(cfg.ShelveDefault / time.Minute)
+	return s, nil
+}
+
+// Serve answers requests on port until ctx ends or the port fails; it returns
+// ctx.Err or the port's error. It does not close the port. One Serve runs at a
+// time.
+func (s *Slave) Serve(ctx context.Context, port Port) error {
+	if err := port.Discard(); err != nil {
+		return fmt.Errorf("modbus: clear the line: %w", err)
+	}
+	s.rx.reset()
+	s.reply, s.sent, s.echoes = 0, 0, false
+	for ctx.Err() == nil {
+		if err := s.turn(port); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// turn waits for what comes next on the line, characters, silence or the
+// moment to answer, and deals with it.
+func (s *Slave) turn(port Port) error {
+	n, err := port.Read(s.chunk[:], s.wait(s.cfg.Now()))
+	now := s.cfg.Now()
+	corrupt := false
+	switch {
+	case err == nil:
+	case errors.Is(err, serial.ErrTimeout):
+		n = 0
+	case errors.Is(err, serial.ErrCorrupt):
+		corrupt = true
+	default:
+		return fmt.Errorf("modbus: read the line: %w", err)
+	}
+
+	// Silence first: it came before the characters.
+	if quiet := now - s.heardAt; quiet >= s.cfg.silence() {
+		if s.rx.gap() {
+			s.frame(now)
+		}
+		if n == 0 && quiet >= patience {
+			s.rx.giveUp()
+		}
+	}
+	if n > 0 {
+		s.heardAt = now
+		if corrupt {
+			s.rx.spoil()
+		} else {
+			s.rx.feed(s.chunk[:n])
+			for s.rx.next() {
+				s.frame(now)
+			}
+		}
+	}
+	s.stats.add(&s.stats.CommErrors, s.rx.takeErrors())
+	s.stats.add(&s.stats.Overruns, s.rx.takeOverruns())
+
+	if s.reply == 0 || now < s.due {
+		return nil
+	}
+	length := s.reply
+	s.reply, s.sent = 0, length
+	_, err = port.Write(s.tx[:length], time.Duration(length)*s.cfg.CharacterTime+writeSlack)
+	switch {
+	case err == nil:
+	case errors.Is(err, serial.ErrTimeout):
+		s.stats.add(&s.stats.WriteTimeouts, 1)
+	default:
+		return fmt.Errorf("modbus: answer: %w", err)
+	}
+	return nil
+}
+
+// wait is how long nothing but a character can change anything.
+func (s *Slave) wait(now time.Duration) time.Duration {
+	wait := glance
+	if s.reply > 0 {
+		wait = min(wait, s.due-now)
+	}
+	if s.rx.waiting() {
+		quiet := now - s.heardAt
+		if silence := s.cfg.silence(); quiet < silence {
+			wait = min(wait, silence-quiet)
+		} else {
+			wait = min(wait, patience-quiet)
+		}
+	}
+	return max(wait, 0)
+}
+
+// frame deals with the frame that the receiver has found, which has a right
+// CRC. An answer that still waits goes: the line has moved on, and a master
+// would take it for the answer to what it sent since.
+func (s *Slave) frame(now time.Duration) {
+	adu, kind := s.rx.frame, s.rx.kind
+	s.stats.add(&s.stats.BusMessages, 1)
+	if s.reply > 0 {
+		s.reply = 0
+		s.stats.add(&s.stats.NoResponses, 1)
+	}
+	sent := s.tx[:s.sent]
+	s.sent = 0
+	if len(sent) > 0 && string(sent) == string(adu) && (s.echoes || !s.sentIsAsk) {
+		s.echoes = true
+		s.stats.add(&s.stats.Echoes, 1)
+		return
+	}
+	if kind == kindOther {
+		return
+	}
+	if kind == kindReply {
+		// Another device answers under our address, or an echo came late.
+		s.stats.add(&s.stats.ForeignReplies, 1)
+		return
+	}
+	broadcast := adu[0] == 0
+	pdu := adu[1 : len(adu)-2]
+	s.stats.add(&s.stats.Messages, 1)
+	if s.listenOnly && !isRestart(pdu) {
+		s.stats.add(&s.stats.NoResponses, 1)
+		return
+	}
+	n := s.handle(pdu, broadcast, now)
+	if n == 0 || broadcast {
+		s.stats.add(&s.stats.NoResponses, 1)
+		return
+	}
+	s.tx[0] = s.cfg.Address
+	crc := CRC(s.tx[:1+n])
+	s.tx[1+n], s.tx[2+n] = byte(crc), byte(crc>>8)
+	s.reply = n + 3
+	s.sentIsAsk = string(s.tx[:s.reply]) == string(adu)
+	s.due = now + s.cfg.Delay
+}

@@ -1,0 +1,106 @@
+package modbus
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+func byAddress(t []Register) []Register {
+	slices.SortFunc(t, func(a, b Register) int { return a.Address - b.Address })
+	return t
+}
+
+// discreteRegisters are the rows of function 2: bits of input registers.
+func discreteRegisters() []Register {
+	var t []Register
+	row := func(address int, name, meaning string, index int, value func(*view, int) uint32) {
+		t = append(t, Register{Space: Discrete, Address: address, Words: 1, Name: name, Type: Bool, Scale: 1,
+			Meaning: meaning, Since: 1, index: index, value: value})
+	}
+	for i, name := range statusNames {
+		row(i, "status_"+name, statusMeanings[i], i, func(v *view, i int) uint32 { return bit(v.status(), i) })
+	}
+	for i, name := range faultNames {
+		row(16+i, "fault_"+name, faultMeanings[i], i, func(v *view, i int) uint32 { return bit(v.Faults, i) })
+	}
+	for n := range MaxAlarms {
+		alarm := fmt.Sprintf("alarm%d_", n)
+		row(32+n, alarm+"active", "its condition holds", n, func(v *view, n int) uint32 { return bit(v.Active, n) })
+		row(48+n, alarm+"unacknowledged", "waits for its acknowledgement", n, func(v *view, n int) uint32 { return bit(v.Unacknowledged, n) })
+		row(64+n, alarm+"latched", "latched", n, func(v *view, n int) uint32 { return bit(v.Latched, n) })
+		row(80+n, alarm+"suppressed", "shelved, suppressed by design or out of service", n, func(v *view, n int) uint32 {
+			return bit(v.Shelved|v.Suppressed|v.OutOfService, n)
+		})
+	}
+	return byAddress(t)
+}
+
+// Coils with a meaning of their own; acknowledge alarm n is coilAck+n.
+const (
+	coilAckAll = iota
+	coilReset
+	coilSilence
+	coilTest
+	coilInhibit
+	coilAck = 8
+)
+
+// coilRegisters are the rows of functions 1, 5 and 15. A coil reads back what
+// was last written; only its change does something.
+func coilRegisters() []Register {
+	var t []Register
+	row := func(address int, name, meaning string) {
+		t = append(t, Register{Space: Coil, Address: address, Words: 1, Name: name, Type: Bool, Scale: 1,
+			Access: ReadWrite, Max: 1, Meaning: meaning, Since: 1})
+	}
+	row(coilAckAll, "ack_all", "0 to 1 acknowledges every alarm")
+	row(coilReset, "reset_latched", "0 to 1 resets the latched alarms whose condition is gone")
+	row(coilSilence, "silence", "0 to 1 silences the horn until the next new alarm; this is no acknowledgement")
+	row(coilTest, "output_test", "0 to 1 starts the output test, which ends by itself; 1 to 0 ends it")
+	row(coilInhibit, "inhibit", "0 to 1 inhibits the alarm outputs for the time in the config; 1 to 0 ends it")
+	for n := range MaxAlarms {
+		row(coilAck+n, fmt.Sprintf("ack_alarm%d", n), fmt.Sprintf("0 to 1 acknowledges alarm %d; exception 02 where there is no such alarm", n))
+	}
+	return t
+}
+
+// Holding registers with a meaning of their own; the settings of alarm n are
+// the four from holdingLimits+4n.
+const (
+	holdingHeartbeat = iota
+	holdingHostTimeout
+	holdingShelveMask
+	holdingShelveMinutes
+	holdingLimits = 10
+)
+
+// delayTick is the unit of the delay registers.
+const delayTick = 10 * time.Millisecond
+
+// holdingRegisters are the rows of functions 3, 6, 16, 22 and 23.
+func holdingRegisters() []Register {
+	var t []Register
+	row := func(address int, name string, typ Type, unit string, scale int, access Access, least, most int, meaning string) *Register {
+		t = append(t, Register{Space: Holding, Address: address, Words: 1, Name: name, Type: typ, Unit: unit, Scale: scale,
+			Access: access, Min: least, Max: most, Meaning: meaning, Since: 1})
+		return &t[len(t)-1]
+	}
+	row(holdingHeartbeat, "host_heartbeat", Uint16, "", 1, ReadWrite, 0, 65535, "any change says that the host lives")
+	row(holdingHostTimeout, "host_timeout", Uint16, "ms", 1, ReadWrite, 0, 65535,
+		"how long the host heartbeat may stand still; 0 does not watch it, and is refused where the config requires the host")
+	row(holdingShelveMask, "shelve_mask", Bits, "", 1, ReadWrite, 0, 65535,
+		"bit n 0 to 1 shelves alarm n for shelve_minutes, 1 to 0 takes it off the shelf; reads back what was written, alarms_shelved tells what is in force").Names = alarmBits()
+	row(holdingShelveMinutes, "shelve_minutes", Uint16, "min", 1, ReadWrite, 1, 65535, "for the next shelving; at most what the config allows")
+	for n := range MaxAlarms {
+		a := fmt.Sprintf("alarm%d_", n)
+		row(holdingLimits+4*n, a+"on_limit", Int16, "", 1000, Unlocked, -32767, 32767, "the condition begins here")
+		row(holdingLimits+4*n+1, a+"off_limit", Int16, "", 1000, Unlocked, -32767, 32767, "and ends here; the difference is the deadband")
+		row(holdingLimits+4*n+2, a+"on_delay", Uint16, "s", 100, Unlocked, 0, 65534, "for so long before the alarm is raised")
+		row(holdingLimits+4*n+3, a+"off_delay", Uint16, "s", 100, Unlocked, 0, 65534, "and so long before it returns")
+		for i := len(t) - 4; i < len(t); i++ {
+			t[i].NA, t[i].index = true, n
+		}
+	}
+	return t
+}

@@ -1,0 +1,247 @@
+package modbus
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// statusNames and faultNames are the bits of the status and fault words, in
+// the order of the constants.
+var statusNames = []string{"ready", "result_valid", "initialising", "face_present", "quality_ok", "any_active",
+	"any_unacknowledged", "any_latched", "any_suppressed", "fault", "degraded", "test_mode", "host_ok", "locked",
+	"time_synced", "toggle"}
+
+var statusMeanings = []string{
+	"self-test passed, the pipeline runs",
+	"the newest result is fresh and has a reading; everything that depends on a face counts only while this is set",
+	"starting, or a device is being opened again",
+	"a face is in view",
+	"the face passes the quality gate",
+	"an alarm's condition holds",
+	"an alarm waits for its acknowledgement",
+	"an alarm waits for its reset",
+	"an alarm is shelved, suppressed by design or out of service",
+	"a bit of the fault word is set",
+	"runs with something missing",
+	"an output test or an inhibit is in force: outputs do not follow the alarms",
+	"the host heartbeat is watched and changes in time",
+	"limits cannot be written",
+	"the wall clock is set by a time source",
+	"changes once a second with the heartbeat: stands still when no results come",
+}
+
+var faultNames = []string{"camera_lost", "frozen", "dark_or_blocked", "inference", "slow", "accelerator_lost",
+	"model_checksum", "config", "output_mismatch", "serial", "thermal", "storage", "self_test", "input_stuck",
+	"host_lost", "clock"}
+
+var faultMeanings = []string{
+	"camera gone, or no frame in time",
+	"the same picture again and again",
+	"picture dark, covered or blinded",
+	"the network fails",
+	"results come slower than the config allows",
+	"the accelerator is gone; the processor took over, or nothing",
+	"a model file is not the one it should be",
+	"the config file was refused; the former one is in force",
+	"an output reads back another level than it was set to",
+	"a serial line is gone",
+	"processor too hot, throttled, or supply voltage low",
+	"state or journal cannot be written; kept in memory",
+	"the self-test failed",
+	"an input stays on for longer than it can be pressed",
+	"the host heartbeat stopped, and the config asks for it",
+	"the wall clock jumped",
+}
+
+var coveredNames = []string{"eyes", "mouth"}
+var annunciatorNames = []string{"horn", "lamp", "silenced"}
+
+// number is a row with one register.
+func number(address int, name string, typ Type, unit string, scale int, na bool, meaning string,
+	value func(*view, int) uint32) Register {
+	return Register{Space: Input, Address: address, Words: 1, Name: name, Type: typ, Unit: unit, Scale: scale, NA: na,
+		Meaning: meaning, Since: 1, value: value}
+}
+
+// word32 is a row with two registers.
+func word32(address int, name string, typ Type, unit, meaning string, value func(*view, int) uint32) Register {
+	r := number(address, name, typ, unit, 1, false, meaning, value)
+	r.Words = 2
+	return r
+}
+
+// mask is a row with 16 bits that have names.
+func mask(address int, name string, names []string, meaning string, value func(*view, int) uint32) Register {
+	r := number(address, name, Bits, "", 1, false, meaning, value)
+	r.Names = names
+	return r
+}
+
+// choice is a row with one of several named values.
+func choice(address int, name string, names []string, na bool, meaning string, value func(*view, int) uint32) Register {
+	r := number(address, name, Enum, "", 1, na, meaning, value)
+	r.Names = names
+	return r
+}
+
+// level is a row with a level times 1000.
+func level(address int, name, meaning string, index int, value func(*view, int) uint32) Register {
+	r := number(address, name, Int16, "", 1000, true, meaning, value)
+	r.index = index
+	return r
+}
+
+var auMeanings = map[int]string{1: "inner brow raiser", 2: "outer brow raiser", 4: "brow lowerer", 6: "cheek raiser",
+	7: "lid tightener", 9: "nose wrinkler", 10: "upper lip raiser", 12: "lip corner puller",
+	15: "lip corner depressor", 23: "lip tightener", 24: "lip pressor", 25: "lips part", 26: "jaw drop", 43: "eyes closed"}
+
+func alarmBits() []string {
+	names := make([]string, MaxAlarms)
+	for n := range names {
+		names[n] = fmt.Sprintf("alarm%d", n)
+	}
+	return names
+}
+
+// inputRegisters are the rows of function 4.
+func inputRegisters() []Register {
+	t := []Register{
+		number(0, "map_version", Uint16, "", 1, false, "version of this map: a unit with a higher one has all of this and more",
+			func(*view, int) uint32 { return MapVersion }),
+		number(1, "heartbeat", Uint16, "", 1, false, "+1 a second while results come, from the pipeline and not from a timer; wraps",
+			func(v *view, _ int) uint32 { return uint32(v.Heartbeat) }),
+		mask(2, "status", statusNames, "status word", func(v *view, _ int) uint32 { return uint32(v.status()) }),
+		mask(3, "faults", faultNames, "fault word", func(v *view, _ int) uint32 { return uint32(v.Faults) }),
+		number(4, "sequence", Uint16, "", 1, false, "+1 a result; wraps", func(v *view, _ int) uint32 { return v.Sequence & 0xFFFF }),
+		number(5, "result_age", Uint16, "ms", 1, false, "age of the newest result at the moment of the answer; stops at 65535, also before the first",
+			func(v *view, _ int) uint32 { return v.age() }),
+		number(6, "frame_rate", Uint16, "1/s", 10, true, "results a second",
+			func(v *view, _ int) uint32 { return scaledUint(v.FramesPerSecond, 10) }),
+		number(7, "latency", Uint16, "ms", 1, false, "from the capture of the frame to its result",
+			func(v *view, _ int) uint32 { return saturate(int64(v.Latency / time.Millisecond)) }),
+		number(8, "faces", Uint16, "", 1, false, "faces in view", func(v *view, _ int) uint32 { return uint32(v.Faces) }),
+		level(9, "face_score", "detector's score of the face that counts, 0 to 1", 0,
+			func(v *view, _ int) uint32 { return scaled(v.FaceScore, 1000) }),
+		number(10, "face_size", Uint16, "px", 1, true, "width of its box", func(v *view, _ int) uint32 { return scaledUint(v.FaceSize, 1) }),
+		choice(11, "expression", Expressions[:], true, "the likeliest expression", func(v *view, _ int) uint32 { return id(v.Expression) }),
+		level(12, "expression_probability", "its probability, 0 to 1", 0,
+			func(v *view, _ int) uint32 { return scaled(v.ExpressionLevel, 1000) }),
+		level(13, "valence", "unpleasant -1 to pleasant +1", 0, func(v *view, _ int) uint32 { return scaled(v.Valence, 1000) }),
+		level(14, "arousal", "calm -1 to excited +1", 0, func(v *view, _ int) uint32 { return scaled(v.Arousal, 1000) }),
+	}
+	address := 16
+	for i, au := range AUs {
+		at := address
+		switch au {
+		case 9:
+			at = 55
+		case 43:
+			at = 56
+		default:
+			address++
+		}
+		t = append(t, level(at, fmt.Sprintf("au%d", au), fmt.Sprintf("AU%d, %s, 0 to 1", au, auMeanings[au]), i,
+			func(v *view, i int) uint32 { return scaled(v.AU[i], 1000) }))
+	}
+	for i, name := range Expressions {
+		t = append(t, level(28+i, "expression_"+name, "probability of "+name+", 0 to 1", i,
+			func(v *view, i int) uint32 { return scaled(v.Expressions[i], 1000) }))
+	}
+	bits := alarmBits()
+	t = append(t,
+		mask(36, "alarms_active", bits, "alarms whose condition holds", func(v *view, _ int) uint32 { return uint32(v.Active) }),
+		mask(37, "alarms_unacknowledged", bits, "alarms that wait for their acknowledgement", func(v *view, _ int) uint32 { return uint32(v.Unacknowledged) }),
+		mask(38, "alarms_latched", bits, "latched alarms", func(v *view, _ int) uint32 { return uint32(v.Latched) }),
+		mask(39, "alarms_suppressed", bits, "alarms shelved, suppressed by design or out of service", func(v *view, _ int) uint32 {
+			return uint32(v.Shelved | v.Suppressed | v.OutOfService)
+		}),
+		number(40, "event_count", Uint16, "", 1, false, "low word of the number of journal entries: a change says that there is something new",
+			func(v *view, _ int) uint32 { return v.Events & 0xFFFF }),
+		number(41, "last_alarm", Uint16, "", 1, true, "alarm of the newest event", func(v *view, _ int) uint32 { return id(v.LastAlarm) }),
+		word32(42, "last_alarm_time", Uint32, "s", "its wall time, seconds since 1970-01-01 UTC", func(v *view, _ int) uint32 { return uint32(v.LastAlarmAt) }),
+		word32(44, "uptime", Uint32, "s", "since the program started", func(v *view, _ int) uint32 {
+			return uint32(max(0, min(math.MaxUint32, int64((v.now-v.StartedAt)/time.Second))))
+		}),
+		number(46, "config_crc", Uint16, "", 1, false, "CRC-16/MODBUS of the config in force", func(v *view, _ int) uint32 { return uint32(v.ConfigCRC) }),
+		number(47, "model_crc", Uint16, "", 1, false, "CRC-16/MODBUS of the network in use", func(v *view, _ int) uint32 { return uint32(v.ModelCRC) }),
+		number(48, "temperature", Int16, "degC", 10, true, "of the processor", func(v *view, _ int) uint32 { return scaled(v.Temperature, 10) }),
+		number(49, "frames_dropped", Uint16, "", 1, false, "frames lost or left out since the start; wraps", func(v *view, _ int) uint32 { return v.Dropped & 0xFFFF }),
+		number(50, "test_1234", Uint16, "", 1, false, "always 0x1234: tells whether addresses and byte order are right", func(*view, int) uint32 { return 0x1234 }),
+		number(51, "test_5678", Uint16, "", 1, false, "always 0x5678", func(*view, int) uint32 { return 0x5678 }),
+		word32(52, "test_float", Float32, "", "always 1.0: tells whether the word order is right", func(*view, int) uint32 { return math.Float32bits(1) }),
+		number(54, "availability", Uint16, "%", 1, true, "share of the last hour with valid results", func(v *view, _ int) uint32 { return scaledUint(v.Availability, 100) }),
+		number(57, "perclos", Int16, "%", 1, true, "share of the last minute with eyes closed", func(v *view, _ int) uint32 { return scaled(v.PERCLOS, 100) }),
+		number(58, "pain_index", Int16, "", 100, true, "Prkachin-Solomon pain index, 0 to 16", func(v *view, _ int) uint32 { return scaled(v.Pain, 100) }),
+		mask(59, "covered", coveredNames, "parts of the face that are covered; what they show is not available", func(v *view, _ int) uint32 { return uint32(v.Covered) }),
+	)
+	for n := range MaxAlarms {
+		rows := []Register{
+			choice(60+4*n, fmt.Sprintf("alarm%d_state", n), AlarmStates[:], true, "state; not available where there is no such alarm",
+				func(v *view, n int) uint32 {
+					if n >= v.AlarmCount {
+						return NotAvailableUint
+					}
+					return uint32(v.Alarms[n].State)
+				}),
+			level(61+4*n, fmt.Sprintf("alarm%d_value", n), "signal it watches", n, func(v *view, n int) uint32 { return scaled(v.Alarms[n].Value, 1000) }),
+			level(62+4*n, fmt.Sprintf("alarm%d_limit", n), "its on-limit", n, func(v *view, n int) uint32 { return scaled(v.Alarms[n].OnLimit, 1000) }),
+			number(63+4*n, fmt.Sprintf("alarm%d_seconds", n), Uint16, "s", 1, false, "time in this state; stops at 65535", func(v *view, n int) uint32 {
+				if n >= v.AlarmCount {
+					return 0
+				}
+				return saturate(int64((v.now - v.Alarms[n].Since) / time.Second))
+			}),
+		}
+		for i := range rows {
+			rows[i].index = n
+		}
+		t = append(t, rows...)
+	}
+	t = append(t, moreInputRegisters()...)
+	return byAddress(t)
+}
+
+// moreInputRegisters are what the unit tells beyond the alarms: 124 and up.
+func moreInputRegisters() []Register {
+	bits := alarmBits()
+	t := []Register{
+		number(124, "alarm_count", Uint16, "", 1, false, "alarms that the config declares", func(v *view, _ int) uint32 { return uint32(v.AlarmCount) }),
+		number(125, "first_out", Uint16, "", 1, true, "the unacknowledged alarm that came first", func(v *view, _ int) uint32 { return id(v.FirstOut) }),
+		mask(126, "annunciator", annunciatorNames, "horn and lamp as they are driven, and whether the horn is silenced", func(v *view, _ int) uint32 { return uint32(v.Annunciator) }),
+		mask(127, "alarms_shelved", bits, "shelved alarms", func(v *view, _ int) uint32 { return uint32(v.Shelved) }),
+		mask(128, "alarms_suppressed_by_design", bits, "alarms that another condition suppresses", func(v *view, _ int) uint32 { return uint32(v.Suppressed) }),
+		mask(129, "alarms_out_of_service", bits, "alarms taken out of service", func(v *view, _ int) uint32 { return uint32(v.OutOfService) }),
+		mask(130, "alarms_unknown", bits, "alarms whose signal is Unknown: neither raised nor cleared", func(v *view, _ int) uint32 { return uint32(v.Unknown) }),
+		choice(131, "no_reading_reason", Reasons[:], false, "why there is no reading; 0 while there is one", func(v *view, _ int) uint32 { return uint32(v.Reason) }),
+		choice(132, "compound", Compounds[:], true, "the likeliest compound expression", func(v *view, _ int) uint32 { return id(v.Compound) }),
+		level(133, "compound_probability", "its level, 0 to 1", 0, func(v *view, _ int) uint32 { return scaled(v.CompoundLevel, 1000) }),
+		level(134, "eyes_closed", "0 open to 1 closed", 0, func(v *view, _ int) uint32 { return scaled(v.EyesClosed, 1000) }),
+		mask(135, "outputs", nil, "bit n: output n of the config is energised", func(v *view, _ int) uint32 { return uint32(v.Outputs) }),
+		mask(136, "inputs", nil, "bit n: input n of the config is active", func(v *view, _ int) uint32 { return uint32(v.Inputs) }),
+		number(137, "host_age", Uint16, "ms", 1, true, "since the host heartbeat changed; not available while it is not watched", func(v *view, _ int) uint32 {
+			if h := v.host.state(v.now); h.Watched {
+				return min(NotAvailableUint-1, saturate(int64(h.Age/time.Millisecond)))
+			}
+			return NotAvailableUint
+		}),
+		word32(138, "events", Uint32, "", "journal entries since the journal was made", func(v *view, _ int) uint32 { return v.Events }),
+		word32(140, "results", Uint32, "", "results since the start", func(v *view, _ int) uint32 { return v.Sequence }),
+		number(142, "bus_messages", Uint16, "", 1, false, "frames on the line with a right CRC, as function 8/11; wraps", func(v *view, _ int) uint32 { return v.stats.BusMessages.Load() & 0xFFFF }),
+		number(143, "bus_errors", Uint16, "", 1, false, "damaged frames, as function 8/12; wraps", func(v *view, _ int) uint32 { return v.stats.CommErrors.Load() & 0xFFFF }),
+		number(144, "bus_exceptions", Uint16, "", 1, false, "exception answers, as function 8/13; wraps", func(v *view, _ int) uint32 { return v.stats.Exceptions.Load() & 0xFFFF }),
+		number(145, "bus_foreign_replies", Uint16, "", 1, false, "answers under this unit's address that it did not give: two devices share the address, or the line echoes", func(v *view, _ int) uint32 { return v.stats.ForeignReplies.Load() & 0xFFFF }),
+	}
+	for n := range MaxAlarms {
+		r := number(200+8*n, fmt.Sprintf("alarm%d_name", n), Text, "", 1, false, "first 16 characters of its name in the config; empty where there is no such alarm", nil)
+		r.Words, r.index = 8, n
+		r.text = func(v *view, n int) string {
+			if n >= v.AlarmCount {
+				return ""
+			}
+			return v.Alarms[n].Name
+		}
+		t = append(t, r)
+	}
+	return t
+}
