@@ -1,0 +1,294 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"mien/firmware/alarm"
+)
+
+// at finds the place of the nearest key that the file sets: the key itself,
+// else its block.
+func (c *Config) at(key string) place {
+	for key != "" {
+		if p, ok := c.set[key]; ok {
+			return p
+		}
+		i := strings.LastIndexAny(key, ".[")
+		if i < 0 {
+			break
+		}
+		if strings.HasSuffix(key, "]") {
+			key = key[:i]
+		} else if j := strings.LastIndexByte(key, '.'); j >= 0 {
+			key = key[:j]
+		} else {
+			break
+		}
+	}
+	return place{}
+}
+
+// checker collects problems of one config.
+type checker struct {
+	*Config
+	problems Problems
+}
+
+func (c *checker) wrong(key, allowed, format string, args ...any) *Problem {
+	p := c.at(key)
+	c.problems = append(c.problems, Problem{File: c.file, Line: p.line, Column: p.column, Key: key,
+		Text: fmt.Sprintf(format, args...), Allowed: allowed})
+	return &c.problems[len(c.problems)-1]
+}
+
+func (c *checker) warn(key, format string, args ...any) {
+	c.wrong(key, "", format, args...).Warning = true
+}
+
+func (c *checker) has(key string) bool {
+	_, ok := c.set[key]
+	return ok
+}
+
+// consistent looks for what does not fit together, whatever the network.
+func (cfg *Config) consistent() Problems {
+	c := &checker{Config: cfg}
+	c.alarms()
+	c.purpose()
+	c.lines()
+	c.rest()
+	return c.problems
+}
+
+func alarmKey(i int, name string) string { return fmt.Sprintf("alarm[%d].%s", i+1, name) }
+
+func (c *checker) alarms() {
+	if n := len(c.Alarms); n > alarm.MaxAlarms {
+		c.wrong(fmt.Sprintf("alarm[%d]", alarm.MaxAlarms+1), "", "%d alarms are defined, at most %d are possible", n, alarm.MaxAlarms)
+	}
+	names := make([]string, 0, len(c.Alarms))
+	for i, a := range c.Alarms {
+		if j := slices.Index(names, a.Name); j >= 0 && a.Name != "" {
+			c.wrong(alarmKey(i, "name"), "", "%q is the name of the alarm on line %d already", a.Name, c.at(alarmKey(j, "name")).line)
+		}
+		names = append(names, a.Name)
+		c.conditions(i, a)
+	}
+	for i, a := range c.Alarms {
+		for n, by := range a.SuppressBy {
+			key := fmt.Sprintf("%s[%d]", alarmKey(i, "suppress_by"), n+1)
+			switch {
+			case by == a.Name:
+				c.wrong(key, "", "an alarm cannot suppress itself")
+			case !slices.Contains(names, by):
+				c.wrong(key, quoteAll(without(names, a.Name)), "there is no alarm %q", by).Nearest = nearest(by, names)
+			}
+		}
+	}
+	c.circles(names)
+	for n, name := range c.Modbus.Unlock {
+		if name != "all" && !slices.Contains(names, name) {
+			c.wrong(fmt.Sprintf("modbus.unlock[%d]", n+1), quoteAll(append([]string{"all"}, names...)), "there is no alarm %q", name).
+				Nearest = nearest(name, names)
+		}
+	}
+}
+
+func without(list []string, s string) []string {
+	var rest []string
+	for _, x := range list {
+		if x != s && x != "" {
+			rest = append(rest, x)
+		}
+	}
+	return rest
+}
+
+// conditions looks at how an alarm says what it watches.
+func (c *checker) conditions(i int, a Alarm) {
+	signal, all, any := a.Signal != "" || c.has(alarmKey(i, "signal")), c.has(alarmKey(i, "all")) || a.All != nil, c.has(alarmKey(i, "any")) || a.Any != nil
+	count := 0
+	for _, b := range []bool{signal, all, any} {
+		if b {
+			count++
+		}
+	}
+	switch {
+	case count == 0:
+		c.wrong(alarmKey(i, "signal"), "signal with high or low, or a list of conditions all or any", "is missing: the alarm watches nothing")
+		return
+	case count > 1:
+		c.wrong(alarmKey(i, "signal"), "one of signal, all, any", "more than one of signal, all and any is set")
+		return
+	}
+	if signal {
+		if a.Signal == "" {
+			c.wrong(alarmKey(i, "signal"), "the name of a signal", "is empty")
+		}
+		c.limit(fmt.Sprintf("alarm[%d]", i+1), a.High, a.Low)
+		return
+	}
+	for _, name := range []string{"high", "low", "deadband"} {
+		if c.has(alarmKey(i, name)) {
+			c.wrong(alarmKey(i, name), "", "belongs into each condition of the list, not beside it")
+		}
+	}
+	list, name := a.All, "all"
+	if any {
+		list, name = a.Any, "any"
+	}
+	if len(list) == 0 {
+		c.wrong(alarmKey(i, name), "", "is an empty list: the alarm watches nothing")
+	}
+	if len(list) > 16 {
+		c.wrong(alarmKey(i, name), "", "has %d conditions, at most 16 are possible", len(list))
+	}
+	for n, condition := range list {
+		c.limit(fmt.Sprintf("%s[%d]", alarmKey(i, name), n+1), condition.High, condition.Low)
+	}
+}
+
+func (c *checker) limit(block string, high, low *float64) {
+	isHigh, isLow := high != nil || c.has(block+".high"), low != nil || c.has(block+".low")
+	if isHigh && isLow {
+		c.wrong(block+".low", "high or low; for a band write any = [{… high = …}, {… low = …}]", "high is set too")
+	} else if !isHigh && !isLow {
+		c.wrong(block+".high", "a number for high (met at or above) or for low (met at or below)", "is missing, and so is low")
+	}
+}
+
+// circles finds alarms that would suppress each other.
+func (c *checker) circles(names []string) {
+	state := make([]int, len(c.Alarms)) // 1: on the path, 2: done
+	var walk func(i int) bool
+	walk = func(i int) bool {
+		if state[i] != 0 {
+			return state[i] == 1
+		}
+		state[i] = 1
+		for _, by := range c.Alarms[i].SuppressBy {
+			if j := slices.Index(names, by); j >= 0 && j != i && walk(j) {
+				c.wrong(alarmKey(i, "suppress_by"), "", "goes in a circle: %q suppresses %q and the other way round", by, c.Alarms[i].Name)
+				state[i] = 2
+				return false
+			}
+		}
+		state[i] = 2
+		return false
+	}
+	for i := range c.Alarms {
+		walk(i)
+	}
+}
+
+// Emotion says whether an alarm on the signal infers an emotion in the sense
+// of EU AI Act, Art. 5(1)(f). Recital 18 leaves out physical states such as
+// pain and fatigue and readily apparent movements: action units, eye closure,
+// PERCLOS and what is covered.
+func Emotion(signal string) bool {
+	return signal == "valence" || signal == "arousal" || strings.HasPrefix(signal, "expression.") || strings.HasPrefix(signal, "compound.")
+}
+
+func (c *checker) purpose() {
+	if c.Unit.Purpose != "" {
+		return
+	}
+	for i, a := range c.Alarms {
+		for _, condition := range a.conditions() {
+			if !Emotion(condition.Signal) {
+				continue
+			}
+			key := alarmKey(i, "signal")
+			if a.Signal == "" {
+				key = fmt.Sprintf("alarm[%d]", i+1)
+			}
+			c.wrong(key, `[unit] purpose = "safety" or "medical", with purpose_reason; or an alarm on action units, eyes_closed, perclos or pain`,
+				"an alarm on %s infers an emotion, which EU AI Act Art. 5(1)(f) bans at work except for medical or safety reasons: unit.purpose is missing", condition.Signal)
+			break
+		}
+	}
+}
+
+// lines looks at outputs and inputs.
+func (c *checker) lines() {
+	type use struct{ key, name string }
+	taken := make(map[string]use)
+	take := func(key, chip, line, name string) {
+		if line == "" {
+			return
+		}
+		id := chip + "\x00" + line
+		if other, ok := taken[id]; ok {
+			c.wrong(key, "", "line %s is %s's already (line %d of the file)", line, other.name, c.at(other.key).line)
+			return
+		}
+		taken[id] = use{key, name}
+	}
+	alarms := make([]string, 0, len(c.Alarms))
+	for _, a := range c.Alarms {
+		alarms = append(alarms, a.Name)
+	}
+	outputs := make([]string, 0, len(c.Outputs))
+	for i, o := range c.Outputs {
+		key := func(name string) string { return fmt.Sprintf("output[%d].%s", i+1, name) }
+		if o.Name != "" && slices.Contains(outputs, o.Name) {
+			c.wrong(key("name"), "", "%q is the name of another output already", o.Name)
+		}
+		outputs = append(outputs, o.Name)
+		take(key("line"), o.Chip, o.Line, "output "+fmt.Sprintf("%q", o.Name))
+		if name, ok := strings.CutPrefix(o.Function, "alarm:"); ok && !slices.Contains(alarms, name) {
+			p := c.wrong(key("function"), "alarm: and the name of an alarm: "+quoteAll(alarms), "there is no alarm %q", name)
+			if near := nearest(name, alarms); near != "" {
+				p.Nearest = "alarm:" + near
+			}
+		}
+	}
+	inputs := make([]string, 0, len(c.Inputs))
+	for i, in := range c.Inputs {
+		key := func(name string) string { return fmt.Sprintf("input[%d].%s", i+1, name) }
+		if in.Name != "" && slices.Contains(inputs, in.Name) {
+			c.wrong(key("name"), "", "%q is the name of another input already", in.Name)
+		}
+		inputs = append(inputs, in.Name)
+		take(key("line"), in.Chip, in.Line, "input "+fmt.Sprintf("%q", in.Name))
+		if in.Function == "inhibit" && in.For > c.Unit.InhibitMax {
+			c.wrong(key("for"), fmt.Sprintf(`at most unit.inhibit_max, "%s"`, formatDuration(c.Unit.InhibitMax)), "is %s", formatDuration(in.For))
+		}
+	}
+}
+
+// rest looks at the other sections.
+func (c *checker) rest() {
+	if q := c.Face.Quality; q.MinLight >= q.MaxLight {
+		c.wrong("face.quality.min_light", "", "is not below max_light: no face would ever be good enough")
+	}
+	if r := c.Face.Region; r[2] <= 0 || r[3] <= 0 || r[0]+r[2] > 1.0001 || r[1]+r[3] > 1.0001 {
+		c.wrong("face.region", "left + width and top + height at most 1, width and height above 0", "is not a region of the frame")
+	}
+	if c.Filter.PerclosKnown > c.Filter.PerclosWindow {
+		c.wrong("filter.perclos_known", "at most filter.perclos_window", "is longer than the window: PERCLOS would never have a value")
+	}
+	if c.Serial.Protocol == "modbus" && c.Serial.Data != 8 {
+		c.wrong("serial.data", "8", "is %d: Modbus RTU needs 8 data bits", c.Serial.Data)
+	}
+	if c.Health.DarkBelow >= c.Health.BrightAbove {
+		c.wrong("health.dark_below", "", "is not below bright_above: every picture would be a fault")
+	}
+	if c.Health.MinRate > c.Camera.FPS {
+		c.wrong("health.min_rate", fmt.Sprintf("at most camera.fps, %s", number(c.Camera.FPS)), "is %s: the camera could never be fast enough", number(c.Health.MinRate))
+	}
+	if c.Health.RetryFirst > c.Health.RetryMost {
+		c.wrong("health.retry_first", "", "is longer than retry_most")
+	}
+	if p := c.Socket.Path; p != "" && p != "off" && !strings.HasPrefix(p, "/") {
+		c.wrong("socket.path", `"", "off" or an absolute path`, "is %q", p).Nearest = nearest(p, []string{"off"})
+	}
+	if p := c.Watchdog.Device; p != "off" && p != "auto" && !strings.HasPrefix(p, "/") {
+		c.wrong("watchdog.device", `"off", "auto" or an absolute path`, "is %q", p).Nearest = nearest(p, []string{"off", "auto"})
+	}
+	if c.Watchdog.Device != "off" && c.Watchdog.Timeout < 2*c.Health.Stale {
+		c.wrong("watchdog.timeout", `at least twice health.stale`, "is %s: one late result would restart the machine", formatDuration(c.Watchdog.Timeout))
+	}
+}

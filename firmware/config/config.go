@@ -1,0 +1,244 @@
+// Package config reads the unit's one TOML file, strictly, into typed settings.
+//
+// Reference is the one table of keys: names, types, defaults, what is allowed,
+// what each means. The reader takes its defaults and its limits from it, and
+// the commented example, docs/config.md and the explanations are made of it.
+//
+// A file is read to its end: every mistake is reported at once, each with file,
+// line, key, what is allowed and the nearest right spelling.
+//
+//	cfg, err := config.Load("/etc/mien/mien.toml")   // err is Problems
+//	found := cfg.Check(signals)                      // what only the network knows, and warnings
+//	if err := found.Err(); err != nil { … }
+//
+// An empty file is a good one: it runs the first camera and alarms on nothing.
+package config
+
+import (
+	"time"
+
+	"mien/firmware/alarm"
+)
+
+// Config is every setting of a unit. Names of the fields' keys are in their
+// tags; Reference has their meaning, units and limits.
+type Config struct {
+	Unit     Unit     `toml:"unit"`
+	Camera   Camera   `toml:"camera"`
+	Face     Face     `toml:"face"`
+	Model    Model    `toml:"model"`
+	Filter   Filter   `toml:"filter"`
+	Alarms   []Alarm  `toml:"alarm"`
+	Outputs  []Output `toml:"output"`
+	Inputs   []Input  `toml:"input"`
+	Serial   Serial   `toml:"serial"`
+	Modbus   Modbus   `toml:"modbus"`
+	Health   Health   `toml:"health"`
+	State    State    `toml:"state"`
+	Socket   Socket   `toml:"socket"`
+	Watchdog Watchdog `toml:"watchdog"`
+
+	file string
+	set  map[string]place // which keys the file sets, and where
+}
+
+// Unit says what the unit is and what it may be used for.
+type Unit struct {
+	Name          string        `toml:"name"`
+	Purpose       string        `toml:"purpose"`        // "", "safety", "medical"
+	PurposeReason string        `toml:"purpose_reason"` // in the operator's own words
+	InhibitMax    time.Duration `toml:"inhibit_max"`
+}
+
+// Camera is where frames come from.
+type Camera struct {
+	Device string  `toml:"device"` // "auto": the first camera
+	Format string  `toml:"format"` // "auto", "GREY", "YUYV", "UYVY", "NV12", "MJPEG"
+	Width  int     `toml:"width"`
+	Height int     `toml:"height"`
+	FPS    float64 `toml:"fps"`
+	Rotate int     `toml:"rotate"` // 0, 90, 180, 270 degrees clockwise
+	Mirror bool    `toml:"mirror"`
+	Clip   string  `toml:"clip"` // not empty: played instead of the device
+	Loop   bool    `toml:"loop"`
+	Pace   string  `toml:"pace"` // "real", "fast"
+}
+
+// Face is which face counts and when it is good enough.
+type Face struct {
+	Detector    string     `toml:"detector"` // "short", "full"
+	Score       float64    `toml:"score"`
+	Select      string     `toml:"select"` // "largest", "middle", "region"
+	Region      [4]float64 `toml:"region"` // left, top, width, height as shares of the frame
+	DetectEvery int        `toml:"detect_every"`
+	Quality     Quality    `toml:"quality"`
+}
+
+// Quality is the gate before the network: a face outside it is Unknown.
+type Quality struct {
+	MinSize      int     `toml:"min_size"`      // pixels, width of the face
+	MinSharpness float64 `toml:"min_sharpness"` // see docs/config.md
+	MinLight     float64 `toml:"min_light"`     // mean luma of the face, 0..255
+	MaxLight     float64 `toml:"max_light"`
+	MinContrast  float64 `toml:"min_contrast"` // standard deviation of the luma
+	MaxClipped   float64 `toml:"max_clipped"`  // share of pixels that are black or white
+	MaxYaw       float64 `toml:"max_yaw"`      // degrees
+	MaxPitch     float64 `toml:"max_pitch"`
+	MaxRoll      float64 `toml:"max_roll"`
+	MaxOutside   float64 `toml:"max_outside"` // share of the face beyond the frame's edge
+}
+
+// Model is the network and what computes it.
+type Model struct {
+	Card         string  `toml:"card"`          // "": the embedded network
+	Second       string  `toml:"second"`        // card of a second network to blend with; "": none
+	SecondWeight float64 `toml:"second_weight"` // 0..1; the first has the rest
+	Backend      string  `toml:"backend"`       // "auto", "litert", "tflite", "gotflite"
+	Library      string  `toml:"library"`
+	Threads      int     `toml:"threads"`
+	Accelerator  string  `toml:"accelerator"` // "none", "edgetpu"
+}
+
+// Filter smooths levels over time.
+type Filter struct {
+	Kind           string        `toml:"kind"` // "none", "box", "gaussian"
+	Expression     time.Duration `toml:"expression"`
+	ValenceArousal time.Duration `toml:"valence_arousal"`
+	ActionUnits    time.Duration `toml:"action_units"`
+	Compound       time.Duration `toml:"compound"`
+	CompoundMean   string        `toml:"compound_mean"` // "arithmetic", "geometric", "harmonic"
+	PerclosWindow  time.Duration `toml:"perclos_window"`
+	PerclosKnown   time.Duration `toml:"perclos_known"`
+}
+
+// Condition is one comparison of an alarm: exactly one of High and Low is set.
+type Condition struct {
+	Signal   string   `toml:"signal"`
+	High     *float64 `toml:"high"`
+	Low      *float64 `toml:"low"`
+	Deadband float64  `toml:"deadband"`
+}
+
+// Alarm is one alarm: one condition (Signal), or a list joined by all or any.
+type Alarm struct {
+	Name        string         `toml:"name"`
+	Signal      string         `toml:"signal"`
+	High        *float64       `toml:"high"`
+	Low         *float64       `toml:"low"`
+	Deadband    float64        `toml:"deadband"`
+	All         []Condition    `toml:"all"`
+	Any         []Condition    `toml:"any"`
+	OnDelay     time.Duration  `toml:"on_delay"`
+	OffDelay    time.Duration  `toml:"off_delay"`
+	Priority    alarm.Priority `toml:"priority"`
+	Latch       bool           `toml:"latch"`
+	Acknowledge bool           `toml:"acknowledge"`
+	Horn        bool           `toml:"horn"`
+	Lamp        bool           `toml:"lamp"`
+	SuppressBy  []string       `toml:"suppress_by"`
+	UnknownHold time.Duration  `toml:"unknown_hold"`
+	OnUnknown   string         `toml:"on_unknown"` // "fault", "hold"
+	ShelveMax   time.Duration  `toml:"shelve_max"`
+}
+
+// Output is one GPIO line that the unit drives.
+type Output struct {
+	Name     string         `toml:"name"`
+	Chip     string         `toml:"chip"`     // label; "": the chip of the header pin, or the board's main one
+	Line     string         `toml:"line"`     // "17" an offset, "pin 11" a header pin, else a line name
+	Function string         `toml:"function"` // "healthy", "lamp", "horn", "fault", "any", "unacknowledged", "alarm:NAME"
+	Priority alarm.Priority `toml:"priority"` // lamp, horn, any, unacknowledged: least urgent alarm that counts
+	Active   string         `toml:"active"`   // "high", "low"
+	Start    string         `toml:"start"`    // "off", "on"
+	Fail     string         `toml:"fail"`     // "off", "on"
+	Blink    string         `toml:"blink"`    // "steady", "slow", "fast", "flash", "double": while unacknowledged
+	Drive    string         `toml:"drive"`    // "push-pull", "open-drain", "open-source"
+	ReadBack bool           `toml:"read_back"`
+}
+
+// Input is one GPIO line that people or the machine drive.
+type Input struct {
+	Name       string        `toml:"name"`
+	Chip       string        `toml:"chip"`
+	Line       string        `toml:"line"`
+	Function   string        `toml:"function"` // "acknowledge", "reset", "silence", "inhibit", "test"
+	Active     string        `toml:"active"`   // "high", "low"
+	Pull       string        `toml:"pull"`     // "none", "up", "down", "as-is"
+	Debounce   time.Duration `toml:"debounce"`
+	StuckAfter time.Duration `toml:"stuck_after"`
+	For        time.Duration `toml:"for"` // inhibit, test: how long one press lasts
+}
+
+// Serial is the line to the PLC.
+type Serial struct {
+	Device   string        `toml:"device"`   // "": none
+	Protocol string        `toml:"protocol"` // "modbus", "ascii", "off"
+	Baud     int           `toml:"baud"`
+	Data     int           `toml:"data"`   // 7, 8
+	Parity   string        `toml:"parity"` // "none", "even", "odd"
+	Stop     int           `toml:"stop"`   // 1, 2
+	RS485    string        `toml:"rs485"`  // "off", "auto", "kernel", "rts"
+	RTSLow   bool          `toml:"rts_low"`
+	Before   time.Duration `toml:"before_send"`
+	After    time.Duration `toml:"after_send"`
+	Echo     bool          `toml:"echo"`
+	Interval time.Duration `toml:"interval"` // ascii: at least one line this often
+}
+
+// Modbus is the slave on the serial line.
+type Modbus struct {
+	Address     int           `toml:"address"`
+	WordOrder   string        `toml:"word_order"`   // "high-first", "low-first"
+	Unlock      []string      `toml:"unlock"`       // alarms whose limits may be written; "all"
+	HostTimeout time.Duration `toml:"host_timeout"` // 0: a silent host is no fault
+	Delay       time.Duration `toml:"delay"`
+}
+
+// Health is when the unit calls itself faulty.
+type Health struct {
+	Stale          time.Duration `toml:"stale"`
+	StartWithin    time.Duration `toml:"start_within"`
+	Frozen         time.Duration `toml:"frozen"`
+	Dark           time.Duration `toml:"dark"`
+	DarkBelow      float64       `toml:"dark_below"`
+	BrightAbove    float64       `toml:"bright_above"`
+	FlatBelow      float64       `toml:"flat_below"`
+	MinRate        float64       `toml:"min_rate"`
+	MaxTemperature float64       `toml:"max_temperature"`
+	ClockJump      time.Duration `toml:"clock_jump"`
+	RetryFirst     time.Duration `toml:"retry_first"`
+	RetryMost      time.Duration `toml:"retry_most"`
+}
+
+// State is what outlives a restart.
+type State struct {
+	Dir        string `toml:"dir"`         // "": see Folder
+	JournalKiB int    `toml:"journal_kib"` // both files together
+}
+
+// Socket is where mien's own commands reach the running unit.
+type Socket struct {
+	Path  string `toml:"path"` // "": see File; "off": none
+	Group string `toml:"group"`
+}
+
+// Watchdog is the hardware timer that restarts a unit that hangs.
+type Watchdog struct {
+	Device  string        `toml:"device"` // "off", "auto", or a path
+	Timeout time.Duration `toml:"timeout"`
+}
+
+// Problem is one mistake, or one warning, about one key.
+type Problem struct {
+	File    string // as given to Load or Parse
+	Line    int    // from 1; 0 when no line is to blame
+	Column  int    // bytes, from 1
+	Key     string // "camera.width", "alarm[2].high"
+	Text    string // what is wrong
+	Allowed string // what would be right
+	Nearest string // the nearest right spelling, if one is near
+	Warning bool   // the file is taken all the same
+}
+
+// Problems are all that was found in one file, in the order of its lines.
+type Problems []Problem

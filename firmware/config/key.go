@@ -1,0 +1,145 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Kind is the type of a key's value.
+type Kind uint8
+
+const (
+	Text Kind = iota
+	Integer
+	Number // integer or not
+	Boolean
+	Duration    // text: "1.5s", "300ms", "2m"
+	Choice      // text, one of Choices
+	IntChoice   // integer, one of Choices
+	Priority    // "critical", "high", "medium", "low", or 1 to 4
+	Names       // list of texts
+	Share4      // list of four numbers
+	LineName    // text or integer: a GPIO line
+	OptionalNum // number that may be left out
+)
+
+var kindNames = [...]string{"text", "whole number", "number", "true or false", "duration", "text", "whole number", "priority",
+	"list of texts", "list of 4 numbers", "line", "number"}
+
+// String names the type as documents show it.
+func (k Kind) String() string { return kindNames[k] }
+
+// Effect is what taking over a changed key costs a running unit.
+type Effect uint8
+
+const (
+	Live          Effect = iota // nothing: in force with the next frame
+	ReopenCamera                // the camera is opened again
+	ReloadNetwork               // the networks are loaded again
+	RequestLines                // the GPIO lines are requested again
+	ReopenSerial                // the serial port is opened again
+	Restart                     // only the next start takes it over
+)
+
+var effectNames = [...]string{"at once", "opens the camera again", "loads the network again", "requests the GPIO lines again",
+	"opens the serial port again", "at the next start"}
+
+// String says what a reload does, in words.
+func (e Effect) String() string { return effectNames[e] }
+
+// Key is one row of Reference.
+type Key struct {
+	Path     string // "camera.width"; "alarm.high" in each [[alarm]]; "alarm.all.high" in each of its conditions
+	Kind     Kind
+	Default  string // as it would stand in the file; "" when there is none
+	Required bool
+	Choices  []string
+	Min, Max float64 // bounds, both inclusive, when Max > Min; of a Duration in seconds; of a Text its length
+	Unit     string
+	Meaning  string
+	Example  string // as it stands in the example file; "" is Default
+	Takes    Effect
+}
+
+// Section is the part of Path before the last dot.
+func (k Key) Section() string { return k.Path[:strings.LastIndexByte(k.Path, '.')] }
+
+// Name is the part of Path behind the last dot.
+func (k Key) Name() string { return k.Path[strings.LastIndexByte(k.Path, '.')+1:] }
+
+// Allowed says in words what values the key takes.
+func (k Key) Allowed() string {
+	switch k.Kind {
+	case Boolean:
+		return "true, false"
+	case Choice:
+		return quoteAll(k.Choices)
+	case IntChoice:
+		return strings.Join(k.Choices, ", ")
+	case Priority:
+		return `"critical", "high", "medium", "low", or 1 to 4`
+	case Duration:
+		return fmt.Sprintf(`a duration from "%s" to "%s", such as "300ms", "1.5s", "2m"`, seconds(k.Min), seconds(k.Max))
+	case Names:
+		return `a list of texts, such as ["a", "b"]`
+	case Share4:
+		return fmt.Sprintf("a list of 4 numbers from %s to %s", number(k.Min), number(k.Max))
+	case LineName:
+		return `a line offset (17), a header pin ("pin 11") or a line name ("GPIO17")`
+	case Text:
+		if k.Max > k.Min {
+			return fmt.Sprintf("a text in quotes of %s to %s characters", number(k.Min), number(k.Max))
+		}
+		return "a text in quotes"
+	}
+	word := "a number"
+	if k.Kind == Integer {
+		word = "a whole number"
+	}
+	if k.Max > k.Min {
+		return fmt.Sprintf("%s from %s to %s", word, number(k.Min), number(k.Max))
+	}
+	return word
+}
+
+func quoteAll(list []string) string {
+	quoted := make([]string, len(list))
+	for i, s := range list {
+		quoted[i] = strconv.Quote(s)
+	}
+	return strings.Join(quoted, ", ")
+}
+
+func number(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
+
+func seconds(s float64) string { return formatDuration(time.Duration(s * float64(time.Second))) }
+
+// formatDuration writes a duration as people do in the file: no trailing "0s"
+// and "0m" units.
+func formatDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = s[:len(s)-2]
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = s[:len(s)-2]
+	}
+	return s
+}
+
+// Reference lists every key, in the order of the example file.
+func Reference() []Key {
+	return append([]Key(nil), reference...)
+}
+
+// lookup gives the row of a path.
+func lookup(path string) (Key, bool) {
+	for _, k := range reference {
+		if k.Path == path {
+			return k, true
+		}
+	}
+	return Key{}, false
+}

@@ -1,0 +1,104 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"sync"
+)
+
+// Load reads a config file. The error is Problems when the file was read but
+// is not right; otherwise it wraps what the system said (fs.ErrNotExist,
+// fs.ErrPermission).
+func Load(path string) (*Config, error) {
+	info, err := os.Stat(path)
+	if err == nil && info.IsDir() {
+		return nil, fmt.Errorf("read config %s: is a folder, not a file", path)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read config: %w", err)
+	}
+	return Parse(path, data)
+}
+
+// Parse reads the text of a config file; file is its name in messages. All
+// mistakes are found in one go; the error is then Problems, and the Config is
+// nil.
+func Parse(file string, data []byte) (*Config, error) {
+	cfg, problems := parse(file, data)
+	if len(problems) > 0 {
+		problems.sort()
+		return nil, problems
+	}
+	return cfg, nil
+}
+
+func parse(file string, data []byte) (*Config, Problems) {
+	d := decoder{grow(file, data), make(map[string]place)}
+	cfg := Default()
+	cfg.file, cfg.set = file, d.set
+	d.table("", "", d.root, reflect.ValueOf(cfg).Elem())
+	if len(d.problems) == 0 {
+		d.problems = cfg.consistent()
+	} else if !d.broken {
+		// What does not fit together is looked for too, among what could be
+		// read; a key with a mistake has its default here, so problems of keys
+		// that were already named are left out.
+		named := make(map[string]bool)
+		for _, p := range d.problems {
+			named[p.Key] = true
+		}
+		for _, p := range cfg.consistent() {
+			if !named[p.Key] {
+				d.problems = append(d.problems, p)
+			}
+		}
+	}
+	return cfg, d.problems
+}
+
+// Default is what an empty file gives.
+func Default() *Config {
+	cfg := &Config{file: "(defaults)"}
+	setDefaults("", reflect.ValueOf(cfg).Elem())
+	return cfg
+}
+
+// defaults holds the parsed defaults of the key table, by path.
+var defaults = sync.OnceValue(func() map[string]*node {
+	parsed := make(map[string]*node)
+	for _, k := range reference {
+		if k.Default != "" {
+			g := grow("default of "+k.Path, []byte("x = "+k.Default))
+			if len(g.problems) > 0 {
+				panic(g.problems) // a test parses them all
+			}
+			parsed[k.Path] = g.root.get("x")
+		}
+	}
+	return parsed
+})
+
+// setDefaults gives every key of a struct its default; lists of blocks stay
+// empty.
+func setDefaults(path string, into reflect.Value) {
+	for i := range into.NumField() {
+		tag := into.Type().Field(i).Tag.Get("toml")
+		if tag == "" {
+			continue
+		}
+		p, field := join(path, tag), into.Field(i)
+		key, ok := lookup(p)
+		switch {
+		case ok && key.Default != "":
+			d := decoder{&grower{file: "default"}, make(map[string]place)}
+			d.leaf(key, p, defaults()[p], field)
+			if len(d.problems) > 0 {
+				panic(d.problems)
+			}
+		case !ok && field.Kind() == reflect.Struct:
+			setDefaults(p, field)
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package config
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+)
+
+// String gives the problem as one line: file, line, key, what is wrong, what
+// is allowed, and the nearest right spelling.
+func (p Problem) String() string {
+	var b strings.Builder
+	b.WriteString(p.File)
+	if p.Line > 0 {
+		fmt.Fprintf(&b, ":%d", p.Line)
+	}
+	b.WriteString(": ")
+	if p.Warning {
+		b.WriteString("warning: ")
+	}
+	if p.Key != "" {
+		fmt.Fprintf(&b, "%s: ", p.Key)
+	}
+	b.WriteString(p.Text)
+	if p.Nearest != "" {
+		fmt.Fprintf(&b, "; did you mean %q?", p.Nearest)
+	}
+	if p.Allowed != "" {
+		fmt.Fprintf(&b, "; allowed: %s", p.Allowed)
+	}
+	return b.String()
+}
+
+// Error lists all problems, a line each.
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i := range p {
+		lines[i] = p[i].String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Errors are those for which the file is refused.
+func (p Problems) Errors() Problems { return p.filter(false) }
+
+// Warnings are those with which it is taken all the same.
+func (p Problems) Warnings() Problems { return p.filter(true) }
+
+func (p Problems) filter(warning bool) Problems {
+	var kept Problems
+	for _, problem := range p {
+		if problem.Warning == warning {
+			kept = append(kept, problem)
+		}
+	}
+	return kept
+}
+
+// Err is nil when there are only warnings, otherwise the errors.
+func (p Problems) Err() error {
+	if errs := p.Errors(); len(errs) > 0 {
+		return errs
+	}
+	return nil
+}
+
+func (p Problems) sort() {
+	sort.SliceStable(p, func(i, j int) bool {
+		if p[i].Line != p[j].Line {
+			return p[i].Line < p[j].Line
+		}
+		return p[i].Column < p[j].Column
+	})
+}
+
+// nearest gives the word of list that a mistyped word most likely was, or "".
+// It may differ in a third of its letters.
+func nearest(word string, list []string) string {
+	best, bestDistance := "", len([]rune(word))/3+1
+	for _, candidate := range list {
+		if strings.EqualFold(word, candidate) {
+			return candidate
+		}
+		if d := distance(strings.ToLower(word), strings.ToLower(candidate)); d <= bestDistance && (best == "" || d < bestDistance) {
+			best, bestDistance = candidate, d
+		}
+	}
+	return best
+}
+
+// distance counts the letters to insert, drop, replace, or swap with their
+// neighbour to make b of a (optimal string alignment).
+func distance(a, b string) int {
+	s, t := []rune(a), []rune(b)
+	if len(s) > 64 || len(t) > 64 {
+		return 64
+	}
+	before, last, row := make([]int, len(t)+1), make([]int, len(t)+1), make([]int, len(t)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(s); i++ {
+		row[0] = i
+		for j := 1; j <= len(t); j++ {
+			cost := 1
+			if s[i-1] == t[j-1] {
+				cost = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && s[i-1] == t[j-2] && s[i-2] == t[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(t)]
+}
