@@ -21,7 +21,6 @@ type Device struct {
 	identity string
 	reset    Reset
 	noWayOut bool
-	stops    bool // the driver takes the magic close
 
 	mu sync.Mutex // covers fd
 	fd int        // -1 when closed
@@ -57,13 +56,11 @@ func Open(path string, timeout time.Duration) (*Device, error) {
 }
 
 func (d *Device) setUp() error {
-	d.stops = true // until the driver says otherwise: try the magic close
 	info, err := unix.IoctlGetWatchdogInfo(d.fd)
 	if err != nil {
 		return fmt.Errorf("WDIOC_GETSUPPORT: %w", err)
 	}
 	d.identity = unix.ByteSliceToString(info.Identity[:])
-	d.stops = info.Options&unix.WDIOF_MAGICCLOSE != 0
 	// Best effort: a driver that cannot tell why the machine started has
 	// nothing to say here.
 	if r, err := unix.IoctlGetInt(d.fd, unix.WDIOC_GETBOOTSTATUS); err == nil {
@@ -94,7 +91,7 @@ func (d *Device) setTimeout(secs int) error {
 		case !errors.Is(err, unix.EINVAL) || secs <= 1:
 			return fmt.Errorf("WDIOC_SETTIMEOUT %d s: %w", secs, err)
 		}
-		secs = secs * 3 / 4
+		secs--
 	}
 }
 
@@ -119,7 +116,7 @@ func (d *Device) Identity() string { return d.identity }
 func (d *Device) BootStatus() Reset { return d.reset }
 
 // NoWayOut tells beforehand that Disarm will not succeed.
-func (d *Device) NoWayOut() bool { return d.noWayOut || !d.stops }
+func (d *Device) NoWayOut() bool { return d.noWayOut }
 
 func (d *Device) Disarm() error {
 	d.mu.Lock()
@@ -132,7 +129,7 @@ func (d *Device) Disarm() error {
 	_, err := unix.Write(d.fd, []byte("V"))
 	if err != nil {
 		err = fmt.Errorf("watchdog %s: disarm: %w", d.path, err)
-	} else if d.NoWayOut() {
+	} else if d.noWayOut {
 		err = fmt.Errorf("watchdog %s: disarm: %w: the machine will be reset in %v unless it is opened again", d.path, ErrNoWayOut, d.timeout)
 	}
 	return errors.Join(err, d.close())

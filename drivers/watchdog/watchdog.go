@@ -34,7 +34,8 @@ type Watchdog interface {
 	// ("nowayout") the error is ErrNoWayOut, and the machine will be reset.
 	Disarm() error
 	// Abandon closes it armed: the machine is reset within Timeout unless
-	// somebody opens the device again. This is what a kill -9 does.
+	// somebody opens the device again. This is what a kill -9 does. (A few
+	// drivers do not know the magic close and stop at any close.)
 	Abandon() error
 }
 

@@ -1,0 +1,107 @@
+package board
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// ErrNoPin: the board has no such pin or line.
+var ErrNoPin = errors.New("no such pin")
+
+// Line is a pin as the GPIO driver wants it.
+type Line struct {
+	Chip   string // label
+	Offset int
+	Name   string // what the kernel calls the line, "" if it has no name for it
+	Pin    Pin    // the header pin; its Number is 0 for a line that is not on the header
+	// Warnings are what an installer should know before wiring it.
+	Warnings []string
+}
+
+var (
+	headerPin = regexp.MustCompile(`(?i)^(?:pin|header|p1|j8|j41|j12|j30)[ _:-]*([0-9]{1,2})$`)
+	gpioName  = regexp.MustCompile(`(?i)^(?:gpio|bcm)[ _]*([0-9]{1,2})$`)
+	portName  = regexp.MustCompile(`(?i)^(?:GPIO3?_?)?P([A-Z]{1,2})\.?([0-9]{1,2})$`)
+)
+
+// Resolve finds a line by what people call it: a header pin ("pin 11"), the
+// number of a Raspberry Pi ("GPIO17", "BCM17"), or the port of a Jetson
+// ("PQ.05"). A bare number is refused, because it can mean either.
+func (u Unit) Resolve(pin string) (Line, error) {
+	if u.Board == nil {
+		return Line{}, fmt.Errorf("pin %q: %w: name the line by chip label and offset", pin, ErrUnknown)
+	}
+	name := strings.TrimSpace(pin)
+	if m := headerPin.FindStringSubmatch(name); m != nil {
+		n, _ := strconv.Atoi(m[1])
+		for _, p := range u.Pins {
+			if p.Number == n {
+				return u.line(p), nil
+			}
+		}
+		return Line{}, fmt.Errorf("pin %d of %s: %w: it is a supply, a ground or a fixed function", n, u.Name, ErrNoPin)
+	}
+	if _, err := strconv.Atoi(name); err == nil {
+		return Line{}, fmt.Errorf("pin %q: %w: write \"pin %s\" for the header or \"GPIO%s\" for the line", pin, ErrNoPin, name, name)
+	}
+	name = u.canonical(name)
+	for _, p := range u.Pins {
+		if p.Name == name {
+			return u.line(p), nil
+		}
+	}
+	for _, c := range u.chips {
+		if line, _, ok := c.offset(name); ok {
+			l := u.line(Pin{Name: name, Chip: c.label, Line: line})
+			l.Warnings = append(l.Warnings, name+" is not on the 40-pin header; the board may use it for itself")
+			return l, nil
+		}
+	}
+	return Line{}, fmt.Errorf("pin %q of %s: %w: %s", pin, u.Name, ErrNoPin, u.example())
+}
+
+// canonical writes a name as the tables do.
+func (u Unit) canonical(name string) string {
+	if m := gpioName.FindStringSubmatch(name); m != nil && u.chips[0].prefix != "" {
+		n, _ := strconv.Atoi(m[1])
+		return fmt.Sprintf("%s%d", u.chips[0].prefix, n)
+	}
+	if m := portName.FindStringSubmatch(name); m != nil && u.chips[0].prefix == "" {
+		n, _ := strconv.Atoi(m[2])
+		return fmt.Sprintf("P%s.%02d", strings.ToUpper(m[1]), n)
+	}
+	return name
+}
+
+func (u Unit) example() string {
+	p := u.Pins[len(u.Pins)/2]
+	return fmt.Sprintf("write e.g. %q or \"pin %d\"", p.Name, p.Number)
+}
+
+// line says where a pin is on this machine's kernel, and what to mind.
+func (u Unit) line(p Pin) Line {
+	l := Line{Chip: p.Chip, Offset: p.Line, Pin: p}
+	for _, c := range u.chips {
+		if c.label != p.Chip {
+			continue
+		}
+		if u.old[c.label] {
+			_, l.Offset, _ = c.offset(p.Name)
+		} else if c.named {
+			l.Name = p.Name
+		}
+	}
+	if p.PullUp {
+		l.Warnings = append(l.Warnings, fmt.Sprintf("%s is pulled up from power-on until mien takes it: a load that is active high switches on at every start", p.Name))
+	}
+	if p.Use != "" {
+		l.Warnings = append(l.Warnings, fmt.Sprintf("%s is also %s: make sure that this is switched off", p.Name, p.Use))
+	}
+	if p.Only != "" {
+		l.Warnings = append(l.Warnings, fmt.Sprintf("%s can be an %s only on this carrier board", p.Name, p.Only))
+	}
+	return l
+}
