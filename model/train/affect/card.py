@@ -1,0 +1,101 @@
+"""From trained weights to the shipped pair: affect.tflite and its card affect.json."""
+
+import hashlib
+import json
+import os
+
+import numpy as np
+
+from . import AUS, EXPRESSIONS, EYE_AUS, MOUTH_AUS, align, evaluate, export, metrics, net
+
+WEAK = (15, 23, 24)
+LIMITS = [
+    "Not a safety function: no SIL or PL is claimed; an aid to monitoring.",
+    "Not for judging character, truthfulness, health, performance or identity.",
+    "Valence and arousal are derived from expression votes by the circumplex of affect; nobody rated them.",
+    "Action units were learnt from rendered heads (exact for the head's shapes, not certified FACS) and from MediaPipe's blendshapes on real faces; no FACS coder's labels were at hand. AU9, AU23 and AU24 were learnt from rendered heads alone.",
+    "Contempt, disgust and fear are rare in the training data and often missed.",
+    "Trained on public photographs (FER+, public figures): poses beyond about 40 degrees, children, and cameras far above or below the face are outside of it.",
+    "The EU AI Act, Art. 5(1)(f), bans inferring emotions of people at work except for medical or safety reasons.",
+]
+DATA = [
+    {"name": "FER+", "licence": "labels MIT; rights in the pictures unclear, as with every FER2013 model", "note": "expression votes as soft labels; copies and re-crops removed"},
+    {"name": "faces144", "licence": "repository Apache-2.0; rights in the pictures unclear", "note": "real faces with MediaPipe blendshapes, split by person"},
+    {"name": "ICT-FaceKit", "licence": "MIT, 2020 USC Institute for Creative Technologies", "note": "rendered heads with exact shape weights; wrinkles painted"},
+    {"name": "MediaPipe Face Landmarker", "licence": "Apache-2.0", "note": "teacher of action units on real faces"},
+]
+
+
+def calibration(work, n=400, seed=5):
+    """Disturbed and plain training crops of all three sources, (n, 112, 112, 1) in [-1, 1]."""
+    from . import augment, pool
+    r = np.random.default_rng(seed)
+    out = []
+    sources = [pool.from_ferplus(work), pool.from_faces144(work), pool.from_renders(work)]
+    for i in range(n):
+        s = sources[i % 3]
+        k = int(r.integers(len(s)))
+        out.append(augment.sample(s.image[k], s.eyes[k], r, s.sharp, plain=i % 2 == 0)[0])
+    return ((np.array(out, np.float32) - 127.5) / 127.5)[..., None]
+
+
+def order(runner, model):
+    """Which output tensor is which: by what they answer, not by their names."""
+    r = np.random.default_rng(3)
+    x = np.clip(r.normal(size=(6, align.SIZE, align.SIZE)).cumsum(1) * 6 + 127, 0, 255).astype(np.float32)
+    want = [v.numpy() for v in model(((x - 127.5) / 127.5)[..., None], training=False)]
+    got = runner(x)
+    index = {}
+    for name, w in zip(net.OUTPUTS, want):
+        fits = [(np.abs(w - g).mean(), i) for i, g in enumerate(got) if g.shape == w.shape]
+        index[name] = min(fits)[1]
+    assert len(set(index.values())) == len(net.OUTPUTS)
+    return index
+
+
+def make(work, weights, assets, version, test=False, log=print):
+    """Converts, chooses thresholds on validation identities, measures, writes both files.
+
+    weights: list of arrays in the model's order. test: measure the test parts too (the parts
+    meant to be opened once, at the end)."""
+    model = net.build(drop=0.)
+    model.set_weights(weights)
+    log("int8 conversion")
+    content = export.convert(model, calibration(work))
+    runner = export.Runner(content)
+    index = order(runner, model)
+    scale, zero = runner.input["quantization"]
+    log("thresholds on validation identities")
+    thresholds, on_valid = evaluate.thresholds(work, runner, index)
+    scores = {"validation": evaluate.measure(work, runner, index, thresholds, "valid", log)}
+    scores["float_to_int8"] = evaluate.quantisation(work, model, runner, index, thresholds)
+    if test:
+        scores["test"] = evaluate.measure(work, runner, index, thresholds, "test", log)
+    info = {"multiply_adds": net.macs(model), "parameters": int(model.count_params()), "bytes": len(content)}
+    card = {
+        "schema": 1, "name": "mien-affect-1", "version": version, "file": "affect.tflite", "sha256": hashlib.sha256(content).hexdigest(),
+        "licence": "Apache-2.0",
+        "description": "Multi-task face network: eight expressions, valence and arousal (derived), 14 action units, visibility of eyes and mouth. "
+                       "Trained by model/train from the data named here.",
+        "input": {"index": 0, "width": align.SIZE, "height": align.SIZE, "channels": 1, "colour": "grey", "mean": [127.5], "std": [127.5],
+                  "template": {"right_eye": list(align.RIGHT_EYE), "left_eye": list(align.LEFT_EYE)}},
+        "outputs": {
+            "expression": {"index": index["expression"], "kind": "logits", "classes": list(EXPRESSIONS)},
+            "valence_arousal": {"index": index["valence_arousal"], "kind": "raw", "order": ["valence", "arousal"], "derived": True},
+            "action_units": {"index": index["action_units"], "kind": "logits", "units": list(AUS), "thresholds": thresholds, "weak": list(WEAK)},
+            "visibility": {"index": index["visibility"], "kind": "logits", "parts": ["eyes", "mouth"], "thresholds": [.5, .5]},
+        },
+        "regions": {"eyes": list(EYE_AUS), "mouth": list(MOUTH_AUS)},
+        "known_answer": {"input": "lcg:1", "outputs": export.known_answer(content)},
+        "data": DATA, "scores": {**scores, **info, "thresholds_chosen_on": on_valid}, "limits": LIMITS,
+    }
+    weak = set(WEAK) | {k for k, v in scores["validation"]["rendered"]["unit_f1"].items() if v < .6 for k in [int(k)]}
+    card["outputs"]["action_units"]["weak"] = sorted(weak)
+    os.makedirs(assets, exist_ok=True)
+    for name, data in (("affect.tflite", content), ("affect.json", (json.dumps(card, indent=1) + "\n").encode())):
+        path = os.path.join(assets, name)
+        with open(path + ".part", "wb") as f:
+            f.write(data)
+        os.replace(path + ".part", path)
+    log(f"{assets}/affect.tflite: {len(content)} bytes, {info['multiply_adds'] / 1e6:.0f} M multiply-adds")
+    return card

@@ -1,0 +1,208 @@
+"""Scores of the int8 file through LiteRT, on validation or test parts, with bootstrap intervals."""
+
+import numpy as np
+
+from . import AUS, CIRCUMPLEX, EXPRESSIONS, augment, faces144, ferplus, metrics, occlude, pool, renders, teacher
+
+sigmoid = lambda x: 1 / (1 + np.exp(-np.clip(x, -60, 60)))
+r3 = lambda v: None if v is None or v != v else round(float(v), 3)
+
+
+class Answers:
+    """The network's answers to a set of crops."""
+
+    def __init__(self, runner, index, crops):
+        out = runner(crops)
+        self.expression = out[index["expression"]]
+        self.va = np.tanh(out[index["valence_arousal"]])
+        self.au = sigmoid(out[index["action_units"]])
+        self.visible = sigmoid(out[index["visibility"]])
+
+
+def real(work, part):
+    """faces144 rows of a split: crops, raw teacher values, persons, mean luminance."""
+    d = np.load(f"{work}/faces144.npz")
+    use = np.nonzero((d["split"] == part) & (d["presence"] > .5))[0]
+    x = np.stack([augment.sample(d["image"][i], d["eyes"][i], None, plain=True)[0] for i in use])
+    return x, teacher.values(d["blend"][use], d["gap"][use]), d["person"][use], x[:, 30:100, 30:82].mean((1, 2))
+
+
+def teacher_positive(raw):
+    """Binary marks of the teacher: the middle of its two marks; nan where it cannot say."""
+    out = np.full(raw.shape, np.nan, np.float32)
+    for k, (lo, hi, _, _) in teacher.RULE.items():
+        i = AUS.index(k)
+        out[:, i] = raw[:, i] >= (lo + hi) / 2
+    return out
+
+
+def drawn(work, split):
+    d = renders.load(work, split)
+    x = np.stack([augment.sample(im, e, None, plain=True)[0] for im, e in zip(d["image"], d["eyes"])])
+    return x, d["au"] >= pool.POSITIVE, d
+
+
+def thresholds(work, runner, index):
+    """Per unit the threshold with the best F1, mean of rendered and real validation F1 where the
+    teacher can be trusted, rendered alone where not."""
+    x, y, _ = drawn(work, "valid")
+    a = Answers(runner, index, x).au
+    xr, raw, _, _ = real(work, 1)
+    ar, yr = Answers(runner, index, xr).au, teacher_positive(raw)
+    grid = np.arange(.05, .96, .01)
+    out, note = [], {}
+    for i, k in enumerate(AUS):
+        s = np.array([metrics.f1(a[:, i] >= t, y[:, i]) for t in grid])
+        trusted = k in teacher.RULE and teacher.RULE[k][2] >= .8
+        if trusted and np.nansum(yr[:, i]) >= 10:
+            s = .5 * s + .5 * np.array([metrics.f1(ar[:, i] >= t, yr[:, i] > .5) for t in grid])
+        top = np.nonzero(s >= np.nanmax(s) - .003)[0]
+        out.append(round(float(grid[top[len(top) // 2]]), 2))
+        note[str(k)] = "rendered and real" if trusted else "rendered"
+    return out, note
+
+
+def expression_scores(logits, y):
+    p = logits.argmax(1)
+    ok = y >= 0
+    p, y = p[ok], y[ok]
+    prob = np.exp(logits[ok] - logits[ok].max(1, keepdims=True))
+    prob /= prob.sum(1, keepdims=True)
+    conf, hit = prob.max(1), p == y
+    bins = np.clip((conf * 10).astype(int), 0, 9)
+    ece = sum(abs(conf[bins == b].mean() - hit[bins == b].mean()) * (bins == b).mean() for b in range(10) if (bins == b).any())
+    return {
+        "n": int(len(y)), "accuracy": r3(hit.mean()), "accuracy_95": [r3(v) for v in metrics.bootstrap(lambda i: hit[i].mean(), len(y))],
+        "macro_f1": r3(metrics.macro_f1(p, y, 8)), "calibration_error": r3(ece),
+        "class_f1": {e: r3(metrics.f1(p == i, y == i)) for i, e in enumerate(EXPRESSIONS)},
+        "confusion": [[int(np.sum((y == i) & (p == j))) for j in range(8)] for i in range(8)],
+    }
+
+
+def measure(work, runner, index, thr, split, log=print):
+    """Everything that the card tells, of one split: 'valid' or 'test'."""
+    part = {"valid": 1, "test": 2}[split]
+    thr = np.array(thr)
+    out = {}
+    log(f"{split}: FER+")
+    d = np.load(f"{work}/ferplus.npz")
+    use = d["split"] == part
+    x = np.stack([augment.sample(im, e, None, plain=True)[0] for im, e in zip(d["image"][use], d["eyes"][use])])
+    a = Answers(runner, index, x)
+    y = ferplus.majority(d["votes"][use])
+    out["ferplus"] = expression_scores(a.expression, y)
+    soft, _ = ferplus.soft(d["votes"][use])
+    va, ok = soft @ np.array(CIRCUMPLEX, np.float32), y >= 0
+    out["ferplus"]["ccc_derived"] = {n: r3(metrics.ccc(a.va[ok, i], va[ok, i])) for i, n in enumerate(("valence", "arousal"))}
+
+    log(f"{split}: rendered persons")
+    x, y, d = drawn(work, split)
+    a = Answers(runner, index, x)
+    pred = a.au >= thr
+    unit = [metrics.f1(pred[:, i], y[:, i]) for i in range(len(AUS))]
+    macro = lambda ix: np.nanmean([metrics.f1(pred[ix, i], y[ix, i]) for i in range(len(AUS))])
+    out["rendered"] = {
+        "n": int(len(y)), "persons": int(len(np.unique(d["person"]))), "macro_f1": r3(np.nanmean(unit)),
+        "macro_f1_95": [r3(v) for v in metrics.bootstrap(macro, len(y), 200, groups=d["person"])],
+        "unit_f1": {str(k): r3(v) for k, v in zip(AUS, unit)}, "unit_auc": {str(k): r3(metrics.auc(a.au[:, i], y[:, i])) for i, k in enumerate(AUS)},
+    }
+    groups = {}
+    for name, v in (("albedo", d["albedo"]), ("face_width", d["width"])):
+        q = np.digitize(v, np.quantile(v, (.25, .5, .75)))
+        g = [r3(macro(np.nonzero(q == k)[0])) for k in range(4)]
+        groups[name + "_quarters"] = {"macro_f1": g, "worst_to_best": r3(min(g) / max(g))}
+    out["rendered"]["groups"] = groups
+
+    log(f"{split}: real persons against the teacher")
+    x, raw, person, lum = real(work, part)
+    a = Answers(runner, index, x)
+    y = teacher_positive(raw)
+    from scipy.stats import spearmanr
+    can = [i for i, k in enumerate(AUS) if k in teacher.RULE]
+    own = thr.copy()
+    if split == "test":  # the teacher's scale is its own: thresholds for this comparison come from validation
+        xv, rv, _, _ = real(work, 1)
+        av, yv = Answers(runner, index, xv).au, teacher_positive(rv)
+        for i in can:
+            own[i] = metrics.best_threshold(av[:, i], yv[:, i] > .5)[0]
+    else:
+        for i in can:
+            own[i] = metrics.best_threshold(a.au[:, i], y[:, i] > .5)[0]
+    f_own = {str(AUS[i]): r3(metrics.f1(a.au[:, i] >= own[i], y[:, i] > .5)) for i in can}
+    f_thr = {str(AUS[i]): r3(metrics.f1(a.au[:, i] >= thr[i], y[:, i] > .5)) for i in can}
+    rho = {str(AUS[i]): r3(spearmanr(raw[:, i], a.au[:, i])[0]) for i in can}
+    mean = lambda q: r3(np.nanmean([v for v in q.values() if v is not None]))
+    macro_real = lambda ix: np.nanmean([metrics.f1(a.au[ix, i] >= own[i], y[ix, i] > .5) for i in can])
+    out["real_against_teacher"] = {
+        "n": int(len(y)), "persons": int(len(np.unique(person))), "macro_f1": mean(f_own), "macro_f1_95": [r3(v) for v in metrics.bootstrap(macro_real, len(y), 200, groups=person)],
+        "macro_f1_at_card_thresholds": mean(f_thr), "mean_spearman": mean(rho), "unit_f1": f_own, "unit_f1_at_card_thresholds": f_thr, "unit_spearman": rho,
+        "thresholds": "chosen on the validation persons" + (" themselves" if split == "valid" else ""),
+        "positives": {str(AUS[i]): int(y[:, i].sum()) for i in can},
+    }
+    q = np.digitize(lum, np.quantile(lum, (.25, .5, .75)))
+    g = [r3(macro_real(np.nonzero(q == k)[0])) for k in range(4)]
+    out["real_against_teacher"]["groups"] = {"luminance_quarters": {"macro_f1": g, "worst_to_best": r3(min(g) / max(g))}}
+
+    log(f"{split}: visibility under coverings")
+    out["visibility"] = visibility(work, runner, index, split)
+    return out
+
+
+def _scene(work, split, n, seed):
+    """n plain pictures of a split, rendered and real by turns: (image, eyes, units or None)."""
+    d = renders.load(work, split)
+    part = {"valid": 1, "test": 2}[split]
+    f = np.load(f"{work}/faces144.npz")
+    rows = np.nonzero((f["split"] == part) & (f["presence"] > .5))[0]
+    images, eyes = f["image"][rows], f["eyes"][rows]
+    r = np.random.default_rng(seed)
+    for i in range(n):
+        if i % 2 == 0:
+            k = int(r.integers(len(d["image"])))
+            yield d["image"][k], d["eyes"][k], d["au"][k] >= pool.POSITIVE
+        else:
+            k = int(r.integers(len(images)))
+            yield images[k], eyes[k], None
+
+
+def visibility(work, runner, index, split, n=800):
+    """F1 of 'covered' and of 'visible' for both parts, coverings drawn on half of the pictures."""
+    r = np.random.default_rng(77)
+    x, y = [], []
+    for img, eyes, _ in _scene(work, split, n, 78):
+        crop, _ = augment.sample(img, eyes, None, plain=True)
+        c = occlude.Canvas(crop, augment.face_frame(np.eye(3)))
+        if r.random() < .7:
+            occlude.worn(c, r)
+        x.append(np.clip(c.img, 0, 255))
+        y.append(c.visibility())
+    a, y = Answers(runner, index, np.array(x)).visible >= .5, np.array(y)
+    out = {"n": n}
+    for i, part in enumerate(("eyes", "mouth")):
+        ok = ~np.isnan(y[:, i])
+        t = y[ok, i] > .5
+        out[part] = {"f1_visible": r3(metrics.f1(a[ok, i], t)), "f1_covered": r3(metrics.f1(~a[ok, i], ~t)), "covered": int((~t).sum())}
+    return out
+
+
+def quantisation(work, model, runner, index, thr):
+    """What int8 costs: float and int8 on the same validation crops."""
+    out = {}
+    d = np.load(f"{work}/ferplus.npz")
+    use = np.nonzero(d["split"] == 1)[0]
+    x = np.stack([augment.sample(d["image"][i], d["eyes"][i], None, plain=True)[0] for i in use])
+    y = ferplus.majority(d["votes"][use])
+    fl = lambda c: [np.concatenate(v) for v in zip(*[[o.numpy() for o in model(((c[i:i + 128] - 127.5) / 127.5)[..., None].astype(np.float32), training=False)] for i in range(0, len(c), 128)])]
+    f = fl(x)
+    q = Answers(runner, index, x)
+    ok = y >= 0
+    out["expression_accuracy"] = {"float": r3((f[0][ok].argmax(1) == y[ok]).mean()), "int8": r3((q.expression[ok].argmax(1) == y[ok]).mean())}
+    out["expression_logit_error"] = r3(np.abs(f[0] - q.expression).mean())
+    out["valence_arousal_error"] = r3(np.abs(np.tanh(f[1]) - q.va).mean())
+    x, y, _ = drawn(work, "valid")
+    f, q = fl(x), Answers(runner, index, x)
+    m = lambda p: r3(np.nanmean([metrics.f1(p[:, i] >= thr[i], y[:, i]) for i in range(len(AUS))]))
+    out["unit_macro_f1"] = {"float": m(sigmoid(f[2])), "int8": m(q.au)}
+    out["unit_probability_error"] = r3(np.abs(sigmoid(f[2]) - q.au).mean())
+    out["visibility_error"] = r3(np.abs(sigmoid(f[3]) - q.visible).mean())
+    return out
