@@ -154,3 +154,28 @@ func TestKeepAlive(t *testing.T) {
 		}
 	}
 }
+
+func TestAliveNeedsATurningLoopAndAResultNowAndThen(t *testing.T) {
+	m := New(s, nil)
+	at := 1000 * s
+	if m.Alive(at) {
+		t.Error("alive before the loop turned")
+	}
+	m.Turn(at)
+	if !m.Alive(at+turnWithin) || m.Alive(at+turnWithin+1) {
+		t.Error("a hanging loop is alive for exactly one turn")
+	}
+	if m.Trusted(at) {
+		t.Error("a turn counts as a result")
+	}
+	for now := at; now <= at+2*Patience; now += s {
+		m.Turn(now)
+		if want := now-at <= Patience; m.Alive(now) != want {
+			t.Fatalf("alive %v after %v without a result", !want, now-at)
+		}
+	}
+	m.Result(at + 2*Patience)
+	if !m.Alive(at + 2*Patience) {
+		t.Error("not alive with a result")
+	}
+}

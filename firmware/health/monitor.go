@@ -21,7 +21,17 @@ type Monitor struct {
 	word    uint16
 	result  time.Duration // when the last result came out of the pipeline
 	results uint64
+	turn    time.Duration // when the pipeline's loop last turned
 }
+
+// Patience is how long a unit whose pipeline turns but brings no result (its
+// camera is unplugged, and opened again and again) keeps its watchdogs fed:
+// after that a restart of the machine is worth a try.
+const Patience = 10 * time.Minute
+
+// turnWithin bounds one turn of the pipeline's loop: opening a device, waiting
+// for a frame, running the networks on a slow board.
+const turnWithin = 8 * time.Second
 
 // Active is a fault that is on.
 type Active struct {
@@ -80,6 +90,26 @@ func (m *Monitor) Result(now time.Duration) {
 	m.result = now
 	m.results++
 	m.mu.Unlock()
+}
+
+// Turn notes that the pipeline's loop turned, with a result or on the way back
+// from a fault.
+func (m *Monitor) Turn(now time.Duration) {
+	m.mu.Lock()
+	if m.turn == 0 && m.result == 0 {
+		m.result = now // patience counts from the start
+	}
+	m.turn = now
+	m.mu.Unlock()
+}
+
+// Alive tells whether the watchdogs may be fed: the pipeline's loop turns, and
+// brought a result within Patience. A loop that hangs is not alive, whatever
+// it hangs in.
+func (m *Monitor) Alive(now time.Duration) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.turn != 0 && now-m.turn <= turnWithin && now-m.result <= Patience
 }
 
 // Results is how many results there were: the source of every heartbeat.
