@@ -57,7 +57,7 @@ func (s *Sampler) Fill(dst []byte, img *Image, m Affine) error {
 	if img.Mounting != (Mounting{}) {
 		m = img.Mounting.Affine(img.Width, img.Height).After(m)
 	}
-	if err := s.checkReach(m); err != nil {
+	if err := checkReach(m, t.Width, t.Height); err != nil {
 		return err
 	}
 	planes, n := img.planes(&l, t.Channels)
@@ -72,8 +72,8 @@ func (s *Sampler) Fill(dst []byte, img *Image, m Affine) error {
 	return nil
 }
 
-func (s *Sampler) checkReach(m Affine) error {
-	w, h := float32(s.target.Width-1), float32(s.target.Height-1)
+func checkReach(m Affine, width, height int) error {
+	w, h := float32(width-1), float32(height-1)
 	for _, p := range [4][2]float32{{0, 0}, {w, 0}, {0, h}, {w, h}} {
 		u, v := m.Apply(p[0], p[1])
 		if !(math.Abs(float64(u)) < maxReach && math.Abs(float64(v)) < maxReach) {

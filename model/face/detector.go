@@ -1,0 +1,164 @@
+package face
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+
+	"mien/model/assets"
+	"mien/model/pixel"
+	"mien/model/tflite"
+)
+
+// ErrModel: the network is not the BlazeFace that was asked for.
+var ErrModel = errors.New("not this face detector")
+
+// DetectorOptions say which detector is opened and how. The zero value is the
+// short range with MediaPipe's threshold.
+type DetectorOptions struct {
+	Range    Range
+	MinScore float32        // faces below are dropped, 0..1; 0: MediaPipe's 0.5, full range 0.6
+	Network  tflite.Options // Name may stay empty
+}
+
+// Detector finds all faces of a picture by BlazeFace. It serves one goroutine
+// at a time.
+type Detector struct {
+	net     tflite.Interpreter
+	boxes   []float32 // the network's own memory
+	scores  []float32
+	input   []byte
+	sampler *pixel.Sampler
+	side    int
+	anchors []Point
+
+	minLogit   float32
+	candidates []Face
+}
+
+// OpenDetector opens the detector that assets.Find finds.
+func OpenDetector(o DetectorOptions) (*Detector, error) {
+	name := assets.FaceShort
+	if o.Range == Full {
+		name = assets.FaceFullRange
+	}
+	path, err := assets.Find(name)
+	if err != nil {
+		return nil, fmt.Errorf("open face detector: %w", err)
+	}
+	model, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("open face detector: %w", err)
+	}
+	if o.Network.Name == "" {
+		o.Network.Name = name
+	}
+	net, err := tflite.Open(model, o.Network)
+	if err != nil {
+		return nil, fmt.Errorf("open face detector: %w", err)
+	}
+	d, err := NewDetector(net, o)
+	if err != nil {
+		net.Close()
+		return nil, fmt.Errorf("open face detector %s: %w", path, err)
+	}
+	return d, nil
+}
+
+// NewDetector makes a detector of an open network, which Close will close. The
+// error wraps ErrModel.
+func NewDetector(net tflite.Interpreter, o DetectorOptions) (*Detector, error) {
+	side, _, _ := o.Range.layers()
+	d := &Detector{net: net, side: side, anchors: o.Range.anchors()}
+	n := len(d.anchors)
+
+	ins, outs := net.Inputs(), net.Outputs()
+	if len(ins) != 1 || ins[0].Type != tflite.Float32 || ins[0].Len() != side*side*3 {
+		return nil, fmt.Errorf("%s needs one float32 input of %dx%dx3: %w", o.Range, side, side, ErrModel)
+	}
+	for i := range outs {
+		switch {
+		case outs[i].Type == tflite.Float32 && outs[i].Len() == n*coords:
+			d.boxes = outs[i].Float32()
+		case outs[i].Type == tflite.Float32 && outs[i].Len() == n:
+			d.scores = outs[i].Float32()
+		}
+	}
+	if d.boxes == nil || d.scores == nil {
+		return nil, fmt.Errorf("%s needs float32 outputs of %d boxes and scores: %w", o.Range, n, ErrModel)
+	}
+	d.input = ins[0].Data
+	score := o.MinScore
+	if score == 0 {
+		score = o.Range.defaultScore()
+	}
+	if !(score > 0 && score < 1) {
+		return nil, fmt.Errorf("face detector: minimum score %g is not between 0 and 1", score)
+	}
+	d.minLogit = logit(score)
+	var err error
+	d.sampler, err = pixel.NewSampler(pixel.Target{
+		Width: side, Height: side, Channels: 3, Type: pixel.Float32,
+		Mean: [3]float32{127.5, 127.5, 127.5}, Std: [3]float32{127.5, 127.5, 127.5}, // output_tensor_float_range -1..1
+		Border: pixel.Constant, // BORDER_ZERO
+	})
+	if err != nil {
+		return nil, fmt.Errorf("face detector: %w", err)
+	}
+	return d, nil
+}
+
+// Backend names what computes, as tflite.Interpreter does.
+func (d *Detector) Backend() string { return d.net.Backend() }
+
+// Close frees the network.
+func (d *Detector) Close() error { return d.net.Close() }
+
+// Detect finds the faces of the whole picture, the best score first, in
+// faces[:0]; it allocates nothing while they fit.
+func (d *Detector) Detect(img *pixel.Image, faces []Face) ([]Face, error) {
+	w, h := img.Upright()
+	return d.detect(img, pixel.Letterbox(d.side, d.side, w, h), faces)
+}
+
+func (d *Detector) detect(img *pixel.Image, m pixel.Affine, faces []Face) ([]Face, error) {
+	if err := d.sampler.Fill(d.input, img, m); err != nil {
+		return faces[:0], fmt.Errorf("detect faces: %w", err)
+	}
+	if err := d.net.Invoke(); err != nil {
+		return faces[:0], fmt.Errorf("detect faces: %w", err)
+	}
+	d.candidates = d.candidates[:0]
+	for i, raw := range d.scores {
+		if raw >= d.minLogit {
+			if f := decode(d.boxes[i*coords:], d.anchors[i], sigmoid(raw)); f.sane() {
+				d.candidates = append(d.candidates, f)
+			}
+		}
+	}
+	faces = suppress(d.candidates, faces[:0])
+	for i := range faces {
+		faces[i].project(m)
+	}
+	return faces, nil
+}
+
+// sane tells a box from numbers gone wrong.
+func (f *Face) sane() bool {
+	sum := f.Box.X0 + f.Box.Y0 + f.Box.X1 + f.Box.Y1
+	for _, p := range f.Keypoints {
+		sum += p.X + p.Y
+	}
+	return !math.IsNaN(float64(sum)) && !math.IsInf(float64(sum), 0) && f.Box.Width() > 0 && f.Box.Height() > 0
+}
+
+// project takes a face from input pixels counted from the corner to picture
+// pixels counted from the first pixel's centre, by a map without rotation.
+func (f *Face) project(m pixel.Affine) {
+	f.Box.X0, f.Box.Y0 = m.Apply(f.Box.X0-0.5, f.Box.Y0-0.5)
+	f.Box.X1, f.Box.Y1 = m.Apply(f.Box.X1-0.5, f.Box.Y1-0.5)
+	for k, p := range f.Keypoints {
+		f.Keypoints[k].X, f.Keypoints[k].Y = m.Apply(p.X-0.5, p.Y-0.5)
+	}
+}

@@ -1,0 +1,313 @@
+package face
+
+import (
+	"fmt"
+	"time"
+
+	"mien/model/pixel"
+)
+
+// Finder finds the faces of a picture, as Detector does.
+type Finder interface {
+	// Detect writes the faces to faces[:0], the best score first.
+	Detect(img *pixel.Image, faces []Face) ([]Face, error)
+}
+
+var _ Finder = (*Detector)(nil)
+
+// Choice says which of several faces counts.
+type Choice int
+
+// The choices.
+const (
+	Largest Choice = iota // the largest box
+	Nearest               // the box nearest the middle of the region
+)
+
+// TrackerOptions say when the Tracker detects and which face counts. Zero
+// fields take the defaults.
+type TrackerOptions struct {
+	// Every: detect on every n-th frame at the latest. Default 15.
+	Every int
+	// Choice among the faces in Region.
+	Choice Choice
+	// Region that a face's centre must lie in, in parts of the upright
+	// picture's width and height, 0..1. The zero Region is the whole picture.
+	Region Rect
+	// Hold is how long a lost face keeps its claim before another may take its
+	// place, and how long another must be the better choice. Default 1 s.
+	Hold time.Duration
+}
+
+// Cause says why a frame was searched for faces.
+type Cause int
+
+// The causes.
+const (
+	NotDetected Cause = iota // the face was followed, or stood still
+	NoFace                   // there was no face to follow
+	Due                      // Every frames have passed
+	Moved                    // it moved too far to be followed
+	Changed                  // the picture of the face changed: turned away, covered
+	Asked                    // Recheck was called
+)
+
+// String names the cause.
+func (c Cause) String() string {
+	switch c {
+	case NotDetected:
+		return "not detected"
+	case NoFace:
+		return "no face"
+	case Due:
+		return "due"
+	case Moved:
+		return "face moved"
+	case Changed:
+		return "face changed"
+	case Asked:
+		return "asked"
+	}
+	return fmt.Sprintf("cause %d", int(c))
+}
+
+// View is what the Tracker knows after a frame.
+type View struct {
+	Face   Face          // the face that counts; while it is lost, where it was last
+	Found  bool          // it is in this frame
+	Count  int           // faces in the region at the last detection
+	Person uint32        // rises when another face takes the place; 0: none yet
+	Lost   time.Duration // since it was last seen; 0 while Found, and before the first face
+	Cause  Cause         // why this frame was searched
+}
+
+// Tracker follows the face that counts. Between detections it compares a coarse
+// patch of the face with the one at the last detection: a face that stands
+// still keeps its place exactly, a small movement (shift, turn, scale) is
+// followed, anything else makes it detect. It serves one goroutine at a time.
+type Tracker struct {
+	finder Finder
+	o      TrackerOptions
+
+	faces  []Face
+	view   View
+	pose   pose // of the patch on the face
+	follow follower
+
+	seen      time.Duration // when the face was last there
+	confirmed time.Duration // when the detector last found it
+	since     int           // frames since the last detection
+	asked     bool
+
+	rival      bool          // another face is the better choice,
+	rivalSince time.Duration // since then
+
+	width, high int // of the picture
+}
+
+// NewTracker follows faces that finder finds.
+func NewTracker(finder Finder, o TrackerOptions) *Tracker {
+	if o.Every <= 0 {
+		o.Every = 15
+	}
+	if o.Hold <= 0 {
+		o.Hold = time.Second
+	}
+	if o.Region == (Rect{}) {
+		o.Region = Rect{0, 0, 1, 1}
+	}
+	return &Tracker{finder: finder, o: o, faces: make([]Face, 0, 16)}
+}
+
+// Recheck makes the next frame be searched, for a caller that mistrusts the
+// face.
+func (t *Tracker) Recheck() { t.asked = true }
+
+// Faces are all faces of the last detection, the best score first, those
+// outside the region too. Valid until the next call of Next.
+func (t *Tracker) Faces() []Face { return t.faces }
+
+// Next looks at one frame, taken at a monotonic time. It allocates nothing
+// unless a frame has more than 16 faces. After an error the View is as before,
+// with Found false.
+func (t *Tracker) Next(img *pixel.Image, at time.Duration) (View, error) {
+	if w, h := img.Upright(); w != t.width || h != t.high {
+		// Another picture size: nothing known about places holds.
+		t.width, t.high = w, h
+		t.view.Found = false
+		t.asked = true
+	}
+	t.since++
+	cause, err := t.cause(img)
+	if err == nil && cause != NotDetected {
+		err = t.detect(img, at, cause)
+	}
+	t.view.Cause = cause
+	if err != nil {
+		t.view.Found = false
+		return t.view, fmt.Errorf("track face: %w", err)
+	}
+	if t.view.Found {
+		t.seen = at
+	}
+	t.view.Lost = 0
+	if !t.view.Found && t.view.Person > 0 {
+		t.view.Lost = at - t.seen
+	}
+	return t.view, nil
+}
+
+// cause follows the face and says whether, and why, to detect.
+func (t *Tracker) cause(img *pixel.Image) (Cause, error) {
+	if !t.view.Found {
+		if t.asked {
+			return Asked, nil
+		}
+		return NoFace, nil
+	}
+	moved, match, err := t.follow.step(img, t.pose)
+	if err != nil {
+		return NotDetected, err
+	}
+	switch {
+	case match == apart:
+		return Changed, nil
+	case match == far:
+		return Moved, nil
+	case match == near:
+		t.view.Face.move(t.pose, moved)
+		t.pose = moved
+	}
+	if t.asked {
+		return Asked, nil
+	}
+	if t.since >= t.o.Every {
+		return Due, nil
+	}
+	return NotDetected, nil
+}
+
+// detect searches the frame and decides which face counts now.
+func (t *Tracker) detect(img *pixel.Image, at time.Duration, cause Cause) error {
+	var err error
+	if t.faces, err = t.finder.Detect(img, t.faces); err != nil {
+		return err
+	}
+	t.since, t.asked = 0, false
+	t.view.Count = 0
+	best, same := -1, -1
+	for i := range t.faces {
+		f := &t.faces[i]
+		if !t.inRegion(f) {
+			continue
+		}
+		t.view.Count++
+		if best < 0 || t.better(f, &t.faces[best], 1) {
+			best = i
+		}
+		if t.view.Person > 0 && t.isSame(f, at) && (same < 0 || t.unlike(f) < t.unlike(&t.faces[same])) {
+			same = i
+		}
+	}
+	switch {
+	case same >= 0 && t.outdone(same, best, at):
+		return t.take(img, t.faces[best], at)
+	case same >= 0:
+		return t.keep(img, t.faces[same], at)
+	case t.view.Found && cause != Changed && cause != Moved && at-t.confirmed < t.o.Hold:
+		// The patch still matches: the detector missed a face that is there.
+		// Every frame is searched until it is found again, or given up.
+		t.asked = true
+		return nil
+	}
+	t.view.Found = false
+	t.rival = false
+	if best >= 0 && (t.view.Person == 0 || at-t.seen >= t.o.Hold) {
+		return t.take(img, t.faces[best], at)
+	}
+	return nil
+}
+
+// take makes another face the one that counts.
+func (t *Tracker) take(img *pixel.Image, f Face, at time.Duration) error {
+	t.view.Person++
+	t.rival = false
+	return t.anchor(img, f, at)
+}
+
+// keep goes on with the same face, found again.
+func (t *Tracker) keep(img *pixel.Image, f Face, at time.Duration) error {
+	if t.view.Found {
+		f.steady(&t.view.Face)
+	}
+	return t.anchor(img, f, at)
+}
+
+// anchor remembers the face and what it looks like.
+func (t *Tracker) anchor(img *pixel.Image, f Face, at time.Duration) error {
+	t.view.Face, t.view.Found, t.confirmed = f, true, at
+	t.pose = poseOf(&f)
+	return t.follow.anchor(img, t.pose)
+}
+
+func (t *Tracker) inRegion(f *Face) bool {
+	c := f.Box.Centre()
+	x, y := c.X/float32(max(t.width, 1)), c.Y/float32(max(t.high, 1))
+	r := t.o.Region
+	return x >= r.X0 && x <= r.X1 && y >= r.Y0 && y <= r.Y1
+}
+
+// better tells whether a is the better choice than b, by a factor.
+func (t *Tracker) better(a, b *Face, factor float32) bool {
+	if t.o.Choice == Nearest {
+		return t.offMiddle(a)*factor < t.offMiddle(b)
+	}
+	return a.Box.Width()*a.Box.Height() > factor*b.Box.Width()*b.Box.Height()
+}
+
+// offMiddle is how far a face is from the middle of the region, in pixels.
+func (t *Tracker) offMiddle(f *Face) float32 {
+	r := t.o.Region
+	return distance(f.Box.Centre(), Point{(r.X0 + r.X1) / 2 * float32(t.width), (r.Y0 + r.Y1) / 2 * float32(t.high)})
+}
+
+// A rival must be this much larger, or nearer the middle, to take the place of
+// a face that is there.
+const rivalFactor = 1.5
+
+// outdone tells whether another face has been the clearly better choice for
+// Hold.
+func (t *Tracker) outdone(same, best int, at time.Duration) bool {
+	if same == best || !t.better(&t.faces[best], &t.faces[same], rivalFactor) {
+		t.rival = false
+		return false
+	}
+	if !t.rival {
+		t.rival, t.rivalSince = true, at
+	}
+	return at-t.rivalSince >= t.o.Hold
+}
+
+// unlike is how far a face is from where the one that counts was, in widths of
+// its box, by the mean of the eyes, nose and mouth; and how much it differs in
+// size.
+func (t *Tracker) unlike(f *Face) float32 {
+	was := &t.view.Face
+	var d float32
+	for k := RightEye; k <= Mouth; k++ {
+		d += distance(f.Keypoints[k], was.Keypoints[k])
+	}
+	size := f.Box.Width() / max(was.Box.Width(), 1)
+	return d/4/max(was.Box.Width(), 1) + max(size, 1/max(size, 0.01)) - 1
+}
+
+// isSame tells whether a face can be the one that counts: not further away
+// than it can have moved, and of about the same size. A face lost for a while
+// may have moved further.
+func (t *Tracker) isSame(f *Face, at time.Duration) bool {
+	reach := float32(0.5)
+	if !t.view.Found {
+		reach += 0.5 * float32(min((at-t.seen).Seconds(), 1))
+	}
+	return t.unlike(f) < reach
+}
