@@ -141,7 +141,7 @@ func (s *Slave) setHolding(g *staging, n int, value uint16) exception {
 		return illegalAddress
 	default:
 		n -= holdingLimits
-		if n/4 >= s.view.AlarmCount || s.view.Status&StatusLocked != 0 {
+		if n/4 >= s.view.AlarmCount || !s.view.Alarms[n/4].Unlocked {
 			return illegalAddress
 		}
 		g.image.pending[n].value = value
@@ -159,6 +159,9 @@ func (s *Slave) finish(g *staging) exception {
 	for n := range MaxAlarms {
 		switch bit := uint16(1) << n; {
 		case before&bit == 0 && after&bit != 0:
+			if shelveFor > s.view.Alarms[n].ShelveMax {
+				return illegalValue
+			}
 			g.add(Command{Op: OpShelve, Alarm: n, For: shelveFor})
 		case before&bit != 0 && after&bit == 0:
 			g.add(Command{Op: OpUnshelve, Alarm: n})

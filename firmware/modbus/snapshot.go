@@ -19,9 +19,10 @@ var Expressions = [8]string{"neutral", "happiness", "surprise", "sadness", "ange
 var Compounds = [7]string{"fearfully surprised", "happily surprised", "sadly surprised", "disgustedly surprised",
 	"angrily surprised", "sadly fearful", "sadly angry"}
 
-// Bits of Snapshot.Status. The slave itself makes StatusHostOK and
-// StatusToggle, and clears StatusResultValid when the result grows older than
-// Snapshot.StaleAfter, so that a pipeline that has stopped cannot look well.
+// Bits of Snapshot.Status. The slave itself makes StatusHostOK, StatusLocked
+// and StatusToggle, and clears StatusResultValid when the result grows older
+// than Snapshot.StaleAfter, so that a pipeline that has stopped cannot look
+// well.
 const (
 	StatusReady         uint16 = 1 << iota // self-test passed, pipeline running
 	StatusResultValid                      // the newest result is fresh and has a reading
@@ -41,7 +42,7 @@ const (
 	StatusToggle                           // changes once a second, with the heartbeat
 )
 
-// Bits of Snapshot.Faults.
+// Bits of Snapshot.Faults, those of health.Fault.
 const (
 	FaultCameraLost uint16 = 1 << iota
 	FaultFrozen
@@ -53,12 +54,12 @@ const (
 	FaultConfig
 	FaultOutputMismatch
 	FaultSerial
-	FaultThermal // over temperature or under voltage
+	FaultThermal // too hot, or supply voltage low
 	FaultStorage
 	FaultSelfTest
 	FaultInputStuck
 	FaultHostLost // the host heartbeat stopped, where the config asks for it
-	FaultClock    // the wall clock jumped
+	FaultInternal // a part of the program failed and was started again
 )
 
 // Bits of Snapshot.Covered.
@@ -74,7 +75,8 @@ const (
 	AnnunciatorSilenced
 )
 
-// AlarmState is the state of one alarm after ISA-18.2, as the map shows it.
+// AlarmState is the state of one alarm after ISA-18.2, as the map shows it;
+// the numbers are those of alarm.State.
 type AlarmState uint8
 
 const (
@@ -82,15 +84,16 @@ const (
 	AlarmUnacknowledged
 	AlarmAcknowledged
 	AlarmReturnedUnacknowledged // condition gone before the acknowledgement
-	AlarmLatched                // condition gone, acknowledged, waits for a reset
+	AlarmLatchedUnacknowledged  // condition gone, latched, not acknowledged
+	AlarmLatchedAcknowledged    // condition gone, acknowledged, waits for a reset
 	AlarmShelved
 	AlarmSuppressed // by design
 	AlarmOutOfService
 )
 
 // AlarmStates names the states; the index is the value in the register.
-var AlarmStates = [8]string{"normal", "unacknowledged", "acknowledged", "returned unacknowledged", "latched",
-	"shelved", "suppressed by design", "out of service"}
+var AlarmStates = [9]string{"normal", "unacknowledged", "acknowledged", "returned unacknowledged",
+	"latched unacknowledged", "latched acknowledged", "shelved", "suppressed by design", "out of service"}
 
 // Reasons names why there is no reading; the index is Snapshot.Reason. Zero
 // is "there is a reading".
@@ -110,6 +113,8 @@ type Alarm struct {
 	OnLimit, OffLimit float32
 	OnDelay, OffDelay time.Duration
 	Min, Max          float32       // range of the signal, and so of its limits; equal: any
+	Unlocked          bool          // a master may write limits and delays
+	ShelveMax         time.Duration // longest shelving; 0: may not be shelved
 	Since             time.Duration // monotonic time at which State began
 }
 

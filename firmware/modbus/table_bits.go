@@ -91,7 +91,7 @@ func holdingRegisters() []Register {
 		"how long the host heartbeat may stand still; 0 does not watch it, and is refused where the config requires the host")
 	row(holdingShelveMask, "shelve_mask", Bits, "", 1, ReadWrite, 0, 65535,
 		"bit n 0 to 1 shelves alarm n for shelve_minutes, 1 to 0 takes it off the shelf; reads back what was written, alarms_shelved tells what is in force").Names = alarmBits()
-	row(holdingShelveMinutes, "shelve_minutes", Uint16, "min", 1, ReadWrite, 1, 65535, "for the next shelving; at most what the config allows")
+	row(holdingShelveMinutes, "shelve_minutes", Uint16, "min", 1, ReadWrite, 1, 65535, "for the next shelving; at most what the config allows, for each alarm too")
 	for n := range MaxAlarms {
 		a := fmt.Sprintf("alarm%d_", n)
 		row(holdingLimits+4*n, a+"on_limit", Int16, "", 1000, Unlocked, -32767, 32767, "the condition begins here")

@@ -26,14 +26,14 @@ var statusMeanings = []string{
 	"runs with something missing",
 	"an output test or an inhibit is in force: outputs do not follow the alarms",
 	"the host heartbeat is watched and changes in time",
-	"limits cannot be written",
+	"no alarm's limits can be written",
 	"the wall clock is set by a time source",
 	"changes once a second with the heartbeat: stands still when no results come",
 }
 
 var faultNames = []string{"camera_lost", "frozen", "dark_or_blocked", "inference", "slow", "accelerator_lost",
 	"model_checksum", "config", "output_mismatch", "serial", "thermal", "storage", "self_test", "input_stuck",
-	"host_lost", "clock"}
+	"host_lost", "internal"}
 
 var faultMeanings = []string{
 	"camera gone, or no frame in time",
@@ -41,7 +41,7 @@ var faultMeanings = []string{
 	"picture dark, covered or blinded",
 	"the network fails",
 	"results come slower than the config allows",
-	"the accelerator is gone; the processor took over, or nothing",
+	"the accelerator is gone; the processor does its work",
 	"a model file is not the one it should be",
 	"the config file was refused; the former one is in force",
 	"an output reads back another level than it was set to",
@@ -51,7 +51,7 @@ var faultMeanings = []string{
 	"the self-test failed",
 	"an input stays on for longer than it can be pressed",
 	"the host heartbeat stopped, and the config asks for it",
-	"the wall clock jumped",
+	"a part of the program failed and was started again",
 }
 
 var coveredNames = []string{"eyes", "mouth"}

@@ -16,7 +16,12 @@ type view struct {
 
 // status is the status word with the bits that the slave makes.
 func (v *view) status() uint16 {
-	s := v.Status &^ (StatusHostOK | StatusToggle)
+	s := v.Status&^(StatusHostOK|StatusToggle) | StatusLocked
+	for i := range v.Alarms[:v.AlarmCount] {
+		if v.Alarms[i].Unlocked {
+			s &^= StatusLocked
+		}
+	}
 	if v.Sequence == 0 || v.StaleAfter > 0 && v.now-v.ResultAt > v.StaleAfter {
 		s &^= StatusResultValid
 	}

@@ -1,0 +1,104 @@
+package modbus
+
+import (
+	"bufio"
+	"io"
+	"strings"
+)
+
+// WriteMarkdown writes the document of the map.
+func WriteMarkdown(w io.Writer) error {
+	l := lines{bufio.NewWriter(w)}
+	l.f("<!-- Generated from the register table in firmware/modbus: make generate. Do not edit. -->")
+	l.f("# Register map, version %d", MapVersion)
+	l.f("")
+	l.f("The same map as text: `mien registers`; as CSV: [plc/registers.csv](plc/registers.csv); as tag lists for Node-RED,")
+	l.f("Ignition and KEPServerEX: [plc/tags.csv](plc/tags.csv), [plc/kepware.csv](plc/kepware.csv); for CODESYS and TwinCAT:")
+	l.f("[plc/mien_const.st](plc/mien_const.st), [plc/mien_types.st](plc/mien_types.st), [plc/mien_decode.st](plc/mien_decode.st).")
+	l.f("How to wire, poll and supervise the unit: [plc.md](plc.md).")
+	l.f("")
+	l.f("## How to read it")
+	l.f("")
+	l.f("- Addresses are 0-based, as on the wire. A tool that counts from 1 wants one more; one that wants six digits writes")
+	l.f("  input register 2 as 300003.")
+	l.f("- A register is 16 bits, high byte first. 32-bit values take two, high word first unless `word_order = \"low\"` is set in")
+	l.f("  `[modbus]`. Read both words in one request: each answer is made of one result, and only one.")
+	l.f("- A scale of x1000 means that the register holds the value times 1000: 437 is 0.437.")
+	l.f("- int16: -32768 (0x8000) is \"not available\": no face, a covered part, a network without that output. uint16 and enum where it says so: 65535.")
+	l.f("- Reserved addresses between those below read 0 and cannot be written. Beyond the end: exception 02.")
+	l.f("- Holding registers from %d are the input registers once more (register n at %d+n), for masters without function 4. They", MirrorBase, MirrorBase)
+	l.f("  are read-only.")
+	l.f("- Up to %d alarms, numbered from 0 in the order of the config.", MaxAlarms)
+	l.f("- A published address keeps its meaning. Register 0 goes up when there is more.")
+	l.f("")
+	l.f("## What writing does")
+	l.f("")
+	l.f("- Coils and the shelve mask act on change, and read back what was written last. A PLC may write the same block in every")
+	l.f("  cycle: nothing is done twice, and nothing that has run out is started again. To give a command again, write 0 and then 1.")
+	l.f("- A request is checked whole before anything changes. Exception 02: there is no such register, it is read-only, it is")
+	l.f("  locked, or there is no such alarm. 03: a value or a count out of range. 04: the unit cannot do it. 06: too many commands")
+	l.f("  at once, try again.")
+	l.f("- The settings of an alarm can be written only where the config names it in `unlock` of `[modbus]`. on_limit and")
+	l.f("  off_limit must keep their order: write both in one request when the new pair would cross the old one.")
+	l.f("- A broadcast (address 0) is obeyed and not answered.")
+	for _, space := range spaces {
+		l.f("")
+		l.f("## %s", heading(space))
+		l.f("")
+		if space == Discrete || space == Coil {
+			l.f("| Address | Name | Meaning | Since |")
+			l.f("|---|---|---|---|")
+		} else {
+			l.f("| Address | Name | Type | Unit | Scale | Access | Meaning | Since |")
+			l.f("|---|---|---|---|---|---|---|---|")
+		}
+		next := 0
+		each(space, func(r *Register) {
+			if r.Address > next {
+				reserved := Register{Address: next, Words: r.Address - next}
+				if space == Discrete || space == Coil {
+					l.f("| %s | | reserved | |", reserved.addresses())
+				} else {
+					l.f("| %s | | | | | | reserved | |", reserved.addresses())
+				}
+			}
+			next = r.End()
+			meaning := strings.ReplaceAll(r.Meaning, "|", "\\|")
+			if space == Discrete || space == Coil {
+				l.f("| %s | %s | %s | %d |", r.addresses(), r.Name, meaning, r.Since)
+				return
+			}
+			if v := r.values(); v != "" && r.Type == Enum && !strings.HasPrefix(r.Name, "alarm") || r.Name == "covered" || r.Name == "annunciator" {
+				meaning += ": " + v
+			}
+			if r.NA {
+				meaning += " (or not available)"
+			}
+			l.f("| %s | %s | %v | %s | %s | %v | %s | %d |", r.addresses(), r.Name, r.Type, r.Unit, r.scaling(), r.Access, meaning, r.Since)
+		})
+	}
+	l.f("")
+	l.f("## Bits of the status and fault words")
+	l.f("")
+	l.f("| Bit | Status (register 2) | | Fault (register 3) | |")
+	l.f("|---|---|---|---|---|")
+	for i := range 16 {
+		l.f("| %d | %s | %s | %s | %s |", i, statusNames[i], statusMeanings[i], faultNames[i], faultMeanings[i])
+	}
+	l.f("")
+	l.f("## Alarm states")
+	l.f("")
+	l.f("| Value | State |")
+	l.f("|---|---|")
+	for i, name := range AlarmStates {
+		l.f("| %d | %s |", i, name)
+	}
+	l.f("| 65535 | there is no such alarm |")
+	l.f("")
+	l.f("## Function codes")
+	l.f("")
+	l.f("1, 2, 3, 4, 5, 6, 15, 16, 22, 23; 8 with the sub-functions 0 (loopback), 1 (restart, leaves listen-only mode), 2 (diagnostic")
+	l.f("register: the fault word), 4 (listen-only mode), 10 (clear counters), 11 to 18 (counters), 20 (clear overrun counter);")
+	l.f("43/14 (identification, objects 0 to 6). Others: exception 01.")
+	return l.b.Flush()
+}
