@@ -64,6 +64,22 @@ func (s Side) String() string {
 	return "above"
 }
 
+// MarshalText gives the name.
+func (s Side) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText accepts "above" and "below".
+func (s *Side) UnmarshalText(text []byte) error {
+	switch string(text) {
+	case "above":
+		*s = Above
+	case "below":
+		*s = Below
+	default:
+		return fmt.Errorf("side %q is not above or below", text)
+	}
+	return nil
+}
+
 // Match joins the conditions of one alarm.
 type Match uint8
 
@@ -160,6 +176,8 @@ func (l Limits) Check() error {
 	}
 	return nil
 }
+
+var nan = float32(math.NaN())
 
 func finite(x float32) bool {
 	return !math.IsNaN(float64(x)) && !math.IsInf(float64(x), 0)

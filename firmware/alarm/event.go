@@ -2,7 +2,6 @@ package alarm
 
 import (
 	"fmt"
-	"math"
 	"strings"
 	"time"
 )
@@ -20,11 +19,11 @@ type Reading struct {
 type Explanation struct {
 	Signal    string        `json:"signal,omitempty"` // of the condition that decided
 	Condition int           `json:"condition"`        // its index in the definition
-	Side      Side          `json:"side"`             // 0 above, 1 below
+	Side      Side          `json:"side"`             // on which side of Limit the level was
 	Level     float32       `json:"level"`
 	Limit     float32       `json:"limit"` // the limit in force; on Clear the level behind which it is gone
-	Over      float32       `json:"over"`  // how far beyond the limit, in the signal's unit, >= 0
-	For       time.Duration `json:"for"`   // how long, without Unknown time
+	Over      float32       `json:"over"`  // how far beyond Limit, in the signal's unit, >= 0
+	For       time.Duration `json:"for"`   // Raise: how long met; Clear: how long it was present; both without Unknown time
 	First     uint64        `json:"first"` // frame in which it began
 	Last      uint64        `json:"last"`  // frame that decided
 }
@@ -82,8 +81,8 @@ func (x Explanation) String() string {
 	if x.Signal == "" {
 		return ""
 	}
-	return fmt.Sprintf("%s %.3f, %.3f %s %.3f for %v, frames %d to %d", x.Signal, x.Level,
-		math.Abs(float64(x.Over)), x.Side, x.Limit, x.For.Round(time.Millisecond), x.First, x.Last)
+	return fmt.Sprintf("%s %.3f, %.3f %s %.3f, %v, frames %d to %d", x.Signal, x.Level, x.Over, x.Side, x.Limit,
+		x.For.Round(time.Millisecond), x.First, x.Last)
 }
 
 // Command is something that a person or the host wants.

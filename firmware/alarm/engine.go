@@ -1,0 +1,359 @@
+package alarm
+
+import (
+	"slices"
+	"time"
+)
+
+// Options of an engine. The zero value of each field is a default.
+type Options struct {
+	MaxGap     time.Duration // longer between two readings counts as Unknown; 0 is 1 s
+	MaxInhibit time.Duration // longest Inhibit; 0 is 15 min
+}
+
+// Engine runs a set of alarms. It belongs to one goroutine. Step and Do
+// allocate nothing once the list of events has grown to its size.
+type Engine struct {
+	options   Options
+	signals   []string
+	items     []*item
+	events    []Event // of the call in progress; handed out, reused by the next
+	number    uint64  // of the last event
+	start     uint32
+	started   bool          // there was a reading
+	at        time.Duration // of the last reading
+	now       time.Duration // of the last reading or command; stamps events
+	wall      time.Time
+	sequence  uint64
+	reason    string
+	inhibited bool
+	inhibit   time.Duration // until
+	firstOut  *item
+	raised    []*item // in the call in progress
+	last      Event   // newest event with an alarm
+	revision  uint64
+	saveBy    time.Duration // when a shelving's remaining time is due to be kept again
+}
+
+// item is one alarm at run time.
+type item struct {
+	def      Definition
+	signal   []int // of each condition, index into the levels
+	suppress []*item
+	orphan   bool // no longer configured, kept until acknowledged and reset
+	place    int  // index in the engine
+	condition
+	cover
+	life      State
+	silenced  bool
+	count     uint64 // occurrences
+	since     time.Duration
+	sinceWall time.Time
+	why       Explanation
+}
+
+// cover is what hides an alarm.
+type cover struct {
+	out        bool
+	shelved    bool
+	suppressed bool
+	until      time.Duration // end of the shelving
+	shelvings  uint64
+}
+
+// shown is the state an operator sees.
+func (it *item) shown() State {
+	switch {
+	case it.out:
+		return OutOfService
+	case it.shelved:
+		return Shelved
+	case it.suppressed:
+		return SuppressedByDesign
+	}
+	return it.life
+}
+
+// New makes an engine for alarms on these signals, all Normal. Readings give
+// the levels in the order of signals. The error names the alarm.
+func New(defs []Definition, signals []string, options Options) (*Engine, error) {
+	if err := check(defs, signals); err != nil {
+		return nil, err
+	}
+	if options.MaxGap == 0 {
+		options.MaxGap = time.Second
+	}
+	if options.MaxInhibit == 0 {
+		options.MaxInhibit = 15 * time.Minute
+	}
+	e := &Engine{options: options, signals: slices.Clone(signals)}
+	for i, d := range defs {
+		e.items = append(e.items, newItem(d, signals, i))
+	}
+	for _, it := range e.items {
+		for _, by := range it.def.SuppressBy {
+			it.suppress = append(it.suppress, e.find(by))
+		}
+	}
+	e.events = make([]Event, 0, 4*len(defs)+8)
+	e.raised = make([]*item, 0, len(defs))
+	return e, nil
+}
+
+func newItem(d Definition, signals []string, place int) *item {
+	d.Conditions = slices.Clone(d.Conditions)
+	d.SuppressBy = slices.Clone(d.SuppressBy)
+	if d.Priority == 0 {
+		d.Priority = Medium
+	}
+	it := &item{def: d, place: place}
+	for _, c := range d.Conditions {
+		it.signal = append(it.signal, position(signals, c.Signal))
+	}
+	it.condition.init(len(d.Conditions))
+	return it
+}
+
+func (e *Engine) find(name string) *item {
+	for _, it := range e.items {
+		if it.def.Name == name {
+			return it
+		}
+	}
+	return nil
+}
+
+// Step takes one reading and gives the events that it caused, valid until the
+// next Step or Do. Call it for every frame, and with nil Levels when there is
+// no result, at least every Options.MaxGap.
+func (e *Engine) Step(r Reading) []Event {
+	e.events, e.raised = e.events[:0], e.raised[:0]
+	dt, gap := r.At-e.at, false
+	switch {
+	case !e.started:
+		e.started, dt = true, 0
+	case dt < 0: // a monotonic clock does not; count nothing
+		dt = 0
+	case dt > e.options.MaxGap:
+		gap = true
+	}
+	e.at = max(e.at, r.At)
+	e.stamp(r.At, r.Wall)
+	e.sequence, e.reason = r.Sequence, r.Reason
+
+	e.expire()
+	for _, it := range e.items {
+		if !it.orphan {
+			e.measure(it, r.Levels, dt, gap)
+		}
+	}
+	e.suppressions()
+	for _, it := range e.items {
+		switch it.turned {
+		case rose:
+			e.fire(it, Raise, "", "condition present for its on-delay")
+		case fell:
+			e.fire(it, Clear, "", "condition gone for its off-delay")
+		default:
+			e.heldBack(it)
+		}
+		it.turned = stayed
+	}
+	e.settle()
+	return e.events
+}
+
+// stamp sets the time of the events to come; it never goes back.
+func (e *Engine) stamp(at time.Duration, wall time.Time) {
+	if at >= e.now {
+		e.now = at
+	}
+	e.wall = wall
+}
+
+// expire ends shelvings and the inhibit whose time is over.
+func (e *Engine) expire() {
+	for _, it := range e.items {
+		if it.shelved && e.now >= it.until {
+			e.fire(it, Expire, "", "shelving time is over")
+		}
+	}
+	if e.inhibited && e.now >= e.inhibit {
+		e.inhibited = false
+		e.emit(Event{Trigger: Uninhibit, Cause: "inhibit time is over"})
+	}
+}
+
+// suppressions lets conditions and the inhibit cover alarms, and uncover them.
+func (e *Engine) suppressions() {
+	for _, it := range e.items {
+		want, cause := e.inhibited && !it.orphan, "inhibit"
+		for _, by := range it.suppress {
+			if !want && by.present && !by.out {
+				want, cause = true, by.def.Name
+			}
+		}
+		switch {
+		case want && !it.suppressed:
+			e.fire(it, Suppress, "", cause)
+		case !want && it.suppressed:
+			e.fire(it, Unsuppress, "", "what suppressed it is over")
+		}
+	}
+}
+
+// measure brings an alarm's condition up to date.
+func (e *Engine) measure(it *item, levels []float32, dt time.Duration, gap bool) {
+	value := it.evaluate(it.def, it.signal, levels)
+	lost, regained := it.advance(value, dt, gap, it.def, e.sequence)
+	if it.turned != stayed {
+		it.why = it.explain(it.def)
+		it.why.Last = e.sequence
+	}
+	if lost {
+		e.emit(Event{Trigger: LoseReading, Alarm: it.def.Name, From: it.shown(), To: it.shown(), Life: it.life, Cause: e.reason})
+	}
+	if regained {
+		e.emit(Event{Trigger: RegainReading, Alarm: it.def.Name, From: it.shown(), To: it.shown(), Life: it.life})
+	}
+}
+
+// fire runs one row of the table for an alarm. It gives the reason when the
+// row refuses, else "".
+func (e *Engine) fire(it *item, on Trigger, who, cause string) string {
+	from, life := it.shown(), it.life
+	t := row(from, on, !it.def.NoAck, it.def.Latch)
+	held := false
+	if from.Covered() && on <= Reset {
+		beneath := row(life, on, !it.def.NoAck, it.def.Latch)
+		switch {
+		case beneath.Refused:
+			return beneath.Note
+		case on == Raise && (life == Normal || life == LatchedAcknowledged):
+			held = true // comes when the cover goes, if it is still present
+			cause = heldCauses[from-Shelved]
+		default:
+			it.life = beneath.To
+		}
+	} else {
+		if t.Refused {
+			return t.Note
+		}
+		it.enter(t, on)
+	}
+	to := it.shown()
+	if to == from && it.life == life && !held && !(on == Shelve && to == Shelved) {
+		return ""
+	}
+	if on == Raise && !held {
+		it.count++
+		it.silenced = false
+		if to.NeedsAck() {
+			e.raised = append(e.raised, it)
+		}
+	}
+	if to != from {
+		it.since, it.sinceWall = e.now, e.wall
+	}
+	ev := Event{Trigger: on, Alarm: it.def.Name, From: from, To: to, Life: it.life, Who: who, Cause: cause}
+	if on == Raise || on == Clear {
+		ev.Why = it.why
+	}
+	if on == Shelve {
+		ev.For = it.until - e.now
+	}
+	e.emit(ev)
+	if from.Covered() && it.turned == stayed {
+		e.heldBack(it)
+	}
+	return ""
+}
+
+// heldBack raises an alarm whose condition came while it was covered and is
+// still there, once nothing covers it and a reading says so.
+func (e *Engine) heldBack(it *item) {
+	if !it.present || it.value != yes || it.life != Normal && it.life != LatchedAcknowledged || it.shown().Covered() {
+		return
+	}
+	first, held := it.why.First, it.held
+	it.why = it.explain(it.def)
+	it.why.First, it.why.For, it.why.Last = first, held, e.sequence
+	e.fire(it, Raise, "", "condition still present after what covered it")
+}
+
+// enter takes an alarm where a row of the table leads.
+func (it *item) enter(t *Transition, on Trigger) {
+	switch on {
+	case Suppress:
+		it.suppressed = true
+	case Unsuppress:
+		it.suppressed = false
+	}
+	switch t.To {
+	case Shelved:
+		it.shelved = true
+	case OutOfService:
+		it.out, it.shelved = true, false
+	case SuppressedByDesign:
+	case Beneath:
+		switch t.From {
+		case Shelved:
+			it.shelved = false
+		case OutOfService:
+			it.out = false
+		}
+	default:
+		it.life = t.To
+	}
+}
+
+// heldCauses are the texts of held-back occurrences, made once.
+var heldCauses = [...]string{"held back: shelved", "held back: suppressed by design", "held back: out of service"}
+
+// settle ends a call: the first-out alarm, orphans that are done, and when a
+// running shelving is to be kept again.
+func (e *Engine) settle() {
+	if e.firstOut == nil {
+		for _, it := range e.raised {
+			if e.firstOut == nil || it.def.Priority < e.firstOut.def.Priority {
+				e.firstOut = it
+			}
+		}
+	}
+	waiting, shelved := false, false
+	for i := len(e.items) - 1; i >= 0; i-- {
+		it := e.items[i]
+		waiting = waiting || it.shown().NeedsAck()
+		shelved = shelved || it.shelved
+		if it.orphan && it.life == Normal {
+			if e.firstOut == it {
+				e.firstOut = nil
+			}
+			e.items = slices.Delete(e.items, i, i+1)
+			for j, rest := range e.items[i:] {
+				rest.place = i + j
+			}
+		}
+	}
+	if !waiting {
+		e.firstOut = nil
+	}
+	if len(e.events) > 0 || shelved && e.now >= e.saveBy {
+		e.revision++
+		e.saveBy = e.now + shelfKept
+	}
+}
+
+// shelfKept is how often the remaining time of a shelving is kept, so that a
+// unit that restarts again and again does not shelve for ever.
+const shelfKept = 5 * time.Minute
+
+// emit numbers and stamps an event.
+func (e *Engine) emit(ev Event) {
+	e.number++
+	ev.Number, ev.Start, ev.At, ev.Wall = e.number, e.start, e.now, e.wall
+	e.events = append(e.events, ev)
+	if ev.Alarm != "" && !ev.Refused {
+		e.last = ev
+	}
+}

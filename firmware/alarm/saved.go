@@ -1,0 +1,264 @@
+package alarm
+
+import (
+	"fmt"
+	"time"
+)
+
+// Saved is what outlives a restart: numbers, and the alarms that are not as
+// new. It holds no level and no picture.
+type Saved struct {
+	Number   uint64       `json:"number"` // of the newest event that is in it
+	Start    uint32       `json:"start"`  // starts of the unit so far
+	Wall     time.Time    `json:"wall"`   // when it was taken
+	FirstOut string       `json:"first_out,omitempty"`
+	Alarms   []SavedAlarm `json:"alarms"`
+}
+
+// SavedAlarm is one alarm in a Saved.
+type SavedAlarm struct {
+	Name         string        `json:"name"`
+	Life         State         `json:"life"` // one of the first six states
+	Out          bool          `json:"out,omitempty"`
+	ShelvedLeft  time.Duration `json:"shelved_left,omitempty"` // at Saved.Wall
+	ShelvedUntil time.Time     `json:"shelved_until,omitzero"` // by the wall clock
+	Shelvings    uint64        `json:"shelvings,omitempty"`
+	Count        uint64        `json:"count,omitempty"`
+	Since        time.Time     `json:"since,omitzero"`
+	Why          Explanation   `json:"why"`
+	// How it was defined, for the case that the config no longer has it.
+	Priority Priority `json:"priority"`
+	Latch    bool     `json:"latch,omitempty"`
+	NoAck    bool     `json:"no_ack,omitempty"`
+	Horn     bool     `json:"horn,omitempty"`
+	Lamp     bool     `json:"lamp,omitempty"`
+}
+
+// Revision changes with everything that Save would keep differently. A
+// running shelving changes it every five minutes.
+func (e *Engine) Revision() uint64 { return e.revision }
+
+// Save fills dst, whose list is used again, with what is to outlive a restart.
+func (e *Engine) Save(dst *Saved) {
+	*dst = Saved{Number: e.number, Start: e.start, Wall: e.wall, Alarms: dst.Alarms[:0]}
+	if e.firstOut != nil {
+		dst.FirstOut = e.firstOut.def.Name
+	}
+	for _, it := range e.items {
+		if it.life == Normal && !it.out && !it.shelved && it.count == 0 && it.shelvings == 0 {
+			continue
+		}
+		a := SavedAlarm{Name: it.def.Name, Life: it.life, Out: it.out, Shelvings: it.shelvings, Count: it.count, Since: it.sinceWall, Why: it.why,
+			Priority: it.def.Priority, Latch: it.def.Latch, NoAck: it.def.NoAck, Horn: it.def.Horn, Lamp: it.def.Lamp}
+		if it.shelved {
+			a.ShelvedLeft = max(it.until-e.now, 0)
+			a.ShelvedUntil = e.wall.Add(a.ShelvedLeft)
+		}
+		dst.Alarms = append(dst.Alarms, a)
+	}
+}
+
+// Restore takes over what a former run left. Call it once, before the first
+// Step; with an empty Saved on the very first start. Alarms stay as they were,
+// conditions count as present or gone as they did, the horn sounds again for
+// what is unacknowledged, an inhibit does not outlive a restart. A shelving
+// goes on for what the wall clock left of it, never for longer than was left
+// when it was saved, however the clock was set since. An alarm that the config
+// no longer has is kept until it is acknowledged and reset.
+func (e *Engine) Restore(s Saved, at time.Duration, wall time.Time) []Event {
+	e.events, e.raised = e.events[:0], e.raised[:0]
+	e.stamp(at, wall)
+	e.number, e.start = s.Number, s.Start+1
+	kept := 0
+	for _, a := range s.Alarms {
+		it := e.find(a.Name)
+		if it == nil {
+			if a.Life == Normal {
+				continue
+			}
+			it = e.adopt(a)
+		}
+		if a.Life > LatchedAcknowledged {
+			a.Life = Unacknowledged // cannot be; somebody has to look
+		}
+		if a.Life != Normal {
+			kept++
+		}
+		it.life, it.count, it.shelvings, it.why = a.Life, a.Count, a.Shelvings, a.Why
+		it.since, it.sinceWall = at, a.Since
+		it.assume(a.Life.Active())
+		if it.orphan {
+			continue
+		}
+		it.out = a.Out
+		if left := a.ShelvedLeft; left > 0 && !a.Out {
+			if !wall.Before(s.Wall) {
+				left = min(left, a.ShelvedUntil.Sub(wall))
+			}
+			it.shelved, it.until = true, at+max(left, 0)
+		}
+	}
+	e.emit(Event{Trigger: Start, Cause: fmt.Sprintf("start %d, %d alarms configured, %d taken over from before", e.start, len(e.items)-e.orphans(), kept)})
+	for _, it := range e.items {
+		if it.def.Name == s.FirstOut {
+			e.firstOut = it
+		}
+		if it.orphan {
+			e.orphaned(it)
+		}
+	}
+	e.settle()
+	return e.events
+}
+
+// adopt adds an alarm that the config does not have.
+func (e *Engine) adopt(a SavedAlarm) *item {
+	it := newItem(Definition{Name: a.Name, Priority: min(a.Priority, Low), Latch: a.Latch, NoAck: a.NoAck, Horn: a.Horn, Lamp: a.Lamp}, nil, len(e.items))
+	it.orphan = true
+	e.items = append(e.items, it)
+	return it
+}
+
+// orphaned tells of an alarm that is no longer configured. Nothing measures
+// its condition any more, so it counts as gone.
+func (e *Engine) orphaned(it *item) {
+	cause := "no longer configured; kept until acknowledged and reset"
+	if it.present {
+		it.assume(false)
+		e.fire(it, Clear, "", "no longer configured")
+	}
+	if it.life == Normal {
+		cause = "no longer configured"
+	}
+	e.emit(Event{Trigger: Remove, Alarm: it.def.Name, From: it.shown(), To: it.shown(), Life: it.life, Cause: cause})
+}
+
+func (e *Engine) orphans() int {
+	n := 0
+	for _, it := range e.items {
+		if it.orphan {
+			n++
+		}
+	}
+	return n
+}
+
+// assume sets the condition to present or gone until readings say otherwise.
+func (c *condition) assume(present bool) {
+	c.present, c.running, c.ran, c.held, c.value = present, false, 0, 0, unknown
+	for i := range c.met {
+		c.met[i] = present
+	}
+}
+
+// Reconfigure takes over other definitions and signals while running: alarms
+// keep their state by name, delays begin anew where the conditions differ,
+// limits that were set by command give way to the new ones. Alarms that are
+// gone are kept until acknowledged and reset if they need it. With an error
+// nothing has changed.
+func (e *Engine) Reconfigure(defs []Definition, signals []string, who string, at time.Duration, wall time.Time) ([]Event, error) {
+	next, err := New(defs, signals, e.options)
+	if err != nil {
+		return nil, err
+	}
+	e.events, e.raised = e.events[:0], e.raised[:0]
+	e.stamp(at, wall)
+	e.emit(Event{Trigger: Start, Who: clean(who, maxWho), Cause: fmt.Sprintf("configuration taken over, %d alarms", len(defs))})
+	var gone []*item
+	for _, old := range e.items {
+		it := next.find(old.def.Name)
+		if it == nil {
+			old.cover = cover{shelvings: old.shelvings}
+			old.suppress, old.orphan = nil, true
+			gone = append(gone, old)
+			continue
+		}
+		it.cover, it.life, it.silenced, it.count, it.why = old.cover, old.life, old.silenced, old.count, old.why
+		it.since, it.sinceWall = old.since, old.sinceWall
+		if same(it.def, old.def) {
+			it.condition = old.condition
+		} else {
+			it.assume(old.present)
+			it.lost, it.blind = old.lost, old.blind
+			it.why.Condition = 0
+		}
+		if it.shelved && it.until > at+it.def.MaxShelve {
+			it.until = at + it.def.MaxShelve
+		}
+		if e.firstOut == old {
+			e.firstOut = it
+		}
+	}
+	for _, old := range gone {
+		old.place = len(next.items)
+		next.items = append(next.items, old)
+	}
+	e.items, e.signals = next.items, next.signals
+	for _, old := range gone {
+		if old.life == Normal && !old.present {
+			e.emit(Event{Trigger: Remove, Alarm: old.def.Name, Cause: "no longer configured"})
+		} else {
+			e.orphaned(old)
+		}
+	}
+	e.suppressions()
+	e.settle()
+	return e.events, nil
+}
+
+// same says whether two definitions watch the same, whatever their limits.
+func same(a, b Definition) bool {
+	if a.Match != b.Match || len(a.Conditions) != len(b.Conditions) {
+		return false
+	}
+	for i := range a.Conditions {
+		if a.Conditions[i].Signal != b.Conditions[i].Signal || a.Conditions[i].Side != b.Conditions[i].Side {
+			return false
+		}
+	}
+	return true
+}
+
+// Replay brings a Saved up to date with an event that is newer, so that a
+// journal can stand in for a state file that is old or lost.
+func (s *Saved) Replay(ev Event) {
+	if ev.Number <= s.Number {
+		return
+	}
+	s.Number, s.Start, s.Wall = ev.Number, max(s.Start, ev.Start), ev.Wall
+	if ev.Refused || ev.Alarm == "" || int(ev.Trigger) >= tableTriggers {
+		return
+	}
+	var a *SavedAlarm
+	for i := range s.Alarms {
+		if s.Alarms[i].Name == ev.Alarm {
+			a = &s.Alarms[i]
+		}
+	}
+	if a == nil {
+		s.Alarms = append(s.Alarms, SavedAlarm{Name: ev.Alarm, Priority: Medium, Horn: true, Lamp: true})
+		a = &s.Alarms[len(s.Alarms)-1]
+	}
+	if ev.Trigger == Raise && ev.Life != a.Life {
+		a.Count++
+	}
+	a.Life = ev.Life
+	if ev.To != ev.From {
+		a.Since = ev.Wall
+	}
+	if ev.Trigger == Raise || ev.Trigger == Clear {
+		a.Why = ev.Why
+	}
+	switch ev.Trigger {
+	case Shelve:
+		a.ShelvedLeft, a.ShelvedUntil = ev.For, ev.Wall.Add(ev.For)
+		a.Shelvings++
+	case TakeOut:
+		a.Out = true
+		a.ShelvedLeft, a.ShelvedUntil = 0, time.Time{}
+	case PutBack:
+		a.Out = false
+	case Unshelve, Expire:
+		a.ShelvedLeft, a.ShelvedUntil = 0, time.Time{}
+	}
+}
