@@ -78,6 +78,7 @@ type capiNet struct {
 	xnnpack     uintptr
 	tpu         *edgeTPU
 	report      *report
+	runArgs     []uintptr // of TfLiteInterpreterInvoke, made once so that Invoke allocates nothing
 }
 
 // openCAPI opens a model with the given Edge TPU, which it takes over, or with
@@ -137,6 +138,7 @@ func openCAPI(l *capiLib, model []byte, o *Options, d *Description, tpu *edgeTPU
 		return nil, fmt.Errorf("tflite: allocate tensors%s: %w", n.report.take(), ErrRefused)
 	}
 	n.backend = "tflite " + gostring(l.version.call()) + ", " + n.parts()
+	n.runArgs = []uintptr{n.interpreter}
 	return n, n.makeTensors(d)
 }
 
@@ -199,8 +201,7 @@ func (n *capiNet) Invoke() error {
 	if n.interpreter == 0 {
 		return ErrClosed
 	}
-	// Through cfunc.status the argument list would be allocated anew each time.
-	r, _, _ := purego.SyscallN(uintptr(n.lib.invoke), n.interpreter)
+	r, _, _ := purego.SyscallN(uintptr(n.lib.invoke), n.runArgs...)
 	if st := int32(r); st != 0 {
 		return fmt.Errorf("tflite: status %d%s: %w", st, n.report.take(), ErrInvoke)
 	}

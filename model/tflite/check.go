@@ -15,6 +15,8 @@ type Description struct {
 	Outputs   []Tensor // without Data
 	Operators []string // the different ones, in order of first use, such as CONV_2D
 	EdgeTPU   bool     // compiled for an Edge TPU: cannot run without one
+
+	perChannelDense bool // dense layers with a scale for each row
 }
 
 // Limits of a model that a small board can be asked to run.
@@ -24,6 +26,7 @@ const (
 	maxRank      = 6
 	maxTensor    = 64 << 20  // bytes of one tensor
 	maxAllTensor = 512 << 20 // bytes of all that are computed, together
+	maxWork      = 32 << 30  // multiplications of one Invoke
 )
 
 // edgeTPUOp is the operator that Coral's compiler packs a network into.
@@ -103,7 +106,8 @@ type checker struct {
 	buffers [][]byte
 	codes   []opcode
 	tensors []tensor
-	total   int // bytes of all computed tensors
+	total   int   // bytes of all computed tensors
+	work    int64 // multiplications so far
 }
 
 type opcode struct {
@@ -121,6 +125,8 @@ type tensor struct {
 	axis    int    // of per-channel scales
 	data    []byte // of a constant
 	defined bool   // constant, input, or output of an operator that came before
+	used    bool   // an operator reads it, or it is an output of the network
+	fixed   bool   // computed from a constant alone: float16 weights, made float32
 }
 
 func (t *tensor) constant() bool { return t.data != nil }
@@ -257,13 +263,26 @@ func (c *checker) graph(g table, d *Description) error {
 		if i < 0 || i >= len(c.tensors) || c.tensors[i].constant() || !c.tensors[i].defined || slices.Contains(outputs[:k], i) || slices.Contains(inputs, i) {
 			return fmt.Errorf("output %d is tensor %d of %d, which nothing computes: %w", k, i, len(c.tensors), ErrDamaged)
 		}
+		c.tensors[i].used = true
 		d.Outputs = append(d.Outputs, c.tensors[i].Tensor)
 	}
-	for _, t := range slices.Concat(d.Inputs, d.Outputs) {
-		switch t.Type {
-		case Float32, Int8, UInt8:
-		default:
-			return fmt.Errorf("%s is %v, want float32, int8 or uint8 at the network's ends: %w", t.Name, t.Type, ErrUnsupported)
+	for i := range c.tensors {
+		// 2.9.0's XNNPACK delegate follows a null pointer where nothing reads a
+		// result.
+		if t := &c.tensors[i]; t.defined && !t.used && !t.constant() {
+			return fmt.Errorf("nothing reads tensor %d (%s): %w", i, t.Name, ErrUnsupported)
+		}
+	}
+	for _, ends := range [][]Tensor{d.Inputs, d.Outputs} {
+		names := map[string]bool{}
+		for _, t := range ends {
+			if t.Type != Float32 && t.Type != Int8 && t.Type != UInt8 {
+				return fmt.Errorf("%s is %v, want float32, int8 or uint8 at the network's ends: %w", t.Name, t.Type, ErrUnsupported)
+			}
+			if names[t.Name] { // LiteRT finds them by name
+				return fmt.Errorf("two inputs or two outputs are named %q: %w", t.Name, ErrUnsupported)
+			}
+			names[t.Name] = true
 		}
 	}
 	return c.f.err

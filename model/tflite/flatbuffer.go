@@ -11,8 +11,9 @@ import (
 // followed. The first fault is kept in err; from then on everything reads as
 // absent, so that a caller may look at err when it suits.
 type flatbuffer struct {
-	data []byte
-	err  error
+	data  []byte
+	err   error
+	trace func(pos, n int) // if set, told of every place read; for the tests
 }
 
 // fail keeps the first fault.
@@ -30,6 +31,9 @@ func (f *flatbuffer) has(pos, n int) bool {
 	if pos < 0 || n < 0 || pos > len(f.data)-n {
 		f.fail("byte %d is past the end: cut short, or overwritten", pos)
 		return false
+	}
+	if f.trace != nil && n > 0 {
+		f.trace(pos, n)
 	}
 	return true
 }

@@ -117,6 +117,7 @@ type litertNet struct {
 	compiled uintptr
 	ins      []uintptr // tensor buffers
 	outs     []uintptr
+	runArgs  []uintptr // of LiteRtRunCompiledModel, made once so that Invoke allocates nothing
 }
 
 func openLiteRT(l *litertLib, model []byte, d *Description, o *Options) (_ *litertNet, err error) {
@@ -169,6 +170,11 @@ func openLiteRT(l *litertLib, model []byte, d *Description, o *Options) (_ *lite
 	if err := n.makeTensors(env, d); err != nil {
 		return nil, err
 	}
+	// ins and outs are on the heap, where Go moves nothing, and live as long
+	// as n.
+	n.runArgs = []uintptr{n.compiled, 0,
+		uintptr(len(n.ins)), uintptr(unsafe.Pointer(unsafe.SliceData(n.ins))),
+		uintptr(len(n.outs)), uintptr(unsafe.Pointer(unsafe.SliceData(n.outs)))}
 	return n, nil
 }
 
@@ -234,6 +240,9 @@ func (n *litertNet) makeTensor(env, graph uintptr, i int, want *Tensor, find, re
 	t = *want
 	shape := make([]int, min(ranked.layout&0x7f, 8))
 	for k := range shape {
+		if ranked.dims[k] == -1 && k < len(want.Shape) { // left open by the file's shape_signature
+			ranked.dims[k] = int32(want.Shape[k])
+		}
 		shape[k] = int(ranked.dims[k])
 	}
 	if err := sameTensor(want, ranked.element, shape); err != nil {
@@ -264,9 +273,7 @@ func (n *litertNet) Invoke() error {
 	if n.compiled == 0 {
 		return ErrClosed
 	}
-	r, _, _ := purego.SyscallN(uintptr(n.lib.run), n.compiled, 0,
-		uintptr(len(n.ins)), uintptr(unsafe.Pointer(unsafe.SliceData(n.ins))),
-		uintptr(len(n.outs)), uintptr(unsafe.Pointer(unsafe.SliceData(n.outs))))
+	r, _, _ := purego.SyscallN(uintptr(n.lib.run), n.runArgs...)
 	if st := int32(r); st != 0 {
 		return fmt.Errorf("litert: %w%s: %w", litertError(st), n.messages(), ErrInvoke)
 	}

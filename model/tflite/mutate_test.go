@@ -1,0 +1,291 @@
+package tflite
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestMain lets the test binary be its own child process: what crashes then is
+// not the test.
+func TestMain(m *testing.M) {
+	if backend := os.Getenv("MIEN_TFLITE_CHILD"); backend != "" {
+		runChild(backend)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// runChild opens and invokes each model that comes on standard input (a 32-bit
+// length, then the bytes) and answers each with one line: ok or the error.
+func runChild(backend string) {
+	in, out := bufio.NewReader(os.Stdin), bufio.NewWriter(os.Stdout)
+	for {
+		var n uint32
+		if err := binary.Read(in, binary.LittleEndian, &n); err != nil {
+			return
+		}
+		model := make([]byte, n)
+		if _, err := io.ReadFull(in, model); err != nil {
+			return
+		}
+		if err := openAndInvoke(model, backend); err != nil {
+			fmt.Fprintln(out, strings.ReplaceAll(err.Error(), "\n", " "))
+		} else {
+			fmt.Fprintln(out, "ok")
+		}
+		out.Flush()
+	}
+}
+
+func openAndInvoke(model []byte, backend string) error {
+	net, err := Open(model, Options{Backend: backend})
+	if err != nil {
+		return err
+	}
+	defer net.Close()
+	for i, in := range net.Inputs() {
+		Fill(&in, uint32(i+1))
+	}
+	return net.Invoke()
+}
+
+// child is a process that a model may kill.
+type child struct {
+	t       *testing.T
+	backend string
+	cmd     *exec.Cmd
+	in      io.WriteCloser
+	out     *bufio.Reader
+	stderr  *bytes.Buffer
+}
+
+func (c *child) start() {
+	c.cmd = exec.Command(os.Args[0])
+	c.cmd.Env = append(os.Environ(), "MIEN_TFLITE_CHILD="+c.backend, "GOTRACEBACK=single")
+	c.stderr = new(bytes.Buffer)
+	c.cmd.Stderr = c.stderr
+	var err error
+	if c.in, err = c.cmd.StdinPipe(); err != nil {
+		c.t.Fatal(err)
+	}
+	out, err := c.cmd.StdoutPipe()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.out = bufio.NewReader(out)
+	if err := c.cmd.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *child) stop() {
+	if c.cmd != nil {
+		c.in.Close()
+		c.cmd.Wait()
+		c.cmd = nil
+	}
+}
+
+// errCrash is what a model earns that kills the child or makes it hang.
+var errCrash = errors.New("crash")
+
+// try gives the child one model. An error of Open or Invoke is a good answer
+// and comes back as text; a dead child is errCrash.
+func (c *child) try(model []byte) (string, error) {
+	if c.cmd == nil {
+		c.start()
+	}
+	hung := time.AfterFunc(20*time.Second, func() { c.cmd.Process.Kill() })
+	binary.Write(c.in, binary.LittleEndian, uint32(len(model)))
+	c.in.Write(model)
+	line, err := c.out.ReadString('\n')
+	timely := hung.Stop()
+	if err == nil {
+		return strings.TrimSpace(line), nil
+	}
+	c.in.Close()
+	state := c.cmd.Wait()
+	c.cmd = nil
+	if !timely {
+		return "", fmt.Errorf("hangs: %w", errCrash)
+	}
+	said := c.stderr.String()
+	return "", fmt.Errorf("%v: %s: %w", state, said[:min(len(said), 400)], errCrash)
+}
+
+// mutate damages a model in one of the ways that files get damaged, or in one
+// that a person with bad intent would choose: at a place that means something.
+func mutate(r *rand.Rand, model []byte, places []int) []byte {
+	m := bytes.Clone(model)
+	interesting := []uint32{0, 1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 31, 32, 64, 100, 127, 128, 255, 256, 1000, 4096, 65535,
+		1 << 16, 1 << 20, 1 << 24, 1 << 28, 0x7fffffff, 0x80000000, 0xffffffff, 0xfffffffe, 0x7fc00000, 0x00000001, 0x7f800000}
+	switch kind := r.IntN(20); {
+	case kind == 0: // cut short
+		return m[:r.IntN(len(m))]
+	case kind == 1: // a block lost
+		a := r.IntN(len(m))
+		b := min(len(m), a+1+r.IntN(256))
+		return append(m[:a], m[b:]...)
+	case kind == 2: // a block overwritten with another
+		n := 1 + r.IntN(64)
+		copy(m[r.IntN(len(m)):], m[r.IntN(len(m)-n):][:n])
+	case kind == 3: // a page of zeros, as a worn SD card gives
+		a := r.IntN(len(m))
+		clear(m[a:min(len(m), a+512)])
+	case kind < 7: // bits flip
+		for range 1 + r.IntN(8) {
+			m[r.IntN(len(m))] ^= 1 << r.IntN(8)
+		}
+	default: // a number that Check reads becomes another
+		for range 1 + r.IntN(2) {
+			pos := places[r.IntN(len(places))]
+			switch r.IntN(4) {
+			case 0:
+				m[pos] = byte(r.Uint32())
+			case 1:
+				m[pos] += byte(r.IntN(7) - 3)
+			default:
+				if pos+4 <= len(m) {
+					binary.LittleEndian.PutUint32(m[pos:], interesting[r.IntN(len(interesting))])
+				}
+			}
+		}
+	}
+	return m
+}
+
+var gives = regexp.MustCompile(`operator (\d+): .* gives shape \[([\d ]*)\], the file says \[([\d ]*)\]`)
+
+// repair follows a changed stride, window or shape through the rest of the
+// network: as long as Check complains that an operator gives another shape than
+// the file says, it writes that shape into the file. So the libraries get
+// whole networks that nobody made.
+func repair(m []byte, err error) ([]byte, error) {
+	for range 80 {
+		found := gives.FindStringSubmatch(err.Error())
+		if found == nil {
+			return m, err
+		}
+		want := strings.Fields(found[2])
+		if len(want) != len(strings.Fields(found[3])) {
+			return m, err
+		}
+		f := &flatbuffer{data: m}
+		graph := f.table(f.offset(0)).tables(2)[0]
+		k, _ := strconv.Atoi(found[1])
+		changed := false
+		for _, i := range graph.tables(3)[k].ints(2) {
+			t := graph.tables(0)[i]
+			if strings.Trim(fmt.Sprint(t.ints(0)), "[]") != found[3] {
+				continue
+			}
+			for _, slot := range []int{0, 7} { // shape and shape_signature
+				if v := t.vector(slot, 4); v.n == len(want) {
+					for j, s := range want {
+						n, _ := strconv.Atoi(s)
+						if slot == 0 || f.i32(v.pos+4*j) != -1 {
+							binary.LittleEndian.PutUint32(m[v.pos+4*j:], uint32(n))
+							changed = true
+						}
+					}
+				}
+			}
+		}
+		if !changed {
+			return m, err
+		}
+		if _, err = check(m); err == nil {
+			return m, nil
+		}
+	}
+	return m, err
+}
+
+// meaningful gives the places of a model that Check looks at.
+func meaningful(t *testing.T, model []byte) []int {
+	seen := make([]bool, len(model))
+	f := &flatbuffer{data: model, trace: func(pos, n int) {
+		if n <= 8 {
+			seen[pos] = true
+		}
+	}}
+	if _, err := (&checker{f: f}).model(); err != nil {
+		t.Fatal(err)
+	}
+	var places []int
+	for pos, yes := range seen {
+		if yes {
+			places = append(places, pos)
+		}
+	}
+	return places
+}
+
+// TestMutatedModelsDoNotCrash opens mutated models in a child process with
+// each library. None that Check lets pass may crash it or make it hang.
+// MIEN_FUZZ_MUTATIONS sets how many are tried for each model and library.
+func TestMutatedModelsDoNotCrash(t *testing.T) {
+	count := 1000
+	if s := os.Getenv("MIEN_FUZZ_MUTATIONS"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		count = n
+	}
+	if testing.Short() {
+		count /= 8
+	}
+	seed := uint64(1)
+	if s := os.Getenv("MIEN_FUZZ_SEED"); s != "" {
+		seed, _ = strconv.ParseUint(s, 10, 64)
+	}
+	for _, backend := range backends {
+		t.Run(backend, func(t *testing.T) {
+			var tried, passed, repaired, opened, crashed int
+			c := &child{t: t, backend: backend}
+			defer c.stop()
+			for k, name := range mutated {
+				model := readModel(t, name)
+				places := meaningful(t, model)
+				r := rand.New(rand.NewPCG(seed, uint64(k)))
+				for i := range count {
+					m := mutate(r, model, places)
+					tried++
+					if _, err := check(m); err != nil {
+						if m, err = repair(m, err); err != nil {
+							continue
+						}
+						repaired++
+					}
+					passed++
+					answer, err := c.try(m)
+					switch {
+					case err != nil:
+						crashed++
+						path := filepath.Join(os.TempDir(), fmt.Sprintf("crash-%s-%s-%d", backend, name, i))
+						os.WriteFile(path, m, 0o644)
+						t.Errorf("%s, mutation %d of seed %d, kept as %s: %v", name, i, seed, path, err)
+					case answer == "ok":
+						opened++
+					}
+				}
+			}
+			t.Logf("%d mutations: Check let %d pass (%d of them with later shapes made to fit), the library ran %d and refused %d, %d crashed",
+				tried, passed, repaired, opened, passed-opened-crashed, crashed)
+		})
+	}
+}
