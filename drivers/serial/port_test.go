@@ -1,0 +1,593 @@
+package serial
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	soon = 5 * time.Second // far more than anything here needs
+	tick = 20 * time.Millisecond
+)
+
+// wire is a pty whose other side the test holds bare, as hardware would be.
+type wire struct {
+	t      *testing.T
+	master int
+	path   string
+}
+
+func newWire(t *testing.T) *wire {
+	t.Helper()
+	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Skipf("no ptys on this machine: %v", err)
+	}
+	w := &wire{t: t, master: fd}
+	t.Cleanup(w.unplug)
+	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.path = fmt.Sprintf("/dev/pts/%d", n)
+	return w
+}
+
+func (w *wire) unplug() {
+	if w.master >= 0 {
+		unix.Close(w.master)
+		w.master = -1
+	}
+}
+
+func (w *wire) send(b []byte) {
+	w.t.Helper()
+	if n, err := unix.Write(w.master, b); n != len(b) {
+		w.t.Fatalf("send: %d, %v", n, err)
+	}
+}
+
+// receive reads until n characters have come or nothing does for a while.
+func (w *wire) receive(n int) []byte {
+	w.t.Helper()
+	var got []byte
+	buf := make([]byte, 4096)
+	for len(got) < n {
+		fds := []unix.PollFd{{Fd: int32(w.master), Events: unix.POLLIN}}
+		if ready, err := unix.Poll(fds, 1000); ready == 0 || (err != nil && err != unix.EINTR) {
+			break
+		}
+		m, err := unix.Read(w.master, buf)
+		if err != nil {
+			break
+		}
+		got = append(got, buf[:m]...)
+	}
+	return got
+}
+
+func open(t *testing.T, s Settings) *Port {
+	t.Helper()
+	p, err := Open(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+// readFull reads n characters in as many reads as it takes.
+func readFull(t *testing.T, l Line, n int) []byte {
+	t.Helper()
+	var got []byte
+	buf := make([]byte, 512)
+	for len(got) < n {
+		m, err := l.Read(buf, soon)
+		if err != nil {
+			t.Fatalf("after %d of %d: %v", len(got), n, err)
+		}
+		got = append(got, buf[:m]...)
+	}
+	return got
+}
+
+func everyByte() []byte {
+	var all []byte
+	for i := range 256 {
+		all = append(all, byte(i))
+	}
+	// The escapes of PARMRK, one into the other.
+	return append(all, 0xff, 0xff, 0x00, 0xff, 0x00, 0x00, 0xff)
+}
+
+func TestEveryByteBothWays(t *testing.T) {
+	w := newWire(t)
+	p := open(t, Settings{Path: w.path})
+	all := everyByte()
+	w.send(all)
+	if got := readFull(t, p, len(all)); !bytes.Equal(got, all) {
+		t.Errorf("read % x", got)
+	}
+	if n, err := p.Write(all, soon); n != len(all) || err != nil {
+		t.Fatalf("write: %d, %v", n, err)
+	}
+	if got := w.receive(len(all)); !bytes.Equal(got, all) {
+		t.Errorf("wrote % x", got)
+	}
+	// One character a read, so that every escape is cut.
+	w.send(all)
+	one := make([]byte, 1)
+	for i, want := range all {
+		if n, err := p.Read(one, soon); n != 1 || err != nil || one[0] != want {
+			t.Fatalf("character %d: %d, %v, %#x, want %#x", i, n, err, one[0], want)
+		}
+	}
+}
+
+func TestTimeouts(t *testing.T) {
+	w := newWire(t)
+	p := open(t, Settings{Path: w.path})
+	buf := make([]byte, 16)
+	for _, d := range []time.Duration{0, time.Microsecond, 1750 * time.Microsecond, tick} {
+		start := time.Now()
+		n, err := p.Read(buf, d)
+		if n != 0 || !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), w.path) {
+			t.Errorf("read for %v: %d, %v", d, n, err)
+		}
+		if took := time.Since(start); took < d {
+			t.Errorf("read for %v gave up after %v", d, took)
+		}
+	}
+	w.send([]byte("now"))
+	time.Sleep(tick)
+	if n, err := p.Read(buf, 0); n != 3 || err != nil {
+		t.Errorf("what is there already: %d, %v", n, err)
+	}
+	if n, err := p.Read(nil, soon); n != 0 || err != nil {
+		t.Errorf("reading nothing: %d, %v", n, err)
+	}
+	if n, err := p.Write(nil, soon); n != 0 || err != nil {
+		t.Errorf("writing nothing: %d, %v", n, err)
+	}
+	go func() { time.Sleep(tick); unix.Write(w.master, []byte("later")) }()
+	if n, err := p.Read(buf, -1); n != 5 || err != nil {
+		t.Errorf("waiting for ever: %d, %v", n, err)
+	}
+}
+
+// A peer that does not read must not hold the caller, and what it did not take
+// must not come out later in the middle of something else.
+func TestWriteToADeafPeer(t *testing.T) {
+	w := newWire(t)
+	p := open(t, Settings{Path: w.path})
+	big := bytes.Repeat([]byte("stale "), 50_000)
+	start := time.Now()
+	n, err := p.Write(big, 5*tick)
+	if !errors.Is(err, ErrTimeout) || n <= 0 || n >= len(big) {
+		t.Fatalf("%d of %d, %v", n, len(big), err)
+	}
+	if took := time.Since(start); took < 5*tick || took > soon {
+		t.Errorf("it took %v", took)
+	}
+	// Let the master drain what had passed on already, then speak again.
+	for len(w.receive(1)) > 0 {
+	}
+	if n, err := p.Write([]byte("fresh"), soon); n != 5 || err != nil {
+		t.Fatalf("after the time-out: %d, %v", n, err)
+	}
+	if got := w.receive(5); string(got) != "fresh" {
+		t.Errorf("the peer hears %q", got)
+	}
+}
+
+func TestCloseEndsWaits(t *testing.T) {
+	for name, wait := range map[string]func(p *Port) error{
+		"read": func(p *Port) error { _, err := p.Read(make([]byte, 8), -1); return err },
+		"write": func(p *Port) error {
+			_, err := p.Write(make([]byte, 1<<20), -1)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWire(t)
+			p := open(t, Settings{Path: w.path})
+			done := make(chan error, 1)
+			go func() { done <- wait(p) }()
+			time.Sleep(tick)
+			if err := p.Close(); err != nil {
+				t.Error(err)
+			}
+			select {
+			case err := <-done:
+				if !errors.Is(err, ErrClosed) {
+					t.Errorf("%v", err)
+				}
+			case <-time.After(soon):
+				t.Fatal("still waiting")
+			}
+			if err := p.Close(); err != nil {
+				t.Errorf("closing twice: %v", err)
+			}
+			for what, err := range map[string]error{
+				"read": second(p.Read(make([]byte, 1), 0)), "write": second(p.Write([]byte{1}, 0)),
+				"discard": p.Discard(), "count": second(p.Counters()),
+			} {
+				if !errors.Is(err, ErrClosed) {
+					t.Errorf("%s after close: %v", what, err)
+				}
+			}
+		})
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+func TestUnplugAndBack(t *testing.T) {
+	w := newWire(t)
+	p := open(t, Settings{Path: w.path})
+	done := make(chan error, 1)
+	go func() { _, err := p.Read(make([]byte, 8), -1); done <- err }()
+	time.Sleep(tick)
+	w.unplug()
+	select {
+	case err := <-done:
+		if !errors.Is(err, ErrGone) {
+			t.Errorf("a read under way: %v", err)
+		}
+	case <-time.After(soon):
+		t.Fatal("the read does not notice")
+	}
+	if _, err := p.Read(make([]byte, 8), soon); !errors.Is(err, ErrGone) {
+		t.Errorf("the next read: %v", err)
+	}
+	if _, err := p.Write([]byte{1}, soon); !errors.Is(err, ErrGone) {
+		t.Errorf("a write: %v", err)
+	}
+	if err := p.Close(); err != nil {
+		t.Errorf("closing what is gone: %v", err)
+	}
+
+	// It comes back under another number; the by-id link follows.
+	link := filepath.Join(t.TempDir(), "usb-FTDI-if00-port0")
+	for i := range 3 {
+		w := newWire(t)
+		os.Remove(link)
+		if err := os.Symlink(w.path, link); err != nil {
+			t.Fatal(err)
+		}
+		p := open(t, Settings{Path: link})
+		if in := p.Info(); in.Path != link || in.Device != w.path {
+			t.Errorf("%d: %+v", i, in)
+		}
+		w.send([]byte("hello"))
+		if got := readFull(t, p, 5); string(got) != "hello" {
+			t.Errorf("%d: %q", i, got)
+		}
+		w.unplug()
+		if _, err := p.Read(make([]byte, 8), soon); !errors.Is(err, ErrGone) || !strings.Contains(err.Error(), link) {
+			t.Errorf("%d: %v", i, err)
+		}
+		p.Close()
+	}
+	os.Remove(link)
+	if _, err := Open(Settings{Path: link}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("while it is out: %v", err)
+	}
+}
+
+func TestTakenPorts(t *testing.T) {
+	w := newWire(t)
+	p := open(t, Settings{Path: w.path})
+	_, err := Open(Settings{Path: w.path})
+	if !errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), fmt.Sprint("process ", os.Getpid())) {
+		t.Errorf("our own second open: %v", err)
+	}
+	p.Close()
+	p = open(t, Settings{Path: w.path}) // free again
+	p.Close()
+
+	// A program that only sets TIOCEXCL, seen even by root, whom the kernel
+	// would let in.
+	fd, err := unix.Open(w.path, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix.IoctlSetInt(fd, unix.TIOCEXCL, 0)
+	if _, err := Open(Settings{Path: w.path}); !errors.Is(err, ErrBusy) {
+		t.Errorf("against TIOCEXCL: %v", err)
+	}
+	unix.IoctlSetInt(fd, unix.TIOCNXCL, 0)
+	// One that only takes a flock.
+	unix.Flock(fd, unix.LOCK_EX)
+	if _, err := Open(Settings{Path: w.path}); !errors.Is(err, ErrBusy) {
+		t.Errorf("against flock: %v", err)
+	}
+	unix.Close(fd)
+	// And ours keeps others out.
+	p = open(t, Settings{Path: w.path})
+	if excl, err := unix.IoctlGetInt(p.fd, unix.TIOCGEXCL); err != nil || excl == 0 {
+		t.Errorf("the port is not exclusive: %d, %v", excl, err)
+	}
+}
+
+func TestOpenErrors(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	os.WriteFile(file, nil, 0o600)
+	for path, want := range map[string]struct {
+		is   error
+		text string
+	}{
+		filepath.Join(dir, "ttyUSB7"): {fs.ErrNotExist, "serial port"},
+		file:                          {unix.ENOTTY, "is no serial port"},
+		"/dev/null":                   {unix.ENOTTY, "is no serial port"},
+		dir:                           {unix.EISDIR, dir},
+		"":                            {nil, "no serial port is named"},
+	} {
+		p, err := Open(Settings{Path: path})
+		if err == nil {
+			p.Close()
+			t.Errorf("%q opens", path)
+			continue
+		}
+		if (want.is != nil && !errors.Is(err, want.is)) || !strings.Contains(err.Error(), want.text) {
+			t.Errorf("%q: %v, want %v and %q", path, err, want.is, want.text)
+		}
+	}
+	// The console, where the machine has a serial one.
+	active := strings.Fields(text("/sys/class/tty/console/active"))
+	for _, c := range active {
+		if p, err := Open(Settings{Path: "/dev/" + c}); err == nil {
+			p.Close()
+			t.Errorf("the console %s opens", c)
+		} else if _, serr := os.Stat("/dev/" + c); serr == nil && (!errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), "console")) {
+			t.Errorf("the console %s: %v", c, err)
+		}
+	}
+}
+
+func TestNoPermissionNamesTheGroup(t *testing.T) {
+	w := newWire(t)
+	if err := os.Chmod(w.path, 0o620); err != nil {
+		t.Fatal(err)
+	}
+	if os.Getuid() == 0 {
+		// As root nothing is forbidden: let this thread ask as nobody.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		unix.Setfsuid(65534)
+		defer unix.Setfsuid(0)
+	} else if err := os.Chmod(w.path, 0); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(Settings{Path: w.path})
+	if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "usermod -aG") {
+		t.Fatalf("%v", err)
+	}
+}
+
+func TestTermios(t *testing.T) {
+	w := newWire(t)
+	for _, baud := range []int{1200, 9600, 12345, 19200, 115200, 187500, 250000, 500000, 921600} {
+		p := open(t, Settings{Path: w.path, Baud: baud})
+		if got := p.Info().Baud; got != baud {
+			t.Errorf("%d baud became %d", baud, got)
+		}
+		tio, err := unix.IoctlGetTermios(p.fd, unix.TCGETS2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if int(tio.Ospeed) != baud || int(tio.Ispeed) != baud {
+			t.Errorf("%d baud: %d out, %d in", baud, tio.Ospeed, tio.Ispeed)
+		}
+		if tio.Lflag != 0 || tio.Oflag != 0 || tio.Iflag != unix.INPCK|unix.PARMRK || tio.Cflag&(unix.CREAD|unix.CLOCAL|unix.CRTSCTS) != unix.CREAD|unix.CLOCAL {
+			t.Errorf("not raw: iflag %#x oflag %#x cflag %#x lflag %#x", tio.Iflag, tio.Oflag, tio.Cflag, tio.Lflag)
+		}
+		p.Close()
+	}
+	// A pty ignores the format, but the stop bits show that it was asked for.
+	p := open(t, Settings{Path: w.path, DataBits: 7, Parity: OddParity, StopBits: 2})
+	tio, _ := unix.IoctlGetTermios(p.fd, unix.TCGETS2)
+	if tio.Cflag&unix.CSTOPB == 0 || tio.Cflag&unix.PARODD == 0 {
+		t.Errorf("cflag %#x", tio.Cflag)
+	}
+}
+
+func TestRS485WithoutHardware(t *testing.T) {
+	w := newWire(t)
+	for _, mode := range []RS485{RS485Kernel, RS485RTS} {
+		if p, err := Open(Settings{Path: w.path, RS485: mode}); !errors.Is(err, ErrUnsupported) {
+			t.Errorf("%v on a pty: %v", mode, err)
+			if err == nil {
+				p.Close()
+			}
+		}
+	}
+	for _, mode := range []RS485{RS485Auto, RS485Off} {
+		p := open(t, Settings{Path: w.path, RS485: mode})
+		if got := p.Info().RS485; got != RS485Off {
+			t.Errorf("%v on a pty became %v", mode, got)
+		}
+		p.Close()
+	}
+}
+
+func TestDiscard(t *testing.T) {
+	w := newWire(t)
+	p := open(t, Settings{Path: w.path})
+	w.send([]byte("old"))
+	time.Sleep(tick)
+	if err := p.Discard(); err != nil {
+		t.Fatal(err)
+	}
+	w.send([]byte("new"))
+	if got := readFull(t, p, 3); string(got) != "new" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestReadWriteAllocateNothing(t *testing.T) {
+	for _, echo := range []bool{false, true} {
+		w := newWire(t)
+		p := open(t, Settings{Path: w.path, Echo: echo})
+		frame, answer := []byte("\x01\x03\x00\x00\x00\x0a\xc5\xcd"), []byte("\x01\x03\x02\x12\x34\xb5\x33")
+		buf, drain := make([]byte, 256), make([]byte, 4096)
+		if n := testing.AllocsPerRun(200, func() {
+			unix.Write(w.master, frame)
+			if _, err := p.Read(buf, soon); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := p.Read(buf, 0); !errors.Is(err, ErrTimeout) {
+				t.Fatal(err)
+			}
+			if _, err := p.Write(answer, soon); err != nil {
+				t.Fatal(err)
+			}
+			n, _ := unix.Read(w.master, drain)
+			if echo {
+				unix.Write(w.master, drain[:n])
+				if _, err := p.Read(buf, 0); !errors.Is(err, ErrTimeout) {
+					t.Fatal("the echo is read: ", err)
+				}
+			}
+		}); n != 0 {
+			t.Errorf("echo %v: %v allocations a round", echo, n)
+		}
+	}
+}
+
+func TestEchoOfOurOwnIsDropped(t *testing.T) {
+	w := newWire(t)
+	p := open(t, Settings{Path: w.path, Echo: true, Baud: 115200})
+	frame := everyByte()
+	for i := range 5 {
+		if _, err := p.Write(frame, soon); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.receive(len(frame)); !bytes.Equal(got, frame) {
+			t.Fatalf("%d: the wire has %d characters", i, len(got))
+		}
+		w.send(frame)            // the echo
+		w.send([]byte("answer")) // somebody else
+		if got := readFull(t, p, 6); string(got) != "answer" {
+			t.Errorf("%d: read %q", i, got)
+		}
+	}
+	// Somebody sent at the same time: the echo is not ours.
+	p.Write([]byte("aaaa"), soon)
+	w.receive(4)
+	w.send([]byte("aaXa"))
+	buf := make([]byte, 16)
+	n, err := p.Read(buf, soon)
+	if !errors.Is(err, ErrCorrupt) || string(buf[:n]) != "Xa" {
+		t.Errorf("a clash: %q, %v", buf[:n], err)
+	}
+	// An echo that never came does not eat what comes much later.
+	p.Write([]byte("zz"), soon)
+	w.receive(2)
+	time.Sleep(100 * time.Millisecond)
+	w.send([]byte("zz"))
+	if got := readFull(t, p, 2); string(got) != "zz" {
+		t.Errorf("much later: %q", got)
+	}
+}
+
+func TestReadersWritersAndClose(t *testing.T) {
+	for range 50 {
+		w := newWire(t)
+		p, err := Open(Settings{Path: w.path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for _, f := range []func() error{
+			func() error { _, err := p.Read(make([]byte, 64), -1); return err },
+			func() error { _, err := p.Write(make([]byte, 64), soon); return err },
+			func() error { p.Counters(); return p.Discard() },
+		} {
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				for f() == nil {
+				}
+			}()
+		}
+		go unix.Write(w.master, make([]byte, 256))
+		time.Sleep(time.Millisecond)
+		p.Close()
+		wg.Wait()
+		w.unplug()
+	}
+}
+
+func TestNothingIsLeftBehind(t *testing.T) {
+	dir := t.TempDir()
+	link, file := filepath.Join(dir, "tty"), filepath.Join(dir, "file")
+	os.WriteFile(file, nil, 0o600)
+	round := func(i int) {
+		pty, err := OpenPty(link)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := Open(Settings{Path: link})
+		if err != nil {
+			t.Fatal(err)
+		}
+		bad := []Settings{{Path: file}, {Path: filepath.Join(dir, "none")}, {Path: "/dev/null"}, {Path: link, Baud: 1}}
+		if i%10 == 0 { // looking for the holder takes time
+			bad = append(bad, Settings{Path: link})
+		}
+		for _, s := range bad {
+			if q, err := Open(s); err == nil {
+				q.Close()
+				t.Fatalf("%v opens", s)
+			}
+		}
+		if _, err := OpenPty(file); err == nil {
+			t.Fatal("a pty replaces a file")
+		}
+		p.Write([]byte("x"), soon)
+		pty.Close()
+		p.Read(make([]byte, 1), soon) // gone
+		p.Close()
+		w := newWire(t)
+		if q, err := Open(Settings{Path: w.path, RS485: RS485RTS}); err == nil {
+			q.Close()
+		}
+		w.unplug()
+	}
+	round(0)
+	fds, routines := descriptors(t), runtime.NumGoroutine()
+	for i := range 1000 {
+		round(i)
+	}
+	if n := descriptors(t); n > fds {
+		t.Errorf("%d descriptors, %d before", n, fds)
+	}
+	if n := runtime.NumGoroutine(); n > routines {
+		t.Errorf("%d goroutines, %d before", n, routines)
+	}
+}
+
+func descriptors(t *testing.T) int {
+	t.Helper()
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skipf("no /proc: %v", err)
+	}
+	return len(all)
+}
