@@ -44,7 +44,7 @@ type Event struct {
 	Cause   string        `json:"cause,omitempty"` // in words; of a refused command the reason
 	Refused bool          `json:"refused,omitempty"`
 	For     time.Duration `json:"for,omitempty"` // shelving or inhibit time granted
-	Why     Explanation   `json:"why"`
+	Why     Explanation   `json:"why,omitzero"`
 }
 
 // String gives one line for a person.

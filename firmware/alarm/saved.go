@@ -25,7 +25,7 @@ type SavedAlarm struct {
 	Shelvings    uint64        `json:"shelvings,omitempty"`
 	Count        uint64        `json:"count,omitempty"`
 	Since        time.Time     `json:"since,omitzero"`
-	Why          Explanation   `json:"why"`
+	Why          Explanation   `json:"why,omitzero"`
 	// How it was defined, for the case that the config no longer has it.
 	Priority Priority `json:"priority"`
 	Latch    bool     `json:"latch,omitempty"`
