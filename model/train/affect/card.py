@@ -26,7 +26,7 @@ DATA = [
 ]
 
 
-def calibration(work, n=400, seed=5):
+def calibration(work, n=240, seed=5):
     """Disturbed and plain training crops of all three sources, (n, 112, 112, 1) in [-1, 1]."""
     from . import augment, pool
     r = np.random.default_rng(seed)

@@ -19,11 +19,16 @@ class Answers:
         self.visible = sigmoid(out[index["visibility"]])
 
 
+def crops(images, eyes):
+    """Aligned crops (N, 112, 112) of pictures, nothing disturbed."""
+    return np.stack([augment.sample(im, e, None, plain=True)[0] for im, e in zip(images, eyes)])
+
+
 def real(work, part):
     """faces144 rows of a split: crops, raw teacher values, persons, mean luminance."""
     d = np.load(f"{work}/faces144.npz")
     use = np.nonzero((d["split"] == part) & (d["presence"] > .5))[0]
-    x = np.stack([augment.sample(d["image"][i], d["eyes"][i], None, plain=True)[0] for i in use])
+    x = crops(d["image"][use], d["eyes"][use])
     return x, teacher.values(d["blend"][use], d["gap"][use]), d["person"][use], x[:, 30:100, 30:82].mean((1, 2))
 
 
@@ -38,7 +43,7 @@ def teacher_positive(raw):
 
 def drawn(work, split):
     d = renders.load(work, split)
-    x = np.stack([augment.sample(im, e, None, plain=True)[0] for im, e in zip(d["image"], d["eyes"])])
+    x = crops(d["image"], d["eyes"])
     return x, d["au"] >= pool.POSITIVE, d
 
 
@@ -87,7 +92,7 @@ def measure(work, runner, index, thr, split, log=print):
     log(f"{split}: FER+")
     d = np.load(f"{work}/ferplus.npz")
     use = d["split"] == part
-    x = np.stack([augment.sample(im, e, None, plain=True)[0] for im, e in zip(d["image"][use], d["eyes"][use])])
+    x = crops(d["image"][use], d["eyes"][use])
     a = Answers(runner, index, x)
     y = ferplus.majority(d["votes"][use])
     out["ferplus"] = expression_scores(a.expression, y)
@@ -190,7 +195,7 @@ def quantisation(work, model, runner, index, thr):
     out = {}
     d = np.load(f"{work}/ferplus.npz")
     use = np.nonzero(d["split"] == 1)[0]
-    x = np.stack([augment.sample(d["image"][i], d["eyes"][i], None, plain=True)[0] for i in use])
+    x = crops(d["image"][use], d["eyes"][use])
     y = ferplus.majority(d["votes"][use])
     fl = lambda c: [np.concatenate(v) for v in zip(*[[o.numpy() for o in model(((c[i:i + 128] - 127.5) / 127.5)[..., None].astype(np.float32), training=False)] for i in range(0, len(c), 128)])]
     f = fl(x)
