@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/blackjack/webcam"
 	"golang.org/x/sys/unix"
@@ -22,9 +23,11 @@ type host struct {
 	proc   string
 	open   func(path string) (node, error)
 	webcam func(path string) (enumerator, error)
+	now    func() time.Duration
 }
 
 var machine = host{
+	now:  Now,
 	dev:  "/dev",
 	proc: "/proc",
 	open: openNode,

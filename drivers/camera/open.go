@@ -87,7 +87,7 @@ func (h *host) startNode(path string, s Settings, format uint32) (*capture, erro
 	if err != nil {
 		return nil, h.openError(path, err)
 	}
-	c := &capture{node: n, now: Now}
+	c := &capture{node: n, now: h.now}
 	c.info = Info{Name: d.Name, Device: path, Driver: d.Driver, Bus: d.Bus, Live: true}
 	if err := c.begin(ask, s, format); err != nil {
 		c.teardown()

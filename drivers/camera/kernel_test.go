@@ -1,0 +1,159 @@
+package camera
+
+import (
+	"errors"
+	"os"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The real node, on devices that every machine has.
+func TestKernelNode(t *testing.T) {
+	n, err := openNode("/dev/null")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c v4l2Capability
+	if err := n.ioctl(vidiocQueryCap, unsafe.Pointer(&c)); !errors.Is(err, unix.ENOTTY) {
+		t.Errorf("QUERYCAP on /dev/null: %v", err)
+	}
+	b := v4l2Buffer{typ: bufTypeVideoCapture, memory: memoryMmap}
+	if err := n.buffer(vidiocDQBuf, &b); !errors.Is(err, unix.ENOTTY) {
+		t.Errorf("DQBUF on /dev/null: %v", err)
+	}
+	if events, woken, err := n.wait(time.Second); events&unix.POLLIN == 0 || woken || err != nil {
+		t.Errorf("wait on /dev/null: %#x %v %v", events, woken, err)
+	}
+	if err := n.close(); err != nil {
+		t.Error(err)
+	}
+	if err := n.close(); !errors.Is(err, unix.EBADF) {
+		t.Errorf("the second close: %v", err)
+	}
+	if _, err := openNode(write(t, "file", nil)); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("a file: %v", err)
+	}
+	if _, err := openNode("/nowhere"); !errors.Is(err, unix.ENOENT) {
+		t.Errorf("%v", err)
+	}
+}
+
+// A pseudo terminal's master has nothing to read, as a camera between frames.
+func TestKernelNodeWaits(t *testing.T) {
+	n, err := openNode("/dev/ptmx")
+	if err != nil {
+		t.Skipf("no pseudo terminals here: %v", err)
+	}
+	defer n.close()
+	from := Now()
+	if events, woken, err := n.wait(20 * time.Millisecond); events != 0 || woken || err != nil {
+		t.Errorf("%#x %v %v", events, woken, err)
+	}
+	if took := Now() - from; took < 20*time.Millisecond {
+		t.Errorf("returned after %v", took)
+	}
+	if a := testing.AllocsPerRun(100, func() { n.wait(0) }); a != 0 {
+		t.Errorf("%v allocations a wait", a)
+	}
+	got := make(chan bool)
+	go func() {
+		_, woken, _ := n.wait(time.Minute)
+		got <- woken
+	}()
+	n.wake()
+	if !<-got {
+		t.Error("woken, but does not say so")
+	}
+	n.wake()
+	if _, woken, _ := n.wait(time.Minute); !woken { // stays woken
+		t.Error("forgot that it was woken")
+	}
+}
+
+// A real camera or vivid: MIEN_TEST_CAMERA names it, "first" for the first
+// usable one. No test turns a camera on unasked.
+func realCamera(t *testing.T) string {
+	name := os.Getenv("MIEN_TEST_CAMERA")
+	if name == "" {
+		if devices, err := List(); err != nil {
+			t.Skipf("%v", err)
+		} else {
+			t.Skipf("%d video nodes here; set MIEN_TEST_CAMERA to a node, a link or \"first\" to test with one", len(devices))
+		}
+	}
+	if name == "first" {
+		return ""
+	}
+	return name
+}
+
+func TestRealCameraInEveryFormat(t *testing.T) {
+	device := realCamera(t)
+	src, err := Open(Settings{Device: device})
+	if err != nil {
+		t.Fatal(err)
+	}
+	node := realPath(src.Info().Device)
+	src.Close()
+	for _, f := range machine.inspect(node).Formats {
+		if !f.Usable {
+			continue
+		}
+		s := Settings{Device: node, Format: FormatName(f.FourCC)}
+		src, err := Open(s)
+		if err != nil {
+			t.Errorf("%s: %v", s.Format, err)
+			continue
+		}
+		i := src.Info()
+		t.Logf("%s: %dx%d stride %d at %.4g frames/s %q", FormatName(i.Format), i.Width, i.Height, i.Stride, i.FPS, i.Warnings)
+		var last Frame
+		for k := range 10 {
+			frame, err := src.Next(5 * time.Second)
+			if err != nil {
+				t.Errorf("%s: %v", s.Format, err)
+				break
+			}
+			_, size := planeSize(frame.Format, frame.Width, frame.Height, frame.Stride)
+			age := Now() - frame.Time
+			switch {
+			case size > 0 && len(frame.Data) < size-frame.Stride, frame.Format == MJPEG && len(frame.Data) < 100:
+				t.Errorf("%s: %d bytes", s.Format, len(frame.Data))
+			case age < 0 || age > 5*time.Second:
+				t.Errorf("%s: %v old", s.Format, age)
+			case k > 0 && (frame.Time <= last.Time || frame.Sequence-last.Sequence != frame.Lost+1):
+				t.Errorf("%s: frame %d at %v with %d lost after frame %d at %v", s.Format, frame.Sequence, frame.Time, frame.Lost, last.Sequence, last.Time)
+			}
+			last = *frame
+			src.Release()
+		}
+		if err := src.Close(); err != nil {
+			t.Errorf("%s: %v", s.Format, err)
+		}
+	}
+}
+
+func TestRealCameraThousandTimes(t *testing.T) {
+	device := realCamera(t)
+	round := func() {
+		src, err := Open(Settings{Device: device})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := src.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	round()
+	fds, maps := resources(t)
+	for range 1000 {
+		round()
+	}
+	fdsAfter, mapsAfter := resources(t)
+	if fdsAfter > fds || mapsAfter > maps+8 {
+		t.Errorf("descriptors %d, then %d; maps %d, then %d", fds, fdsAfter, maps, mapsAfter)
+	}
+}
