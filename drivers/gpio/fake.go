@@ -130,12 +130,14 @@ func (f *Fake) Drive(l Line, high bool) {
 	f.move(line, high)
 }
 
-// Bounce is a contact that closes badly: n changes to and fro, the given time
-// apart, ending at the level asked for. It needs the clock to be real, or
-// advanced by step.
+// Bounce is a contact that closes badly: it goes to the level and back n times
+// and then stays there. pause is called between the changes, to sleep or to
+// move the test's clock.
 func (f *Fake) Bounce(l Line, high bool, n int, pause func()) {
-	for i := range n {
-		f.Drive(l, high == (i%2 == 0))
+	for range n {
+		f.Drive(l, high)
+		pause()
+		f.Drive(l, !high)
 		pause()
 	}
 	f.Drive(l, high)

@@ -10,6 +10,7 @@ import (
 type fakeOutput struct {
 	f      *Fake
 	line   *fakeLine
+	name   string
 	s      OutputSettings
 	closed bool
 }
@@ -17,6 +18,7 @@ type fakeOutput struct {
 type fakeInput struct {
 	f      *Fake
 	line   *fakeLine
+	name   string
 	s      InputSettings
 	closed bool
 	deb    debouncer
@@ -36,7 +38,7 @@ func (f *Fake) Output(s OutputSettings) (Output, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &fakeOutput{f: f, line: line, s: s}
+	o := &fakeOutput{f: f, line: line, name: s.Line.String(), s: s}
 	line.consumer, line.holder, line.output, line.actLow = Consumer, o, true, s.ActiveLow
 	if err := o.put(s.Start); err != nil {
 		line.consumer, line.holder = "", nil
@@ -52,7 +54,7 @@ func (f *Fake) Input(s InputSettings) (Input, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &fakeInput{f: f, line: line, s: s}
+	in := &fakeInput{f: f, line: line, name: s.Line.String(), s: s}
 	in.deb.period = s.Debounce
 	line.consumer, line.holder, line.in, line.output, line.actLow = Consumer, in, in, false, s.ActiveLow
 	if line.held == nil && s.Pull >= PullUp {
@@ -83,9 +85,9 @@ func (f *Fake) request(op Op, l Line) (*fakeLine, error) {
 func (o *fakeOutput) usable() error {
 	switch {
 	case o.closed:
-		return fmt.Errorf("gpio line %v: %w", o.s.Line, ErrClosed)
+		return fmt.Errorf("gpio line %s: %w", o.name, ErrClosed)
 	case o.line.holder != o:
-		return fmt.Errorf("gpio line %v: %w", o.s.Line, ErrGone)
+		return fmt.Errorf("gpio line %s: %w", o.name, ErrGone)
 	}
 	return nil
 }
@@ -98,7 +100,7 @@ func (o *fakeOutput) put(active bool) error {
 	}
 	resistor := (o.s.Drive == OpenDrain && o.line.latch) || (o.s.Drive == OpenSource && !o.line.latch)
 	if o.line.high != o.line.latch && !o.s.NoReadBack && !resistor {
-		return fmt.Errorf("gpio line %v: wrote %s: %w", o.s.Line, word(active), ErrMismatch)
+		return fmt.Errorf("gpio line %s: wrote %s: %w", o.name, word(active), ErrMismatch)
 	}
 	return nil
 }
@@ -114,8 +116,8 @@ func (o *fakeOutput) set(active bool) error {
 	if err := o.usable(); err != nil {
 		return err
 	}
-	if err := o.f.fault(OpSet, o.s.Line.String()); err != nil {
-		return fmt.Errorf("gpio line %v: write: %w", o.s.Line, err)
+	if err := o.f.fault(OpSet, o.name); err != nil {
+		return fmt.Errorf("gpio line %s: write: %w", o.name, err)
 	}
 	return o.put(active)
 }
@@ -128,8 +130,8 @@ func (o *fakeOutput) Active() (bool, error) {
 	if err := o.usable(); err != nil {
 		return false, err
 	}
-	if err := o.f.fault(OpRead, o.s.Line.String()); err != nil {
-		return false, fmt.Errorf("gpio line %v: read: %w", o.s.Line, err)
+	if err := o.f.fault(OpRead, o.name); err != nil {
+		return false, fmt.Errorf("gpio line %s: read: %w", o.name, err)
 	}
 	return o.line.high != o.s.ActiveLow, nil
 }
@@ -141,8 +143,8 @@ func (o *fakeOutput) Close() error {
 		return nil
 	}
 	err := o.set(o.s.Fail)
-	if ferr := o.f.fault(OpClose, o.s.Line.String()); ferr != nil && err == nil {
-		err = fmt.Errorf("gpio line %v: close: %w", o.s.Line, ferr)
+	if ferr := o.f.fault(OpClose, o.name); ferr != nil && err == nil {
+		err = fmt.Errorf("gpio line %s: close: %w", o.name, ferr)
 	}
 	o.closed = true
 	if o.line.holder == o {
@@ -162,9 +164,9 @@ func (in *fakeInput) feed(high bool, at time.Duration) {
 func (in *fakeInput) usable() error {
 	switch {
 	case in.closed:
-		return fmt.Errorf("gpio line %v: %w", in.s.Line, ErrClosed)
+		return fmt.Errorf("gpio line %s: %w", in.name, ErrClosed)
 	case in.line.holder != in:
-		return fmt.Errorf("gpio line %v: %w", in.s.Line, ErrGone)
+		return fmt.Errorf("gpio line %s: %w", in.name, ErrGone)
 	}
 	return nil
 }
@@ -175,8 +177,8 @@ func (in *fakeInput) Active() (bool, error) {
 	if err := in.usable(); err != nil {
 		return false, err
 	}
-	if err := in.f.fault(OpRead, in.s.Line.String()); err != nil {
-		return false, fmt.Errorf("gpio line %v: read: %w", in.s.Line, err)
+	if err := in.f.fault(OpRead, in.name); err != nil {
+		return false, fmt.Errorf("gpio line %s: read: %w", in.name, err)
 	}
 	if e, ok := in.deb.due(in.f.time()); ok {
 		in.queue.push(e)
@@ -190,8 +192,8 @@ func (in *fakeInput) Wait(timeout time.Duration) (Edge, error) {
 	f := in.f
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := f.fault(OpWait, in.s.Line.String()); err != nil {
-		return Edge{}, fmt.Errorf("gpio line %v: wait: %w", in.s.Line, err)
+	if err := f.fault(OpWait, in.name); err != nil {
+		return Edge{}, fmt.Errorf("gpio line %s: wait: %w", in.name, err)
 	}
 	end := time.Duration(math.MaxInt64)
 	if start := f.time(); timeout >= 0 && timeout < end-start {
@@ -209,7 +211,7 @@ func (in *fakeInput) Wait(timeout time.Duration) (Edge, error) {
 			return e, nil
 		}
 		if at >= end || in.s.NoEdges {
-			return Edge{}, fmt.Errorf("gpio line %v: %w", in.s.Line, ErrTimeout)
+			return Edge{}, fmt.Errorf("gpio line %s: %w", in.name, ErrTimeout)
 		}
 		until := end
 		if due, ok := in.deb.next(); ok {
@@ -229,10 +231,10 @@ func (in *fakeInput) Close() error {
 	if in.line.holder == in {
 		in.line.consumer, in.line.holder, in.line.in = "", nil, nil
 	}
-	err := in.f.fault(OpClose, in.s.Line.String())
+	err := in.f.fault(OpClose, in.name)
 	in.f.changed.Broadcast()
 	if err != nil {
-		return fmt.Errorf("gpio line %v: close: %w", in.s.Line, err)
+		return fmt.Errorf("gpio line %s: close: %w", in.name, err)
 	}
 	return nil
 }
