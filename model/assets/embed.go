@@ -2,12 +2,34 @@ package assets
 
 import _ "embed"
 
-// Demo is the demo clip: motion JPEG, a rendered head that frowns, smiles,
-// tires and covers its mouth; no real person. DemoJSON tells its size, rate,
-// origin and what happens when.
+// CardName stands for the embedded card in messages, as its path would.
+const CardName = "affect.json (in the binary)"
+
+// DemoFPS is the demo clip's frames a second.
+const DemoFPS = 15
+
 var (
+	//go:embed affect.json
+	card []byte
+	//go:embed affect.tflite
+	network []byte
 	//go:embed demo.mjpeg
-	Demo []byte
+	demo []byte
 	//go:embed demo.json
-	DemoJSON []byte
+	demoScript []byte
 )
+
+// Card is the model card of the network in the binary: JSON, for
+// affect.ParseCard. Not to be written to, like all that follows.
+func Card() []byte { return card }
+
+// Network is the network in the binary, a .tflite file.
+func Network() []byte { return network }
+
+// Demo is the demo clip: motion JPEG, grey, a rendered head that frowns,
+// smiles, closes its eyes, is surprised and goes away. No real person.
+func Demo() []byte { return demo }
+
+// DemoScript tells, in JSON, the clip's size, rate and origin, and what happens
+// when.
+func DemoScript() []byte { return demoScript }
