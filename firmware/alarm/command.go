@@ -39,7 +39,7 @@ func (e *Engine) Do(c Command) ([]Event, error) {
 	switch {
 	case err == nil:
 	case errors.Is(err, errNothing):
-		e.emit(Event{Trigger: c.Do, Who: c.Who, Cause: "there was none to " + c.Do.String()})
+		e.emit(Event{Trigger: c.Do, Who: c.Who, Cause: "there was none"})
 		err = nil
 	default:
 		e.emit(Event{Trigger: c.Do, Alarm: e.known(c.Alarm), From: e.stateOf(c.Alarm), To: e.stateOf(c.Alarm), Life: e.lifeOf(c.Alarm),

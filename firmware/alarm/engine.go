@@ -141,12 +141,12 @@ func (e *Engine) Step(r Reading) []Event {
 	e.stamp(r.At, r.Wall)
 	e.sequence, e.reason = r.Sequence, r.Reason
 
-	e.expire()
 	for _, it := range e.items {
 		if !it.orphan {
 			e.measure(it, r.Levels, dt, gap)
 		}
 	}
+	e.expire()
 	e.suppressions()
 	for _, it := range e.items {
 		switch it.turned {

@@ -1,0 +1,514 @@
+package alarm
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+)
+
+// The oracle says what the alarms must be, in another way than the engine: an
+// alarm is three facts (active, unacknowledged, kept by its latch) and three
+// covers, and its delays are found by looking back over all its readings.
+type oracle struct {
+	alarms    []*modelAlarm
+	inhibited bool
+	inhibit   time.Duration
+	now       time.Duration
+	last      time.Duration
+	begun     bool
+}
+
+type modelAlarm struct {
+	d                        Definition
+	active, unacked, kept    bool
+	out, shelved, suppressed bool
+	until                    time.Duration
+	silenced                 bool
+	met                      []bool
+	present                  bool
+	readings                 []modelReading // since present last changed
+	value                    int
+	lost                     bool
+}
+
+type modelReading struct {
+	value int // 0 Unknown, 1 no, 2 yes
+	dt    time.Duration
+	gap   bool
+}
+
+func (m *modelAlarm) state() State {
+	switch {
+	case m.out:
+		return OutOfService
+	case m.shelved:
+		return Shelved
+	case m.suppressed:
+		return SuppressedByDesign
+	}
+	return m.life()
+}
+
+func (m *modelAlarm) life() State {
+	switch {
+	case m.active && m.unacked:
+		return Unacknowledged
+	case m.active:
+		return Acknowledged
+	case m.unacked && m.kept:
+		return LatchedUnacknowledged
+	case m.unacked:
+		return ReturnedUnacknowledged
+	case m.kept:
+		return LatchedAcknowledged
+	}
+	return Normal
+}
+
+func (m *modelAlarm) joined(levels []float32) int {
+	counts := [3]int{}
+	for i, c := range m.d.Conditions {
+		x := math.NaN()
+		if levels != nil {
+			x = float64(levels[c.Signal[0]-'s'])
+		}
+		on, off := float64(c.Limit), float64(c.Limit-c.Deadband)
+		if c.Side == Below {
+			x, on, off = -x, -on, -float64(c.Limit+c.Deadband)
+		}
+		switch {
+		case math.IsNaN(x):
+			counts[0]++
+			continue
+		case x >= on:
+			m.met[i] = true
+		case x < off:
+			m.met[i] = false
+		}
+		if m.met[i] {
+			counts[2]++
+		} else {
+			counts[1]++
+		}
+	}
+	decides, needs := 1, 2 // all: one "no" decides
+	if m.d.Match == Any {
+		decides, needs = 2, 1
+	}
+	switch {
+	case counts[decides] > 0:
+		return decides
+	case counts[0] > 0:
+		return 0
+	}
+	return needs
+}
+
+// turned looks back over the readings whether a delay is over now.
+func (m *modelAlarm) turned() bool {
+	other, delay := 2, m.d.OnDelay
+	if m.present {
+		other, delay = 1, m.d.OffDelay
+	}
+	n := len(m.readings)
+	if n == 0 || m.readings[n-1].value != other {
+		return false
+	}
+	// Back to where it began: behind the last reading that says otherwise, and
+	// behind the last stretch of Unknown that was as long as the hold.
+	start, blind := 0, time.Duration(0)
+	for i, r := range m.readings {
+		if r.gap || r.value == 0 && i > 0 && m.readings[i-1].value == 0 {
+			blind += r.dt
+		}
+		if blind >= m.d.UnknownHold && (r.gap || r.value == 0) {
+			start = i
+		}
+		if r.value != 0 {
+			blind = 0
+		}
+		if r.value != 0 && r.value != other {
+			start = i + 1
+		}
+	}
+	var ran time.Duration
+	for i := start + 1; i < n; i++ {
+		if r := m.readings[i]; r.value == other && m.readings[i-1].value == other && !r.gap {
+			ran += r.dt
+		}
+	}
+	return ran >= delay
+}
+
+func (m *modelAlarm) raise() {
+	if m.active {
+		return
+	}
+	if m.state().Covered() && !m.unacked {
+		return // held back
+	}
+	m.active, m.kept, m.silenced = true, m.d.Latch, false
+	m.unacked = m.unacked || !m.d.NoAck
+}
+
+func (m *modelAlarm) heldBack() {
+	if m.present && m.value == 2 && !m.active && !m.unacked && !m.state().Covered() {
+		m.raise()
+	}
+}
+
+func (o *oracle) suppress() {
+	for _, m := range o.alarms {
+		want := o.inhibited
+		for _, by := range m.d.SuppressBy {
+			for _, x := range o.alarms {
+				want = want || x.d.Name == by && x.present && !x.out
+			}
+		}
+		m.suppressed = want
+	}
+}
+
+func (o *oracle) step(r Reading) {
+	dt := r.At - o.last
+	if !o.begun {
+		o.begun, dt = true, 0
+	}
+	gap := dt > time.Second
+	o.last, o.now = r.At, max(o.now, r.At)
+	turned := make([]bool, len(o.alarms))
+	for i, m := range o.alarms {
+		m.value = m.joined(r.Levels)
+		m.readings = append(m.readings, modelReading{m.value, dt, gap})
+		if turned[i] = m.turned(); turned[i] {
+			m.present = !m.present
+			// The flip is decided; only what the next delay needs is kept.
+			m.readings = []modelReading{{m.value, 0, false}}
+		}
+		blind := time.Duration(0)
+		for k := len(m.readings) - 1; k >= 0; k-- {
+			if m.readings[k].value != 0 {
+				break
+			}
+			if m.readings[k].gap || k > 0 && m.readings[k-1].value == 0 {
+				blind += m.readings[k].dt
+			}
+		}
+		m.lost = m.value == 0 && blind >= m.d.UnknownHold
+	}
+	for _, m := range o.alarms {
+		m.shelved = m.shelved && o.now < m.until
+	}
+	o.inhibited = o.inhibited && o.now < o.inhibit
+	o.suppress()
+	for i, m := range o.alarms {
+		switch {
+		case turned[i] && m.present:
+			m.raise()
+		case turned[i]:
+			if m.active {
+				m.active = false
+				m.kept = m.d.Latch
+			}
+		default:
+			m.heldBack()
+		}
+	}
+}
+
+// do gives whether the command must be accepted, for one alarm.
+func (o *oracle) do(c Command) bool {
+	accepted := false
+	for _, m := range o.alarms {
+		if c.Alarm != "" && c.Alarm != m.d.Name || c.Alarm == "" && (c.Do == Acknowledge || c.Do == Reset) && m.state().Covered() {
+			continue
+		}
+		switch c.Do {
+		case Acknowledge:
+			if m.unacked {
+				m.unacked, accepted = false, true
+				if !m.active {
+					m.kept = m.kept && m.d.Latch
+				}
+			}
+		case Reset:
+			if m.kept && !m.active && !m.unacked {
+				m.kept, accepted = false, true
+			}
+		case Silence:
+			if m.state().NeedsAck() && !m.silenced {
+				m.silenced, accepted = true, true
+			}
+		case Shelve:
+			if c.For > 0 && m.d.MaxShelve > 0 && !m.out {
+				m.shelved, m.until, accepted = true, o.now+min(c.For, m.d.MaxShelve), true
+			}
+		case Unshelve:
+			if m.state() == Shelved {
+				m.shelved, accepted = false, true
+				m.heldBack()
+			}
+		case TakeOut:
+			if !m.out {
+				m.out, m.shelved, accepted = true, false, true
+			}
+		case PutBack:
+			if m.out {
+				m.out, accepted = false, true
+				m.heldBack()
+			}
+		}
+	}
+	switch c.Do {
+	case Inhibit:
+		o.inhibited, o.inhibit, accepted = true, o.now+min(c.For, 15*time.Minute), true
+	case Uninhibit:
+		accepted = o.inhibited
+		o.inhibited = false
+	}
+	if accepted && (c.Do == TakeOut || c.Do == PutBack || c.Do == Inhibit || c.Do == Uninhibit) {
+		o.suppress()
+		for _, m := range o.alarms {
+			m.heldBack()
+		}
+	}
+	return accepted
+}
+
+var modelSteps = flag.Int("steps", 100_000, "steps of the model-based test")
+
+// A random life of several alarms, step by step against the oracle, with the
+// invariants of an alarm system looked at after each.
+func TestAgainstModel(t *testing.T) {
+	seed := uint64(20260102)
+	random := rand.New(rand.NewPCG(seed, 1))
+	seen := make(map[string]int)
+	for done := 0; done < *modelSteps; {
+		n := 500 + random.IntN(1500)
+		life(t, random, n, seen)
+		done += n
+		if t.Failed() {
+			t.Fatalf("seed %d, within steps %d to %d", seed, done-n, done)
+		}
+	}
+	// The life must have been a full one.
+	for _, s := range States {
+		if seen["state "+s.String()] < 100 {
+			t.Errorf("%v was seen %d times only", s, seen["state "+s.String()])
+		}
+	}
+	for tr := range triggers {
+		if tr := Trigger(tr); tr != SetLimits && tr != Note && tr != Remove && seen["trigger "+tr.String()] < 30 {
+			t.Errorf("%v was seen %d times only", tr, seen["trigger "+tr.String()])
+		}
+	}
+}
+
+func randomDefinitions(random *rand.Rand) []Definition {
+	delays := []time.Duration{0, 0, 100 * ms, 300 * ms, 700 * ms}
+	var defs []Definition
+	for i := range 2 + random.IntN(4) {
+		d := Definition{Name: string(rune('a' + i)), Match: Match(random.IntN(2)), OnDelay: delays[random.IntN(5)], OffDelay: delays[random.IntN(5)],
+			Priority: Priority(1 + random.IntN(4)), Latch: random.IntN(2) == 0, NoAck: random.IntN(5) == 0, Horn: random.IntN(3) > 0, Lamp: true,
+			UnknownHold: delays[random.IntN(5)], OnUnknown: OnUnknown(random.IntN(2)), MaxShelve: []time.Duration{0, time.Second, time.Minute}[random.IntN(3)]}
+		for range 1 + random.IntN(3) {
+			d.Conditions = append(d.Conditions, Condition{Signal: string(rune('s' + random.IntN(3))), Side: Side(random.IntN(2)),
+				Limit: float32(2+random.IntN(7)) / 10, Deadband: float32(random.IntN(3)) / 10})
+		}
+		for k := range i {
+			if random.IntN(6) == 0 {
+				d.SuppressBy = append(d.SuppressBy, string(rune('a'+k)))
+			}
+		}
+		defs = append(defs, d)
+	}
+	random.Shuffle(len(defs), func(i, j int) { defs[i], defs[j] = defs[j], defs[i] })
+	return defs
+}
+
+func life(t *testing.T, random *rand.Rand, steps int, seen map[string]int) {
+	defs := randomDefinitions(random)
+	signals := []string{"s", "t", "u"}
+	e, err := New(defs, signals, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &oracle{}
+	for _, d := range defs {
+		o.alarms = append(o.alarms, &modelAlarm{d: d, met: make([]bool, len(d.Conditions))})
+	}
+	var number uint64
+	var shadow Saved // what a journal alone would give
+	at := time.Duration(0)
+	levels := []float32{0, 0, 0}
+	account := func(what string, events []Event, before []State, lives []State, allUnknown, isCommand bool) {
+		shown, beneath := slices.Clone(before), slices.Clone(lives)
+		for _, ev := range events {
+			seen["trigger "+ev.Trigger.String()]++
+			number++
+			if ev.Number != number {
+				t.Errorf("%s: event number %d after %d", what, ev.Number, number-1)
+			}
+			shadow.Replay(ev)
+			if i := e.Place(ev.Alarm); ev.Alarm != "" && i >= 0 {
+				if ev.From != shown[i] {
+					t.Errorf("%s: event from %v, but %s was %v", what, ev.From, ev.Alarm, shown[i])
+				}
+				if beneath[i].NeedsAck() && !ev.Life.NeedsAck() && (ev.Trigger != Acknowledge || ev.Refused) {
+					t.Errorf("%s: %s was unacknowledged and is %v without an acknowledgement", what, ev.Alarm, ev.Life)
+				}
+				shown[i], beneath[i] = ev.To, ev.Life
+			}
+			if allUnknown && (ev.Trigger == Raise || ev.Trigger == Clear) {
+				t.Errorf("%s: Unknown caused %v", what, ev)
+			}
+			if ev.Cause == "" && !isCommand && ev.Trigger != RegainReading {
+				t.Errorf("%s: event without a cause: %v", what, ev)
+			}
+		}
+		for i := range o.alarms {
+			s := e.Status(i)
+			if s.State != shown[i] || s.Life != beneath[i] {
+				t.Errorf("%s: %s is %v over %v, its events say %v over %v", what, s.Name, s.State, s.Life, shown[i], beneath[i])
+			}
+		}
+	}
+	for k := 0; k < steps && !t.Failed(); k++ {
+		before, lives := make([]State, len(defs)), make([]State, len(defs))
+		for i := range defs {
+			before[i], lives[i] = e.Status(i).State, e.Status(i).Life
+		}
+		if random.IntN(10) > 0 {
+			at += []time.Duration{33 * ms, 100 * ms, 100 * ms, 200 * ms, 0}[random.IntN(5)]
+			if random.IntN(200) == 0 {
+				at += 1500 * ms
+			}
+			for i := range levels {
+				if random.IntN(4) == 0 {
+					levels[i] = float32(random.IntN(11)) / 10
+				}
+				if random.IntN(10) == 0 {
+					levels[i] = nan
+				}
+			}
+			given := levels
+			if random.IntN(12) == 0 {
+				given = nil
+			}
+			allUnknown := given == nil || !slices.ContainsFunc(given, finite)
+			r := Reading{At: at, Wall: wall0.Add(at), Sequence: uint64(k), Levels: given, Reason: "no face"}
+			o.step(r)
+			account(fmt.Sprintf("step %d", k), e.Step(r), before, lives, allUnknown, false)
+		} else {
+			do := []Trigger{Acknowledge, Acknowledge, Acknowledge, Reset, Reset, Shelve, Unshelve, TakeOut, PutBack, PutBack, Silence, Inhibit, Uninhibit, Uninhibit}[random.IntN(14)]
+			c := Command{Do: do, Alarm: defs[random.IntN(len(defs))].Name, At: at, Wall: wall0.Add(at), Who: "random",
+				For: time.Duration(random.IntN(3000)) * ms}
+			switch do {
+			case Acknowledge, Reset, Silence, Unshelve:
+				if random.IntN(2) == 0 {
+					c.Alarm = ""
+				}
+			case Inhibit:
+				c.Alarm, c.For = "", time.Duration(1+random.IntN(2000))*ms
+			case Uninhibit:
+				c.Alarm = ""
+			}
+			o.now = max(o.now, at)
+			accepted := o.do(c)
+			events, err := e.Do(c)
+			forAll := c.Alarm == "" && do != Inhibit && do != Uninhibit
+			if (err == nil) != (accepted || forAll) {
+				t.Errorf("step %d: %v %q: %v, the model says %v", k, do, c.Alarm, err, accepted)
+			}
+			if len(events) == 0 || events[0].Who != "random" {
+				t.Errorf("step %d: command left no event with who gave it: %v", k, events)
+			}
+			account(fmt.Sprintf("step %d, %v %q", k, do, c.Alarm), events, before, lives, false, true)
+		}
+		compare(t, k, e, o, seen)
+		if random.IntN(400) == 0 {
+			e = restart(t, k, e, o, defs, signals, &shadow, at, seen)
+			number = shadow.Number
+		}
+	}
+}
+
+func compare(t *testing.T, k int, e *Engine, o *oracle, seen map[string]int) {
+	sum := e.Summary()
+	waiting := false
+	for i, m := range o.alarms {
+		s := e.Status(i)
+		seen["state "+s.State.String()]++
+		if s.State != m.state() || s.Life != m.life() || s.Present != m.present {
+			t.Errorf("step %d: %s is %v over %v (present %v), the model says %v over %v (%v)", k, s.Name, s.State, s.Life, s.Present, m.state(), m.life(), m.present)
+		}
+		if s.Unknown != m.lost {
+			t.Errorf("step %d: %s: Unknown %v, the model says %v", k, s.Name, s.Unknown, m.lost)
+		}
+		b := uint64(1) << i
+		sounds := m.state().NeedsAck() && !m.silenced && m.d.Horn
+		if sum.Horn&b != 0 != sounds {
+			t.Errorf("step %d: horn for %s (%v, silenced %v): %v", k, s.Name, s.State, m.silenced, sum.Horn&b != 0)
+		}
+		if lit := m.state().Active() || m.state().Latched(); sum.Lamp&b != 0 != lit {
+			t.Errorf("step %d: lamp of %s (%v): %v", k, s.Name, s.State, sum.Lamp&b != 0)
+		}
+		if sum.Safe&b != 0 != (m.lost && m.d.OnUnknown == Fault && !m.out) {
+			t.Errorf("step %d: safe flag of %s", k, s.Name)
+		}
+		waiting = waiting || m.state().NeedsAck()
+	}
+	if waiting != (sum.Unacknowledged != 0) || sum.FirstOut >= 0 && !waiting {
+		t.Errorf("step %d: waiting %v, mask %b, first-out %d", k, waiting, sum.Unacknowledged, sum.FirstOut)
+	}
+}
+
+// restart saves, goes through JSON as the store does, and begins anew with
+// either the saved state or what the journal gives.
+func restart(t *testing.T, k int, e *Engine, o *oracle, defs []Definition, signals []string, shadow *Saved, at time.Duration, seen map[string]int) *Engine {
+	var saved, back Saved
+	e.Save(&saved)
+	text, err := json.Marshal(saved)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &back); err != nil {
+		t.Fatal(err)
+	}
+	if k%2 == 0 {
+		back = *shadow
+	}
+	next, err := New(defs, signals, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ev := range next.Restore(back, at, wall0.Add(at)) {
+		seen["trigger "+ev.Trigger.String()]++
+		shadow.Replay(ev)
+	}
+	// A restart is over in no time here; what may change is told by the rules:
+	// silence and inhibit end, delays begin anew, conditions count as the
+	// lives say.
+	o.inhibited, o.begun = false, false
+	for _, m := range o.alarms {
+		m.silenced, m.suppressed, m.lost = false, false, false
+		m.present = m.active
+		m.readings = nil
+		for i := range m.met {
+			m.met[i] = m.present
+		}
+		m.value = 0
+	}
+	o.last = at
+	for i, m := range o.alarms {
+		if s := next.Status(i); s.Life != m.life() || s.State != m.state() {
+			t.Errorf("step %d: after a restart %s is %v over %v, was %v over %v", k, s.Name, s.State, s.Life, m.state(), m.life())
+		}
+	}
+	return next
+}

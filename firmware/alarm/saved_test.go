@@ -1,0 +1,305 @@
+package alarm
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func simple(name string) Definition {
+	return Definition{Name: name, Conditions: []Condition{{Signal: "s", Limit: 0.5}}, MaxShelve: time.Hour, Horn: true, Lamp: true, UnknownHold: time.Minute}
+}
+
+func engineOf(t *testing.T, defs ...Definition) *Engine {
+	t.Helper()
+	e, err := New(defs, []string{"s", "t"}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func TestRestartKeepsWhatMatters(t *testing.T) {
+	latched := simple("latched")
+	latched.Latch = true
+	other := simple("other")
+	other.Conditions = []Condition{{Signal: "t", Limit: 0.5}}
+	e := engineOf(t, simple("active"), latched, other, simple("hidden"))
+	e.Restore(Saved{}, 0, wall0)
+	at := time.Second
+	e.Step(Reading{At: at, Wall: wall0.Add(at), Sequence: 7, Levels: []float32{0.9, 0}})
+	e.Do(Command{Do: Acknowledge, Alarm: "latched", At: at, Wall: wall0.Add(at)})
+	e.Do(Command{Do: TakeOut, Alarm: "other", At: at, Wall: wall0.Add(at)})
+	e.Do(Command{Do: Shelve, Alarm: "hidden", For: 30 * time.Minute, At: at, Wall: wall0.Add(at)})
+	e.Do(Command{Do: Silence, At: at, Wall: wall0.Add(at)})
+	var saved Saved
+	e.Save(&saved)
+
+	for name, c := range map[string]struct {
+		wall time.Time
+		left time.Duration
+	}{
+		"at once":          {wall0.Add(at), 30 * time.Minute},
+		"ten minutes off":  {wall0.Add(10*time.Minute + at), 20 * time.Minute},
+		"an hour off":      {wall0.Add(time.Hour), 0},
+		"clock an hour up": {wall0.Add(2 * time.Hour), 0},
+		"clock set back":   {wall0.Add(-time.Hour), 30 * time.Minute},
+		"clock lost":       {time.Unix(0, 0), 30 * time.Minute},
+	} {
+		e := engineOf(t, simple("active"), latched, other, simple("hidden"))
+		events := e.Restore(saved, 5*time.Second, c.wall)
+		if len(events) != 1 || events[0].Trigger != Start || events[0].Number != saved.Number+1 || events[0].Start != 2 {
+			t.Errorf("%s: %v", name, events)
+		}
+		want := []State{Unacknowledged, Acknowledged, OutOfService, Shelved}
+		for i, w := range want {
+			if s := e.Status(i); s.State != w {
+				t.Errorf("%s: %s is %v, want %v", name, s.Name, s.State, w)
+			}
+		}
+		if s := e.Status(3); s.ShelvedLeft != c.left || s.Life != Unacknowledged || s.Shelvings != 1 {
+			t.Errorf("%s: %v left (want %v), life %v", name, s.ShelvedLeft, c.left, s.Life)
+		}
+		if s := e.Summary(); s.Horn != 1 || s.FirstOut != 0 {
+			t.Errorf("%s: the horn must sound again for what is unacknowledged: %+v", name, s)
+		}
+		if s := e.Status(0); s.Why.First != 7 || !s.SinceWall.Equal(wall0.Add(at)) || s.Count != 1 {
+			t.Errorf("%s: %+v", name, s)
+		}
+		// No reading yet: nothing returns. Then one that says it is gone.
+		e.Step(Reading{At: 6 * time.Second, Wall: c.wall})
+		if e.Status(0).State != Unacknowledged {
+			t.Errorf("%s: Unknown cleared after a restart", name)
+		}
+		if got := e.Status(3).State == Shelved; got != (c.left > time.Second) {
+			t.Errorf("%s: shelved %v with %v left", name, got, c.left)
+		}
+		e.Step(Reading{At: 7 * time.Second, Wall: c.wall, Levels: []float32{0, 0}})
+		if e.Status(0).State != ReturnedUnacknowledged || e.Status(1).State != LatchedAcknowledged {
+			t.Errorf("%s: %v, %v", name, e.Status(0).State, e.Status(1).State)
+		}
+	}
+}
+
+// A unit that starts again and again does not shelve for ever.
+func TestShelvingEndsOverRestarts(t *testing.T) {
+	var saved Saved
+	wall := wall0
+	e := engineOf(t, simple("a"))
+	e.Restore(saved, 0, wall)
+	e.Do(Command{Do: Shelve, Alarm: "a", For: time.Hour, Wall: wall})
+	e.Save(&saved)
+	revision := e.Revision()
+	for range 40 { // 6 minutes up each time; the clock is at its start again after each restart
+		e = engineOf(t, simple("a"))
+		e.Restore(saved, 0, wall0)
+		revision = e.Revision()
+		for at := time.Duration(0); at < 6*time.Minute; at += 500 * ms {
+			e.Step(Reading{At: at, Wall: wall0.Add(at), Levels: []float32{0, 0}})
+			if e.Revision() != revision {
+				revision = e.Revision()
+				e.Save(&saved)
+			}
+		}
+	}
+	if s := e.Status(0); s.State != Normal {
+		t.Errorf("after 4 hours of starts: %v, %v left", s.State, s.ShelvedLeft)
+	}
+}
+
+func TestAlarmThatIsNoLongerConfigured(t *testing.T) {
+	latched := simple("old")
+	latched.Latch = true
+	e := engineOf(t, latched, simple("seen"), simple("stays"))
+	e.Restore(Saved{}, 0, wall0)
+	e.Step(Reading{At: 1, Wall: wall0, Levels: []float32{0.9, 0}})
+	e.Do(Command{Do: Acknowledge, Alarm: "seen"})
+	var saved Saved
+	e.Save(&saved)
+
+	look := func(e *Engine, events []Event) {
+		t.Helper()
+		if e.Len() != 2 {
+			t.Fatalf("%d alarms", e.Len())
+		}
+		s := e.Status(1)
+		if s.Name != "old" || !s.Orphan || s.State != LatchedUnacknowledged || s.Place != 1 {
+			t.Errorf("%+v", s)
+		}
+		var removed []string
+		for _, ev := range events {
+			if ev.Trigger == Remove {
+				removed = append(removed, ev.Alarm)
+			}
+		}
+		if !strings.Contains(strings.Join(removed, " "), "old") {
+			t.Errorf("no event tells of it: %v", events)
+		}
+		if sum := e.Summary(); sum.Unacknowledged != 3 || sum.Horn != 3 {
+			t.Errorf("%+v", sum)
+		}
+		for _, do := range []Trigger{Shelve, TakeOut, SetLimits} {
+			if _, err := e.Do(Command{Do: do, Alarm: "old", For: time.Minute}); err == nil {
+				t.Errorf("%v was taken", do)
+			}
+		}
+		e.Step(Reading{At: time.Hour, Levels: []float32{0.9, 0}})
+		if _, err := e.Do(Command{Do: Acknowledge, Alarm: "old", Who: "x"}); err != nil {
+			t.Error(err)
+		}
+		if _, err := e.Do(Command{Do: Reset, Alarm: "old", Who: "x"}); err != nil {
+			t.Error(err)
+		}
+		if e.Len() != 1 || e.Place("old") != -1 {
+			t.Error("done, yet still there")
+		}
+	}
+	restarted := engineOf(t, simple("stays"))
+	look(restarted, restarted.Restore(saved, 0, wall0))
+
+	events, err := e.Reconfigure([]Definition{simple("stays")}, []string{"s", "t"}, "SIGHUP", 2, wall0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	look(e, events)
+}
+
+func TestOrphanKeptAcrossRestartsAndTakenBack(t *testing.T) {
+	e := engineOf(t, simple("a"))
+	e.Restore(Saved{}, 0, wall0)
+	e.Step(Reading{At: 1, Levels: []float32{0.9, 0}})
+	var saved Saved
+	e.Save(&saved)
+	for range 3 {
+		e = engineOf(t, simple("b"))
+		e.Restore(saved, 0, wall0)
+		if s := e.Status(1); s.State != ReturnedUnacknowledged || !s.Orphan {
+			t.Fatalf("%+v", s)
+		}
+		e.Save(&saved)
+	}
+	e = engineOf(t, simple("a")) // the name is back
+	e.Restore(saved, 0, wall0)
+	if s := e.Status(0); s.State != ReturnedUnacknowledged || s.Orphan || e.Len() != 1 {
+		t.Fatalf("%+v", s)
+	}
+	e.Step(Reading{At: 1, Levels: []float32{0.9, 0}})
+	if s := e.Status(0); s.State != Unacknowledged {
+		t.Errorf("%v", s.State)
+	}
+}
+
+func TestReconfigure(t *testing.T) {
+	slow := simple("slow")
+	slow.OnDelay, slow.Unlocked = 500*ms, true
+	e := engineOf(t, slow, simple("plain"))
+	e.Restore(Saved{}, 0, wall0)
+	var at time.Duration
+	feed(e, &at, 4, 0.6) // "slow" has run 300 of its 500 ms, "plain" is raised
+	if _, err := e.Do(Command{Do: SetLimits, Alarm: "slow", Limits: Limits{Limit: 0.55, OnDelay: 500 * ms}, At: at}); err != nil {
+		t.Fatal(err)
+	}
+	var before Saved
+	e.Save(&before)
+	if _, err := e.Reconfigure([]Definition{{Name: "bad"}}, []string{"s"}, "", at, wall0); err == nil {
+		t.Fatal("a bad one was taken")
+	}
+	var after Saved
+	e.Save(&after)
+	if !reflect.DeepEqual(before, after) {
+		t.Errorf("refused, yet changed: %+v %+v", before, after)
+	}
+	moved := simple("plain")
+	moved.Conditions = []Condition{{Signal: "t", Limit: 0.5}}
+	events, err := e.Reconfigure([]Definition{simple("new"), moved, slow}, []string{"t", "s"}, "SIGHUP", at, wall0)
+	if err != nil || len(events) != 1 || events[0].Trigger != Start || events[0].Who != "SIGHUP" {
+		t.Fatal(events, err)
+	}
+	if s := e.Status(1); s.State != Unacknowledged || !s.Present {
+		t.Errorf("plain: %+v", s)
+	}
+	if l, err := e.Limits("slow", 0); err != nil || l.Limit != 0.5 {
+		t.Errorf("the file's limit is back in force: %v %v", l, err)
+	}
+	// Levels come in the new order; the delay of slow runs on; plain watches t.
+	step := func() string {
+		at += 100 * ms
+		return triggersOf(e.Step(Reading{At: at, Wall: wall0, Levels: []float32{0, 0.6}}))
+	}
+	if got := step(); got != "raise clear" { // new rises, plain's new condition is absent
+		t.Error(got)
+	}
+	if got := step(); got != "raise" { // slow, after 500 ms
+		t.Error(got)
+	}
+}
+
+func TestSetLimits(t *testing.T) {
+	d := simple("a")
+	d.Unlocked = true
+	e := engineOf(t, d)
+	feed1 := func(level float32) string {
+		return triggersOf(e.Step(Reading{At: e.now + 100*ms, Levels: []float32{level, 0}}))
+	}
+	if got := feed1(0.4); got != "" {
+		t.Error(got)
+	}
+	events, err := e.Do(Command{Do: SetLimits, Alarm: "a", Who: "modbus", Limits: Limits{Limit: 0.3, Deadband: 0.1, OffDelay: 100 * ms}})
+	if err != nil || len(events) != 1 || !strings.Contains(events[0].Cause, "limit 0.5 -> 0.3") || events[0].Who != "modbus" {
+		t.Fatal(events, err)
+	}
+	if got := feed1(0.4); got != "raise" {
+		t.Error(got)
+	}
+	if got := feed1(0.21) + feed1(0.19) + feed1(0.19); got != "clear" {
+		t.Error(got)
+	}
+	for _, l := range []Limits{{Limit: nan}, {Deadband: -1}, {OnDelay: -1}, {OffDelay: MaxDelay + 1}} {
+		if _, err := e.Do(Command{Do: SetLimits, Alarm: "a", Limits: l}); err == nil {
+			t.Errorf("%+v was taken", l)
+		}
+	}
+	if _, err := e.Do(Command{Do: SetLimits, Alarm: "a", Condition: 1}); err == nil {
+		t.Error("a condition that is not there was taken")
+	}
+	if s := e.Status(0); s.Limit != 0.3 || s.Off < 0.1999 || s.Off > 0.2001 || !s.Unlocked {
+		t.Errorf("%+v", s)
+	}
+}
+
+// What people type goes into the journal bounded and printable.
+func TestTextsFromOutside(t *testing.T) {
+	e := engineOf(t, simple("a"))
+	events, err := e.Do(Command{Do: Note, Who: strings.Repeat("ä", 1000), Text: "a\nb\x00\xff" + strings.Repeat("x", 1000)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ev := events[0]; len(ev.Who) > maxWho || len(ev.Cause) > maxText || strings.ContainsAny(ev.Cause, "\n\x00\xff") || !strings.HasPrefix(ev.Cause, "a?b") {
+		t.Errorf("%q %q", ev.Who, ev.Cause)
+	}
+	if events, err = e.Do(Command{Do: Acknowledge, Alarm: strings.Repeat("\n", 1000)}); err == nil || len(events[0].Alarm) > maxWho || strings.Contains(events[0].Alarm, "\n") {
+		t.Errorf("%v %v", events, err)
+	}
+}
+
+// Garbage in a Saved, which a checksum cannot rule out, is met with care.
+func TestRestoreOfNonsense(t *testing.T) {
+	e := engineOf(t, simple("a"), simple("b"))
+	e.Restore(Saved{Number: 1 << 63, Start: 1 << 31, Alarms: []SavedAlarm{
+		{Name: "a", Life: Shelved}, {Name: "a", Life: 77}, {Name: "b", Life: Normal, ShelvedLeft: -time.Hour},
+		{Name: "c", Life: 99, Priority: 200}, {Name: "", Life: Unacknowledged}, {Name: "b", ShelvedLeft: 1 << 62, ShelvedUntil: wall0.Add(1 << 62)},
+	}}, 0, wall0)
+	if s := e.Status(0); s.State != Unacknowledged {
+		t.Errorf("%v: somebody has to look", s.State)
+	}
+	for range 10 {
+		e.Step(Reading{At: e.now + time.Second, Levels: []float32{0.9, 0.9}})
+		e.Do(Command{Do: Acknowledge})
+		e.Do(Command{Do: Reset})
+		e.Summary()
+		for i := range e.Len() {
+			e.Status(i)
+		}
+	}
+}
