@@ -20,7 +20,8 @@ const (
 // window is Unknown, so is the result.
 //
 // Box weighs all of the window alike. Gaussian weighs by the right half of a
-// normal curve whose standard deviation is a third of Window, newest most.
+// normal curve whose standard deviation is a third of Window, newest most. A
+// Window of 0 is no filter.
 type Filter struct {
 	Kind   string
 	Window time.Duration
@@ -34,8 +35,8 @@ func (f Filter) validate() error {
 	case NoFilter:
 		return nil
 	case Box, Gaussian:
-		if f.Window <= 0 || f.Window > maxWindow {
-			return fmt.Errorf("filter window %v: must be above 0 and at most %v", f.Window, maxWindow)
+		if f.Window < 0 || f.Window > maxWindow {
+			return fmt.Errorf("filter window %v: must be 0 to %v", f.Window, maxWindow)
 		}
 		return nil
 	}
@@ -78,7 +79,10 @@ type bank struct {
 // times a second. At a higher rate than that the window gets shorter.
 func newBank(f Filter, width, rate int) *bank {
 	b := &bank{kind: f.Kind, window: f.Window, width: width}
-	if f.Kind == NoFilter {
+	if f.Window == 0 {
+		b.kind = NoFilter
+	}
+	if b.kind == NoFilter {
 		return b
 	}
 	n := int(f.Window.Seconds()*float64(rate)) + 2

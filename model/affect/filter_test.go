@@ -126,8 +126,15 @@ func TestFilterOfAStep(t *testing.T) {
 			}
 		}
 	}
-	if (Filter{Kind: NoFilter}).Rise(0.5) != 0 {
-		t.Error("no filter takes time")
+	for _, f := range []Filter{{Kind: NoFilter}, {Kind: NoFilter, Window: time.Second}, {Kind: Box}, {Kind: Gaussian}} {
+		if f.Rise(0.5) != 0 {
+			t.Errorf("%v takes time", f)
+		}
+		b, row := newBank(f, 1, 120), []float32{0.25}
+		b.step(0, []float32{1})
+		if b.step(10*ms, row); row[0] != 0.25 {
+			t.Errorf("%v changes a level to %v", f, row[0])
+		}
 	}
 }
 
