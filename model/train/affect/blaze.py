@@ -139,9 +139,10 @@ class Landmarker:
         return float((r + l) / 2)
 
 
-def detector_bytes(work, deps=None):
-    """The short-range detector: from the project's fetched files, or the one in the work folder."""
-    for p in ([os.path.join(deps, "face_detection_short_range.tflite")] if deps else []) + [os.path.join(work, "mp", "package", "face_detection_short_range.tflite")]:
-        if os.path.exists(p):
-            return open(p, "rb").read()
-    raise FileNotFoundError("face_detection_short_range.tflite: run make deps")
+def detector_bytes(folder):
+    """The short-range detector that make deps fetched into folder."""
+    path = os.path.join(folder, "face_detection_short_range.tflite")
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"{path}: run make deps")
+    with open(path, "rb") as f:
+        return f.read()

@@ -71,6 +71,8 @@ def make(work, weights, assets, version, test=False, log=print):
     scores["float_to_int8"] = evaluate.quantisation(work, model, runner, index, thresholds)
     if test:
         scores["test"] = evaluate.measure(work, runner, index, thresholds, "test", log)
+    log("the worker's face")
+    scores["disturbed"] = evaluate.disturbed(work, runner, index, thresholds, "test" if test else "valid")
     info = {"multiply_adds": net.macs(model), "parameters": int(model.count_params()), "bytes": len(content)}
     card = {
         "schema": 1, "name": "mien-affect-1", "version": version, "file": "affect.tflite", "sha256": hashlib.sha256(content).hexdigest(),

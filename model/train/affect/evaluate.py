@@ -211,3 +211,68 @@ def quantisation(work, model, runner, index, thr):
     out["unit_probability_error"] = r3(np.abs(sigmoid(f[2]) - q.au).mean())
     out["visibility_error"] = r3(np.abs(sigmoid(f[3]) - q.visible).mean())
     return out
+
+
+def _conditions():
+    """(what, strength, function(canvas, rng)) of the worker's-face table."""
+    o = occlude
+    out = [("nothing", "–", lambda c, r: None)]
+    out += [("clear glasses", "–", lambda c, r: o.glasses(c, r, False)), ("dark glasses", "–", lambda c, r: o.glasses(c, r, True)), ("goggles", "any", o.goggles),
+            ("mask", "any", o.mask), ("mask and clear glasses", "any", lambda c, r: (o.mask(c, r), o.glasses(c, r, False)))]
+    out += [("hard hat", f"brim {v} above the eyes", lambda c, r, v=v: o.helmet(c, r, -v)) for v in (.95, .75, .5)]
+    out += [("ear defenders", "any", o.defenders), ("hair", "any", o.hair)]
+    out += [("hand", w, lambda c, r, at=at: o.hand(c, r, at)) for w, at in (("cheek", (.85, .7)), ("mouth", (0, 1.05)), ("eyes", (0, .05)))]
+    out += [(n, str(v), lambda c, r, f=f, v=v: f(c, r, v)) for n, f, vs in (
+        ("steam", o.steam, (.25, .5, .75)), ("glare", o.glare, (.3, .6, 1.)), ("flicker", o.flicker, (.1, .25, .4)),
+        ("motion blur, px", o.motion, (3, 6, 10)), ("dark, gain", o.dark, (.5, .25, .12)), ("backlight", o.backlight, (.4, .65, .85))) for v in vs]
+
+    def small(n):
+        import cv2
+        def shrink(c, r):
+            c.img = cv2.resize(cv2.resize(c.img, (n, n), interpolation=cv2.INTER_AREA), (112, 112), interpolation=cv2.INTER_LINEAR)
+        return shrink
+    # the crop is 3.3 eye distances wide, the face about 2.2
+    out += [("size of the crop, px", str(n), small(n)) for n in (112, 80, 64, 48, 36, 24)]
+    return out
+
+
+def disturbed(work, runner, index, thr, split, n=300):
+    """Scores under each covering and disturbance. Units of a covered part are left out, as the
+    firmware leaves them unknown; the visibility output's verdict is given beside it."""
+    from . import EYE_AUS, MOUTH_AUS
+    thr = np.array(thr)
+    part = {"valid": 1, "test": 2}[split]
+    d = renders.load(work, split)
+    pick = np.random.default_rng(8).permutation(len(d["image"]))[:n]
+    images, eyes, truth = d["image"][pick], d["eyes"][pick], (d["au"] >= pool.POSITIVE)[pick]
+    f = np.load(f"{work}/ferplus.npz")
+    fy = ferplus.majority(f["votes"])
+    rows = np.nonzero((f["split"] == part) & (fy >= 0))[0]
+    rows = rows[np.random.default_rng(9).permutation(len(rows))[:n]]
+    fimg, feyes, fy = f["image"][rows], f["eyes"][rows], fy[rows]
+    eye, mouth = [np.array([k in g for k in AUS]) for g in (EYE_AUS, MOUTH_AUS)]
+    plain, fplain = crops(images, eyes), crops(fimg, feyes)
+    frame = augment.face_frame(np.eye(3))
+    table = []
+    for what, strength, act in _conditions():
+        r = np.random.default_rng(10)
+        x, vis, fx = [], [], []
+        for p in plain:
+            c = occlude.Canvas(p.copy(), frame)
+            act(c, r)
+            x.append(np.clip(c.img, 0, 255))
+            vis.append(c.visibility())
+        for p in fplain:
+            c = occlude.Canvas(p.copy(), frame)
+            act(c, r)
+            fx.append(np.clip(c.img, 0, 255))
+        a, vis = Answers(runner, index, np.array(x)), np.array(vis)
+        pred = a.au >= thr
+        unit = np.array([metrics.f1(pred[ok, i], truth[ok, i]) if (ok := vis[:, 0 if eye[i] else 1] == 1).sum() > n // 4 else np.nan for i in range(len(AUS))])
+        mean = lambda m: r3(np.nanmean(unit[m])) if (~np.isnan(unit[m])).any() else None
+        table.append({"what": what, "strength": strength, "macro_f1": mean(np.ones(len(AUS), bool)), "eye_units": mean(eye), "mouth_units": mean(mouth),
+                      "eyes_called_covered": r3((a.visible[:, 0] < .5).mean()), "mouth_called_covered": r3((a.visible[:, 1] < .5).mean()),
+                      "expression_accuracy": r3((Answers(runner, index, np.array(fx)).expression.argmax(1) == fy).mean())})
+    return {"split": split, "n": n, "rows": table,
+            "note": f"{n} rendered pictures and {n} FER+ faces of the {split} parts, each condition drawn over all of them. F1 over the units of parts that remain visible; "
+                    "a dash: nothing of it remains. FER+ faces have 48 px to begin with."}

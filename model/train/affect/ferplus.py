@@ -7,6 +7,7 @@ training); training pictures that are other crops of a validation or test photog
 
 import hashlib
 import os
+import zipfile
 from collections import defaultdict
 
 import cv2
@@ -163,7 +164,7 @@ def prepare(work, data, pool, log=print):
             drop[rest[js]] = True
     images, v, split, number = images[~drop], v[~drop], split[~drop], number[~drop]
     log(f"FER+: {int(drop.sum())} re-crops removed; {np.bincount(split)} left; eyes and teacher")
-    detector = blaze.detector_bytes(work)
+    detector = zipfile.ZipFile(os.path.join(data, "face_landmarker.task")).read("face_detector.tflite")
     task = os.path.join(data, "face_landmarker.task")
     parts = list(pool.map(_inspect, [(c, detector, task) for c in np.array_split(images, 16)]))
     eyes, found, presence, gap, blend = (np.concatenate(p) for p in zip(*parts))

@@ -307,6 +307,9 @@ class Person:
             for _ in range(r.integers(1, 12)):
                 cv2.circle(a, (int(r.integers(10, MAP_W - 10)), int(r.integers(15, MAP_H - 15))), 1, self.albedo * .6, -1)
         self.skin = np.clip(a, .01, 1)
+        # pressed or rolled lips show less of their red
+        self.lips = np.clip(1 - head._lip / .3, 0, 1)[:, :, None].astype(np.float32)[:, :, 0]
+        self.lipless = self.albedo * r.uniform(.85, 1.)
         self._furrows(r)
         self.iris = np.array([np.array([.15, .09, .38, .36, .28])[r.integers(5)], r.uniform(.18, .32), r.uniform(.55, .68)], np.float32)
         self.tones = np.array([self.albedo, hair, self.albedo * r.uniform(.3, .75)], np.float32)
@@ -315,14 +318,14 @@ class Person:
 
     def _furrows(self, r):
         c = lambda *p: _curve(p, r)
-        w = lambda: r.uniform(.07, .16)
+        w = lambda: r.uniform(.09, .18)
         self.furrow = {
             "nasolabial": _stroke([c((1.75, -.6), (2.5, -1.5), (3.2, -2.6), (3.4, -3.7))], w() * 1.4),
             "glabella": _stroke([c((.45, 4.5), (.55, 5.4), (.5, 6.4))] + ([c((1.1, 5.2), (1.2, 6.2))] if r.random() < .4 else []), w()),
             "forehead": _stroke([c((-3.2, 7.2 + k), (0, 7.0 + k), (3.2, 7.2 + k)) for k in np.arange(r.integers(2, 5)) * r.uniform(.6, .9)], w(), False),
             "temple": _stroke([c((3.0, 7.4 + k), (5.2, 7.0 + k)) for k in np.arange(3) * .7], w()),
             "crow": _stroke([c((5.0, 3.5), (6.3, 4.3)), c((5.1, 3.3), (6.5, 3.3)), c((5.0, 3.1), (6.2, 2.4))], w()),
-            "lid": _stroke([c((1.9, 2.8), (3.1, 2.35), (4.6, 2.8))], w()),
+            "lid": _stroke([c((1.9, 2.75), (3.1, 2.25), (4.6, 2.75))], w() * 1.3),
             "bridge": _stroke([c((-.7, 4.0), (0, 3.9), (.7, 4.0)), c((-.7, 3.5), (0, 3.4), (.7, 3.5))], w(), False)
             + _stroke([c((.7, 3.0), (1.5, 2.0)), c((.6, 2.5), (1.3, 1.5))], w()),
             "corner": _stroke([c((2.6, -3.5), (3.2, -4.2), (3.5, -5.2))], w()),
@@ -331,7 +334,7 @@ class Person:
         }
         age = r.random() ** 2
         self.base = {k: age * r.uniform(0, .5) for k in self.furrow}
-        self.gain = {k: 0. if r.random() < .12 else r.uniform(.35, 1.1) for k in self.furrow}
+        self.gain = {k: 0. if r.random() < .07 else r.uniform(.5, 1.25) for k in self.furrow}
 
     def skin_at(self, au):
         """Skin with the furrows that the action units {unit: 0..1} bring."""
@@ -339,9 +342,12 @@ class Person:
         level = {
             "nasolabial": max(.8 * g(12), .9 * g(10), .7 * g(9), .4 * g(6)), "glabella": max(g(4), .4 * g(9)),
             "forehead": g(1) * (1 - .5 * g(4)), "temple": g(2), "crow": max(g(6), .25 * g(7)), "lid": max(g(7), .7 * g(6)),
-            "bridge": g(9), "corner": g(15), "underlip": max(g(24), .5 * g(15)), "lipline": g(23),
+            "bridge": g(9), "corner": g(15), "underlip": max(g(24), .5 * g(15)), "lipline": max(g(23), .5 * g(24)),
         }
         s = self.skin
+        thin = .7 * max(g(24), .6 * g(23))
+        if thin > .05:
+            s = s + self.lips * np.float32(thin) * (self.lipless - s)
         shade = None
         for k, v in level.items():
             v = self.base[k] + self.gain[k] * v
@@ -384,8 +390,9 @@ def draw_expression(head, r):
             label = -1
     if 26 in on or 25 in on:
         for k in (23, 24):
-            if r.random() < .85:
-                on.discard(k)
+            on.discard(k)
+    if 43 in on:
+        on.discard(7)  # a closed lid shows no tightening
     for i, k in enumerate(AUS):
         if k == 25:
             continue

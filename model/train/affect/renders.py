@@ -10,7 +10,8 @@ import numpy as np
 from . import head as heads
 
 FIRST = {"train": 0, "valid": 500_000, "test": 900_000}
-COUNT = {"train": (900, 30), "valid": (60, 20), "test": (100, 20)}  # persons, pictures each
+VERSION = 2  # of the renderer; another number renders anew
+COUNT = {"train": (1100, 26), "valid": (60, 20), "test": (100, 20)}  # persons, pictures each
 SHARD = 50  # persons in a file
 
 
@@ -38,11 +39,11 @@ def _shard(job):
 
 def make(work, data, jobs=2, log=print):
     """Renders what is missing; every file stands alone, so that a stopped run goes on."""
-    os.makedirs(os.path.join(work, "renders"), exist_ok=True)
+    os.makedirs(os.path.join(work, f"renders-{VERSION}"), exist_ok=True)
     todo = []
     for split, (persons, each) in COUNT.items():
         for first in range(0, persons, SHARD):
-            path = os.path.join(work, "renders", f"{split}-{first:05d}.npz")
+            path = os.path.join(work, f"renders-{VERSION}", f"{split}-{first:05d}.npz")
             todo.append((path, split, first, min(SHARD, persons - first), each, data))
     todo.sort(key=lambda j: (j[2] if j[1] == "train" else 120, j[1]))
     with ProcessPoolExecutor(jobs) as pool:
@@ -52,7 +53,7 @@ def make(work, data, jobs=2, log=print):
 
 def load(work, split):
     """All pictures of a split that are there so far."""
-    folder = os.path.join(work, "renders")
+    folder = os.path.join(work, f"renders-{VERSION}")
     files = sorted(f for f in os.listdir(folder) if f.startswith(split + "-") and f.endswith(".npz") and ".part" not in f)
     parts = [np.load(os.path.join(folder, f)) for f in files]
     return {k: np.concatenate([p[k] for p in parts]) for k in parts[0].files}

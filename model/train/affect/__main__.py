@@ -1,0 +1,95 @@
+"""python -m affect COMMAND: prepare, fit, card, document, demo, parity, watch, or train (all of it)."""
+
+import argparse
+import json
+import os
+import sys
+from concurrent.futures import ProcessPoolExecutor
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def prepare(a):
+    from . import faces144, ferplus, renders
+    os.makedirs(a.work, exist_ok=True)
+    with ProcessPoolExecutor(a.jobs) as pool:
+        faces144.prepare(a.work, a.data, pool, say)
+        ferplus.prepare(a.work, a.data, pool, say)
+    renders.make(a.work, a.data, a.jobs, say)
+
+
+def fit(a):
+    from . import curves, fit as training
+    init = a.init or None
+    state = training.train(a.work, a.run, a.minutes, lr=a.rate, init=init, every=a.every, log=say)
+    curves.draw(state.log, os.path.join(a.run, "curves.png"))
+
+
+def weights(a):
+    from . import fit as training, net
+    path = os.path.join(a.run, "state.npz")
+    return training.State(a.run).mean() if os.path.exists(path) else net.load(os.path.join(ROOT, "model/train/checkpoint/affect.npz"))
+
+
+def card(a):
+    from . import card as cards, net
+    w = weights(a)
+    cards.make(a.work, w, a.assets, a.version, test=a.test, log=say)
+    os.makedirs(os.path.join(ROOT, "model/train/checkpoint"), exist_ok=True)
+    net.save(os.path.join(ROOT, "model/train/checkpoint/affect.npz"), w, half=True)
+
+
+def document(a):
+    from . import document as documents
+    with open(os.path.join(a.assets, "affect.json")) as f:
+        documents.write(json.load(f), os.path.join(ROOT, "docs/model-card.md"))
+
+
+def demo(a):
+    from . import demo as clip
+    clip.make(a.data, os.path.join(a.assets, "demo.mjpeg"), os.path.join(a.assets, "demo.json"), say)
+
+
+def parity(a):
+    from . import parity as fixture
+    fixture.make(a.data, os.path.join(ROOT, "model/train/testdata/parity"), say)
+
+
+def watch(a):
+    from . import blaze, watch as watching
+    for name, au, expression, visible, faces, frames in watching.events(a.assets, blaze.detector_bytes(os.path.join(ROOT, ".deps/lib"))):
+        say(f"{name:12s} faces {faces}/{frames} {expression} visible {visible} " + " ".join(f"AU{k} {v:.2f}" for k, v in au.items()))
+
+
+def train(a):
+    prepare(a)
+    fit(a)
+    card(a)
+    document(a)
+
+
+def main():
+    p = argparse.ArgumentParser(prog="python -m affect", description=__doc__)
+    p.add_argument("command", choices=("train", "prepare", "fit", "card", "document", "demo", "parity", "watch"))
+    p.add_argument("--data", default=os.environ.get("MIEN_DATA", os.path.join(ROOT, "../shared/data")), help="folder with ferplus.npz, faces144.npz, ict-face.npz, face_landmarker.task")
+    p.add_argument("--work", default=os.path.join(ROOT, ".train"), help="prepared data and checkpoints")
+    p.add_argument("--run", help="folder of the run's checkpoint; WORK/run by default")
+    p.add_argument("--assets", default=os.path.join(ROOT, "model/assets"))
+    p.add_argument("--minutes", type=float, default=120, help="training time of the whole run; an interrupted run goes on")
+    p.add_argument("--rate", type=float, default=.08, help="largest learning rate; .02 to go on from a trained network")
+    p.add_argument("--init", help="weights to start from, as in model/train/checkpoint/affect.npz")
+    p.add_argument("--every", type=float, default=420, help="seconds between validations")
+    p.add_argument("--jobs", type=int, default=2)
+    p.add_argument("--version", default="0.1.0")
+    p.add_argument("--test", action="store_true", help="measure the test parts too: once, at the end")
+    a = p.parse_args()
+    a.run = a.run or os.path.join(a.work, "run")
+    globals()[a.command](a)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

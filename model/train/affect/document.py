@@ -1,0 +1,69 @@
+"""docs/model-card.md out of the card, so that no figure is typed by hand."""
+
+from . import AUS
+
+_NAMES = {1: "inner brow raiser", 2: "outer brow raiser", 4: "brow lowerer", 6: "cheek raiser", 7: "lid tightener", 9: "nose wrinkler", 10: "upper lip raiser",
+          12: "lip corner puller", 15: "lip corner depressor", 23: "lip tightener", 24: "lip pressor", 25: "lips part", 26: "jaw drop", 43: "eyes closed"}
+
+
+def _f(v):
+    return "–" if v is None else f"{v:.3f}" if isinstance(v, float) else str(v)
+
+
+def _ci(d, k):
+    return f"{_f(d[k])} ({_f(d[k + '_95'][0])}–{_f(d[k + '_95'][1])})"
+
+
+def _part(title, s, lines):
+    f, d, r, v = s["ferplus"], s["rendered"], s["real_against_teacher"], s["visibility"]
+    lines += [f"## {title}", "", "Intervals are bootstrap 95%, over pictures for FER+ and over persons for action units.", "",
+              "| task | measure | value |", "|---|---|---|",
+              f"| expression, FER+ majority rule, {f['n']} faces | accuracy | {_ci(f, 'accuracy')} |",
+              f"| | macro F1 | {_f(f['macro_f1'])} |", f"| | expected calibration error | {_f(f['calibration_error'])} |",
+              f"| valence, arousal (derived from votes) | CCC | {_f(f['ccc_derived']['valence'])}, {_f(f['ccc_derived']['arousal'])} |",
+              f"| action units, {d['persons']} rendered persons, {d['n']} pictures | macro F1 | {_ci(d, 'macro_f1')} |",
+              f"| action units against MediaPipe, {r['persons']} real persons, {r['n']} pictures | macro F1, {r['thresholds']} | {_ci(r, 'macro_f1')} |",
+              f"| | macro F1 at the card's thresholds | {_f(r['macro_f1_at_card_thresholds'])} |",
+              f"| | mean Spearman | {_f(r['mean_spearman'])} |",
+              f"| visibility of eyes, {v['n']} pictures | F1 visible / covered | {_f(v['eyes']['f1_visible'])} / {_f(v['eyes']['f1_covered'])} |",
+              f"| visibility of mouth | F1 visible / covered | {_f(v['mouth']['f1_visible'])} / {_f(v['mouth']['f1_covered'])} |", "",
+              "| expression | " + " | ".join(f["class_f1"]) + " |", "|---" * (len(f["class_f1"]) + 1) + "|",
+              "| F1 | " + " | ".join(_f(k) for k in f["class_f1"].values()) + " |", "",
+              "| unit | | rendered F1 | rendered AUC | against MediaPipe: F1 | Spearman |", "|---|---|---|---|---|---|"]
+    for k in AUS:
+        u = str(k)
+        lines.append(f"| AU{k} | {_NAMES[k]} | {_f(d['unit_f1'][u])} | {_f(d['unit_auc'][u])} | {_f(r['unit_f1'].get(u))} | {_f(r['unit_spearman'].get(u))} |")
+    lines += ["", "Groups (macro F1 of the action units by quarter, worst to best):", ""]
+    for name, g in {**d["groups"], **r["groups"]}.items():
+        lines.append(f"- {name.replace('_', ' ')}: {', '.join(_f(q) for q in g['macro_f1'])}; worst to best {_f(g['worst_to_best'])}"
+                     + ("" if g["worst_to_best"] is None or g["worst_to_best"] >= .9 else " (below 0.9)"))
+    lines.append("")
+
+
+def write(card, path):
+    s, o = card["scores"], card["outputs"]
+    lines = [f"# {card['name']}, version {card['version']}", "", "Generated from model/assets/affect.json by `python -m affect document`.", "", card["description"], "",
+             f"- File: {card['file']}, {s['bytes']} bytes, SHA-256 `{card['sha256']}`, int8 in and out",
+             f"- {s['multiply_adds'] / 1e6:.0f} M multiply-adds, {s['parameters'] / 1e6:.2f} M parameters",
+             f"- Input: {card['input']['width']}x{card['input']['height']} {card['input']['colour']}, eyes at {card['input']['template']['right_eye']} and {card['input']['template']['left_eye']}",
+             f"- Licence of the network: {card['licence']}", "", "## Data and rights", "", "| data | licence | use |", "|---|---|---|"]
+    lines += [f"| {d['name']} | {d['licence']} | {d['note']} |" for d in card["data"]]
+    lines += ["", "No picture of these sets is in the repository or on the unit.", ""]
+    if "test" in s:
+        _part("Test parts", s["test"], lines)
+    _part("Validation parts", s["validation"], lines)
+    q = s["float_to_int8"]
+    lines += ["## What int8 costs (validation)", "", "| | float | int8 |", "|---|---|---|",
+              f"| expression accuracy | {_f(q['expression_accuracy']['float'])} | {_f(q['expression_accuracy']['int8'])} |",
+              f"| unit macro F1, rendered | {_f(q['unit_macro_f1']['float'])} | {_f(q['unit_macro_f1']['int8'])} |", "",
+              f"Mean absolute difference: unit probability {_f(q['unit_probability_error'])}, V/A {_f(q['valence_arousal_error'])}, visibility {_f(q['visibility_error'])}.", ""]
+    if "disturbed" in s:
+        d = s["disturbed"]
+        lines += ["## The worker's face", "", d["note"], "", "| covering or disturbance | strength | unit macro F1 | eyes: units F1 | mouth: units F1 | expression accuracy | called covered: eyes / mouth |", "|---|---|---|---|---|---|---|"]
+        lines += [f"| {r['what']} | {r['strength']} | {_f(r['macro_f1'])} | {_f(r['eye_units'])} | {_f(r['mouth_units'])} | {_f(r['expression_accuracy'])} | {_f(r['eyes_called_covered'])} / {_f(r['mouth_called_covered'])} |" for r in d["rows"]]
+        lines.append("")
+    lines += ["## Units too weak to alarm on by default", "", ", ".join(f"AU{k}" for k in o["action_units"]["weak"]) + ".", "", "## Limits", ""]
+    lines += [f"- {l}" for l in card["limits"]]
+    lines.append("")
+    with open(path, "w") as f:
+        f.write("\n".join(lines))
