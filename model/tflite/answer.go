@@ -31,7 +31,7 @@ const acceleratorSteps = 20
 // the output, the element and both values. The inputs are overwritten.
 func CheckAnswer(net Interpreter, known Answer) error {
 	steps := known.Tolerance
-	if a, ok := net.(interface{ accelerated() bool }); ok && a.accelerated() {
+	if accelerated(net) {
 		steps = max(steps, acceleratorSteps)
 	}
 	seed, err := parseSeed(known.Input)
@@ -103,7 +103,7 @@ func CheckVaries(net Interpreter) error {
 	}
 	for i, v := range varies {
 		if !v {
-			return fmt.Errorf("%s: output %d (%s) is the same for %d different inputs: the file was not made for this library: %w",
+			return fmt.Errorf("%s: output %d (%s) is the same for %d different inputs: its weights are lost, or this library does not understand them: %w",
 				net.Backend(), i, outs[i].Name, patterns, ErrConstant)
 		}
 	}

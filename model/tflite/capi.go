@@ -24,6 +24,13 @@ type capiLib struct {
 
 func bindCAPI(handle uintptr) (*capiLib, error) {
 	l := new(capiLib)
+	// Somebody's own build for a board may lack XNNPACK.
+	if bind(handle, map[string]*cfunc{
+		"TfLiteXNNPackDelegateCreate": &l.xnnCreate,
+		"TfLiteXNNPackDelegateDelete": &l.xnnDelete,
+	}) != nil {
+		l.xnnCreate = 0
+	}
 	return l, bind(handle, map[string]*cfunc{
 		"TfLiteVersion":                            &l.version,
 		"TfLiteModelCreate":                        &l.modelCreate,
@@ -33,8 +40,6 @@ func bindCAPI(handle uintptr) (*capiLib, error) {
 		"TfLiteInterpreterOptionsSetNumThreads":    &l.setThreads,
 		"TfLiteInterpreterOptionsSetErrorReporter": &l.setReporter,
 		"TfLiteInterpreterOptionsAddDelegate":      &l.addDelegate,
-		"TfLiteXNNPackDelegateCreate":              &l.xnnCreate,
-		"TfLiteXNNPackDelegateDelete":              &l.xnnDelete,
 		"TfLiteInterpreterCreate":                  &l.create,
 		"TfLiteInterpreterDelete":                  &l.destroy,
 		"TfLiteInterpreterAllocateTensors":         &l.allocate,
@@ -63,7 +68,11 @@ type xnnpackOptions struct {
 	_       [120]byte
 }
 
+// createXNNPACK gives 0 where the library has none.
 func (l *capiLib) createXNNPACK(threads int) uintptr {
+	if l.xnnCreate == 0 {
+		return 0
+	}
 	o := &xnnpackOptions{threads: int32(threads), flags: xnnpackQS8}
 	return l.xnnCreate.call(uintptr(unsafe.Pointer(o)))
 }
@@ -101,7 +110,9 @@ func openCAPI(l *capiLib, model []byte, o *Options, d *Description, tpu *edgeTPU
 	if n.model == 0 {
 		return nil, fmt.Errorf("tflite: read the model: %w", ErrRefused)
 	}
-	n.xnnpack = l.createXNNPACK(o.Threads)
+	if n.xnnpack = l.createXNNPACK(o.Threads); n.xnnpack == 0 {
+		n.lost = append(n.lost, "the library has no xnnpack, its plain kernels are slower")
+	}
 	for {
 		options := l.optionsCreate.call()
 		l.setThreads.call(options, uintptr(o.Threads))
@@ -126,10 +137,15 @@ func openCAPI(l *capiLib, model []byte, o *Options, d *Description, tpu *edgeTPU
 			n.lost = append(n.lost, "the edge tpu could not prepare the model"+said)
 			n.tpu.free()
 			n.tpu = nil
+			if d.EdgeTPU {
+				return nil, fmt.Errorf("it was compiled for an edge tpu, and %s: compile it for the runtime of this libedgetpu: %w", n.lost[0], ErrNeedsEdgeTPU)
+			}
 		case n.xnnpack != 0:
 			n.lost = append(n.lost, "xnnpack could not prepare the model"+said+", its plain kernels are slower")
 			l.xnnDelete.call(n.xnnpack)
 			n.xnnpack = 0
+		case strings.Contains(said, "Didn't find op"):
+			return nil, fmt.Errorf("tflite: build the network%s: an operator is newer than this library, use litert: %w", said, ErrRefused)
 		default:
 			return nil, fmt.Errorf("tflite: build the network%s: %w", said, ErrRefused)
 		}

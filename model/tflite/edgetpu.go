@@ -48,7 +48,7 @@ func openEdgeTPULib(path string) (*edgeTPULib, error) {
 	}
 	handle, err := dlopen(path)
 	if err != nil {
-		return nil, fmt.Errorf("%w (install Coral's libedgetpu1-std)", err)
+		return nil, fmt.Errorf("%w: install Coral's libedgetpu1-std: %w", err, errNoTPU)
 	}
 	lib := new(edgeTPULib)
 	if err := bind(handle, map[string]*cfunc{
@@ -58,7 +58,7 @@ func openEdgeTPULib(path string) (*edgeTPULib, error) {
 		"edgetpu_free_delegate":   &lib.free,
 	}); err != nil {
 		purego.Dlclose(handle)
-		return nil, fmt.Errorf("open %s: %w: %w", path, err, ErrLibrary)
+		return nil, fmt.Errorf("open %s: %w: %w", path, err, errNoTPU)
 	}
 	if edgeTPULibs.opened == nil {
 		edgeTPULibs.opened = make(map[string]*edgeTPULib)

@@ -1,6 +1,7 @@
 package tflite
 
 import (
+	"debug/elf"
 	"errors"
 	"fmt"
 	"os"
@@ -59,7 +60,7 @@ func openLibrary(path string) (*library, error) {
 	}
 	handle, err := dlopen(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", err, ErrLibrary)
 	}
 	lib := &library{path: path}
 	switch {
@@ -86,12 +87,8 @@ func openLibrary(path string) (*library, error) {
 // dlopen opens a shared library, and explains the usual reasons why not.
 func dlopen(path string) (uintptr, error) {
 	if strings.ContainsRune(path, filepath.Separator) {
-		info, err := os.Stat(path)
-		if err != nil {
-			return 0, fmt.Errorf("open library: %w: %w", err, ErrLibrary)
-		}
-		if !info.Mode().IsRegular() {
-			return 0, fmt.Errorf("open %s: it is a %s, not a library: %w", path, fileKind(info), ErrLibrary)
+		if err := checkELF(path); err != nil {
+			return 0, err
 		}
 	}
 	handle, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
@@ -107,19 +104,48 @@ func dlopen(path string) (uintptr, error) {
 		hint = "; this system's libstdc++ is too old for it: use the backend tflite, or a newer system"
 	case strings.Contains(text, "libstdc++.so.6: cannot open"):
 		hint = "; install it: apt-get install libstdc++6"
-	case strings.Contains(text, "wrong ELF class"), strings.Contains(text, "invalid ELF header"), strings.Contains(text, "file too short"):
-		hint = "; it is damaged, or no library for " + runtime.GOARCH + ": unpack the release archive for this board again, or run make deps"
 	}
 	// dlerror starts with the path; say it once.
 	text = strings.TrimPrefix(text, path+": ")
-	return 0, fmt.Errorf("open %s: %s%s: %w", path, text, hint, ErrLibrary)
+	return 0, fmt.Errorf("open %s: %s%s", path, text, hint)
 }
 
-func fileKind(info os.FileInfo) string {
-	if info.IsDir() {
-		return "folder"
+// machines are the processors that mien is built for, by GOARCH.
+var machines = map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64, "arm": elf.EM_ARM}
+
+// checkELF checks that a file is a whole library for this processor: the
+// dynamic linker maps what the file's head promises, and touching what a cut
+// file lacks is SIGBUS.
+func checkELF(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("open library: %w", err)
 	}
-	return "special file"
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return fmt.Errorf("open library: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("open %s: it is no file", path)
+	}
+	const wayOut = "unpack the release archive for this board again, or run make deps"
+	head, err := elf.NewFile(file)
+	if err != nil {
+		return fmt.Errorf("open %s: it is damaged, or no library (%w): %s", path, err, wayOut)
+	}
+	if want := machines[runtime.GOARCH]; head.Machine != want {
+		return fmt.Errorf("open %s: it is for %v, this is %v: %s", path, head.Machine, want, wayOut)
+	}
+	if head.Type != elf.ET_DYN {
+		return fmt.Errorf("open %s: it is %v, no library", path, head.Type)
+	}
+	for _, p := range head.Progs {
+		if p.Off+p.Filesz > uint64(info.Size()) || p.Off+p.Filesz < p.Off {
+			return fmt.Errorf("open %s: it is cut short at %d bytes: %s", path, info.Size(), wayOut)
+		}
+	}
+	return nil
 }
 
 func exports(handle uintptr, symbol string) bool {

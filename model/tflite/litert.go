@@ -120,7 +120,7 @@ type litertNet struct {
 	runArgs  []uintptr // of LiteRtRunCompiledModel, made once so that Invoke allocates nothing
 }
 
-func openLiteRT(l *litertLib, model []byte, d *Description, o *Options) (_ *litertNet, err error) {
+func openLiteRT(l *litertLib, model []byte, o *Options, d *Description) (_ *litertNet, err error) {
 	env, err := l.environment()
 	if err != nil {
 		return nil, err

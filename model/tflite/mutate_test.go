@@ -234,6 +234,11 @@ func meaningful(t *testing.T, model []byte) []int {
 	return places
 }
 
+// mutated are the models that the mutations start from. Between them they have
+// every operator that Check lets in.
+var mutated = []string{"int8.tflite", "uint8.tflite", "float.tflite", "dense_per_channel.tflite", "grouped.tflite",
+	"signature.tflite", "any_batch.tflite", "operators_float.tflite", "operators_int8.tflite", "activations_float.tflite", "by_hand.tflite", "int8_wide.tflite"}
+
 // TestMutatedModelsDoNotCrash opens mutated models in a child process with
 // each library. None that Check lets pass may crash it or make it hang.
 // MIEN_FUZZ_MUTATIONS sets how many are tried for each model and library.

@@ -75,8 +75,9 @@ func Open(model []byte, o Options) (Interpreter, error) {
 	if err == nil {
 		return n, nil
 	}
+	onTPU := accelerated(n)
 	n.Close()
-	if a, ok := n.(interface{ accelerated() bool }); !ok || !a.accelerated() || d.EdgeTPU {
+	if !onTPU || d.EdgeTPU {
 		return nil, fmt.Errorf("open %s: %w", o.Name, err)
 	}
 	o.EdgeTPU = false
@@ -123,6 +124,8 @@ func choose(model []byte, d *Description, o *Options) (opened, error) {
 		var err error
 		if tpu, err = openEdgeTPU(o.Delegate); err != nil {
 			lost = append(lost, err.Error())
+		} else if !d.EdgeTPU {
+			lost = append(lost, "the model was not compiled for it by edgetpu_compiler, so that the CPU does most of the work")
 		}
 	}
 	if d.EdgeTPU && tpu == nil {
@@ -130,6 +133,9 @@ func choose(model []byte, d *Description, o *Options) (opened, error) {
 			reasons(lost), ErrNeedsEdgeTPU)
 	}
 	if o.Backend == GoTFLite {
+		if d.perChannelDense {
+			return nil, errPerChannelDense
+		}
 		n, err := openGoTFLite(model, o, d)
 		if err != nil {
 			return nil, err
@@ -145,13 +151,18 @@ func choose(model []byte, d *Description, o *Options) (opened, error) {
 		return nil, err
 	}
 	var n opened
-	if lib.kind == LiteRT {
+	switch {
+	case lib.kind == LiteRT && tpu != nil:
+		tpu.free()
+		return nil, fmt.Errorf("%s is litert, which cannot use an edge tpu: name the tflite library: %w", lib.path, ErrOptions)
+	case lib.kind == LiteRT:
+		n, err = openLiteRT(lib.litert, model, o, d)
+	case d.perChannelDense && !d.EdgeTPU:
 		if tpu != nil {
 			tpu.free()
-			return nil, fmt.Errorf("%s is litert, which cannot use an edge tpu: name the tflite library: %w", lib.path, ErrOptions)
 		}
-		n, err = openLiteRT(lib.litert, model, d, o)
-	} else {
+		return nil, errPerChannelDense
+	default:
 		n, err = openCAPI(lib.capi, model, o, d, tpu)
 	}
 	if err != nil {
@@ -159,12 +170,18 @@ func choose(model []byte, d *Description, o *Options) (opened, error) {
 	}
 	c := n.base()
 	c.reason, c.lost = reason, append(lost, c.lost...)
-	if a, ok := n.(interface{ accelerated() bool }); d.EdgeTPU && !(ok && a.accelerated()) {
-		n.Close()
-		return nil, fmt.Errorf("it was compiled for an edge tpu%s: %w", reasons(c.lost), ErrNeedsEdgeTPU)
-	}
 	return n, nil
 }
+
+// accelerated reports whether an accelerator computes part of the network.
+func accelerated(n Interpreter) bool {
+	a, ok := n.(interface{ accelerated() bool })
+	return ok && a.accelerated()
+}
+
+// errPerChannelDense: 2.9.0 takes dense layers with a scale for each row for
+// dense layers with one, and answers nonsense without a word.
+var errPerChannelDense = fmt.Errorf("its dense layers have a scale for each row, which the tensorflow lite C API computes wrongly: use litert, or convert with _experimental_disable_per_channel_quantization_for_dense_layers: %w", ErrUnsupported)
 
 func reasons(lost []string) string {
 	if len(lost) == 0 {

@@ -66,6 +66,19 @@ def net(size=16, heads="conv", kind="plain"):
     return model
 
 
+def wide():
+    """Convolutions and residuals with an answer of 512 numbers, enough to tell one library's rounding from another's."""
+    keras.utils.set_random_seed(13)
+    x = inp = keras.Input((16, 16, 1), batch_size=1, name="picture")
+    x = L.Conv2D(16, 3, strides=2, padding="same", activation="relu6")(x)
+    for _ in range(2):
+        y = L.DepthwiseConv2D(3, padding="same", activation="relu6")(x)
+        x = L.Add()([x, L.Conv2D(16, 1)(y)])
+    x = L.Conv2D(32, 3, strides=2, padding="same")(x)
+    outs = [L.Activation("linear", name=n)(o) for n, o in (("a", x), ("b", L.Conv2D(4, 1)(x)), ("c", L.GlobalAveragePooling2D(keepdims=True)(x)))]
+    return keras.Model(inp, outs)
+
+
 def convert(model, size=16, quantise=True, kind=tf.int8):
     names = [o.name for o in model.outputs]
 
@@ -90,7 +103,7 @@ def convert(model, size=16, quantise=True, kind=tf.int8):
 
 
 def operators(quantise):
-    """Every operator that tflite.Check lets in (but GELU, which is newer than 2.9.0), in one network."""
+    """The operators that tflite.Check lets in, but those of activations(), in one network."""
     rng = np.random.default_rng(11)
 
     def weights(*shape):
@@ -148,7 +161,7 @@ def operators(quantise):
     return c.convert()
 
 
-def prelu():
+def activations():
     """PRELU, HARD_SWISH and GELU, in float."""
     keras.utils.set_random_seed(9)
     x = inp = keras.Input((8, 8, 2), batch_size=1, name="picture")
@@ -237,6 +250,43 @@ def custom(name):
     return pack(m)
 
 
+def by_hand():
+    """float [1,8,8,1] -> SQUEEZE -> EXPAND_DIMS -> RELU_N1_TO_1, which the converter writes differently."""
+    m = schema.ModelT()
+    m.version, m.operatorCodes, m.buffers = 3, [], [schema.BufferT(), schema.BufferT()]
+    m.buffers[1].data = np.array([3, 0, 0, 0], np.uint8)
+    g = schema.SubGraphT()
+    g.name, g.tensors, g.operators = "main", [], []
+    for tname, shape, kind, buffer in (
+        ("picture", [1, 8, 8, 1], schema.TensorType.FLOAT32, 0),
+        ("flat", [1, 8, 8], schema.TensorType.FLOAT32, 0),
+        ("axis", [1], schema.TensorType.INT32, 1),
+        ("deep", [1, 8, 8, 1], schema.TensorType.FLOAT32, 0),
+        ("clipped", [1, 8, 8, 1], schema.TensorType.FLOAT32, 0),
+    ):
+        t = schema.TensorT()
+        t.name, t.shape, t.type, t.buffer = tname, shape, kind, buffer
+        g.tensors.append(t)
+    squeeze, expand = schema.SqueezeOptionsT(), schema.ExpandDimsOptionsT()
+    squeeze.squeezeDims = [3]
+    for k, (number, inputs, outputs, kind, options) in enumerate((
+        (schema.BuiltinOperator.SQUEEZE, [0], [1], schema.BuiltinOptions.SqueezeOptions, squeeze),
+        (schema.BuiltinOperator.EXPAND_DIMS, [1, 2], [3], schema.BuiltinOptions.ExpandDimsOptions, expand),
+        (schema.BuiltinOperator.RELU_N1_TO_1, [3], [4], schema.BuiltinOptions.NONE, None),
+    )):
+        code = schema.OperatorCodeT()
+        code.deprecatedBuiltinCode = code.builtinCode = number
+        code.version = 1
+        m.operatorCodes.append(code)
+        op = schema.OperatorT()
+        op.opcodeIndex, op.inputs, op.outputs = k, inputs, outputs
+        op.builtinOptionsType, op.builtinOptions = kind, options
+        g.operators.append(op)
+    g.inputs, g.outputs = [0], [4]
+    m.subgraphs = [g]
+    return pack(m)
+
+
 def behind(blob):
     """Moves the weights behind the flatbuffer, as ai-edge-quantizer does."""
     m = schema.ModelT.InitFromObj(schema.Model.GetRootAs(blob, 0))
@@ -283,6 +333,7 @@ def main():
     models = {
         "int8.tflite": convert(net()),
         "uint8.tflite": convert(net(), kind=tf.uint8),
+        "int8_wide.tflite": convert(wide()),
         "float.tflite": convert(net(), quantise=False),
         "int8_24.tflite": convert(net(24), 24),
         "dense_per_channel.tflite": convert(net(heads="dense")),
@@ -290,7 +341,8 @@ def main():
     }
     models["operators_float.tflite"] = operators(False)
     models["operators_int8.tflite"] = operators(True)
-    models["newer_float.tflite"] = prelu()
+    models["activations_float.tflite"] = activations()
+    models["by_hand.tflite"] = by_hand()
     models["constant.tflite"] = zero_heads(models["int8.tflite"])
     models["signature.tflite"] = signed(models["int8.tflite"])
     models["any_batch.tflite"] = any_batch(models["int8.tflite"])
