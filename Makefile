@@ -39,7 +39,7 @@ test-race: deps ## the Go tests under the race detector (needs gcc)
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m ./firmware/... ./drivers/... ./board/...
 
 generate: ## write again every document that comes from a table in the code
-	$(GO) run ./firmware/mien generate docs
+	$(GO) run ./tools/generate
 
 clean: ## remove what was built (not what was fetched)
 	rm -rf bin dist

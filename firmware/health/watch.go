@@ -39,6 +39,9 @@ func (f *Frozen) Update(hash uint64, now time.Duration) bool {
 	return f.Held.Update(same, now)
 }
 
+// Standing tells whether the last two pictures were the same.
+func (f *Frozen) Standing() bool { return f.on }
+
 // Rate counts events a second over the last whole window.
 type Rate struct {
 	Window time.Duration

@@ -1,0 +1,205 @@
+package main
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	"mien/drivers/gpio"
+	"mien/drivers/serial"
+	"mien/firmware/alarm"
+	"mien/firmware/config"
+	"mien/firmware/modbus"
+	"mien/firmware/pipeline"
+	"mien/model/assets"
+)
+
+//go:embed demo.toml
+var demoConfig []byte
+
+// Lines of the demo's chip that its operator presses.
+const (
+	demoAck   = 8
+	demoReset = 9
+)
+
+// demo is `mien demo`: the unit as `mien run` runs it, on the clip in the
+// binary. Lines are on a chip that exists only on the terminal, the serial port
+// is a pty, and an operator of few words presses the buttons.
+func demo(c *call) error {
+	link := c.String("serial", filepath.Join(os.TempDir(), "mien-demo-serial"), "where the pty of the ASCII line is linked")
+	slave := c.String("modbus", "", "play in a loop, with a Modbus RTU slave (address 1, 115200 8N1) on a pty linked at this path")
+	loop := c.Bool("loop", false, "play in a loop, until Ctrl-C")
+	socket := c.String("socket", "", "open the operator's socket at this path, for mien alarms, events, ack, …")
+	plot := c.String("plot", "", "also draw signals, limits and alarm states over the clip's time into this .png or .svg")
+	quiet := c.Bool("log", false, "log lines also on a terminal, in place of the live view")
+	if err := c.options(0); err != nil {
+		return err
+	}
+	cfg, err := config.Parse("demo.toml", demoConfig)
+	if err != nil {
+		return err
+	}
+	cfg.Camera.Loop = *loop || *slave != ""
+	if *slave != "" {
+		cfg.Serial.Protocol = "modbus"
+		*link = *slave
+	}
+	if *socket != "" {
+		cfg.Socket.Path = *socket
+	}
+	script, err := readScript()
+	if err != nil {
+		return err
+	}
+	show := newShow(cfg, *link)
+	s := newSession(cfg, term.IsTerminal(int(os.Stdout.Fd())) && !*quiet)
+	s.serial = func() string { return fmt.Sprintf("%s on %s", cfg.Serial.Protocol, *link) }
+	unit, err := pipeline.New(pipeline.Options{
+		Config: cfg, Version: version, Host: show.chip, OpenSerial: show.openSerial,
+		Resolve: func(chip, line string) (gpio.Line, error) { return demoLine(chip, line) },
+		Say:     s.say,
+		OnEvent: func(e alarm.Event) { s.event(e); show.event(e) },
+	})
+	if err != nil {
+		return coded{err, exitConfig}
+	}
+	fmt.Fprintf(c.out, "demo: %.0f s of a rendered face; %s on %s\n", script.Seconds, cfg.Serial.Protocol, *link)
+	if err := s.run(unit, "", nil); err != nil {
+		return err
+	}
+	var last modbus.Snapshot
+	unit.Latest().Load(&last)
+	if err := show.report(c, script, &last); err != nil {
+		return err
+	}
+	if *plot != "" {
+		return plotClip(cfg, *plot)
+	}
+	return nil
+}
+
+func demoLine(chip, line string) (gpio.Line, error) {
+	var n int
+	if _, err := fmt.Sscanf(line, "%d", &n); err != nil {
+		return gpio.Line{}, fmt.Errorf("line %q: %w", line, err)
+	}
+	return gpio.Line{Chip: chip, Offset: n}, nil
+}
+
+// script is demo.json: what the clip shows, and when.
+type script struct {
+	Seconds float64
+	FPS     float64
+	Origin  string
+	Events  []struct {
+		Name       string
+		Start, End float64
+	}
+}
+
+func readScript() (s script, err error) {
+	if err = json.Unmarshal(assets.DemoScript(), &s); err != nil {
+		err = fmt.Errorf("demo.json: %w", err)
+	}
+	return s, err
+}
+
+// show is what stands around the unit in the demo.
+type show struct {
+	chip  *gpio.Fake
+	names []string // of the output lines
+	link  string
+
+	mu     sync.Mutex // covers what is below
+	begun  time.Time
+	events []shownEvent
+}
+
+type shownEvent struct {
+	at time.Duration
+	alarm.Event
+}
+
+func newShow(cfg *config.Config, link string) *show {
+	lines := make([]string, 10)
+	var names []string
+	for _, o := range cfg.Outputs {
+		l, err := demoLine("demo", o.Line)
+		if err == nil && l.Offset < len(lines) {
+			lines[l.Offset] = o.Name
+			names = append(names, o.Name)
+		}
+	}
+	return &show{chip: gpio.NewFake(gpio.FakeChip{Label: "demo", Lines: lines}), names: names, link: link, begun: time.Now()}
+}
+
+// openSerial opens the pty; a regular file in its place is left alone.
+func (w *show) openSerial(serial.Settings) (serial.Line, error) { return serial.OpenPty(w.link) }
+
+// event keeps what happened for the report, and is the operator: three seconds
+// after an alarm is raised a hand presses the acknowledge button, and turns the
+// reset key when a latched alarm's condition has gone.
+func (w *show) event(e alarm.Event) {
+	if e.Alarm == "" {
+		return
+	}
+	w.mu.Lock()
+	w.events = append(w.events, shownEvent{time.Since(w.begun), e})
+	w.mu.Unlock()
+	switch {
+	case e.Trigger == alarm.Raise && e.To.NeedsAck():
+		time.AfterFunc(3*time.Second, func() { w.press(demoAck) })
+	case e.To == alarm.LatchedAcknowledged:
+		time.AfterFunc(time.Second, func() { w.press(demoReset) })
+	}
+}
+
+func (w *show) press(line int) {
+	at := gpio.Line{Chip: "demo", Offset: line}
+	w.chip.Drive(at, true)
+	time.AfterFunc(200*time.Millisecond, func() { w.chip.Drive(at, false) })
+}
+
+// report says what the clip showed and what the unit made of it.
+func (w *show) report(c *call, s script, last *modbus.Snapshot) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	fmt.Fprintf(c.out, "\nwhat the clip shows\n")
+	for _, e := range s.Events {
+		if e.Name != "neutral" {
+			fmt.Fprintf(c.out, "  %5.1f to %4.1f s  %s\n", e.Start, e.End, e.Name)
+		}
+	}
+	fmt.Fprintf(c.out, "what the unit did (seconds since its start)\n")
+	for _, e := range w.events {
+		why := e.Why.String()
+		if why != "" {
+			why = ": " + why
+		}
+		by := ""
+		if e.Who != "" {
+			by = " by " + e.Who
+		}
+		fmt.Fprintf(c.out, "  %5.1f s  %-14s %s%s, %s -> %s%s\n", e.at.Seconds(), e.Alarm, e.Trigger, by, e.From, e.To, why)
+	}
+	if len(w.events) == 0 {
+		fmt.Fprintln(c.out, "  no alarm")
+	}
+	changes := map[string]int{}
+	for _, ch := range w.chip.Changes() {
+		changes[ch.Name]++
+	}
+	fmt.Fprintf(c.out, "level changes of the lines:")
+	for _, name := range w.names {
+		fmt.Fprintf(c.out, "  %s %d", name, changes[name])
+	}
+	_, err := fmt.Fprintf(c.out, "\n%d results, latency of the last %s, %d frames dropped\n", last.Sequence, millis(last.Latency), last.Dropped)
+	return err
+}

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"mien/firmware/config"
+	"mien/firmware/pipeline"
+	"mien/model/affect"
+)
+
+// explain is `mien explain`: every setting in force, in words.
+func explain(c *call) error {
+	signals := c.Bool("signals", false, "list the network's signals: what an alarm can be on")
+	model := c.Bool("model", false, "show the model card: data, rights, scores, limits")
+	plot := c.String("plot", "", "run the config over its clip (else the demo's) and draw signals, limits and alarm states into this .png or .svg")
+	if err := c.options(1); err != nil {
+		return err
+	}
+	path := c.configArgument()
+	if c.NArg() == 0 {
+		if _, err := os.Stat(path); err != nil {
+			path = "-" // nothing named and nothing in the usual place: the defaults
+		}
+	}
+	cfg, _, err := loadConfig(path)
+	if err != nil {
+		return err
+	}
+	cards, _, err := pipeline.Cards(cfg.Model)
+	if err != nil {
+		return coded{err, exitConfig}
+	}
+	switch {
+	case *signals:
+		return explainSignals(c, cards)
+	case *model:
+		return explainModel(c, cards)
+	case *plot != "":
+		return plotClip(cfg, *plot)
+	}
+	return explainConfig(c, cfg, path, cards)
+}
+
+func explainSignals(c *call, cards []*affect.Card) error {
+	var list []affect.Info
+	for _, name := range affect.Signals(cards...) {
+		info, _ := affect.Describe(name, cards...)
+		list = append(list, info)
+	}
+	if *c.json {
+		return c.printJSON(list)
+	}
+	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "SIGNAL\tWHAT\tFROM\tTO\tUNIT\tNOTE")
+	for _, i := range list {
+		var notes []string
+		if i.Derived {
+			notes = append(notes, "derived, not measured on people's own reports")
+		}
+		if i.Weak {
+			notes = append(notes, "weak: not for an alarm of its own")
+		}
+		if i.HasThreshold {
+			notes = append(notes, fmt.Sprintf("present from %.2f", i.Threshold))
+		}
+		if config.Emotion(i.Name) {
+			notes = append(notes, "an alarm needs unit.purpose")
+		}
+		if i.From != "" {
+			notes = append(notes, i.From)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%g\t%g\t%s\t%s\n", i.Name, i.Human, i.Min, i.Max, i.Unit, strings.Join(notes, "; "))
+	}
+	return w.Flush()
+}
+
+func explainModel(c *call, cards []*affect.Card) error {
+	if *c.json {
+		return c.printJSON(cards)
+	}
+	for _, card := range cards {
+		fmt.Fprintf(c.out, "%s %s, %s\n%s\nlicence %s, sha256 %s\n", card.Name, card.Version, card.Path(), card.Description, card.Licence, card.SHA256)
+		in := card.Input
+		fmt.Fprintf(c.out, "input %dx%d %s, eyes at %v and %v\n", in.Width, in.Height, in.Colour, in.Template.RightEye, in.Template.LeftEye)
+		for _, d := range card.Data {
+			fmt.Fprintf(c.out, "data: %s (%s) %s\n", d.Name, d.Licence, d.Note)
+		}
+		for _, l := range card.Limits {
+			fmt.Fprintln(c.out, "limit:", l)
+		}
+		fmt.Fprintln(c.out, "scores:")
+		if err := c.printJSON(card.Scores); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setting is one key in force.
+type setting struct {
+	Key     string `json:"key"`
+	Value   string `json:"value"`
+	Set     bool   `json:"set"` // by the file; else the default
+	Meaning string `json:"meaning"`
+	Reload  string `json:"reload"`
+}
+
+func explainConfig(c *call, cfg *config.Config, path string, cards []*affect.Card) error {
+	var list []setting
+	defaults := config.Default()
+	for _, k := range config.Reference() {
+		if isBlock(k.Section()) {
+			continue // blocks are told in words below
+		}
+		value, was := valueAt(cfg, k.Path), valueAt(defaults, k.Path)
+		list = append(list, setting{k.Path, value, value != was, k.Meaning, k.Takes.String()})
+	}
+	words := alarmWords(cfg, cards)
+	if *c.json {
+		return c.printJSON(map[string]any{"settings": list, "alarms": words})
+	}
+	fmt.Fprintf(c.out, "%s: every setting in force (* set by the file, the others are defaults)\n\n", path)
+	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+	for _, s := range list {
+		mark := " "
+		if s.Set {
+			mark = "*"
+		}
+		fmt.Fprintf(w, "%s %s\t%s\t%s\n", mark, s.Key, s.Value, s.Meaning)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(c.out)
+	for _, line := range words {
+		fmt.Fprintln(c.out, line)
+	}
+	for _, o := range cfg.Outputs {
+		fmt.Fprintf(c.out, "output %q on %s shows %s; on is %s, %s at start, %s on a fault, at exit and after a crash.\n",
+			o.Name, lineWords(o.Chip, o.Line), o.Function, o.Active, o.Start, o.Fail)
+	}
+	for _, i := range cfg.Inputs {
+		fmt.Fprintf(c.out, "input %q on %s: a press (%s for %v) does %s; pressed for %v is a fault.\n",
+			i.Name, lineWords(i.Chip, i.Line), i.Active, i.Debounce, i.Function, i.StuckAfter)
+	}
+	return nil
+}
+
+func lineWords(chip, line string) string {
+	if chip == "" {
+		return line
+	}
+	return chip + " " + line
+}
+
+// isBlock tells the sections of which a file may have many.
+func isBlock(section string) bool {
+	for _, b := range []string{"alarm", "output", "input"} {
+		if section == b || strings.HasPrefix(section, b+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// valueAt gives the value of a key, found by the fields' toml tags.
+func valueAt(cfg *config.Config, path string) string {
+	v := reflect.ValueOf(cfg).Elem()
+	for _, name := range strings.Split(path, ".") {
+		t := v.Type()
+		found := false
+		for i := 0; i < t.NumField(); i++ {
+			if t.Field(i).Tag.Get("toml") == name {
+				v, found = v.Field(i), true
+				break
+			}
+		}
+		if !found {
+			return "?"
+		}
+	}
+	if s, ok := v.Interface().(string); ok {
+		return fmt.Sprintf("%q", s)
+	}
+	return fmt.Sprint(v.Interface())
+}
+
+// alarmWords says of each alarm what raises it, and how long that takes.
+func alarmWords(cfg *config.Config, cards []*affect.Card) []string {
+	if len(cfg.Alarms) == 0 {
+		return []string{"No alarm is configured: the unit watches, and alarms on nothing."}
+	}
+	var lines []string
+	for _, d := range cfg.Definitions() {
+		var parts []string
+		slowest := time.Duration(0)
+		for _, k := range d.Conditions {
+			info, _ := affect.Describe(k.Signal, cards...)
+			note := ""
+			if info.Derived {
+				note = " (derived)"
+			}
+			parts = append(parts, fmt.Sprintf("%s%s is %s %.2f", info.Human, note, k.Side, k.Limit))
+			if f, ok := pipeline.FilterOf(cfg, k.Signal); ok && info.Max > info.Min {
+				share := float64((k.Limit - info.Min) / (info.Max - info.Min))
+				slowest = max(slowest, f.Rise(share))
+			}
+		}
+		frame := time.Duration(float64(time.Second) / cfg.Camera.FPS)
+		least := slowest + d.OnDelay
+		line := fmt.Sprintf("alarm %q (%s) is raised when %s for %v.", d.Name, d.Priority, strings.Join(parts, " "+d.Match.String()+" "), d.OnDelay)
+		line += fmt.Sprintf(" From a full, sudden change of the face to the lamp: the filter reaches the limit after %v, then the on-delay of %v, and up to one frame (%v): about %v.",
+			slowest.Round(time.Millisecond), d.OnDelay, frame.Round(time.Millisecond), (least + frame).Round(10*time.Millisecond))
+		line += fmt.Sprintf(" It goes %.2f behind the limit for %v later.", d.Conditions[0].Deadband, d.OffDelay)
+		if d.Latch {
+			line += " It latches: it stays until acknowledged and reset."
+		}
+		if d.NoAck {
+			line += " It needs no acknowledgement."
+		}
+		line += fmt.Sprintf(" Without a reading for %v its state is %s.", d.UnknownHold, d.OnUnknown)
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func printConfig(c *call) error {
+	if err := c.options(0); err != nil {
+		return err
+	}
+	_, err := fmt.Fprint(c.out, config.Example())
+	return err
+}

@@ -1,0 +1,205 @@
+// Command mien watches a face on a production line and tells a PLC in time.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"mien/firmware/config"
+)
+
+// version is set by the build.
+var version = "unknown"
+
+// Exit codes, as `mien help` documents them.
+const (
+	exitOK      = 0
+	exitFailed  = 1 // it was tried and did not work
+	exitUsage   = 2 // the command line is wrong
+	exitConfig  = 3 // the config or the model is wrong
+	exitMissing = 4 // hardware, file or running unit that is not there
+)
+
+// command is one subcommand.
+type command struct {
+	name    string
+	args    string
+	summary string
+	run     func(c *call) error
+}
+
+var commands []command
+
+func init() { // a table that its own help command reads cannot be initialised in place
+	commands = []command{
+		{"run", "", "watch: camera, alarms, outputs, PLC; until it is stopped", run},
+		{"demo", "", "the same on the clip in the binary, with lines on the terminal and a pty for the PLC", demo},
+		{"check", "[FILE]", "is the config right? Every mistake with line, key and what is allowed", check},
+		{"explain", "[FILE]", "every setting in force, in words; -signals, -model, -plot OUT.png", explain},
+		{"probe", "", "what is here: board, cameras, GPIO chips, serial ports, accelerators", probe},
+		{"selftest", "", "camera, network, lines, serial port, watchdog: a report to sign", selftest},
+		{"alarms", "", "alarms of the running unit", operatorAlarms},
+		{"events", "", "the running unit's journal; -follow", operatorEvents},
+		{"status", "", "the running unit at a glance", operatorStatus},
+		{"ack", "[ALARM]", "acknowledge an alarm, or all", operatorAck},
+		{"reset", "[ALARM]", "reset a latched alarm, or all", operatorReset},
+		{"silence", "", "silence the horn", operatorSilence},
+		{"shelve", "ALARM TIME", "hide an alarm for a time, such as 30m", operatorShelve},
+		{"unshelve", "[ALARM]", "show a shelved alarm again, or all", operatorUnshelve},
+		{"inhibit", "TIME|off", "suppress every alarm for a time", operatorInhibit},
+		{"service", "out|in ALARM", "take an alarm out of service, put it back", operatorService},
+		{"outputs", "", "the running unit's output lines; -test 5s shows each as on", operatorOutputs},
+		{"config", "", "print a commented config with every key", printConfig},
+		{"registers", "", "print the register map; -csv, -markdown, -tags, -st", registers},
+		{"version", "", "version, and what this build can do", printVersion},
+		{"help", "[COMMAND]", "this list, or one command's options", help},
+	}
+}
+
+// call is one invocation of a subcommand.
+type call struct {
+	*flag.FlagSet
+	args     []string
+	out, err io.Writer
+	json     *bool
+}
+
+func main() { os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// Main runs one subcommand and gives the exit code.
+func Main(args []string, out, errs io.Writer) int {
+	if len(args) == 0 {
+		usage(out)
+		return exitUsage
+	}
+	name := args[0]
+	switch name {
+	case "-h", "-help", "--help":
+		name = "help"
+	case "-version", "--version":
+		name = "version"
+	}
+	i := slices.IndexFunc(commands, func(c command) bool { return c.name == name })
+	if i < 0 {
+		fmt.Fprintf(errs, "mien: no command %q%s; mien help lists them\n", name, didYouMean(name))
+		return exitUsage
+	}
+	c := &call{FlagSet: flag.NewFlagSet("mien "+name, flag.ContinueOnError), args: args[1:], out: out, err: errs}
+	c.SetOutput(errs)
+	c.Usage = func() {
+		fmt.Fprintf(errs, "usage: mien %s [options] %s\n%s\n", name, commands[i].args, commands[i].summary)
+		c.PrintDefaults()
+	}
+	c.json = c.Bool("json", false, "print JSON where there is something to print")
+	return report(errs, commands[i].run(c))
+}
+
+// options parses the command line after a command has declared its options.
+func (c *call) options(most int) error {
+	if err := c.Parse(c.args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return errHelp
+		}
+		return errShown
+	}
+	if c.NArg() > most {
+		return usageError(fmt.Sprintf("too many arguments: %s", strings.Join(c.Args()[most:], " ")))
+	}
+	return nil
+}
+
+var (
+	errHelp  = errors.New("help was printed")
+	errShown = errors.New("the mistake was printed")
+)
+
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+// coded is an error with an exit code of its own.
+type coded struct {
+	error
+	code int
+}
+
+func (e coded) Unwrap() error { return e.error }
+
+// report prints an error for a person and gives its exit code.
+func report(errs io.Writer, err error) int {
+	var usage usageError
+	var problems config.Problems
+	var c coded
+	switch {
+	case err == nil, errors.Is(err, errHelp):
+		return exitOK
+	case errors.Is(err, errShown):
+		return exitUsage
+	case errors.As(err, &usage):
+		fmt.Fprintln(errs, "mien:", usage)
+		return exitUsage
+	case errors.As(err, &problems):
+		for _, p := range problems {
+			fmt.Fprintln(errs, p)
+		}
+		return exitConfig
+	case errors.As(err, &c):
+		fmt.Fprintln(errs, "mien:", c.error)
+		return c.code
+	}
+	fmt.Fprintln(errs, "mien:", err)
+	return exitFailed
+}
+
+func usage(w io.Writer) {
+	fmt.Fprint(w, "mien watches a face on a production line and tells a PLC in time.\n\nusage: mien COMMAND [options]\n\n")
+	for _, c := range commands {
+		fmt.Fprintf(w, "  %-24s %s\n", strings.TrimSpace(c.name+" "+c.args), c.summary)
+	}
+	fmt.Fprint(w, `
+mien help COMMAND lists a command's options. -json prints JSON where there is something to print.
+
+exit codes: 0 done; 1 tried and failed; 2 wrong command line; 3 wrong config or model; 4 not there
+`)
+}
+
+func help(c *call) error {
+	if err := c.options(1); err != nil {
+		return err
+	}
+	if c.NArg() == 0 {
+		usage(c.out)
+		return nil
+	}
+	i := slices.IndexFunc(commands, func(k command) bool { return k.name == c.Arg(0) })
+	if i < 0 {
+		return usageError(fmt.Sprintf("no command %q%s", c.Arg(0), didYouMean(c.Arg(0))))
+	}
+	code := Main([]string{c.Arg(0), "-help"}, c.out, c.out)
+	if code != exitOK {
+		return errShown
+	}
+	return nil
+}
+
+// didYouMean names the nearest command, if one is near.
+func didYouMean(name string) string {
+	for _, c := range commands {
+		if strings.HasPrefix(c.name, name) || strings.HasPrefix(name, c.name) {
+			return fmt.Sprintf(": did you mean %s?", c.name)
+		}
+	}
+	return ""
+}
+
+func printVersion(c *call) error {
+	if err := c.options(0); err != nil {
+		return err
+	}
+	return writeVersion(c.out, *c.json)
+}

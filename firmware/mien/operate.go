@@ -1,0 +1,276 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"mien/firmware/alarm"
+	"mien/firmware/alarm/store"
+	"mien/firmware/config"
+	"mien/firmware/operator"
+)
+
+// journalOf is the journal as the socket takes it; none for a unit that keeps
+// nothing.
+func journalOf(kept *store.Store) operator.Journal {
+	if kept == nil {
+		return nil // a nil *Store in the interface would not be nil
+	}
+	return kept
+}
+
+// ask declares the socket option, parses, and sends one request.
+func (c *call) ask(most int, request func() (operator.Request, error)) (operator.Reply, error) {
+	path := c.socketOption()
+	if err := c.options(most); err != nil {
+		return operator.Reply{}, err
+	}
+	r, err := request()
+	if err != nil {
+		return operator.Reply{}, err
+	}
+	client, err := dial(*path)
+	if err != nil {
+		return operator.Reply{}, err
+	}
+	defer client.Close()
+	return client.Ask(r)
+}
+
+func (c *call) socketOption() *string {
+	return c.String("socket", "", "the unit's socket; empty: where the config in its usual place puts it")
+}
+
+func dial(path string) (*operator.Client, error) {
+	if path == "" {
+		path = socketPath()
+	}
+	client, err := operator.Dial(path)
+	if err != nil {
+		return nil, coded{err, exitMissing}
+	}
+	return client, nil
+}
+
+// socketPath is where a unit listens that was started with the config in its
+// usual place: by systemd, by root, or by this user.
+func socketPath() string {
+	if cfg, err := config.Load(defaultConfig); err == nil && cfg.Socket.Path != "" && cfg.Socket.Path != "off" {
+		return cfg.Socket.Path
+	}
+	if _, err := os.Stat("/run/mien/mien.sock"); err == nil {
+		return "/run/mien/mien.sock"
+	}
+	return config.Socket{}.File()
+}
+
+func (c *call) printJSON(v any) error {
+	e := json.NewEncoder(c.out)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+func operatorAlarms(c *call) error {
+	reply, err := c.ask(0, func() (operator.Request, error) { return operator.Request{Ask: operator.AskAlarms}, nil })
+	if err != nil {
+		return err
+	}
+	if *c.json {
+		return c.printJSON(reply.Alarms)
+	}
+	if len(reply.Alarms) == 0 {
+		_, err := fmt.Fprintln(c.out, "no alarm is configured")
+		return err
+	}
+	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ALARM\tPRIORITY\tSTATE\tFOR\tSIGNAL\tLEVEL\tLIMIT\tCOUNT\tWHY")
+	for _, a := range reply.Alarms {
+		level, held, why := "unknown", "", a.Why
+		if a.Level != nil {
+			level = fmt.Sprintf("%.2f", *a.Level)
+		}
+		if a.State != alarm.Normal {
+			held = span(a.For)
+		}
+		if a.Shelved > 0 {
+			why = fmt.Sprintf("shelved for another %s", span(a.Shelved))
+		}
+		if a.FirstOut {
+			why = "first out; " + why
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s %.2f\t%d\t%s\n", a.Name, a.Priority, a.State, held, a.Signal, level, a.Side, a.Limit, a.Count, why)
+	}
+	return w.Flush()
+}
+
+func operatorEvents(c *call) error {
+	follow := c.Bool("follow", false, "go on with new events until Ctrl-C")
+	most := c.Int("n", 50, "the newest n events; 0: all that are kept")
+	after := c.Uint64("after", 0, "events with a greater number only")
+	path := c.socketOption()
+	if err := c.options(0); err != nil {
+		return err
+	}
+	client, err := dial(*path)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	for {
+		reply, err := client.Ask(operator.Request{Ask: operator.AskEvents, After: *after, Most: *most})
+		if err != nil {
+			return err
+		}
+		for _, e := range reply.Events {
+			*after = e.Number
+			if *c.json {
+				if err := json.NewEncoder(c.out).Encode(e); err != nil {
+					return err
+				}
+			} else if _, err := fmt.Fprintln(c.out, e); err != nil {
+				return err
+			}
+		}
+		if !*follow {
+			return nil
+		}
+		*most = 0
+		time.Sleep(500 * time.Millisecond)
+	}
+}
+
+func operatorStatus(c *call) error {
+	reply, err := c.ask(0, func() (operator.Request, error) { return operator.Request{Ask: operator.AskStatus}, nil })
+	if err != nil {
+		return err
+	}
+	if reply.Status == nil {
+		return errors.New("the unit gave no status: is it of another version?")
+	}
+	if *c.json {
+		return c.printJSON(reply.Status)
+	}
+	s := reply.Status
+	fmt.Fprintf(c.out, "%s, mien %s, up %s\n", s.Unit, s.Version, span(s.Up))
+	valid := "results are valid"
+	if !s.Trusted {
+		valid = "NO VALID RESULTS"
+	}
+	fmt.Fprintf(c.out, "%s: %.1f a second, latency %s, %d frames dropped, available %.1f %% of the last hour\n",
+		valid, s.Rate, millis(s.Latency), s.Dropped, s.Available*100)
+	for _, f := range s.Faults {
+		fmt.Fprintf(c.out, "fault %s %s, for %s: %s\n", f.Code, f.Name, span(f.For), f.Detail)
+	}
+	printLevels(c, "output", s.Outputs)
+	printLevels(c, "input", s.Inputs)
+	if s.Testing {
+		fmt.Fprintln(c.out, "an output test or an inhibit is in force")
+	}
+	return nil
+}
+
+func printLevels(c *call, kind string, list []operator.Level) {
+	for _, l := range list {
+		word := "off"
+		if l.On {
+			word = "on"
+		}
+		fmt.Fprintf(c.out, "%s %s: %s\n", kind, l.Name, word)
+	}
+}
+
+// tell sends a command and says that it was done.
+func (c *call) tell(most int, request func() (operator.Request, error)) error {
+	if _, err := c.ask(most, request); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(c.out, "done")
+	return err
+}
+
+// doOn is a command on the alarm that the first argument names, or on all.
+func (c *call) doOn(do alarm.Trigger) error {
+	return c.tell(1, func() (operator.Request, error) {
+		return operator.Request{Ask: operator.AskDo, Do: do, Alarm: c.Arg(0)}, nil
+	})
+}
+
+func operatorAck(c *call) error      { return c.doOn(alarm.Acknowledge) }
+func operatorReset(c *call) error    { return c.doOn(alarm.Reset) }
+func operatorUnshelve(c *call) error { return c.doOn(alarm.Unshelve) }
+
+func operatorSilence(c *call) error {
+	return c.tell(0, func() (operator.Request, error) {
+		return operator.Request{Ask: operator.AskDo, Do: alarm.Silence}, nil
+	})
+}
+
+func operatorShelve(c *call) error {
+	return c.tell(2, func() (operator.Request, error) {
+		if c.NArg() != 2 {
+			return operator.Request{}, usageError("name an alarm and a time: mien shelve \"brow lowered\" 30m")
+		}
+		d, err := timeArgument(c.Arg(1))
+		return operator.Request{Ask: operator.AskDo, Do: alarm.Shelve, Alarm: c.Arg(0), For: d}, err
+	})
+}
+
+func operatorInhibit(c *call) error {
+	return c.tell(1, func() (operator.Request, error) {
+		if c.Arg(0) == "off" {
+			return operator.Request{Ask: operator.AskDo, Do: alarm.Uninhibit}, nil
+		}
+		d, err := timeArgument(c.Arg(0))
+		return operator.Request{Ask: operator.AskDo, Do: alarm.Inhibit, For: d}, err
+	})
+}
+
+func operatorService(c *call) error {
+	return c.tell(2, func() (operator.Request, error) {
+		r := operator.Request{Ask: operator.AskDo, Alarm: c.Arg(1)}
+		switch c.Arg(0) {
+		case "out":
+			r.Do = alarm.TakeOut
+		case "in":
+			r.Do = alarm.PutBack
+		default:
+			return r, usageError("say out or in, and name an alarm: mien service out \"brow lowered\"")
+		}
+		return r, nil
+	})
+}
+
+func operatorOutputs(c *call) error {
+	test := c.Duration("test", 0, "show every output as on for this long, at most 1m; the alarms go on meanwhile")
+	reply, err := c.ask(0, func() (operator.Request, error) {
+		if *test > 0 {
+			return operator.Request{Ask: operator.AskTest, For: *test}, nil
+		}
+		return operator.Request{Ask: operator.AskStatus}, nil
+	})
+	switch {
+	case err != nil:
+		return err
+	case *test > 0:
+		_, err = fmt.Fprintf(c.out, "every output is on for %s\n", span(min(*test, time.Minute)))
+		return err
+	case reply.Status == nil:
+		return errors.New("the unit gave no status: is it of another version?")
+	case *c.json:
+		return c.printJSON(reply.Status.Outputs)
+	}
+	printLevels(c, "output", reply.Status.Outputs)
+	return nil
+}
+
+func timeArgument(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil || d <= 0 {
+		return 0, usageError(fmt.Sprintf("%q is no time: write 90s, 30m or 1h30m", s))
+	}
+	return d, nil
+}

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+
+	"mien/firmware/alarm"
+	"mien/firmware/alarm/store"
+	"mien/firmware/config"
+	"mien/firmware/modbus"
+	"mien/firmware/operator"
+	"mien/firmware/pipeline"
+)
+
+// defaultConfig is where a unit's config lies.
+const defaultConfig = "/etc/mien/mien.toml"
+
+// run is `mien run`: it starts in an order that can be read from top to bottom;
+// each step either returns or says what is lost without it.
+func run(c *call) error {
+	path := c.String("config", defaultConfig, "config file; - is none: the first camera, no alarms")
+	quiet := c.Bool("log", false, "log lines also on a terminal, in place of the live view")
+	if err := c.options(0); err != nil {
+		return err
+	}
+	cfg, crc, err := loadConfig(*path)
+	if err != nil {
+		return err
+	}
+	live := term.IsTerminal(int(os.Stdout.Fd())) && !*quiet
+	s := newSession(cfg, live)
+	for _, p := range cfg.Check(nil).Warnings() {
+		s.say(p.String())
+	}
+	// A missing state folder loses alarms over a restart: it is a fault, and
+	// tried again, but the unit watches all the same.
+	kept, found := store.Open(store.Options{Dir: cfg.State.Folder(), JournalBytes: int64(cfg.State.JournalKiB) << 10})
+	defer kept.Close()
+	options := pipeline.Options{Config: cfg, ConfigCRC: crc, Version: version, Store: kept, Found: found, Say: s.say, OnEvent: s.event}
+	unit, err := pipeline.New(options)
+	if err != nil {
+		return coded{err, exitConfig}
+	}
+	return s.run(unit, *path, kept)
+}
+
+// loadConfig reads and checks a config, against its network too.
+func loadConfig(path string) (*config.Config, uint16, error) {
+	if path == "-" {
+		return config.Default(), 0, nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			err = fmt.Errorf("%w: write one (mien config > %s), or name another with -config", err, filepath.Base(path))
+		}
+		return nil, 0, coded{err, exitMissing}
+	}
+	cfg, err := config.Parse(path, data)
+	if err != nil {
+		return nil, 0, err
+	}
+	signals, err := configSignals(cfg)
+	if err != nil {
+		return nil, 0, coded{err, exitConfig}
+	}
+	return cfg, modbus.CRC(data), cfg.Check(signals).Err()
+}
+
+// session is one `mien run` or `mien demo`: the unit and what stands around it.
+type session struct {
+	cfg    atomic.Pointer[config.Config]
+	live   bool
+	log    *slog.Logger
+	last   atomic.Pointer[string] // newest message, for the view
+	serial func() string          // what the view tells of the serial line
+	foot   string
+}
+
+func newSession(cfg *config.Config, live bool) *session {
+	s := &session{live: live, log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		serial: func() string { return "" }, foot: "Ctrl-C ends"}
+	s.cfg.Store(cfg)
+	return s
+}
+
+// say tells a technician something: into the view, or into the log.
+func (s *session) say(subject string, details ...string) {
+	text := strings.Join(append([]string{subject}, details...), "; ")
+	if s.live {
+		s.last.Store(&text)
+		return
+	}
+	s.log.Info(subject, "detail", strings.Join(details, "; "))
+}
+
+func (s *session) event(e alarm.Event) {
+	if e.Trigger == alarm.Note { // faults and commands have been said
+		return
+	}
+	if text := e.String(); s.live {
+		s.last.Store(&text)
+	} else {
+		s.log.Info("event", "event", text)
+	}
+}
+
+// run runs the unit until a signal or the clip ends it.
+func (s *session) run(unit *pipeline.Unit, path string, kept *store.Store) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan struct{})
+	defer func() { cancel(); <-done }()
+	go func() {
+		defer close(done)
+		s.beside(ctx, unit, path, kept)
+	}()
+	if err := unit.Run(ctx); err != nil {
+		return coded{err, exitMissing}
+	}
+	return nil
+}
+
+// beside serves the socket, reloads on SIGHUP and draws the view.
+func (s *session) beside(ctx context.Context, unit *pipeline.Unit, path string, kept *store.Store) {
+	cfg := s.cfg.Load()
+	if file := cfg.Socket.File(); file != "" {
+		// Without the socket nobody can acknowledge from a shell; inputs and PLC
+		// still can.
+		server, err := operator.Listen(file, cfg.Socket.Group, unit, journalOf(kept), s.about)
+		if err != nil {
+			s.say("socket", err.Error())
+		} else {
+			served := make(chan struct{})
+			defer func() { <-served }()
+			go func() {
+				defer close(served)
+				if err := server.Serve(ctx); err != nil {
+					s.say("socket", err.Error())
+				}
+			}()
+		}
+	}
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	draw := time.NewTicker(250 * time.Millisecond)
+	defer draw.Stop()
+	if s.live {
+		fmt.Print(hideCursor + clearScreen)
+		defer func() { fmt.Print(showCursor + "\r\n") }()
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hup:
+			s.reload(ctx, unit, path)
+		case <-draw.C:
+			if s.live {
+				s.draw(unit)
+			}
+		}
+	}
+}
+
+func (s *session) reload(ctx context.Context, unit *pipeline.Unit, path string) {
+	cfg, crc, err := loadConfig(path)
+	if err == nil {
+		err = unit.Reload(ctx, cfg, crc)
+	} else {
+		unit.Refuse(err)
+	}
+	if err != nil {
+		s.say("config refused, the one in force stays", err.Error())
+		return
+	}
+	s.cfg.Store(cfg)
+	s.say("config taken over", path)
+}
+
+// about names what the operator's commands show by name.
+func (s *session) about() operator.About {
+	cfg := s.cfg.Load()
+	a := operator.About{Unit: cfg.Unit.Name, Version: version}
+	for _, o := range cfg.Outputs {
+		a.Outputs = append(a.Outputs, o.Name)
+	}
+	for _, i := range cfg.Inputs {
+		a.Inputs = append(a.Inputs, i.Name)
+	}
+	return a
+}
+
+func (s *session) draw(unit *pipeline.Unit) {
+	width, height, err := term.GetSize(int(os.Stdout.Fd()))
+	if err != nil {
+		width, height = 80, 0
+	}
+	s.scene(unit).draw(os.Stdout, width, height)
+}
+
+func (s *session) scene(unit *pipeline.Unit) *scene {
+	cfg := s.cfg.Load()
+	sc := &scene{Unit: cfg.Unit.Name, Now: unit.Now(), Faults: unit.Faults(), Serial: s.serial(), Foot: s.foot, Derived: unit.Derived()}
+	unit.Latest().Load(&sc.Snapshot)
+	sc.Up = sc.Now - sc.StartedAt
+	for i, o := range cfg.Outputs {
+		sc.Lines = append(sc.Lines, lineLevel{o.Name, i < 16 && sc.Outputs>>i&1 != 0})
+	}
+	if text := s.last.Load(); text != nil {
+		sc.Said = *text
+	}
+	return sc
+}

@@ -1,0 +1,293 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"mien/firmware/alarm"
+	"mien/firmware/health"
+	"mien/firmware/modbus"
+	"mien/model/affect"
+)
+
+// scene is what the live view shows: one snapshot and what stands around it.
+type scene struct {
+	modbus.Snapshot
+	Unit    string
+	Up      time.Duration
+	Now     time.Duration
+	Faults  []health.Active
+	Derived bool // valence and arousal are derived labels
+	Lines   []lineLevel
+	Serial  string // where the serial line is and what was last said on it
+	Said    string // the newest message
+	Foot    string // how to leave
+}
+
+// lineLevel is one output or input as drawn.
+type lineLevel struct {
+	Name string
+	On   bool
+}
+
+const (
+	bold    = "\x1b[1m"
+	dim     = "\x1b[2m"
+	red     = "\x1b[31m"
+	yellow  = "\x1b[33m"
+	green   = "\x1b[32m"
+	reverse = "\x1b[7m"
+	plain   = "\x1b[0m"
+
+	home        = "\x1b[H"
+	clearScreen = "\x1b[2J"
+	eraseEnd    = "\x1b[K"
+	eraseAll    = "\x1b[J"
+	hideCursor  = "\x1b[?25l"
+	showCursor  = "\x1b[?25h"
+)
+
+// draw writes the view into width columns and at most height rows. Every row
+// erases what stood behind it, so that nothing flickers.
+func (s *scene) draw(w io.Writer, width, height int) error {
+	rows := s.rows(max(width, 60))
+	if height > 1 && len(rows) > height-1 {
+		rows = rows[:height-1]
+	}
+	var b strings.Builder
+	b.WriteString(home)
+	for _, r := range rows {
+		b.WriteString(cut(r, width))
+		b.WriteString(plain + eraseEnd + "\r\n")
+	}
+	b.WriteString(eraseAll)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (s *scene) rows(width int) []string {
+	wide := width - 58 // what is left for a bar
+	bar := min(max(wide, 10), 40)
+	rule := dim + strings.Repeat("─", width) + plain
+	rows := []string{
+		fmt.Sprintf("%smien%s  %s   up %s   %4.1f frames/s   latency %s   %d dropped", bold, plain, s.Unit,
+			span(s.Up), s.FramesPerSecond, millis(s.Latency), s.Dropped),
+		s.faceRow(), rule,
+	}
+	for _, f := range s.Faults {
+		rows = append(rows, fmt.Sprintf("%s%s %s%s  %s  %s", red+bold, f.Fault.Info().Code, f.Fault, plain, span(s.Now-f.Since), f.Detail))
+	}
+	if s.AlarmCount == 0 {
+		rows = append(rows, dim+"no alarm is configured"+plain)
+	}
+	for i := range s.Alarms[:s.AlarmCount] {
+		rows = append(rows, s.alarmRow(i, bar))
+	}
+	rows = append(rows, rule)
+	rows = append(rows, s.affectRows(bar)...)
+	rows = append(rows, rule)
+	if len(s.Lines) > 0 {
+		var b strings.Builder
+		for _, l := range s.Lines {
+			if l.On {
+				fmt.Fprintf(&b, "%s%s●%s %s   ", bold, yellow, plain, l.Name)
+			} else {
+				fmt.Fprintf(&b, "%s○%s %s   ", dim, plain, l.Name)
+			}
+		}
+		rows = append(rows, "lines   "+b.String())
+	}
+	if s.Serial != "" {
+		rows = append(rows, "serial  "+s.Serial)
+	}
+	if s.Said != "" {
+		rows = append(rows, "said    "+s.Said)
+	}
+	if s.Foot != "" {
+		rows = append(rows, dim+s.Foot+plain)
+	}
+	return rows
+}
+
+func (s *scene) faceRow() string {
+	if s.Snapshot.Status&modbus.StatusResultValid == 0 && s.Sequence > 0 {
+		return red + bold + "no fresh result" + plain
+	}
+	if s.Faces == 0 {
+		return dim + "no face in view: readings are unknown" + plain
+	}
+	row := fmt.Sprintf("face    %d in view, %.0f px, score %.2f", s.Faces, s.FaceSize, s.FaceScore)
+	if reason := modbus.Reasons[s.Reason]; s.Reason != 0 {
+		return row + "   " + yellow + reason + plain + ": readings are unknown"
+	}
+	if s.Covered != 0 {
+		var parts []string
+		if s.Covered&modbus.CoveredEyes != 0 {
+			parts = append(parts, "eyes")
+		}
+		if s.Covered&modbus.CoveredMouth != 0 {
+			parts = append(parts, "mouth")
+		}
+		row += "   " + yellow + strings.Join(parts, " and ") + " covered" + plain
+	}
+	return row
+}
+
+func (s *scene) alarmRow(i, width int) string {
+	a := &s.Alarms[i]
+	state, colour := alarm.State(a.State), ""
+	switch {
+	case state == alarm.Unacknowledged:
+		colour = red + bold
+		if int(s.Now/(500*time.Millisecond))%2 == 0 {
+			colour += reverse
+		}
+	case state.NeedsAck(), state.Active():
+		colour = red
+	case state.Latched():
+		colour = yellow
+	case state.Covered():
+		colour = dim
+	}
+	held := ""
+	if state != alarm.Normal {
+		held = "  " + span(s.Now-a.Since)
+	}
+	if s.Unknown>>i&1 != 0 {
+		held += "  unknown"
+	}
+	compare := "≥"
+	if a.Below {
+		compare = "≤"
+	}
+	return fmt.Sprintf("%-18s %s %s %s %5.2f  %s%s%s%s", short(a.Name, 18), level(a.Value), meter(a.Value, a.Min, a.Max, a.OnLimit, width),
+		compare, a.OnLimit, colour, state, plain, held)
+}
+
+func (s *scene) affectRows(width int) []string {
+	var rows []string
+	if s.Expression >= 0 {
+		row := fmt.Sprintf("%-18s %s %s", "expression", level(s.ExpressionLevel), modbus.Expressions[s.Expression])
+		if s.Compound >= 0 {
+			row += fmt.Sprintf("%s   compound: %s %.2f%s", dim, modbus.Compounds[s.Compound], s.CompoundLevel, plain)
+		}
+		rows = append(rows, row)
+	} else {
+		rows = append(rows, fmt.Sprintf("%-18s %s", "expression", dim+"unknown"+plain))
+	}
+	note := ""
+	if s.Derived {
+		note = dim + "  derived" + plain
+	}
+	rows = append(rows,
+		fmt.Sprintf("%-18s %s %s%s", "valence", level(s.Valence), meter(s.Valence, -1, 1, 0, width), note),
+		fmt.Sprintf("%-18s %s %s%s", "arousal", level(s.Arousal), meter(s.Arousal, -1, 1, 0, width), note),
+		fmt.Sprintf("%-18s %s %s", "eyes closed", level(s.EyesClosed), meter(s.EyesClosed, 0, 1, nan32, width))+
+			fmt.Sprintf("%s   PERCLOS %s   pain index %s%s", dim, percent(s.PERCLOS), level(s.Pain), plain))
+	const small = 8
+	for i := 0; i < len(modbus.AUs); i += 2 {
+		row := ""
+		for j := i; j < min(i+2, len(modbus.AUs)); j++ {
+			info, _ := affect.Describe(fmt.Sprintf("au%d", modbus.AUs[j]))
+			row += fmt.Sprintf("%-26s %s %s   ", short(info.Human, 26), level(s.AU[j]), meter(s.AU[j], 0, 1, nan32, small))
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+var nan32 = float32(math.NaN())
+
+// meter draws v between low and high, with a mark at limit.
+func meter(v, low, high, limit float32, width int) string {
+	place := func(x float32) int {
+		return min(max(int(math.Round(float64((x-low)/(high-low))*float64(width))), 0), width)
+	}
+	mark := -1
+	if limit == limit { // not NaN
+		mark = min(place(limit), width-1)
+	}
+	filled, from := -1, 0
+	if v == v {
+		filled = place(v)
+		if low < 0 { // a scale with its zero in the middle fills from there
+			from = place(0)
+		}
+	}
+	lo, hi := min(from, filled), max(from, filled)
+	var b strings.Builder
+	for i := 0; i < width; i++ {
+		switch {
+		case i == mark:
+			b.WriteString("┃")
+		case filled >= 0 && i >= lo && i < hi:
+			b.WriteString("█")
+		default:
+			b.WriteString("·")
+		}
+	}
+	return b.String()
+}
+
+func level(v float32) string {
+	if v != v {
+		return "    –"
+	}
+	return fmt.Sprintf("%5.2f", v)
+}
+
+func percent(v float32) string {
+	if v != v {
+		return "–"
+	}
+	return fmt.Sprintf("%.0f %%", v*100)
+}
+
+func millis(d time.Duration) string { return fmt.Sprintf("%.0f ms", float64(d)/1e6) }
+
+// span writes a time as people do: 4.2 s, 3 min 05 s, 2 h 11 min, 12 d 3 h.
+func span(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d < time.Hour:
+		return fmt.Sprintf("%d min %02d s", d/time.Minute, d%time.Minute/time.Second)
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%d h %02d min", d/time.Hour, d%time.Hour/time.Minute)
+	}
+	return fmt.Sprintf("%d d %d h", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
+}
+
+func short(s string, n int) string {
+	if utf8.RuneCountInString(s) <= n {
+		return s
+	}
+	r := []rune(s)
+	return string(r[:n-1]) + "…"
+}
+
+// cut shortens a row to width columns without cutting an escape sequence.
+func cut(row string, width int) string {
+	if width <= 0 {
+		return row
+	}
+	columns, escape := 0, false
+	for i, r := range row {
+		switch {
+		case r == '\x1b':
+			escape = true
+		case escape:
+			escape = !(r >= '@' && r <= '~' && r != '[')
+		default:
+			if columns == width {
+				return row[:i]
+			}
+			columns++
+		}
+	}
+	return row
+}

@@ -1,0 +1,195 @@
+// Package operator is where people reach a running unit: a Unix socket on
+// which mien's own commands (alarms, ack, shelve, …) ask and tell, under the
+// same rules as inputs and PLC.
+//
+// One request is one line of JSON, and so is one reply. A line is at most 4 KiB;
+// a client that does not read its replies, or asks for too much, is cut off.
+package operator
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"mien/firmware/alarm"
+	"mien/firmware/health"
+	"mien/firmware/modbus"
+)
+
+// Ask is what a request wants.
+type Ask string
+
+// Requests. The commands of alarm.Command come under their own names.
+const (
+	AskStatus Ask = "status"
+	AskAlarms Ask = "alarms"
+	AskEvents Ask = "events" // After, Most
+	AskDo     Ask = "do"     // Do, Alarm, For
+	AskTest   Ask = "test"   // For
+)
+
+// Request is one line from a client.
+type Request struct {
+	Ask   Ask           `json:"ask"`
+	Do    alarm.Trigger `json:"do,omitempty"`
+	Alarm string        `json:"alarm,omitempty"`
+	For   time.Duration `json:"for,omitempty"`
+	Text  string        `json:"text,omitempty"`
+	After uint64        `json:"after,omitempty"` // events above this number
+	Most  int           `json:"most,omitempty"`  // at most so many, the newest; 0 is all there are
+}
+
+// Reply is one line to a client. Error is why a request failed; the other
+// fields belong to what was asked.
+type Reply struct {
+	Error  string        `json:"error,omitempty"`
+	Status *Status       `json:"status,omitempty"`
+	Alarms []Alarm       `json:"alarms,omitempty"`
+	Events []alarm.Event `json:"events,omitempty"`
+}
+
+// Status is the unit at a glance.
+type Status struct {
+	Unit      string        `json:"unit"`
+	Version   string        `json:"version"`
+	Up        time.Duration `json:"up"`
+	Trusted   bool          `json:"results_valid"`
+	Rate      float64       `json:"results_per_second"`
+	Latency   time.Duration `json:"latency"`
+	Dropped   uint32        `json:"dropped"`
+	Available float64       `json:"availability_last_hour"`
+	Faults    []Fault       `json:"faults"`
+	Outputs   []Level       `json:"outputs"`
+	Inputs    []Level       `json:"inputs"`
+	Testing   bool          `json:"output_test"`
+}
+
+// Fault is a fault that is on.
+type Fault struct {
+	Code   string        `json:"code"`
+	Name   string        `json:"name"`
+	For    time.Duration `json:"for"`
+	Detail string        `json:"detail"`
+}
+
+// Level is one line and whether it is on.
+type Level struct {
+	Name string `json:"name"`
+	On   bool   `json:"on"`
+}
+
+// Alarm is an alarm as an operator sees it. Level is nil while it is Unknown.
+type Alarm struct {
+	Name     string        `json:"name"`
+	Priority string        `json:"priority"`
+	State    alarm.State   `json:"state"`
+	For      time.Duration `json:"for"`
+	Signal   string        `json:"signal"`
+	Level    *float32      `json:"level"`
+	Side     string        `json:"side"`
+	Limit    float32       `json:"limit"`
+	Count    uint64        `json:"count"`
+	FirstOut bool          `json:"first_out,omitempty"`
+	Silenced bool          `json:"silenced,omitempty"`
+	Unknown  bool          `json:"unknown,omitempty"`
+	Shelved  time.Duration `json:"shelved_left,omitempty"`
+	Why      string        `json:"why,omitempty"`
+}
+
+// Unit is what the socket needs of a running unit.
+type Unit interface {
+	Do(alarm.Command) error
+	Test(lasts time.Duration, who string)
+	Alarms() []alarm.Status
+	Faults() []health.Active
+	Latest() *modbus.Latest
+	Now() time.Duration
+}
+
+// Journal gives the kept events whose number is above after, at most so many of
+// the newest (0: all), oldest first.
+type Journal interface {
+	Events(after uint64, most int) ([]alarm.Event, error)
+}
+
+// About is what does not change while a unit runs.
+type About struct {
+	Unit, Version   string
+	Outputs, Inputs []string
+}
+
+// desk answers requests; it knows nothing of sockets.
+type desk struct {
+	unit    Unit
+	journal Journal
+	about   func() About
+}
+
+func (d *desk) answer(r Request, who string) (reply Reply) {
+	var err error
+	switch r.Ask {
+	case AskStatus:
+		reply.Status = d.status()
+	case AskAlarms:
+		reply.Alarms = alarms(d.unit.Alarms())
+	case AskEvents:
+		if d.journal == nil {
+			err = errors.New("this unit keeps no journal")
+			break
+		}
+		if r.Most <= 0 {
+			r.Most = math.MaxInt32
+		}
+		reply.Events, err = d.journal.Events(r.After, r.Most)
+	case AskDo:
+		err = d.unit.Do(alarm.Command{Do: r.Do, Alarm: r.Alarm, For: r.For, Text: r.Text, Who: who})
+	case AskTest:
+		d.unit.Test(r.For, who)
+	default:
+		err = fmt.Errorf("cannot do %q", r.Ask)
+	}
+	if err != nil {
+		reply.Error = err.Error()
+	}
+	return reply
+}
+
+func (d *desk) status() *Status {
+	var s modbus.Snapshot
+	d.unit.Latest().Load(&s)
+	about, now := d.about(), d.unit.Now()
+	st := &Status{Unit: about.Unit, Version: about.Version, Up: now - s.StartedAt,
+		Trusted: s.Status&modbus.StatusResultValid != 0 && now-s.ResultAt <= s.StaleAfter,
+		Rate:    float64(s.FramesPerSecond), Latency: s.Latency, Dropped: s.Dropped,
+		Testing: s.Status&modbus.StatusTestMode != 0}
+	if s.Availability == s.Availability { // not NaN, which JSON cannot say
+		st.Available = float64(s.Availability)
+	}
+	for _, f := range d.unit.Faults() {
+		st.Faults = append(st.Faults, Fault{f.Fault.Info().Code, f.Fault.String(), now - f.Since, f.Detail})
+	}
+	for i, name := range about.Outputs {
+		st.Outputs = append(st.Outputs, Level{name, i < 16 && s.Outputs>>i&1 != 0})
+	}
+	for i, name := range about.Inputs {
+		st.Inputs = append(st.Inputs, Level{name, i < 16 && s.Inputs>>i&1 != 0})
+	}
+	return st
+}
+
+func alarms(list []alarm.Status) []Alarm {
+	out := make([]Alarm, len(list))
+	for i, s := range list {
+		out[i] = Alarm{Name: s.Name, Priority: s.Priority.String(), State: s.State, For: s.For, Signal: s.Signal,
+			Side: s.Side.String(), Limit: s.Limit, Count: s.Count, FirstOut: s.FirstOut, Silenced: s.Silenced,
+			Unknown: s.Unknown, Shelved: s.ShelvedLeft}
+		if s.Level == s.Level {
+			out[i].Level = &list[i].Level
+		}
+		if s.State != alarm.Normal {
+			out[i].Why = s.Why.String()
+		}
+	}
+	return out
+}

@@ -1,0 +1,311 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"mien/drivers/camera"
+	"mien/firmware/config"
+	"mien/model/affect"
+	"mien/model/assets"
+	"mien/model/face"
+	"mien/model/pixel"
+	"mien/model/tflite"
+)
+
+// Sight is what the eye made of one frame. It is valid until the next Look.
+type Sight struct {
+	Sequence          uint32
+	At                time.Duration // when the frame was taken
+	Light             pixel.Stats   // of the whole picture
+	Hash              uint64        // the same only for the very same picture
+	View              face.View
+	Quality           face.Quality
+	Reason            face.Reason // why there is no reading; face.Good: there is one
+	Covered           uint8       // bit i: part i of the first network's card
+	Levels            []float32   // filtered signals, NaN is Unknown
+	Class             string      // most probable expression, "" for unknown
+	Compound          string      // most probable compound expression, "" for unknown
+	ClassP, CompoundP float32
+}
+
+// Eye turns frames into signals: decode, find the face, judge it, run the
+// networks, filter. It owns the networks, belongs to one goroutine, and
+// allocates nothing after the first frames.
+type Eye struct {
+	decoder  *pixel.Decoder
+	detector *face.Detector
+	tracker  *face.Tracker
+	gate     face.Gate
+	minWidth float32 // of the face, pixels
+	networks []*affect.Network
+	results  []*affect.Result
+	stage    *affect.Stage
+	colour   bool // a network wants colour
+	mounting pixel.Mounting
+	sight    Sight
+}
+
+// Cards reads the model cards that the config names, the network files with
+// them: the embedded network where it names none. Errors name file and key.
+func Cards(m config.Model) (cards []*affect.Card, models [][]byte, err error) {
+	load := func(path string) error {
+		card, model, err := affect.Embedded()
+		if path != "" {
+			card, model, err = affect.Load(path)
+		}
+		cards, models = append(cards, card), append(models, model)
+		return err
+	}
+	if err := load(m.Card); err != nil {
+		return nil, nil, err
+	}
+	if m.Second != "" {
+		if err := load(m.Second); err != nil {
+			return nil, nil, err
+		}
+	}
+	return cards, models, nil
+}
+
+// OpenEye loads detector and networks as the config says.
+func OpenEye(cfg *config.Config) (*Eye, error) {
+	cards, models, err := Cards(cfg.Model)
+	if err != nil {
+		return nil, err
+	}
+	e := &Eye{
+		gate:     gateOf(cfg.Face.Quality),
+		minWidth: float32(cfg.Face.Quality.MinSize),
+		mounting: pixel.Mounting{Turn: cfg.Camera.Rotate / 90, Mirror: cfg.Camera.Mirror},
+	}
+	// The accelerator serves the affect network; the detector runs rarely.
+	options := tflite.Options{Backend: cfg.Model.Backend, Library: cfg.Model.Library, Threads: cfg.Model.Threads}
+	detector := face.DetectorOptions{MinScore: float32(cfg.Face.Score), Network: options}
+	if cfg.Face.Detector == "full" {
+		detector.Range = face.Full
+	}
+	if e.detector, err = face.OpenDetector(detector); err != nil {
+		return nil, err
+	}
+	options.EdgeTPU = cfg.Model.Accelerator == "edgetpu"
+	for i, card := range cards {
+		n, err := affect.Open(card, models[i], options)
+		if err != nil {
+			e.Close()
+			return nil, err
+		}
+		e.networks = append(e.networks, n)
+		e.results = append(e.results, new(affect.Result))
+		e.colour = e.colour || card.Input.Channels == 3
+	}
+	if e.stage, err = affect.NewStage(stageOf(cfg), cards...); err != nil {
+		e.Close()
+		return nil, err
+	}
+	e.tracker = face.NewTracker(e.detector, trackerOf(cfg.Face))
+	e.decoder = pixel.NewDecoder("")
+	return e, nil
+}
+
+func gateOf(q config.Quality) face.Gate {
+	return face.Gate{
+		MinInside: float32(1 - q.MaxOutside),
+		MaxRoll:   float32(q.MaxRoll), MaxYaw: float32(q.MaxYaw), MaxPitch: float32(q.MaxPitch),
+		MinMean: float32(q.MinLight), MaxMean: float32(q.MaxLight),
+		MaxDark: float32(q.MaxClipped), MaxBright: float32(q.MaxClipped),
+		MinContrast: float32(q.MinContrast), MinSharpness: float32(q.MinSharpness),
+	}
+}
+
+func trackerOf(f config.Face) face.TrackerOptions {
+	o := face.TrackerOptions{Every: f.DetectEvery}
+	switch f.Select {
+	case "middle":
+		o.Choice = face.Nearest
+	case "region":
+		r := f.Region
+		o.Region = face.Rect{X0: float32(r[0]), Y0: float32(r[1]), X1: float32(r[0] + r[2]), Y1: float32(r[1] + r[3])}
+	}
+	return o
+}
+
+func stageOf(cfg *config.Config) affect.Settings {
+	f, s := cfg.Filter, affect.DefaultSettings()
+	kind := affect.Box
+	window := func(d time.Duration) time.Duration { return d }
+	switch f.Kind {
+	case "gaussian":
+		kind = affect.Gaussian
+	case "none":
+		window = func(time.Duration) time.Duration { return 0 }
+	}
+	s.Expression = affect.Filter{Kind: kind, Window: window(f.Expression)}
+	s.ValenceArousal = affect.Filter{Kind: kind, Window: window(f.ValenceArousal)}
+	s.ActionUnits = affect.Filter{Kind: kind, Window: window(f.ActionUnits)}
+	s.Compound = affect.Filter{Kind: kind, Window: window(f.Compound)}
+	s.CompoundMean = f.CompoundMean
+	s.PerclosWindow, s.PerclosKnown = f.PerclosWindow, f.PerclosKnown
+	s.Rate = max(s.Rate, int(math.Ceil(cfg.Camera.FPS)))
+	if cfg.Model.Second != "" {
+		w := float32(cfg.Model.SecondWeight)
+		s.Weights = []float32{1 - w, w}
+	}
+	return s
+}
+
+// Signals are the names of Sight.Levels, in order.
+func (e *Eye) Signals() []string { return e.stage.Signals() }
+
+// Backends says what computes, for people: detector, networks, JPEG decoder.
+func (e *Eye) Backends() []string {
+	list := []string{"face detector: " + e.detector.Backend()}
+	for _, n := range e.networks {
+		list = append(list, n.Card().Name+": "+n.Backend()+why(n.Why()))
+	}
+	return append(list, "motion JPEG: "+e.decoder.Backend())
+}
+
+func why(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return " (" + reason + ")"
+}
+
+// Accelerated tells whether every network runs on the accelerator it asked for.
+func (e *Eye) Accelerated() bool {
+	return !slices.ContainsFunc(e.networks, func(n *affect.Network) bool { return !strings.Contains(n.Backend(), "edge tpu") })
+}
+
+// ErrPicture: this frame cannot be read (a damaged JPEG); the next may be.
+var ErrPicture = errors.New("picture cannot be read")
+
+// Look walks one frame through all stages. Errors that wrap ErrPicture concern
+// this frame only; others come from the networks. Either way the levels are
+// Unknown.
+func (e *Eye) Look(f *camera.Frame) (*Sight, error) {
+	s := &e.sight
+	*s = Sight{Sequence: f.Sequence, At: f.Time, Reason: face.Missing}
+	img, err := e.picture(f)
+	if err != nil {
+		s.Levels = e.stage.Step(f.Time, nil)
+		return s, fmt.Errorf("frame %d: %w: %w", f.Sequence, ErrPicture, err)
+	}
+	w, h := img.Upright()
+	if s.Light, err = pixel.Measure(&img, pixel.Rect{X1: w, Y1: h}, 1); err == nil {
+		err = e.read(&img, f.Time)
+	}
+	if err != nil {
+		s.Levels = e.stage.Step(f.Time, nil)
+		return s, fmt.Errorf("frame %d: %w", f.Sequence, err)
+	}
+	return s, nil
+}
+
+// picture is the frame as the sampling functions want it.
+func (e *Eye) picture(f *camera.Frame) (pixel.Image, error) {
+	raw := pixel.Image{Format: pixel.Format(f.Format), Width: f.Width, Height: f.Height, Stride: f.Stride, Data: f.Data}
+	e.sight.Hash = pixel.Hash(&raw)
+	img := raw
+	if f.Format == camera.MJPEG {
+		var err error
+		if img, err = e.decoder.Decode(f.Data, pixel.DecodeOptions{Colour: true}); err != nil {
+			return img, err
+		}
+	}
+	img.Mounting = e.mounting
+	return img, img.Check()
+}
+
+// read finds the face, judges it and lets the networks read it.
+func (e *Eye) read(img *pixel.Image, at time.Duration) error {
+	s := &e.sight
+	var err error
+	if s.View, err = e.tracker.Next(img, at); err != nil {
+		return err
+	}
+	if s.View.Found {
+		if s.Quality, err = face.Assess(img, &s.View.Face); err != nil {
+			return err
+		}
+		if s.Reason = e.gate.Judge(&s.Quality); s.Reason == face.Good && s.View.Face.Box.Width() < e.minWidth {
+			s.Reason = face.TooSmall
+		}
+	}
+	results := e.results[:0]
+	if s.Reason == face.Good {
+		for i, n := range e.networks {
+			if err := n.Infer(img, &s.View.Face, e.results[i]); err != nil {
+				return err
+			}
+		}
+		results = e.results
+		s.Covered = e.results[0].Covered
+	}
+	s.Levels = e.stage.Step(at, results)
+	s.Class, s.ClassP = e.stage.Expression()
+	s.Compound, s.CompoundP = e.stage.Compound()
+	return nil
+}
+
+// Close frees the networks.
+func (e *Eye) Close() error {
+	var err error
+	if e.detector != nil {
+		err = e.detector.Close()
+	}
+	for _, n := range e.networks {
+		err = errors.Join(err, n.Close())
+	}
+	if e.decoder != nil {
+		e.decoder.Close()
+	}
+	return err
+}
+
+// OpenSource opens the camera or the clip that the config names; the clip
+// "demo" is the one in the binary.
+func OpenSource(c config.Camera) (camera.Source, error) {
+	if c.Clip != "" {
+		o := camera.ClipOptions{Loop: c.Loop, Fast: c.Pace == "fast"}
+		if c.Clip == DemoClip {
+			o.FPS = assets.DemoFPS
+			return camera.NewClip(DemoClip, assets.Demo(), o)
+		}
+		o.FPS = c.FPS
+		return camera.OpenClip(c.Clip, o)
+	}
+	s := camera.Settings{Device: c.Device, Format: c.Format, Width: c.Width, Height: c.Height, FPS: c.FPS}
+	if s.Device == "auto" {
+		s.Device = ""
+	}
+	if s.Format == "auto" {
+		s.Format = ""
+	}
+	return camera.Open(s)
+}
+
+// DemoClip is the name of the clip in the binary, for camera.clip.
+const DemoClip = "demo.mjpeg"
+
+// FilterOf gives the filter that a signal goes through; false for one that has
+// a window of its own (PERCLOS).
+func FilterOf(cfg *config.Config, signal string) (affect.Filter, bool) {
+	s := stageOf(cfg)
+	switch {
+	case signal == affect.Perclos:
+		return affect.Filter{}, false
+	case signal == affect.Valence || signal == affect.Arousal:
+		return s.ValenceArousal, true
+	case strings.HasPrefix(signal, "expression."):
+		return s.Expression, true
+	case strings.HasPrefix(signal, "compound."):
+		return s.Compound, true
+	}
+	return s.ActionUnits, true
+}

@@ -1,0 +1,106 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"mien/drivers/gpio"
+	"mien/firmware/config"
+	"mien/firmware/health"
+)
+
+// chatter is how many edges a second of one input are more than a person makes.
+const chatter = 20
+
+// button is the goroutine that owns one input line. Only the change to active
+// counts, so that an input that is stuck gives one command at most.
+type button struct {
+	unit     *Unit
+	host     gpio.Host
+	index    int
+	name     string
+	function string
+	lasts    time.Duration
+	settings gpio.InputSettings
+	guard    gpio.Guard
+	back     health.Backoff
+}
+
+func newButton(u *Unit, host gpio.Host, index int, c config.Input, h config.Health, resolve Resolver) (*button, error) {
+	line, err := resolve(c.Chip, c.Line)
+	if err != nil {
+		return nil, fmt.Errorf("input %q: %w", c.Name, err)
+	}
+	b := &button{unit: u, host: host, index: index, name: c.Name, function: c.Function, lasts: c.For,
+		settings: gpio.InputSettings{Line: line, ActiveLow: c.Active == "low", Debounce: c.Debounce},
+		guard:    gpio.Guard{StuckAfter: c.StuckAfter, MaxEdges: chatter},
+		back:     health.Backoff{First: h.RetryFirst, Most: h.RetryMost},
+	}
+	switch c.Pull {
+	case "none":
+		b.settings.Pull = gpio.PullNone
+	case "up":
+		b.settings.Pull = gpio.PullUp
+	case "down":
+		b.settings.Pull = gpio.PullDown
+	}
+	return b, nil
+}
+
+// run waits for edges until ctx ends, and opens the line again when it is lost.
+func (b *button) run(ctx context.Context) error {
+	defer b.unit.inputIs(b.index, false, "")
+	for ctx.Err() == nil {
+		line, err := b.host.Input(b.settings)
+		if err == nil {
+			err = b.serve(ctx, line)
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		b.unit.inputIs(b.index, false, fmt.Sprintf("input %s: %v", b.name, err))
+		sleep(ctx, b.back.Next())
+	}
+	return nil
+}
+
+// serve waits for edges of one open line; its error says why it ended.
+func (b *button) serve(ctx context.Context, line gpio.Input) error {
+	stop := context.AfterFunc(ctx, func() { line.Close() })
+	defer stop()
+	defer line.Close()
+	active, err := line.Active()
+	if err != nil {
+		return err
+	}
+	b.back.Reset()
+	b.guard.Start(active, b.unit.now())
+	for {
+		now := b.unit.now()
+		trouble := ""
+		if c := b.guard.Condition(now); c != gpio.Sound {
+			trouble = fmt.Sprintf("input %s is %s", b.name, c)
+		}
+		b.unit.inputIs(b.index, active, trouble)
+		edge, err := line.Wait(250 * time.Millisecond)
+		switch {
+		case err == nil:
+			b.guard.Edge(edge)
+			if edge.Lost > 0 { // the newest level is what counts now
+				if edge.Active, err = line.Active(); err != nil {
+					return err
+				}
+			}
+			pressed := edge.Active && !active
+			active = edge.Active
+			if pressed && b.guard.Condition(b.unit.now()) != gpio.Chattering {
+				b.unit.press(b.function, b.lasts, "input "+b.name)
+			}
+		case errors.Is(err, gpio.ErrTimeout):
+		default:
+			return err
+		}
+	}
+}

@@ -1,0 +1,269 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"mien/drivers/gpio"
+	"mien/firmware/alarm"
+	"mien/firmware/config"
+	"mien/firmware/health"
+)
+
+// healthyHalf is the least time between two edges of the healthy line: with
+// results flowing it toggles at 1 Hz or, where results are rarer, once a result.
+const healthyHalf = 500 * time.Millisecond
+
+// readBack is how often a line that stands still is read back.
+const readBack = 500 * time.Millisecond
+
+// function is what an output shows.
+type function uint8
+
+const (
+	healthyLine function = iota
+	lampLine
+	hornLine
+	faultLine
+	anyLine
+	unacknowledgedLine
+	alarmLine
+)
+
+// output is one line and what it shows.
+type output struct {
+	name     string
+	settings gpio.OutputSettings
+	function function
+	alarm    int // alarmLine: its index
+	priority alarm.Priority
+	blink    gpio.Pattern
+
+	line    gpio.Output // nil while it could not be opened
+	backoff health.Backoff
+	retry   time.Duration
+	set     bool          // last value driven
+	safe    bool          // at its fail value
+	checked time.Duration // when it was last read back
+}
+
+// panel owns every output line. One goroutine drives it.
+type panel struct {
+	unit    *Unit
+	host    gpio.Host
+	outputs []*output
+
+	healthy   bool // level of the healthy line
+	toggledAt time.Duration
+	results   uint64
+}
+
+func newPanel(u *Unit, host gpio.Host, cfg *config.Config, resolve Resolver) (*panel, error) {
+	p := &panel{unit: u, host: host}
+	for _, c := range cfg.Outputs {
+		o, err := newOutput(c, cfg, resolve)
+		if err != nil {
+			return nil, fmt.Errorf("output %q: %w", c.Name, err)
+		}
+		o.backoff = health.Backoff{First: cfg.Health.RetryFirst, Most: cfg.Health.RetryMost}
+		p.outputs = append(p.outputs, o)
+	}
+	return p, nil
+}
+
+func newOutput(c config.Output, cfg *config.Config, resolve Resolver) (*output, error) {
+	line, err := resolve(c.Chip, c.Line)
+	if err != nil {
+		return nil, err
+	}
+	blink, err := gpio.ParsePattern(c.Blink)
+	if err != nil {
+		return nil, err
+	}
+	o := &output{name: c.Name, blink: blink, priority: c.Priority, settings: gpio.OutputSettings{
+		Line: line, ActiveLow: c.Active == "low", Start: c.Start == "on", Fail: c.Fail == "on", NoReadBack: !c.ReadBack,
+	}}
+	if o.priority == 0 {
+		o.priority = alarm.Low
+	}
+	switch c.Drive {
+	case "open-drain":
+		o.settings.Drive = gpio.OpenDrain
+	case "open-source":
+		o.settings.Drive = gpio.OpenSource
+	}
+	name, one := strings.CutPrefix(c.Function, "alarm:")
+	if one {
+		o.function, o.alarm = alarmLine, -1
+		for i, a := range cfg.Alarms {
+			if a.Name == name {
+				o.alarm = i
+			}
+		}
+		if o.alarm < 0 {
+			return nil, fmt.Errorf("no alarm %q", name)
+		}
+		return o, nil
+	}
+	functions := map[string]function{"healthy": healthyLine, "lamp": lampLine, "horn": hornLine,
+		"fault": faultLine, "any": anyLine, "unacknowledged": unacknowledgedLine}
+	f, ok := functions[c.Function]
+	if !ok {
+		return nil, fmt.Errorf("no function %q", c.Function)
+	}
+	o.function = f
+	return o, nil
+}
+
+// run drives the lines until ctx ends, then leaves each at its fail value. It
+// wakes for each result, each change and each edge of a blinking lamp.
+func (p *panel) run(ctx context.Context, wake <-chan struct{}) error {
+	defer p.close()
+	tick := time.NewTicker(25 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		p.drive(p.unit.now())
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-wake:
+		case <-tick.C:
+		}
+	}
+}
+
+// drive brings every line to what it has to show at now.
+func (p *panel) drive(now time.Duration) {
+	st := p.unit.shown(now)
+	if st.trusted && st.results != p.results && now-p.toggledAt >= healthyHalf {
+		p.healthy, p.toggledAt = !p.healthy, now
+	}
+	p.results = st.results
+	var failed error
+	for i, o := range p.outputs {
+		if err := p.show(o, &st, now); err != nil {
+			failed = errors.Join(failed, err)
+		}
+		p.unit.outputIs(i, o.set && !o.safe || o.safe && o.settings.Fail)
+	}
+	if failed != nil {
+		p.unit.health.Begin(health.OutputMismatch, now, failed.Error())
+	} else {
+		p.unit.health.End(health.OutputMismatch)
+	}
+}
+
+// show opens the line if need be and sets it. Only a change costs a system call.
+func (p *panel) show(o *output, st *shown, now time.Duration) error {
+	fresh := false
+	if o.line == nil {
+		if now < o.retry {
+			return fmt.Errorf("output %s is not there yet", o.name)
+		}
+		line, err := p.host.Output(o.settings)
+		if err != nil {
+			o.retry = now + o.backoff.Next()
+			return fmt.Errorf("output %s: %w", o.name, err)
+		}
+		o.line, o.set, o.safe, fresh = line, o.settings.Start, false, true
+		if o.settings.Start == o.settings.Fail {
+			o.safe = true
+		}
+	}
+	on, safe := o.level(st, p.healthy, now)
+	var err error
+	switch {
+	case safe && (!o.safe || fresh):
+		err = o.line.Fail()
+		o.set, o.safe = o.settings.Fail, true
+	case !safe && (o.safe || o.set != on || fresh || o.bad()):
+		err = o.line.Set(on)
+		o.set, o.safe = on, false
+	case !o.settings.NoReadBack && now-o.checked >= readBack:
+		// A short comes between two writes too.
+		var active bool
+		if active, err = o.line.Active(); err == nil && active != o.set {
+			err = fmt.Errorf("is %v, was set to %v: %w", active, o.set, gpio.ErrMismatch)
+		}
+		o.checked = now
+	}
+	switch {
+	case errors.Is(err, gpio.ErrGone), errors.Is(err, gpio.ErrClosed):
+		o.line.Close()
+		o.line, o.retry = nil, now+o.backoff.Next()
+		return fmt.Errorf("output %s: %w", o.name, err)
+	case err != nil:
+		o.retry = now + o.backoff.Next() // read back again then
+		return fmt.Errorf("output %s: %w", o.name, err)
+	case o.retry > now:
+		return fmt.Errorf("output %s read back another value a moment ago", o.name)
+	case fresh || o.retry != 0:
+		o.backoff.Reset()
+		o.retry = 0
+	}
+	return nil
+}
+
+// bad tells that the last write failed and it is time to write again.
+func (o *output) bad() bool { return o.retry != 0 }
+
+// level is what the line has to show: on or off, or its fail value.
+func (o *output) level(st *shown, healthy bool, now time.Duration) (on, safe bool) {
+	if st.test {
+		return true, false // the output test shows every line on, the healthy line too
+	}
+	switch o.function {
+	case healthyLine:
+		return healthy, !st.trusted
+	case faultLine:
+		return st.faults != 0, false
+	}
+	if !st.trusted {
+		return false, true
+	}
+	sum, mask := &st.summary, st.masks[o.priority]
+	lit, ack := (sum.Active|sum.Latched)&mask, sum.Unacknowledged&mask
+	switch o.function {
+	case hornLine:
+		on, ack = sum.Horn&mask != 0, 0
+	case lampLine:
+		lit &= sum.Lamp
+		on = lit != 0
+		ack &= sum.Lamp
+	case anyLine:
+		on = lit != 0
+	case unacknowledgedLine:
+		on = ack != 0
+	case alarmLine:
+		mask = 1 << o.alarm
+		lit, ack = (sum.Active|sum.Latched)&mask, sum.Unacknowledged&mask
+		on = lit|ack != 0
+	}
+	safe = !on && sum.Safe&mask != 0
+	if on && ack != 0 {
+		on = o.blink.On(now)
+	}
+	return on, safe
+}
+
+// fail drives every line to its fail value at once: for a panic, when nothing
+// else may be relied on.
+func (p *panel) fail() {
+	for _, o := range p.outputs {
+		if o.line != nil {
+			o.line.Fail()
+		}
+	}
+}
+
+func (p *panel) close() {
+	for _, o := range p.outputs {
+		if o.line != nil {
+			o.line.Close() // drives the fail value; its error has nobody left to go to
+			o.line = nil
+		}
+	}
+}

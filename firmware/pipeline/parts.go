@@ -1,0 +1,115 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"mien/firmware/health"
+)
+
+// part is one goroutine that owns one device, and can be stopped and started
+// again while the others run on.
+type part struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// parts are the unit's goroutines.
+type parts struct {
+	unit *Unit
+	mu   sync.Mutex // covers running
+	all  map[string]part
+}
+
+// start runs a part until ctx ends or stop is called. A part that panics or
+// fails puts the unit into its safe state and is started again.
+func (p *parts) start(ctx context.Context, name string, run func(context.Context) error) {
+	ctx, cancel := context.WithCancel(ctx)
+	one := part{cancel, make(chan struct{})}
+	p.mu.Lock()
+	if p.all == nil {
+		p.all = make(map[string]part)
+	}
+	p.all[name] = one
+	p.mu.Unlock()
+	go func() {
+		defer close(one.done)
+		defer cancel()
+		wait := health.Backoff{First: 100 * time.Millisecond, Most: 5 * time.Second}
+		for ctx.Err() == nil {
+			err := p.once(ctx, name, run)
+			if err == nil || ctx.Err() != nil {
+				return
+			}
+			p.unit.failedPart(name, err)
+			began := time.Now()
+			if !sleep(ctx, wait.Next()) {
+				return
+			}
+			if time.Since(began) > time.Minute {
+				wait.Reset()
+			}
+			p.unit.health.End(health.Internal)
+		}
+	}()
+}
+
+// once runs a part and turns a panic into an error.
+func (p *parts) once(ctx context.Context, name string, run func(context.Context) error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%s: panic: %v\n%s", name, r, debug.Stack())
+		}
+	}()
+	return run(ctx)
+}
+
+// stop ends a part and waits for it; one that does not run is no error.
+func (p *parts) stop(name string) {
+	p.mu.Lock()
+	one, ok := p.all[name]
+	delete(p.all, name)
+	p.mu.Unlock()
+	if ok {
+		one.cancel()
+		<-one.done
+	}
+}
+
+// wait returns when the named part has ended by itself or by its context.
+func (p *parts) wait(name string) {
+	p.mu.Lock()
+	one, ok := p.all[name]
+	p.mu.Unlock()
+	if ok {
+		<-one.done
+	}
+}
+
+// failedPart is what the unit does when one of its goroutines fails: lines to
+// their fail value at once, fault, journal.
+func (u *Unit) failedPart(name string, err error) {
+	if p := u.panel.Load(); p != nil {
+		p.fail()
+	}
+	u.health.Begin(health.Internal, u.now(), err.Error())
+}
+
+// sleep waits for d and tells whether ctx is still wanted then.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// errEnded: the clip has ended; the unit may too.
+var errEnded = errors.New("clip has ended")

@@ -1,0 +1,127 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"mien/board"
+	"mien/drivers/watchdog"
+	"mien/firmware/health"
+)
+
+// tick is how often the supervisor looks.
+const tick = 50 * time.Millisecond
+
+// supervisor watches whether results flow, feeds the watchdogs while the unit
+// is alive, and reads what the board tells of itself.
+type supervisor struct {
+	unit     *Unit
+	sensors  *board.Sensors
+	dog      watchdog.Watchdog // nil: none
+	notifier *health.Notifier  // nil: no systemd
+
+	clock     health.ClockJump
+	available availability
+	rate      health.Rate
+	slow      health.Held
+	hot       bool
+
+	fed, kept, sensed, stated time.Duration
+	results                   uint64
+}
+
+// run looks every tick until ctx ends.
+func (s *supervisor) run(ctx context.Context) error {
+	t := time.NewTicker(tick)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+			s.look(s.unit.now(), time.Now())
+		}
+	}
+}
+
+func (s *supervisor) look(now time.Duration, wall time.Time) {
+	u := s.unit
+	trusted := u.health.Trusted(now)
+	if !trusted {
+		u.stale(now, wall)
+	}
+	s.available.tick(trusted, now)
+	u.availabilityIs(s.available.share())
+	s.rates(now)
+	if jump := s.clock.Update(wall, now); jump != 0 {
+		u.clockJumped(jump)
+	}
+	if now-s.sensed >= 5*time.Second {
+		s.sensed = now
+		s.sense(now)
+	}
+	u.checkHost(now)
+	u.expire(now)
+	s.feed(now)
+}
+
+// rates finds a unit that gives results, but too few.
+func (s *supervisor) rates(now time.Duration) {
+	u := s.unit
+	h := u.settings().Health
+	n := u.health.Results()
+	for ; s.results < n; s.results++ {
+		s.rate.Event()
+	}
+	rate, known := s.rate.Update(now)
+	u.rateIs(float32(rate))
+	slow := known && rate > 0 && rate < h.MinRate && u.health.Trusted(now)
+	u.health.Set(health.TooSlow, s.slow.Update(slow, now), now,
+		fmt.Sprintf("%.1f results/s, health.min_rate is %g", rate, h.MinRate))
+}
+
+// sense reads temperature and supply.
+func (s *supervisor) sense(now time.Duration) {
+	u := s.unit
+	limit := u.settings().Health.MaxTemperature
+	detail := ""
+	if t, ok := s.sensors.Temperature(); ok {
+		u.temperatureIs(float32(t))
+		if t > limit || s.hot && t > limit-5 { // 5 °C of deadband
+			detail = fmt.Sprintf("processor at %.0f °C, limit %.0f °C", t, limit)
+		}
+	}
+	s.hot = detail != ""
+	if p, ok := s.sensors.Power(); ok && p.UnderVoltage {
+		detail = "the board reports under-voltage: use a stronger power supply or a shorter cable"
+	}
+	var t unix.Timex
+	state, err := unix.Adjtimex(&t)
+	u.syncedIs(err == nil && state != unix.TIME_ERROR)
+	u.health.Set(health.Overheated, detail != "", now, detail)
+}
+
+// feed keeps the watchdogs quiet while the unit is alive, and only then.
+func (s *supervisor) feed(now time.Duration) {
+	u := s.unit
+	if !u.health.Alive(now) {
+		return
+	}
+	if s.dog != nil && now-s.fed >= s.dog.Timeout()/5 {
+		if err := s.dog.Ping(); err != nil {
+			u.say("watchdog", err.Error())
+		}
+		s.fed = now
+	}
+	if every := health.KeepAlive(); every > 0 && now-s.kept >= every/3 {
+		s.notifier.Send("WATCHDOG=1") // a manager that is gone will not mind
+		s.kept = now
+	}
+	if now-s.stated >= 10*time.Second {
+		s.stated = now
+		s.notifier.Send("STATUS=" + u.status())
+	}
+}

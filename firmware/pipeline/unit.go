@@ -1,0 +1,377 @@
+// Package pipeline is the order of the stages, and which goroutine owns which
+// device.
+//
+// The watcher owns camera and networks and takes each frame through the eye;
+// the panel owns the output lines, a button each input line, the plc the serial
+// port; the supervisor looks whether results flow. What they share is the Unit:
+// alarms, health, and the newest snapshot, under one lock that is held for
+// microseconds and never while a device is waited for.
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mien/board"
+	"mien/drivers/camera"
+	"mien/drivers/gpio"
+	"mien/drivers/serial"
+	"mien/drivers/watchdog"
+	"mien/firmware/alarm"
+	"mien/firmware/alarm/store"
+	"mien/firmware/config"
+	"mien/firmware/health"
+	"mien/firmware/modbus"
+	"mien/model/affect"
+)
+
+// Resolver finds a GPIO line by the chip and line that the config names.
+type Resolver func(chip, line string) (gpio.Line, error)
+
+// Options are what a unit is made of. The zero value of a field but Config is
+// the real thing.
+type Options struct {
+	Config     *config.Config
+	Host       gpio.Host
+	Resolve    Resolver
+	OpenSource func(config.Camera) (camera.Source, error)
+	OpenSerial func(serial.Settings) (serial.Line, error)
+	OpenDog    func(config.Watchdog) (watchdog.Watchdog, error)
+	Sensors    *board.Sensors
+	Version    string
+	ConfigCRC  uint16 // of the config file, for the register map
+	// Store keeps alarm states and events over a restart, Found is what it had
+	// kept; nil: nothing is kept.
+	Store *store.Store
+	Found store.Found
+	// Say is told what a technician may want to know; it must not wait.
+	Say func(subject string, details ...string)
+	// OnEvent is told each event, in order; it must not wait.
+	OnEvent func(alarm.Event)
+}
+
+// Unit is a running mien. Its methods may be called from any goroutine.
+type Unit struct {
+	options Options
+	version string
+	now     func() time.Duration
+	health  *health.Monitor
+	latest  *modbus.Latest
+	parts   parts
+	panel   atomic.Pointer[panel]
+	slave   atomic.Pointer[modbus.Slave]
+	wake    chan struct{} // the panel has something new to show
+	over    chan struct{} // closed when a clip has ended
+	ending  sync.Once
+
+	reloading chan replacement
+
+	mu       sync.Mutex // covers what is below
+	current  *config.Config
+	engine   *alarm.Engine
+	signals  []string
+	card     *affect.Card
+	places   places
+	ranges   map[string][2]float32 // of each signal
+	snapshot modbus.Snapshot
+	reading  alarm.Reading
+	beat     time.Duration // when the heartbeat last went up
+	until    time.Duration // end of the output test
+	started  time.Duration
+	inputs   []string // trouble of each input, "" for none
+	summary  alarm.Summary
+	trusted  bool
+	saved    alarm.Saved // its list is used again
+	revision uint64      // of the engine, as kept last
+	synced   bool        // the wall clock is set by a time source
+}
+
+// New prepares a unit: config against network, alarms, lines. Nothing is
+// opened yet. The error names what is wrong.
+func New(o Options) (*Unit, error) {
+	o.complete()
+	cfg := o.Config
+	cards, models, err := Cards(cfg.Model)
+	if err != nil {
+		return nil, err
+	}
+	u := &Unit{options: o, version: o.Version, now: camera.Now, current: cfg, latest: modbus.NewLatest(),
+		signals: affect.Signals(cards...), card: cards[0],
+		wake: make(chan struct{}, 1), over: make(chan struct{}), reloading: make(chan replacement)}
+	u.parts.unit = u
+	u.health = health.New(cfg.Health.Stale, u.faultChanged)
+	u.places, u.ranges = placesOf(u.signals, cards[0]), rangesOf(u.signals, cards)
+	if u.engine, err = newEngine(cfg, u.signals); err != nil {
+		return nil, err
+	}
+	u.inputs = make([]string, len(cfg.Inputs))
+	u.started = u.now()
+	u.snapshot.Clear()
+	u.snapshot.StartedAt = u.started
+	u.snapshot.StaleAfter = cfg.Health.Stale
+	u.snapshot.ModelCRC = crcOf(models[0])
+	u.snapshot.ConfigCRC = o.ConfigCRC
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.happened(u.engine.Restore(o.Found.Saved, u.started, time.Now()))
+	for _, damage := range o.Found.Notes {
+		u.doLocked(alarm.Command{Do: alarm.Note, Text: damage})
+	}
+	if cfg.Unit.Purpose != "" {
+		u.doLocked(alarm.Command{Do: alarm.Note, Text: "purpose " + cfg.Unit.Purpose + ": " + cfg.Unit.PurposeReason})
+	}
+	return u, nil
+}
+
+// rangesOf gives the least and greatest level of each signal.
+func rangesOf(signals []string, cards []*affect.Card) map[string][2]float32 {
+	m := make(map[string][2]float32, len(signals))
+	for _, name := range signals {
+		info, _ := affect.Describe(name, cards...)
+		m[name] = [2]float32{info.Min, info.Max}
+	}
+	return m
+}
+
+// crcOf is a model file's mark in the register map.
+func crcOf(model []byte) uint16 { return modbus.CRC(model) }
+
+func newEngine(cfg *config.Config, signals []string) (*alarm.Engine, error) {
+	return alarm.New(cfg.Definitions(), signals, alarm.Options{MaxGap: cfg.Health.Stale, MaxInhibit: cfg.Unit.InhibitMax})
+}
+
+func (o *Options) complete() {
+	if o.Host == nil {
+		o.Host = gpio.Kernel
+	}
+	if o.OpenSource == nil {
+		o.OpenSource = OpenSource
+	}
+	if o.OpenSerial == nil {
+		o.OpenSerial = func(s serial.Settings) (serial.Line, error) { return serial.Open(s) }
+	}
+	if o.OpenDog == nil {
+		o.OpenDog = openDog
+	}
+	b, _ := board.Detect("/") // an unknown board has lines too, by chip and offset
+	if o.Resolve == nil {
+		o.Resolve = BoardResolver(b)
+	}
+	if o.Sensors == nil {
+		o.Sensors = board.NewSensors("/", b.Board)
+	}
+	if o.Say == nil {
+		o.Say = func(string, ...string) {}
+	}
+	if o.OnEvent == nil {
+		o.OnEvent = func(alarm.Event) {}
+	}
+}
+
+// Run runs the unit until ctx ends or the clip does, and leaves every output at
+// its fail value. The order is that of a start-up: what must succeed returns an
+// error, what may come later is a fault until it comes.
+func (u *Unit) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	cfg := u.settings()
+	p, err := newPanel(u, u.options.Host, cfg, u.options.Resolve)
+	if err != nil {
+		stop()
+		return err
+	}
+	buttons, err := u.buttons(cfg)
+	if err != nil {
+		stop()
+		return err
+	}
+	notifier, err := health.Notify()
+	if err != nil {
+		u.say("systemd", err.Error())
+	}
+	defer notifier.Close()
+	dog, err := u.options.OpenDog(cfg.Watchdog)
+	if err != nil {
+		u.say("watchdog", err.Error())
+		u.health.Begin(health.SelfTestFailed, u.now(), err.Error())
+	}
+
+	u.panel.Store(p)
+	u.parts.start(ctx, "outputs", func(ctx context.Context) error { return p.run(ctx, u.wake) })
+	u.startInputs(ctx, buttons)
+	u.startSerial(ctx, cfg)
+	u.parts.start(ctx, "watcher", func(ctx context.Context) error { return u.newWatcher().run(ctx) })
+	s := &supervisor{unit: u, sensors: u.options.Sensors, dog: dog, notifier: notifier,
+		clock: health.ClockJump{Limit: cfg.Health.ClockJump}, rate: health.Rate{Window: 2 * time.Second},
+		slow: health.Held{For: 2 * time.Second}, sensed: u.now() - time.Hour}
+	u.parts.start(ctx, "supervisor", s.run)
+	u.parts.start(ctx, "reload", u.reloads)
+	notifier.Send("READY=1")
+
+	select {
+	case <-ctx.Done():
+	case <-u.over:
+	}
+	notifier.Send("STOPPING=1")
+	stop()
+	// Lines last but one: they go to their fail value while nothing else drives
+	// them. The supervisor feeds the watchdog until then.
+	u.stopAll("watcher", "serial", "reload")
+	for i := range cfg.Inputs {
+		u.parts.stop(inputPart(i))
+	}
+	u.stopAll("outputs", "supervisor")
+	if dog != nil {
+		if err := dog.Disarm(); err != nil {
+			return fmt.Errorf("disarm the watchdog: %w", err)
+		}
+	}
+	return nil
+}
+
+func (u *Unit) stopAll(names ...string) {
+	for _, n := range names {
+		u.parts.stop(n)
+	}
+}
+
+func openDog(c config.Watchdog) (watchdog.Watchdog, error) {
+	switch c.Device {
+	case "off":
+		return nil, nil
+	case "auto":
+		c.Device = "/dev/watchdog"
+	}
+	d, err := watchdog.Open(c.Device, c.Timeout)
+	if err != nil {
+		return nil, err // a nil *Device in the interface would not be nil
+	}
+	return d, nil
+}
+
+func (u *Unit) buttons(cfg *config.Config) ([]*button, error) {
+	var list []*button
+	for i, c := range cfg.Inputs {
+		b, err := newButton(u, u.options.Host, i, c, cfg.Health, u.options.Resolve)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, b)
+	}
+	return list, nil
+}
+
+func inputPart(i int) string { return fmt.Sprintf("input %d", i) }
+
+func (u *Unit) startInputs(ctx context.Context, buttons []*button) {
+	for i, b := range buttons {
+		u.parts.start(ctx, inputPart(i), b.run)
+	}
+}
+
+// startSerial starts the line to the PLC, where the config has one.
+func (u *Unit) startSerial(ctx context.Context, cfg *config.Config) {
+	u.slave.Store(nil)
+	if cfg.Serial.Device == "" || cfg.Serial.Protocol == "off" {
+		u.health.End(health.SerialLost)
+		return
+	}
+	s, err := SerialSettings(cfg.Serial)
+	if err == nil {
+		var sp speaker
+		if sp, err = u.newSpeaker(cfg, s); err == nil {
+			p := &plc{unit: u, speak: sp, open: func() (serial.Line, error) { return u.options.OpenSerial(s) },
+				back: health.Backoff{First: cfg.Health.RetryFirst, Most: cfg.Health.RetryMost}}
+			u.parts.start(ctx, "serial", p.run)
+			return
+		}
+	}
+	u.health.Begin(health.SerialLost, u.now(), err.Error())
+}
+
+// settings are those in force.
+func (u *Unit) settings() *config.Config {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.current
+}
+
+func (u *Unit) openSource() (camera.Source, error) {
+	return u.options.OpenSource(u.settings().Camera)
+}
+
+func (u *Unit) say(subject string, details ...string) { u.options.Say(subject, details...) }
+
+// ended notes that the clip is over.
+func (u *Unit) ended() { u.ending.Do(func() { close(u.over) }) }
+
+// Latest is where the newest snapshot can be read.
+func (u *Unit) Latest() *modbus.Latest { return u.latest }
+
+// Faults lists the faults that are on.
+func (u *Unit) Faults() []health.Active { return u.health.List(nil) }
+
+// Now is the unit's clock, CLOCK_MONOTONIC.
+func (u *Unit) Now() time.Duration { return u.now() }
+
+// Signals are the names of the signals, in order.
+func (u *Unit) Signals() []string { return slices.Clone(u.signals) }
+
+// Derived tells whether the network's valence and arousal are derived labels.
+func (u *Unit) Derived() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	o := u.card.Outputs.ValenceArousal
+	return o != nil && o.Derived
+}
+
+// Alarms tells about every alarm.
+func (u *Unit) Alarms() []alarm.Status {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	list := make([]alarm.Status, u.engine.Len())
+	for i := range list {
+		list[i] = u.engine.Status(i)
+	}
+	return list
+}
+
+// BoardResolver finds lines as a board names them: a header pin, the SoC's
+// name, an offset on a chip, or a line name of the kernel.
+func BoardResolver(b board.Unit) Resolver {
+	return func(chip, line string) (gpio.Line, error) {
+		if n, ok := offset(line); ok {
+			if chip == "" && b.Board != nil {
+				chip = b.Chips()[0]
+			}
+			if chip == "" {
+				return gpio.Line{}, errors.New("a bare line number needs chip, the label of its GPIO chip (mien probe lists them)")
+			}
+			return gpio.Line{Chip: chip, Offset: n}, nil
+		}
+		if l, err := b.Resolve(line); err == nil && (chip == "" || chip == l.Chip) {
+			return gpio.Line{Chip: l.Chip, Offset: l.Offset}, nil
+		} else if chip == "" && errors.Is(err, board.ErrNoPin) {
+			return gpio.Line{Name: line}, nil // a name that only this machine's kernel knows
+		}
+		return gpio.Line{Chip: chip, Name: line}, nil
+	}
+}
+
+// offset reads a bare line number.
+func offset(line string) (n int, ok bool) {
+	if line == "" || len(line) > 4 {
+		return 0, false
+	}
+	for _, c := range line {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n, true
+}

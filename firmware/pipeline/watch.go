@@ -1,0 +1,204 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"mien/drivers/camera"
+	"mien/firmware/config"
+	"mien/firmware/health"
+	"mien/model/tflite"
+)
+
+// frameWait is how long one look for a frame may take; between looks the loop
+// notes that it turns, and sees that it is to end.
+const frameWait = 200 * time.Millisecond
+
+// watcher is the goroutine that owns the camera and the networks.
+type watcher struct {
+	unit *Unit
+	open func() (camera.Source, error)
+
+	source  camera.Source
+	eye     *Eye
+	modelAt health.Backoff
+	camAt   health.Backoff
+	lookAt  health.Backoff
+
+	limits    config.Health
+	lastFrame time.Duration // when a whole frame last came
+	reopened  time.Duration // when the camera was last opened
+	frozen    health.Frozen
+	dark      health.Held
+	unread    health.Held // frames come but cannot be read
+}
+
+func (u *Unit) newWatcher() *watcher {
+	h := u.settings().Health
+	back := health.Backoff{First: h.RetryFirst, Most: h.RetryMost}
+	now := u.now()
+	return &watcher{
+		unit: u, limits: h, open: u.openSource, modelAt: back, camAt: back, lookAt: back, lastFrame: now,
+		frozen: health.Frozen{Held: health.Held{For: h.Frozen}},
+		dark:   health.Held{For: h.Dark},
+		unread: health.Held{For: h.Stale},
+	}
+}
+
+// run looks at frames until ctx ends or a clip does. Every device it needs is
+// opened again, with growing, bounded waits, for as long as it takes.
+func (w *watcher) run(ctx context.Context) error {
+	defer w.close()
+	for ctx.Err() == nil {
+		w.unit.health.Turn(w.unit.now())
+		var wait time.Duration
+		var err error
+		switch {
+		case w.eye == nil:
+			wait = w.loadEye()
+		case w.source == nil:
+			wait = w.openCamera()
+		default:
+			wait, err = w.frame()
+		}
+		if errors.Is(err, errEnded) {
+			w.unit.ended()
+			return nil
+		}
+		if wait > 0 && !sleep(ctx, wait) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// loadEye loads the networks; it gives the wait before the next try, 0 when
+// they are there.
+func (w *watcher) loadEye() time.Duration {
+	u := w.unit
+	eye, err := OpenEye(u.settings())
+	if err != nil {
+		fault := health.InferenceFailed
+		for _, refused := range []error{tflite.ErrDamaged, tflite.ErrForeign, tflite.ErrWrongAnswer, tflite.ErrConstant,
+			tflite.ErrUnsupported, tflite.ErrShape, tflite.ErrNeedsEdgeTPU, tflite.ErrRefused} {
+			if errors.Is(err, refused) {
+				fault = health.ModelRefused
+			}
+		}
+		u.health.Begin(fault, u.now(), err.Error())
+		return w.modelAt.Next()
+	}
+	w.eye = eye
+	w.modelAt.Reset()
+	for _, f := range []health.Fault{health.ModelRefused, health.InferenceFailed} {
+		u.health.End(f)
+	}
+	u.health.Set(health.AcceleratorLost, u.settings().Model.Accelerator != "none" && !eye.Accelerated(), u.now(),
+		"the processor computes instead")
+	u.say("networks loaded", eye.Backends()...)
+	return 0
+}
+
+// openCamera opens the camera; it gives the wait before the next try.
+func (w *watcher) openCamera() time.Duration {
+	u := w.unit
+	src, err := w.open()
+	if err != nil {
+		u.health.Begin(health.CameraLost, u.now(), err.Error())
+		return w.camAt.Next()
+	}
+	info := src.Info()
+	w.source, w.reopened = src, u.now()
+	u.sourceIs(info)
+	u.say("camera open", append([]string{fmt.Sprintf("%s (%s) %s %dx%d at %g frames/s", info.Name, info.Device,
+		camera.FormatName(info.Format), info.Width, info.Height, info.FPS)}, info.Warnings...)...)
+	return 0
+}
+
+// frame takes the newest frame through the eye; it gives the wait before the
+// next turn.
+func (w *watcher) frame() (time.Duration, error) {
+	u := w.unit
+	f, err := w.source.Next(frameWait)
+	now := u.now()
+	switch {
+	case err == nil:
+	case errors.Is(err, camera.ErrTimeout):
+		if now-max(w.lastFrame, w.reopened) >= w.limits.Stale {
+			u.health.Begin(health.CameraLost, now, fmt.Sprintf("%s: no frame for %v", w.source.Info().Name, w.limits.Stale))
+			w.drop() // some drivers come to life again only when they are opened anew
+			return w.camAt.Next(), nil
+		}
+		return 0, nil
+	case errors.Is(err, camera.ErrEnd):
+		return 0, errEnded
+	default:
+		u.health.Begin(health.CameraLost, now, err.Error())
+		w.drop()
+		return w.camAt.Next(), nil
+	}
+	lost := f.Lost
+	sight, err := w.eye.Look(f)
+	w.source.Release() // an error here comes again with the next Next
+	now = u.now()
+	if errors.Is(err, ErrPicture) {
+		if w.unread.Update(true, now) {
+			u.health.Begin(health.CameraLost, now, err.Error())
+		}
+		return 0, nil
+	}
+	w.lastFrame = now
+	w.unread.Update(false, now)
+	w.camAt.Reset()
+	u.health.End(health.CameraLost)
+	if err != nil {
+		u.health.Begin(health.InferenceFailed, now, err.Error())
+		w.eye.Close()
+		w.eye = nil
+		return w.lookAt.Next(), nil
+	}
+	w.lookAt.Reset()
+	w.judge(sight, now)
+	u.result(sight, lost, now)
+	return 0, nil
+}
+
+// judge finds a picture that stands still or shows nothing.
+func (w *watcher) judge(s *Sight, now time.Duration) {
+	h := w.limits
+	if w.frozen.Update(s.Hash, now) {
+		w.unit.health.Begin(health.CameraFrozen, now, fmt.Sprintf("the same picture for %v", h.Frozen))
+		if now-w.reopened >= reopenFrozen {
+			w.drop()
+		}
+	} else if !w.frozen.Standing() {
+		w.unit.health.End(health.CameraFrozen)
+	}
+	l := &s.Light
+	useless := l.Mean < float32(h.DarkBelow) || l.Mean > float32(h.BrightAbove) || l.Contrast < float32(h.FlatBelow)
+	if w.dark.Update(useless, now) {
+		w.unit.health.Begin(health.CameraDark, now, fmt.Sprintf("mean luma %.0f, contrast %.1f", l.Mean, l.Contrast))
+	} else if !useless {
+		w.unit.health.End(health.CameraDark)
+	}
+}
+
+// reopenFrozen is how often a camera whose picture stands still is opened again.
+const reopenFrozen = 5 * time.Second
+
+func (w *watcher) drop() {
+	if w.source != nil {
+		w.source.Close() // it is lost; why is known already
+		w.source = nil
+	}
+}
+
+func (w *watcher) close() {
+	w.drop()
+	if w.eye != nil {
+		w.eye.Close()
+		w.eye = nil
+	}
+}
