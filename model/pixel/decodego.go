@@ -67,7 +67,8 @@ func (d *Decoder) planar(p *image.YCbCr, w, h, shrink int) Image {
 				sx, sy := x*shrink, y*shrink
 				c := p.COffset(sx, sy)
 				o := img.Data[3*(y*w+x):]
-				o[0], o[1], o[2] = rgb(p.Y[p.YOffset(sx, sy)], p.Cb[c], p.Cr[c], true)
+				r, g, b := full.rgb(uint16(p.Y[p.YOffset(sx, sy)])<<8, uint16(p.Cb[c])<<8, uint16(p.Cr[c])<<8)
+				o[0], o[1], o[2] = uint8((r+2)>>2), uint8((g+2)>>2), uint8((b+2)>>2)
 			}
 		}
 		return img

@@ -23,7 +23,8 @@
 // (the area filter); rotated, it is the upright box with the same area and the
 // same spread along both axes. Going up it is one pixel wide, and its mean is
 // bilinear interpolation exactly. Pixels outside the picture take the nearest
-// edge pixel's value, or a constant where the [Target] says so.
+// edge pixel's value; where the [Target] says so, a destination pixel whose
+// centre lies outside has a constant instead.
 //
 // The mean is rounded half up to 0..255, and a table of 256 entries makes the
 // tensor element of it: (value-mean)/std, for integer elements divided by the

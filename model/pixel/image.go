@@ -81,6 +81,7 @@ func (m *Image) Check() error {
 // layout is where the samples of a picture lie.
 type layout struct {
 	stride, step int // bytes a row, bytes a luma sample
+	row          int // bytes of a row without padding
 	luma         int // offset of the first luma sample
 	u, v         int // offset of the first chroma samples
 	chromaStride int
@@ -115,6 +116,7 @@ func (m *Image) layout() (layout, error) {
 	default:
 		return l, fmt.Errorf("read %s picture: %w", m.Format, ErrFormat)
 	}
+	l.row = row
 	l.stride = m.Stride
 	if l.stride == 0 {
 		l.stride = row

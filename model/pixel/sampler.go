@@ -1,7 +1,6 @@
 package pixel
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -15,9 +14,11 @@ var ErrAffine = errors.New("unusable map")
 // all before. It serves one goroutine at a time.
 type Sampler struct {
 	target Target
-	tables [3][256]uint32
-	bytes  [256]uint8 // tables[0] of an integer target
-	row    [3][]uint8 // one destination row a channel, 0..255
+	tables [3]table
+	rows   [3][]uint16 // one destination row a component, in 1/256
+
+	kernels [2]kernel // of the luma and of the chroma
+	grid    grid
 }
 
 // NewSampler prepares a Sampler; the error wraps ErrTarget.
@@ -26,20 +27,14 @@ func NewSampler(t Target) (*Sampler, error) {
 		return nil, err
 	}
 	s := &Sampler{target: t, tables: t.tables()}
-	for v, e := range s.tables[0] {
-		s.bytes[v] = uint8(e)
-	}
-	for c := range s.row {
-		s.row[c] = make([]uint8, t.Width)
+	for c := range s.rows {
+		s.rows[c] = make([]uint16, max(t.Width, t.Height))
 	}
 	return s, nil
 }
 
 // Target gives the Target the Sampler was made for.
 func (s *Sampler) Target() Target { return s.target }
-
-// maxReach bounds the source coordinates a map may lead to, in pixels.
-const maxReach = 1 << 20
 
 // Fill writes the tensor to dst: Height rows of Width pixels of Channels
 // elements. m maps the tensor's pixel centres to those of the upright picture.
@@ -60,17 +55,37 @@ func (s *Sampler) Fill(dst []byte, img *Image, m Affine) error {
 	if err := checkReach(m, t.Width, t.Height); err != nil {
 		return err
 	}
-	planes, n := img.planes(&l, t.Channels)
-	for y := range t.Height {
-		for c := range n {
-			p := &planes[c]
-			pm := p.affine(m)
-			boxRow(s.row[c], p, &pm, y, t)
-		}
-		s.emit(dst, y, img, n)
+	job := job{img: img, m: m, width: t.Width, height: t.Height, out: dst}
+	job.nextX, job.nextY = t.Channels*t.Type.Size(), t.Width*t.Channels*t.Type.Size()
+	if m[0] == 0 && m[4] == 0 {
+		// A quarter turn: go through the tensor by columns, so that the picture is
+		// read along its rows.
+		job.m = Affine{m[1], m[0], m[2], m[4], m[3], m[5]}
+		job.width, job.height = job.height, job.width
+		job.nextX, job.nextY = job.nextY, job.nextX
+	}
+	job.planes, job.n = img.planes(&l, t.Channels)
+	if job.m[1] == 0 && job.m[3] == 0 && s.grid.fits(&job) {
+		s.fillGrid(&job)
+	} else {
+		s.fillTurned(&job)
 	}
 	return nil
 }
+
+// job is one call of Fill.
+type job struct {
+	img           *Image
+	m             Affine // from the rows and columns that are gone through
+	width, height int    // of those
+	out           []byte
+	nextX, nextY  int // bytes to the next column and row in the tensor
+	planes        [3]plane
+	n             int // planes in use
+}
+
+// maxReach bounds the source coordinates a map may lead to, in pixels.
+const maxReach = 1 << 20
 
 func checkReach(m Affine, width, height int) error {
 	w, h := float32(width-1), float32(height-1)
@@ -80,6 +95,11 @@ func checkReach(m Affine, width, height int) error {
 			return fmt.Errorf("map %v leads to (%g, %g): %w", m, u, v, ErrAffine)
 		}
 	}
+	for _, v := range m { // of a tensor of one pixel the corners do not show the slopes
+		if !(math.Abs(float64(v)) < maxReach) {
+			return fmt.Errorf("map %v: %w", m, ErrAffine)
+		}
+	}
 	return nil
 }
 
@@ -87,134 +107,107 @@ func checkReach(m Affine, width, height int) error {
 type plane struct {
 	data          []byte
 	stride, step  int
+	base, row     int // where the rows begin in data, their bytes
+	offset        int // of the first sample in data
 	width, height int
 	sx, sy        uint // subsampling against the luma
+	chroma        bool
+	same          bool // lies in the rows of the plane before
 }
 
-// affine maps destination pixels to this plane's samples.
-func (p *plane) affine(m Affine) [6]float64 {
-	var o [6]float64
-	for i, v := range m {
-		o[i] = float64(v)
-	}
-	// Sample k of a halved plane covers pixels 2k and 2k+1.
-	if p.sx == 1 {
-		o[0], o[1], o[2] = o[0]/2, o[1]/2, (o[2]+0.5)/2-0.5
-	}
-	if p.sy == 1 {
-		o[3], o[4], o[5] = o[3]/2, o[4]/2, (o[5]+0.5)/2-0.5
-	}
-	return o
-}
+// kind is 0 for a plane of the picture's full size, 1 for one of less.
+func (p *plane) kind() int { return int(p.sx | p.sy) }
 
 // planes gives the components that a tensor of so many channels needs.
 func (m *Image) planes(l *layout, channels int) (ps [3]plane, n int) {
-	luma := plane{data: m.Data[l.luma:], stride: l.stride, step: l.step, width: m.Width, height: m.Height}
-	ps[0] = luma
+	ps[0] = plane{
+		data: m.Data[:l.need], stride: l.stride, step: l.step, row: l.row, offset: l.luma,
+		width: m.Width, height: m.Height,
+	}
 	if m.Format == RGB24 {
-		ps[1], ps[2] = luma, luma
-		ps[1].data, ps[2].data = m.Data[1:], m.Data[2:]
+		ps[1], ps[2] = ps[0], ps[0]
+		ps[1].offset, ps[2].offset = 1, 2
+		ps[1].same, ps[2].same = true, true
 		return ps, 3
 	}
 	if channels == 1 || !l.colour {
 		return ps, 1
 	}
 	chroma := plane{
-		stride: l.chromaStride, step: l.chromaStep, sx: l.sx, sy: l.sy,
+		chroma: true, data: m.Data[:l.need], stride: l.chromaStride, step: l.chromaStep, sx: l.sx, sy: l.sy,
 		width: (m.Width + 1<<l.sx - 1) >> l.sx, height: (m.Height + 1<<l.sy - 1) >> l.sy,
 	}
+	chroma.row = chroma.width * chroma.step
 	ps[1], ps[2] = chroma, chroma
-	ps[1].data, ps[2].data = m.Data[l.u:], m.Data[l.v:]
+	ps[1].offset, ps[2].offset = l.u, l.v
+	switch m.Format {
+	case YUYV, UYVY:
+		ps[1].same, ps[2].same = true, true
+	case NV12:
+		ps[1].base, ps[2].base = l.u, l.u
+		ps[2].same = true
+	default:
+		ps[1].base, ps[2].base = l.u, l.v
+	}
 	return ps, 3
 }
 
-// boxRow samples one destination row of one plane, any map, any place.
-func boxRow(dst []uint8, p *plane, m *[6]float64, y int, t *Target) {
-	bw := max(1/float64(int(1)<<p.sx), math.Hypot(m[0], m[1]))
-	bh := max(1/float64(int(1)<<p.sy), math.Hypot(m[3], m[4]))
-	wide, high := int(math.Round(bw*256)), int(math.Round(bh*256))
-	for x := range dst {
-		u := m[0]*float64(x) + m[1]*float64(y) + m[2]
-		v := m[3]*float64(x) + m[4]*float64(y) + m[5]
-		left := int(math.Floor((u+0.5-bw/2)*256 + 0.5))
-		top := int(math.Floor((v+0.5-bh/2)*256 + 0.5))
-		dst[x] = box(p, left, top, wide, high, t)
-	}
+// line is the way of one destination row through a plane, in samples.
+type line struct {
+	u, v   float64 // the first pixel's box: its middle
+	du, dv float64
+	bw, bh float64 // the box
 }
 
-// box is the mean over a box given in 1/256 samples from the plane's corner.
-func box(p *plane, left, top, wide, high int, t *Target) uint8 {
-	x0, x1 := left>>8, (left+wide-1)>>8
-	y0, y1 := top>>8, (top+high-1)>>8
-	var sum uint64
-	for y := y0; y <= y1; y++ {
-		wy := min(top+high, (y+1)<<8) - max(top, y<<8)
-		row := min(max(y, 0), p.height-1) * p.stride
-		var line uint64
-		for x := x0; x <= x1; x++ {
-			wx := min(left+wide, (x+1)<<8) - max(left, x<<8)
-			v := p.data[row+min(max(x, 0), p.width-1)*p.step]
-			line += uint64(wx) * uint64(v)
+// line gives the way of row y by map m.
+func (p *plane) line(m *Affine, y int) line {
+	a, b, c := float64(m[0]), float64(m[1]), float64(m[2])
+	d, e, f := float64(m[3]), float64(m[4]), float64(m[5])
+	l := line{
+		u: b*float64(y) + c, v: e*float64(y) + f, du: a, dv: d,
+		bw: math.Max(1, math.Hypot(a, b)), bh: math.Max(1, math.Hypot(d, e)),
+	}
+	// Sample k of a halved plane covers the pixels 2k and 2k+1.
+	if p.sx == 1 {
+		l.u, l.du, l.bw = (l.u+0.5)/2-0.5, l.du/2, l.bw/2
+	}
+	if p.sy == 1 {
+		l.v, l.dv, l.bh = (l.v+0.5)/2-0.5, l.dv/2, l.bh/2
+	}
+	return l
+}
+
+// inside gives the part of row y whose centres lie in the picture, for a
+// constant border; else the whole row.
+func (s *Sampler) inside(j *job, y int) (x0, x1 int) {
+	if s.target.Border != Constant {
+		return 0, j.width
+	}
+	l := j.planes[0].line(&j.m, y)
+	in := func(x int) bool {
+		u, v := l.u+l.du*float64(x), l.v+l.dv*float64(x)
+		return u >= -0.5 && v >= -0.5 && u < float64(j.img.Width)-0.5 && v < float64(j.img.Height)-0.5
+	}
+	lo, hi := 0.0, float64(j.width-1)
+	clip := func(start, slope, size float64) {
+		a, b := (-0.5-start)/slope, (size-0.5-start)/slope
+		if slope == 0 {
+			return // in decides
 		}
-		sum += line * uint64(wy)
+		lo, hi = math.Max(lo, math.Min(a, b)), math.Min(hi, math.Max(a, b))
 	}
-	area := uint64(wide) * uint64(high)
-	return uint8((sum + area/2) / area)
-}
-
-// emit turns the sampled components of row y into tensor elements.
-func (s *Sampler) emit(dst []byte, y int, img *Image, n int) {
-	t := &s.target
-	size := t.Channels * t.Type.Size()
-	out := dst[y*t.Width*size:][:t.Width*size]
-	for x := range t.Width {
-		a := s.row[0][x]
-		r, g, b := a, a, a
-		if n == 3 {
-			r, g, b = a, s.row[1][x], s.row[2][x]
-			if img.Format != RGB24 {
-				r, g, b = rgb(a, g, b, img.FullRange)
-			}
-		}
-		if t.Channels == 1 {
-			if n == 3 {
-				r = grey(r, g, b)
-			}
-			s.put(out[x*size:], 0, r)
-			continue
-		}
-		s.put(out[x*size:], 0, r)
-		s.put(out[x*size+size/3:], 1, g)
-		s.put(out[x*size+2*size/3:], 2, b)
+	clip(l.u, l.du, float64(j.img.Width))
+	clip(l.v, l.dv, float64(j.img.Height))
+	if !(lo <= hi+1) {
+		return 0, 0
 	}
-}
-
-func (s *Sampler) put(out []byte, channel int, v uint8) {
-	e := s.tables[channel][v]
-	if s.target.Type == Float32 {
-		binary.LittleEndian.PutUint32(out, e)
-		return
+	// The ends are exact but for rounding.
+	x0, x1 = max(int(lo)-1, 0), min(int(hi)+2, j.width)
+	for x0 < x1 && !in(x0) {
+		x0++
 	}
-	out[0] = uint8(e)
-}
-
-// grey is ITU-R BT.601's luma, in 1/65536.
-func grey(r, g, b uint8) uint8 {
-	return uint8((19595*uint32(r) + 38470*uint32(g) + 7471*uint32(b) + 1<<15) >> 16)
-}
-
-// rgb converts by ITU-R BT.601, in 1/65536.
-func rgb(y, u, v uint8, full bool) (r, g, b uint8) {
-	c, d, e := int32(y), int32(u)-128, int32(v)-128
-	const half = 1 << 15
-	if full {
-		c <<= 16
-		return clamp(c + 91881*e + half), clamp(c - 22554*d - 46802*e + half), clamp(c + 116130*d + half)
+	for x1 > x0 && !in(x1-1) {
+		x1--
 	}
-	c = (c - 16) * 76309
-	return clamp(c + 104597*e + half), clamp(c - 25675*d - 53279*e + half), clamp(c + 132201*d + half)
-}
-
-func clamp(v int32) uint8 {
-	return uint8(min(max(v>>16, 0), 255))
+	return x0, x1
 }

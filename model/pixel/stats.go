@@ -1,6 +1,9 @@
 package pixel
 
-import "math"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // Rect is a part of the upright picture: columns X0 to X1-1, rows Y0 to Y1-1.
 type Rect struct{ X0, Y0, X1, Y1 int }
@@ -93,7 +96,7 @@ func variance(n int, sum, squares int64) float64 {
 // format of three bytes a pixel.
 func lumaAt(data []byte, at, step int) int {
 	if step == 3 {
-		return int(grey(data[at], data[at+1], data[at+2]))
+		return int(grey(uint16(data[at])<<8, uint16(data[at+1])<<8, uint16(data[at+2])<<8)+2) >> 2
 	}
 	return int(data[at])
 }
@@ -130,7 +133,7 @@ func Hash(img *Image) uint64 {
 	h := uint64(offset) ^ uint64(len(data))
 	at := 0
 	for ; at+8 <= len(data); at += pitch {
-		h = (h ^ word(data[at:])) * prime
+		h = (h ^ binary.LittleEndian.Uint64(data[at:])) * prime
 		h ^= h >> 32
 	}
 	for ; at < len(data); at++ {

@@ -91,9 +91,12 @@ func (t Target) check() error {
 	return nil
 }
 
-// tables gives the tensor element for each value 0..255 of each channel, as
-// bits: a byte for integers, an IEEE 754 single for floats.
-func (t Target) tables() (out [3][256]uint32) {
+// table gives the tensor element for values in quarters of a step of 255, as
+// bits: a byte for integers, an IEEE 754 single for floats. A whole step would
+// round twice, which costs up to one step where the mean is 127.5.
+type table [1024]uint32
+
+func (t Target) tables() (out [3]table) {
 	for c := range out {
 		std, scale := float64(t.Std[c]), float64(t.Scale)
 		if std == 0 {
@@ -103,7 +106,7 @@ func (t Target) tables() (out [3][256]uint32) {
 			scale = 1
 		}
 		for v := range out[c] {
-			x := (float64(v) - float64(t.Mean[c])) / std
+			x := (float64(v)/4 - float64(t.Mean[c])) / std
 			switch t.Type {
 			case Float32:
 				out[c][v] = math.Float32bits(float32(x))

@@ -1,0 +1,388 @@
+package pixel
+
+import (
+	"encoding/binary"
+	"math"
+	"unsafe"
+)
+
+// Four samples travel together in the 16-bit lanes of a word. A sum of samples
+// weighted by 256 in all, at most 255*256, fits a lane.
+const (
+	lanes    = 0x00ff00ff00ff00ff
+	halves   = 0x0080008000800080
+	allLanes = 0x0001000100010001
+)
+
+// packed4 reads four samples that lie 2 bytes apart.
+func packed4(b []byte) uint64 { return binary.LittleEndian.Uint64(b) & lanes }
+
+// planar4 reads four adjacent samples.
+func planar4(b []byte) uint64 {
+	v := uint64(binary.LittleEndian.Uint32(b))
+	v = (v | v<<16) & 0x0000ffff0000ffff
+	return (v | v<<8) & lanes
+}
+
+func packedAt(p unsafe.Pointer) uint64 { return *(*uint64)(p) & lanes }
+
+func planarAt(p unsafe.Pointer) uint64 {
+	v := uint64(*(*uint32)(p))
+	v = (v | v<<16) & 0x0000ffff0000ffff
+	return (v | v<<8) & lanes
+}
+
+// kernel holds the weights of a box of one size, for each of 256 places of its
+// first border within a sample.
+type kernel struct {
+	wide, high int                  // the box in 1/256 samples
+	cols, rows int                  // samples that it touches at most
+	x          [256]uint64          // weights of 4 columns, the first in the top lane
+	y          [256][maxTaps]uint16 // weights of 4 rows
+}
+
+// maxTaps is how many samples the lanes hold.
+const maxTaps = 4
+
+func (k *kernel) prepare(bw, bh float64) {
+	wide, high := int(math.Round(bw*256)), int(math.Round(bh*256))
+	if k.wide == wide && k.high == high {
+		return
+	}
+	k.wide, k.high = wide, high
+	k.cols, k.rows = (wide+254)>>8+1, (high+254)>>8+1
+	if k.cols > maxTaps || k.rows > maxTaps {
+		return
+	}
+	weights(&k.y, wide)
+	for phase, w := range k.y {
+		k.x[phase] = uint64(w[0])<<48 | uint64(w[1])<<32 | uint64(w[2])<<16 | uint64(w[3])
+	}
+	if wide != high {
+		weights(&k.y, high)
+	}
+}
+
+// weights fills a table for boxes of so many 1/256 samples. Each weight is the
+// difference of two rounded running sums, so that the sum of all is 256.
+func weights(table *[256][maxTaps]uint16, size int) {
+	scale := 1 << 24 / size
+	for phase := range table {
+		before := 0
+		for tap := range maxTaps {
+			// What of the box lies before the end of this sample.
+			sum := 256
+			if covered := (tap+1)<<8 - phase; covered < size {
+				sum = (covered*scale + 1<<15) >> 16
+			}
+			table[phase][tap] = uint16(sum - before)
+			before = sum
+		}
+	}
+}
+
+// fillTurned fills a tensor by any map: each box on its own.
+func (s *Sampler) fillTurned(j *job) {
+	for c := range min(j.n, 2) {
+		p := &j.planes[c]
+		l := p.line(&j.m, 0)
+		s.kernels[p.kind()].prepare(l.bw, l.bh)
+	}
+	for y := range j.height {
+		x0, x1 := s.inside(j, y)
+		for c := range j.n {
+			p := &j.planes[c]
+			l := p.line(&j.m, y)
+			s.kernels[p.kind()].row(s.rows[c], p, &l, x0, x1)
+		}
+		s.emit(j, y, x0, x1)
+	}
+}
+
+// row samples one row of one plane, from x0 to before x1.
+func (k *kernel) row(dst []uint16, p *plane, l *line, x0, x1 int) {
+	// The box's first corner in 1/2^32 samples; half of 1/256 makes the cut off
+	// of what is finer a rounding.
+	const one = 1 << 32
+	left := int64(math.Round((l.u + 0.5 - float64(k.wide)/512 + 1.0/512) * one))
+	top := int64(math.Round((l.v + 0.5 - float64(k.high)/512 + 1.0/512) * one))
+	du, dv := int64(math.Round(l.du*one)), int64(math.Round(l.dv*one))
+
+	// Where no sample outside the plane is read. The lanes' reads always
+	// take 4, and 8 bytes of UYVY end a byte late: one more is kept clear.
+	cols, rows := k.cols, k.rows
+	small := cols <= maxTaps && rows <= maxTaps
+	if p.step <= 2 {
+		cols = (cols + maxTaps - 1) / maxTaps * maxTaps
+	}
+	a, b := x0, x1
+	a, b = within(left, du, int64(p.width-cols-1), a, b)
+	a, b = within(top, dv, int64(p.height-rows), a, b)
+
+	k.border(dst[x0:a], p, left+int64(x0)*du, top+int64(x0)*dv, du, dv)
+	k.border(dst[b:x1], p, left+int64(b)*du, top+int64(b)*dv, du, dv)
+	u, v := left+int64(a)*du, top+int64(a)*dv
+	inner, data := dst[a:b], p.data[p.offset:]
+	switch {
+	case len(inner) == 0:
+	case small && p.chroma: // lanes round too coarsely for what a matrix enlarges
+		k.spreadRow(inner, data, p.stride, p.step, u, v, du, dv)
+	case small && p.step == 2:
+		base := unsafe.Pointer(&data[0])
+		switch k.rows {
+		case 2:
+			k.packedRow2(inner, base, p.stride, u, v, du, dv)
+		case 3:
+			k.packedRow3(inner, base, p.stride, u, v, du, dv)
+		default:
+			k.packedRow4(inner, base, p.stride, u, v, du, dv)
+		}
+	case small && p.step == 1:
+		base := unsafe.Pointer(&data[0])
+		switch k.rows {
+		case 2:
+			k.planarRow2(inner, base, p.stride, u, v, du, dv)
+		case 3:
+			k.planarRow3(inner, base, p.stride, u, v, du, dv)
+		default:
+			k.planarRow4(inner, base, p.stride, u, v, du, dv)
+		}
+	case small:
+		k.spreadRow(inner, data, p.stride, p.step, u, v, du, dv)
+	case p.step <= 2 && k.high <= 64<<8:
+		k.wideRow(inner, data, p.stride, p.step, u, v, du, dv)
+	default:
+		k.border(inner, p, u, v, du, dv)
+	}
+}
+
+// within narrows a..b to the places where start + x*slope, in whole samples, is
+// from 0 to last.
+func within(start, slope, last int64, a, b int) (int, int) {
+	in := func(x int) bool {
+		at := (start + int64(x)*slope) >> 32
+		return at >= 0 && at <= last
+	}
+	if slope == 0 {
+		if a < b && !in(a) {
+			return b, b
+		}
+		return a, b
+	}
+	// Where it crosses 0 and last+1.
+	x, y := -start/slope, ((last+1)<<32-start)/slope
+	lo, hi := min(x, y), max(x, y)
+	if lo > int64(a) {
+		a = int(min(lo, int64(b)))
+	}
+	if hi+1 < int64(b) {
+		b = int(max(hi+1, int64(a)))
+	}
+	for a < b && !in(a) {
+		a++
+	}
+	for b > a && !in(b-1) {
+		b--
+	}
+	return a, b
+}
+
+func (k *kernel) packedRow2(dst []uint16, base unsafe.Pointer, stride int, u, v, du, dv int64) {
+	for i := range dst {
+		p := unsafe.Add(base, int(v>>32)*stride+int(u>>32*2))
+		w := &k.y[uint8(v>>24)]
+		sum := packedAt(p) * uint64(w[0])
+		p = unsafe.Add(p, stride)
+		sum += packedAt(p) * uint64(w[1])
+		dst[i] = uint16((sum + halves) >> 8 & lanes * k.x[uint8(u>>24)] >> 48)
+		u += du
+		v += dv
+	}
+}
+
+func (k *kernel) packedRow3(dst []uint16, base unsafe.Pointer, stride int, u, v, du, dv int64) {
+	for i := range dst {
+		p := unsafe.Add(base, int(v>>32)*stride+int(u>>32*2))
+		w := &k.y[uint8(v>>24)]
+		sum := packedAt(p) * uint64(w[0])
+		p = unsafe.Add(p, stride)
+		sum += packedAt(p) * uint64(w[1])
+		p = unsafe.Add(p, stride)
+		sum += packedAt(p) * uint64(w[2])
+		dst[i] = uint16((sum + halves) >> 8 & lanes * k.x[uint8(u>>24)] >> 48)
+		u += du
+		v += dv
+	}
+}
+
+func (k *kernel) packedRow4(dst []uint16, base unsafe.Pointer, stride int, u, v, du, dv int64) {
+	for i := range dst {
+		p := unsafe.Add(base, int(v>>32)*stride+int(u>>32*2))
+		w := &k.y[uint8(v>>24)]
+		sum := packedAt(p) * uint64(w[0])
+		p = unsafe.Add(p, stride)
+		sum += packedAt(p) * uint64(w[1])
+		p = unsafe.Add(p, stride)
+		sum += packedAt(p) * uint64(w[2])
+		p = unsafe.Add(p, stride)
+		sum += packedAt(p) * uint64(w[3])
+		dst[i] = uint16((sum + halves) >> 8 & lanes * k.x[uint8(u>>24)] >> 48)
+		u += du
+		v += dv
+	}
+}
+
+func (k *kernel) planarRow2(dst []uint16, base unsafe.Pointer, stride int, u, v, du, dv int64) {
+	for i := range dst {
+		p := unsafe.Add(base, int(v>>32)*stride+int(u>>32))
+		w := &k.y[uint8(v>>24)]
+		sum := planarAt(p) * uint64(w[0])
+		p = unsafe.Add(p, stride)
+		sum += planarAt(p) * uint64(w[1])
+		dst[i] = uint16((sum + halves) >> 8 & lanes * k.x[uint8(u>>24)] >> 48)
+		u += du
+		v += dv
+	}
+}
+
+func (k *kernel) planarRow3(dst []uint16, base unsafe.Pointer, stride int, u, v, du, dv int64) {
+	for i := range dst {
+		p := unsafe.Add(base, int(v>>32)*stride+int(u>>32))
+		w := &k.y[uint8(v>>24)]
+		sum := planarAt(p) * uint64(w[0])
+		p = unsafe.Add(p, stride)
+		sum += planarAt(p) * uint64(w[1])
+		p = unsafe.Add(p, stride)
+		sum += planarAt(p) * uint64(w[2])
+		dst[i] = uint16((sum + halves) >> 8 & lanes * k.x[uint8(u>>24)] >> 48)
+		u += du
+		v += dv
+	}
+}
+
+func (k *kernel) planarRow4(dst []uint16, base unsafe.Pointer, stride int, u, v, du, dv int64) {
+	for i := range dst {
+		p := unsafe.Add(base, int(v>>32)*stride+int(u>>32))
+		w := &k.y[uint8(v>>24)]
+		sum := planarAt(p) * uint64(w[0])
+		p = unsafe.Add(p, stride)
+		sum += planarAt(p) * uint64(w[1])
+		p = unsafe.Add(p, stride)
+		sum += planarAt(p) * uint64(w[2])
+		p = unsafe.Add(p, stride)
+		sum += planarAt(p) * uint64(w[3])
+		dst[i] = uint16((sum + halves) >> 8 & lanes * k.x[uint8(u>>24)] >> 48)
+		u += du
+		v += dv
+	}
+}
+
+// spreadRow is packedRow for samples at any distance, one by one: RGB24 and all
+// chroma.
+func (k *kernel) spreadRow(dst []uint16, data []byte, stride, step int, u, v, du, dv int64) {
+	for i := range dst {
+		at := int(v>>32)*stride + int(u>>32)*step
+		wx, wy := k.x[uint8(u>>24)], k.y[uint8(v>>24)]
+		var sum uint64
+		for _, weight := range wy[:min(k.rows, maxTaps)] {
+			var line uint64
+			p, w := at, wx
+			for range k.cols {
+				line += uint64(data[p]) * (w >> 48)
+				w <<= 16
+				p += step
+			}
+			sum += line * uint64(weight)
+			at += stride
+		}
+		dst[i] = uint16((sum + 128) >> 8)
+		u += du
+		v += dv
+	}
+}
+
+// wideRow is for larger boxes: rows that count whole are added in lanes, the
+// first and the last by their share; so are the columns.
+func (k *kernel) wideRow(dst []uint16, data []byte, stride, step int, u, v, du, dv int64) {
+	wide, high := k.wide, k.high
+	norm := (1<<40 + uint64(wide)*uint64(high)/2) / (uint64(wide) * uint64(high))
+	for i := range dst {
+		fx, fy := int(u>>24)&255, int(v>>24)&255
+		rows, cols := (fy+high-1)>>8, (fx+wide-1)>>8 // the last ones
+		at := int(v>>32)*stride + int(u>>32)*step
+		first, last := uint64(256-fy), uint64(fy+high-rows<<8)
+
+		var total uint64 // samples, whole columns
+		var left, right uint64
+		for c := 0; c <= cols; c += 4 {
+			b := data[at+c*step:]
+			var sum uint64
+			if step == 2 {
+				sum = (packed4(b)*first+halves)>>8&lanes + (packed4(b[rows*stride:])*last+halves)>>8&lanes
+				for r := stride; r < rows*stride; r += stride {
+					sum += packed4(b[r:])
+				}
+			} else {
+				sum = (planar4(b)*first+halves)>>8&lanes + (planar4(b[rows*stride:])*last+halves)>>8&lanes
+				for r := stride; r < rows*stride; r += stride {
+					sum += planar4(b[r:])
+				}
+			}
+			if c == 0 {
+				left = sum & 0xffff
+			}
+			if n := cols - c; n < 4 {
+				right = sum >> (16 * n) & 0xffff
+				sum &= 1<<(16*(n+1)) - 1 // n+1 lanes; all of them for n = 3
+			}
+			total += sum * allLanes >> 48
+		}
+		// The first column counts 256-fx, the last fx+wide-cols*256.
+		total = total<<8 - left*uint64(fx) - right*uint64((cols+1)<<8-fx-wide)
+		dst[i] = uint16((total*norm + 1<<23) >> 24)
+		u += du
+		v += dv
+	}
+}
+
+// border samples boxes of any size at any place, with the plane's edge repeated.
+func (k *kernel) border(dst []uint16, p *plane, u, v, du, dv int64) {
+	for i := range dst {
+		dst[i] = k.box(p, int(u>>24), int(v>>24))
+		u += du
+		v += dv
+	}
+}
+
+// box is the mean over one box, whose first corner is given in 1/256 samples.
+func (k *kernel) box(p *plane, left, top int) uint16 {
+	x0, x1 := max(left>>8, 0), min((left+k.wide-1)>>8, p.width-1)
+	y0, y1 := max(top>>8, 0), min((top+k.high-1)>>8, p.height-1)
+	// A box that lies outside altogether sees the edge.
+	x0, x1 = min(x0, p.width-1), max(x1, 0)
+	y0, y1 = min(y0, p.height-1), max(y1, 0)
+	var sum uint64
+	for y := y0; y <= y1; y++ {
+		wy := share(y, y0, y1, top, k.high)
+		var line uint64
+		for x := x0; x <= x1; x++ {
+			line += uint64(share(x, x0, x1, left, k.wide)) * uint64(p.data[p.offset+y*p.stride+x*p.step])
+		}
+		sum += line * uint64(wy)
+	}
+	area := uint64(k.wide) * uint64(k.high)
+	return uint16((sum*256 + area/2) / area)
+}
+
+// share is what of a box, in 1/256, falls to sample n; the first and the last
+// sample that are there stand for all before and behind them.
+func share(n, first, last, start, size int) int {
+	lo, hi := start, start+size
+	if n > first {
+		lo = n << 8
+	}
+	if n < last {
+		hi = (n + 1) << 8
+	}
+	return hi - lo
+}
