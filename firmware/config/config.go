@@ -197,7 +197,6 @@ type Modbus struct {
 // Health is when the unit calls itself faulty.
 type Health struct {
 	Stale          time.Duration `toml:"stale"`
-	StartWithin    time.Duration `toml:"start_within"`
 	Frozen         time.Duration `toml:"frozen"`
 	Dark           time.Duration `toml:"dark"`
 	DarkBelow      float64       `toml:"dark_below"`

@@ -35,16 +35,15 @@ func (k Kind) String() string { return kindNames[k] }
 type Effect uint8
 
 const (
-	Live          Effect = iota // nothing: in force with the next frame
-	ReopenCamera                // the camera is opened again
-	ReloadNetwork               // the networks are loaded again
-	RequestLines                // the GPIO lines are requested again
-	ReopenSerial                // the serial port is opened again
-	Restart                     // only the next start takes it over
+	Live         Effect = iota // nothing: in force with the next frame
+	ReopenCamera               // camera and network are opened again
+	RequestLines               // the GPIO lines of its kind are requested again
+	ReopenSerial               // the serial port is opened again
+	Restart                    // only a start takes it over: a reload that has it is refused
 )
 
-var effectNames = [...]string{"at once", "opens the camera again", "loads the network again", "requests the GPIO lines again",
-	"opens the serial port again", "at the next start"}
+var effectNames = [...]string{"at once", "opens camera and network again", "requests the lines again",
+	"opens the serial port again", "needs a restart; a reload is refused"}
 
 // String says what a reload does, in words.
 func (e Effect) String() string { return effectNames[e] }
@@ -102,6 +101,27 @@ func (k Key) Allowed() string {
 		return fmt.Sprintf("%s from %s to %s", word, number(k.Min), number(k.Max))
 	}
 	return word
+}
+
+// bounds is Allowed for a remark: short, and "" where the type says it all.
+func (k Key) bounds() string {
+	switch k.Kind {
+	case Choice:
+		return "One of " + quoteAll(k.Choices) + "."
+	case Duration:
+		return fmt.Sprintf("From %s to %s.", seconds(k.Min), seconds(k.Max))
+	case Integer, Number:
+		if k.Max > k.Min {
+			return fmt.Sprintf("From %s to %s%s.", number(k.Min), number(k.Max), strings.TrimRight(" "+k.Unit, " "))
+		}
+	case Text:
+		if k.Max > k.Min && k.Max <= 64 {
+			return fmt.Sprintf("At most %s characters.", number(k.Max))
+		}
+	case IntChoice, Priority, LineName:
+		return strings.ToUpper(k.Allowed()[:1]) + k.Allowed()[1:] + "."
+	}
+	return ""
 }
 
 func quoteAll(list []string) string {

@@ -25,7 +25,10 @@ func (p Problem) String() string {
 	if p.Nearest != "" {
 		fmt.Fprintf(&b, "; did you mean %q?", p.Nearest)
 	}
-	if p.Allowed != "" {
+	switch {
+	case p.Allowed != "" && p.Nearest != "":
+		fmt.Fprintf(&b, " Allowed: %s", p.Allowed)
+	case p.Allowed != "":
 		fmt.Fprintf(&b, "; allowed: %s", p.Allowed)
 	}
 	return b.String()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -66,6 +67,7 @@ type grower struct {
 	lines    []int // offset of each line's first byte
 	root     *node
 	current  *node
+	path     string // of current, for messages
 	problems Problems
 	broken   bool // the syntax is: what is missing may only have been unreadable
 }
@@ -91,11 +93,14 @@ func grow(file string, data []byte) *grower {
 			break
 		}
 		g.broken = true
+		line := append([]byte(nil), g.line(data, g.placeOf(err.start).line)...)
 		first, last, changed := g.blank(data, err)
 		// An error on the line behind a blanked one is most likely its rest.
 		if lastBroken == 0 || first > lastBroken+1 {
 			text := err.Message
-			if first != last {
+			if word := bareWord.FindSubmatch(line); word != nil {
+				text = fmt.Sprintf("a text must stand in quotes: %s = %q", word[1], bytes.TrimRight(word[2], " \t\r"))
+			} else if first != last {
 				text += fmt.Sprintf(" (in what begins at line %d)", first)
 			}
 			at := g.placeOf(err.offset)
@@ -121,6 +126,15 @@ func grow(file string, data []byte) *grower {
 	return g
 }
 
+// bareWord is a key with a text that lacks its quotes.
+var bareWord = regexp.MustCompile(`^\s*([A-Za-z0-9_.-]+)\s*=\s*([\pL/][^"'\[\]{}#=]*)$`)
+
+// line gives one line without its end.
+func (g *grower) line(data []byte, n int) []byte {
+	line, _, _ := bytes.Cut(data[g.lines[n-1]:], []byte("\n"))
+	return line
+}
+
 type syntaxError struct {
 	Message string
 	offset  int
@@ -143,7 +157,7 @@ func (g *grower) read(data []byte) *syntaxError {
 	}
 	g.problems = kept
 	g.root = &node{form: isTable, at: place{1, 1}}
-	g.current = g.root
+	g.current, g.path = g.root, ""
 
 	var p unstable.Parser
 	p.Reset(data)
@@ -157,7 +171,7 @@ func (g *grower) read(data []byte) *syntaxError {
 				end = int(it.Node().Raw.Offset + it.Node().Raw.Length)
 			}
 		case unstable.KeyValue:
-			g.put(g.current, e, "")
+			g.put(g.current, e, g.path)
 			end = int(e.Raw.Offset + e.Raw.Length)
 		}
 	}
@@ -233,7 +247,7 @@ func (g *grower) placeOf(offset int) place {
 // open makes the table of a [header] or the next one of a [[header]] current.
 func (g *grower) open(e *unstable.Node) {
 	at := g.root
-	var path string
+	var path string // with numbers of blocks
 	for it := e.Key(); it.Next(); {
 		key := it.Node()
 		name, where := string(key.Data), g.placeOf(int(key.Raw.Offset))
@@ -249,19 +263,19 @@ func (g *grower) open(e *unstable.Node) {
 			at.add(name, where, child)
 		case child.closed || child.form != isTable && child.form != isList:
 			g.complain(where, path, "is already set on line %d", child.at.line)
-			g.current = &node{form: isTable, at: where}
+			g.current, g.path = &node{form: isTable, at: where}, path
 			return
 		case last && e.Kind == unstable.Table && child.form == isList:
 			g.complain(where, path, "is a list of blocks since line %d: write [[%s]]", child.at.line, path)
-			g.current = &node{form: isTable, at: where}
+			g.current, g.path = &node{form: isTable, at: where}, path
 			return
 		case last && e.Kind == unstable.ArrayTable && child.form == isTable:
 			g.complain(where, path, "is one table since line %d: write [%s] once", child.at.line, path)
-			g.current = &node{form: isTable, at: where}
+			g.current, g.path = &node{form: isTable, at: where}, path
 			return
 		case last && e.Kind == unstable.Table && (child.opened || child.dotted):
 			g.complain(where, path, "[%s] stands already on line %d: put its keys there", path, child.at.line)
-			g.current = child
+			g.current, g.path = child, path
 			return
 		}
 		if last && e.Kind == unstable.Table {
@@ -273,14 +287,15 @@ func (g *grower) open(e *unstable.Node) {
 			}
 			if len(child.list) == 0 {
 				g.complain(where, path, "is an empty list")
-				g.current = &node{form: isTable, at: where}
+				g.current, g.path = &node{form: isTable, at: where}, path
 				return
 			}
+			path = fmt.Sprintf("%s[%d]", path, len(child.list))
 			child = child.list[len(child.list)-1]
 		}
 		at = child
 	}
-	g.current = at
+	g.current, g.path = at, path
 }
 
 // put sets one key of a table; the key may be dotted.
