@@ -135,11 +135,11 @@ func (tr *track) lines() (parts []plotter.XYs) {
 }
 
 var stateColours = map[alarm.State]color.Color{
-	alarm.Unacknowledged:         color.RGBA{0xd6, 0x27, 0x28, 0x90},
-	alarm.Acknowledged:           color.RGBA{0xff, 0x7f, 0x0e, 0x80},
-	alarm.ReturnedUnacknowledged: color.RGBA{0xd6, 0x27, 0x28, 0x40},
-	alarm.LatchedUnacknowledged:  color.RGBA{0x94, 0x67, 0xbd, 0x60},
-	alarm.LatchedAcknowledged:    color.RGBA{0x94, 0x67, 0xbd, 0x40},
+	alarm.Unacknowledged:         color.NRGBA{0xd6, 0x27, 0x28, 0x90},
+	alarm.Acknowledged:           color.NRGBA{0xff, 0x7f, 0x0e, 0x80},
+	alarm.ReturnedUnacknowledged: color.NRGBA{0xd6, 0x27, 0x28, 0x40},
+	alarm.LatchedUnacknowledged:  color.NRGBA{0x94, 0x67, 0xbd, 0x60},
+	alarm.LatchedAcknowledged:    color.NRGBA{0x94, 0x67, 0xbd, 0x40},
 }
 
 func drawTracks(tracks []*track, clip, file string) error {
@@ -209,7 +209,7 @@ func (tr *track) plot() (*plot.Plot, error) {
 			return nil, err
 		}
 		l.Dashes = []vg.Length{vg.Points(4), vg.Points(3)}
-		l.Color = color.RGBA{0xd6, 0x27, 0x28, 0xff}
+		l.Color = color.NRGBA{0xd6, 0x27, 0x28, 0xff}
 		if y != c.Limit {
 			l.Color = color.Gray{0x80}
 		}

@@ -47,6 +47,7 @@ type Eye struct {
 	stage    *affect.Stage
 	colour   bool // a network wants colour
 	mounting pixel.Mounting
+	img      pixel.Image // of the frame at hand
 	sight    Sight
 }
 
@@ -191,14 +192,15 @@ var ErrPicture = errors.New("picture cannot be read")
 func (e *Eye) Look(f *camera.Frame) (*Sight, error) {
 	s := &e.sight
 	*s = Sight{Sequence: f.Sequence, At: f.Time, Reason: face.Missing}
-	img, err := e.picture(f)
+	img := &e.img
+	err := e.picture(f)
 	if err != nil {
 		s.Levels = e.stage.Step(f.Time, nil)
 		return s, fmt.Errorf("frame %d: %w: %w", f.Sequence, ErrPicture, err)
 	}
 	w, h := img.Upright()
-	if s.Light, err = pixel.Measure(&img, pixel.Rect{X1: w, Y1: h}, 1); err == nil {
-		err = e.read(&img, f.Time)
+	if s.Light, err = pixel.Measure(img, pixel.Rect{X1: w, Y1: h}, 1); err == nil {
+		err = e.read(img, f.Time)
 	}
 	if err != nil {
 		s.Levels = e.stage.Step(f.Time, nil)
@@ -207,19 +209,18 @@ func (e *Eye) Look(f *camera.Frame) (*Sight, error) {
 	return s, nil
 }
 
-// picture is the frame as the sampling functions want it.
-func (e *Eye) picture(f *camera.Frame) (pixel.Image, error) {
-	raw := pixel.Image{Format: pixel.Format(f.Format), Width: f.Width, Height: f.Height, Stride: f.Stride, Data: f.Data}
-	e.sight.Hash = pixel.Hash(&raw)
-	img := raw
+// picture brings the frame into e.img, as the sampling functions want it.
+func (e *Eye) picture(f *camera.Frame) error {
+	e.img = pixel.Image{Format: pixel.Format(f.Format), Width: f.Width, Height: f.Height, Stride: f.Stride, Data: f.Data}
+	e.sight.Hash = pixel.Hash(&e.img)
 	if f.Format == camera.MJPEG {
 		var err error
-		if img, err = e.decoder.Decode(f.Data, pixel.DecodeOptions{Colour: true}); err != nil {
-			return img, err
+		if e.img, err = e.decoder.Decode(f.Data, pixel.DecodeOptions{Colour: e.colour}); err != nil {
+			return err
 		}
 	}
-	img.Mounting = e.mounting
-	return img, img.Check()
+	e.img.Mounting = e.mounting
+	return e.img.Check()
 }
 
 // read finds the face, judges it and lets the networks read it.

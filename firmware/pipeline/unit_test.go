@@ -1,0 +1,465 @@
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"testing"
+	"time"
+
+	"mien/drivers/camera"
+	"mien/drivers/gpio"
+	"mien/drivers/serial"
+	"mien/firmware/alarm"
+	"mien/firmware/config"
+	"mien/firmware/health"
+	"mien/firmware/modbus"
+	"mien/model/assets"
+)
+
+// pictures are frames of the demo clip, from second to second.
+func pictures(t testing.TB, from, to float64) (list [][]byte) {
+	t.Helper()
+	all := bytes.SplitAfter(assets.Demo(), []byte{0xff, 0xd9})
+	a, b := int(from*assets.DemoFPS), int(to*assets.DemoFPS)
+	if b > len(all) {
+		t.Fatalf("the demo clip has %d pictures", len(all))
+	}
+	return all[a:b]
+}
+
+// Seconds of the demo clip (demo.json).
+const (
+	neutralFrom, neutralTo = 0.2, 1.2
+	frownFrom, frownTo     = 3.2, 6
+)
+
+// bench is a unit on fakes, and what it did.
+type bench struct {
+	t    testing.TB
+	cam  *camera.Fake
+	chip *gpio.Fake
+	unit *Unit
+
+	mu     sync.Mutex // covers events
+	events []alarm.Event
+	stop   context.CancelFunc
+	done   chan error
+}
+
+const benchConfig = `
+[camera]
+fps = 15
+[filter]
+kind = "none"
+[health]
+stale = "400ms"
+frozen = "600ms"
+dark = "300ms"
+min_rate = 1
+retry_first = "50ms"
+retry_most = "200ms"
+[[alarm]]
+name = "frown"
+signal = "au4"
+high = 0.7
+deadband = 0.1
+on_delay = "300ms"
+off_delay = "300ms"
+unknown_hold = "500ms"
+[[output]]
+name = "healthy"
+chip = "fake"
+line = 0
+function = "healthy"
+[[output]]
+name = "lamp"
+chip = "fake"
+line = 1
+function = "lamp"
+[[output]]
+name = "failsafe"
+chip = "fake"
+line = 2
+function = "alarm:frown"
+fail = "on"
+[[output]]
+name = "fault"
+chip = "fake"
+line = 3
+function = "fault"
+[[input]]
+name = "ack"
+chip = "fake"
+line = 4
+function = "acknowledge"
+active = "high"
+pull = "down"
+debounce = "5ms"
+stuck_after = "500ms"
+`
+
+func line(n int) gpio.Line { return gpio.Line{Chip: "fake", Offset: n} }
+
+func plainResolver(chip, name string) (gpio.Line, error) {
+	n, _ := offset(name)
+	return gpio.Line{Chip: chip, Offset: n}, nil
+}
+
+func newBench(t testing.TB, extra string, change func(*Options)) *bench {
+	t.Helper()
+	cfg, err := config.Parse("bench.toml", []byte(benchConfig+extra))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{t: t, chip: gpio.NewFake(gpio.FakeChip{Label: "fake", Lines: make([]string, 8)}), done: make(chan error, 1),
+		cam: &camera.Fake{Format: camera.MJPEG, Pictures: pictures(t, neutralFrom, neutralTo), Period: time.Second / 15}}
+	o := Options{Config: cfg, Host: b.chip, Resolve: plainResolver,
+		OpenSource: func(config.Camera) (camera.Source, error) { return b.cam.Open() },
+		OnEvent: func(e alarm.Event) {
+			b.mu.Lock()
+			b.events = append(b.events, e)
+			b.mu.Unlock()
+		}}
+	if change != nil {
+		change(&o)
+	}
+	if b.unit, err = New(o); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	b.stop = stop
+	go func() { b.done <- b.unit.Run(ctx) }()
+	t.Cleanup(b.end)
+	return b
+}
+
+// end stops the unit and waits for it.
+func (b *bench) end() {
+	b.stop()
+	select {
+	case err := <-b.done:
+		if err != nil {
+			b.t.Error(err)
+		}
+		b.done <- nil
+	case <-time.After(10 * time.Second):
+		b.t.Fatal("the unit does not stop")
+	}
+}
+
+// until waits for a condition; what says what is waited for.
+func (b *bench) until(what string, ok func() bool) {
+	b.t.Helper()
+	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if ok() {
+			return
+		}
+	}
+	var s modbus.Snapshot
+	b.unit.Latest().Load(&s)
+	b.t.Fatalf("waited in vain for: %s; faults %v, reason %q, au4 %v, %d results", what, b.unit.Faults(), modbus.Reasons[s.Reason], s.AU[2], s.Sequence)
+}
+
+func (b *bench) fault(f health.Fault) func() bool { return func() bool { return b.unit.health.On(f) } }
+func (b *bench) trusted() bool {
+	return b.unit.health.Trusted(b.unit.now()) && b.unit.health.Word() == 0
+}
+func (b *bench) state() alarm.State { return b.unit.Alarms()[0].State }
+
+func (b *bench) show(list [][]byte) {
+	b.cam.Lock()
+	b.cam.Pictures = list
+	b.cam.Unlock()
+}
+
+func (b *bench) with(change func(*camera.Fake)) {
+	b.cam.Lock()
+	change(b.cam)
+	b.cam.Unlock()
+}
+
+func TestFrownLightsTheLampAndAButtonAcknowledges(t *testing.T) {
+	b := newBench(t, "", nil)
+	b.until("results", b.trusted)
+	if b.chip.High(line(1)) || b.chip.High(line(2)) {
+		t.Error("a lamp is lit before anything happened")
+	}
+	b.show(pictures(t, frownFrom, frownTo))
+	b.until("an unacknowledged alarm", func() bool { return b.state() == alarm.Unacknowledged })
+	b.until("the lamp", func() bool { return b.chip.High(line(1)) && b.chip.High(line(2)) })
+	b.chip.Bounce(line(4), true, 5, func() { time.Sleep(time.Millisecond) })
+	b.until("the acknowledgement", func() bool { return b.state() == alarm.Acknowledged })
+	b.chip.Drive(line(4), false)
+	b.show(pictures(t, neutralFrom, neutralTo))
+	b.until("normal again", func() bool { return b.state() == alarm.Normal })
+	b.until("the lamp off", func() bool { return !b.chip.High(line(1)) && !b.chip.High(line(2)) })
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i, e := range b.events {
+		if e.Number != uint64(i+1) {
+			t.Fatalf("event %d has number %d", i, e.Number)
+		}
+	}
+}
+
+// Each fault of the camera: its fault bit, the outputs at their fail value, an
+// Unknown that neither raises nor clears, and the way back.
+func TestCameraFaultsFailSafeAndComeBack(t *testing.T) {
+	b := newBench(t, "", nil)
+	b.until("results", b.trusted)
+	b.show(pictures(t, frownFrom, frownTo))
+	b.until("the alarm", func() bool { return b.state() == alarm.Unacknowledged })
+	for _, c := range []struct {
+		name       string
+		fault      health.Fault
+		begin, end func(*camera.Fake)
+	}{
+		{"unplugged", health.CameraLost, func(f *camera.Fake) { f.Gone = true }, func(f *camera.Fake) { f.Gone = false }},
+		{"silent", health.CameraLost, func(f *camera.Fake) { f.Silent = true }, func(f *camera.Fake) { f.Silent = false }},
+		{"frozen", health.CameraFrozen, func(f *camera.Fake) { f.Frozen = true }, func(f *camera.Fake) { f.Frozen = false }},
+		{"corrupt", health.CameraLost, func(f *camera.Fake) { f.Pictures = [][]byte{[]byte("\xff\xd8 no picture \xff\xd9")} },
+			func(f *camera.Fake) { f.Pictures = pictures(t, frownFrom, frownTo) }},
+	} {
+		b.with(c.begin)
+		b.until(c.name+": the fault", b.fault(c.fault))
+		b.until(c.name+": the fail values", func() bool { return !b.chip.High(line(1)) && b.chip.High(line(2)) && b.chip.High(line(3)) })
+		toggles := b.toggles(0)
+		time.Sleep(700 * time.Millisecond)
+		if n := b.toggles(0); n > toggles+1 {
+			t.Errorf("%s: the healthy line toggled %d times without results", c.name, n-toggles)
+		}
+		if s := b.state(); s != alarm.Unacknowledged {
+			t.Errorf("%s: the alarm is %v", c.name, s)
+		}
+		b.with(c.end)
+		b.until(c.name+": the way back", b.trusted)
+		b.until(c.name+": the lamp", func() bool { return b.chip.High(line(1)) && !b.chip.High(line(3)) })
+	}
+}
+
+func (b *bench) toggles(offset int) (n int) {
+	for _, c := range b.chip.Changes() {
+		if c.Offset == offset {
+			n++
+		}
+	}
+	return n
+}
+
+func TestDarkPictureStops(t *testing.T) {
+	grey := bytes.Repeat([]byte{3}, 640*480)
+	b := newBench(t, "", nil)
+	b.until("results", b.trusted)
+	b.with(func(f *camera.Fake) { f.Gone = true })
+	b.until("the loss", b.fault(health.CameraLost))
+	noisy := make([][]byte, 8) // noise, so that it is dark and not frozen
+	for i := range noisy {
+		noisy[i] = append([]byte(nil), grey...)
+		for j := i; j < len(grey); j += 97 {
+			noisy[i][j] = byte(i)
+		}
+	}
+	b.with(func(f *camera.Fake) { f.Gone, f.Format, f.Pictures = false, camera.GREY, noisy })
+	b.until("the dark", b.fault(health.CameraDark))
+	b.until("the fail value", func() bool { return b.chip.High(line(2)) })
+	b.with(func(f *camera.Fake) { f.Gone = true })
+	b.until("the loss", b.fault(health.CameraLost))
+	b.with(func(f *camera.Fake) {
+		f.Gone, f.Format, f.Pictures = false, camera.MJPEG, pictures(t, neutralFrom, neutralTo)
+	})
+	b.until("the way back", b.trusted)
+}
+
+func TestOutputsThatFailAreFaultsAndComeBack(t *testing.T) {
+	b := newBench(t, "", nil)
+	b.until("results", b.trusted)
+	b.chip.Remove("fake")
+	b.until("the fault", b.fault(health.OutputMismatch))
+	b.chip.Restore("fake")
+	b.until("the way back", b.trusted)
+}
+
+func TestInputThatSticksIsAFault(t *testing.T) {
+	b := newBench(t, "", nil)
+	b.until("results", b.trusted)
+	b.chip.Drive(line(4), true)
+	b.until("the fault", b.fault(health.InputStuck))
+	b.chip.Drive(line(4), false)
+	b.until("the way back", b.trusted)
+}
+
+func TestExitLeavesFailValues(t *testing.T) {
+	b := newBench(t, "", nil)
+	b.until("results", b.trusted)
+	b.end()
+	if b.chip.High(line(0)) || b.chip.High(line(1)) || !b.chip.High(line(2)) {
+		t.Error("an output is not at its fail value after the end")
+	}
+}
+
+func TestPanicFailsSafeAndTheUnitGoesOn(t *testing.T) {
+	var once sync.Once
+	b := newBench(t, "", func(o *Options) {
+		open := o.OpenSource
+		n := 0
+		o.OpenSource = func(c config.Camera) (camera.Source, error) {
+			src, err := open(c)
+			if n++; n == 2 {
+				once.Do(func() { panic("a driver went mad") })
+			}
+			return src, err
+		}
+	})
+	b.until("results", b.trusted)
+	b.with(func(f *camera.Fake) { f.Gone = true })
+	b.until("the loss", b.fault(health.CameraLost))
+	b.with(func(f *camera.Fake) { f.Gone = false })
+	b.until("the internal fault in the journal", func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		for _, e := range b.events {
+			if e.Trigger == alarm.Note && bytes.Contains([]byte(e.Cause), []byte("went mad")) {
+				return true
+			}
+		}
+		return false
+	})
+	b.until("the way back", b.trusted)
+}
+
+func TestModbusShowsTheFrameAndTakesCommands(t *testing.T) {
+	ours, theirs, _ := serial.Pipe()
+	b := newBench(t, "[serial]\ndevice = \"/dev/ttyTEST\"\n", func(o *Options) {
+		o.OpenSerial = func(serial.Settings) (serial.Line, error) { return ours, nil }
+	})
+	b.until("results", b.trusted)
+	b.show(pictures(t, frownFrom, frownTo))
+	b.until("the alarm", func() bool { return b.state() == alarm.Unacknowledged })
+	ask := func(pdu ...byte) []byte {
+		t.Helper()
+		adu := append([]byte{1}, pdu...)
+		sum := modbus.CRC(adu)
+		if _, err := theirs.Write(append(adu, byte(sum), byte(sum>>8)), time.Second); err != nil {
+			t.Fatal(err)
+		}
+		var got []byte
+		buf := make([]byte, 256)
+		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); {
+			n, err := theirs.Read(buf, 50*time.Millisecond)
+			got = append(got, buf[:n]...)
+			if errors.Is(err, serial.ErrTimeout) && len(got) > 0 {
+				return got
+			}
+		}
+		t.Fatal("no answer")
+		return nil
+	}
+	got := ask(4, 0, 36, 0, 2) // input registers 36, 37: active, unacknowledged
+	if len(got) != 9 || got[4]&1 != 1 || got[6]&1 != 1 {
+		t.Fatalf("masks % x", got)
+	}
+	if got = ask(5, 0, 0, 0xff, 0); len(got) != 8 { // coil 0: acknowledge all
+		t.Fatalf("coil % x", got)
+	}
+	b.until("the acknowledgement", func() bool { return b.state() == alarm.Acknowledged })
+}
+
+func TestReloadKeepsAlarmsAndRefusesTheBad(t *testing.T) {
+	b := newBench(t, "", nil)
+	b.until("results", b.trusted)
+	b.show(pictures(t, frownFrom, frownTo))
+	b.until("the alarm", func() bool { return b.state() == alarm.Unacknowledged })
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	bad, err := config.Parse("bad.toml", []byte(benchConfig+"[state]\ndir = \"/elsewhere\"\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.unit.Reload(ctx, bad, 1); err == nil || !b.unit.health.On(health.ConfigRefused) {
+		t.Errorf("a change that needs a restart: %v", err)
+	}
+	good, err := config.Parse("good.toml", []byte(benchConfig+`
+[[alarm]]
+name = "smile"
+signal = "au12"
+high = 0.9
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.unit.Reload(ctx, good, 0x1234); err != nil {
+		t.Fatal(err)
+	}
+	if b.state() != alarm.Unacknowledged || len(b.unit.Alarms()) != 2 || b.unit.health.On(health.ConfigRefused) {
+		t.Errorf("after the reload: %+v", b.unit.Alarms())
+	}
+	b.until("the new config's mark", func() bool {
+		var s modbus.Snapshot
+		b.unit.Latest().Load(&s)
+		return s.ConfigCRC == 0x1234 && s.AlarmCount == 2
+	})
+	b.until("results", b.trusted)
+}
+
+func TestMissingThingsAreFaultsNotExits(t *testing.T) {
+	there := false
+	var mu sync.Mutex
+	b := newBench(t, "[serial]\ndevice = \"/dev/ttyTEST\"\n", func(o *Options) {
+		open := o.OpenSource
+		o.OpenSource = func(c config.Camera) (camera.Source, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if !there {
+				return nil, fmt.Errorf("open: %w", camera.ErrNotFound)
+			}
+			return open(c)
+		}
+		ours, _, _ := serial.Pipe()
+		o.OpenSerial = func(serial.Settings) (serial.Line, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if !there {
+				return nil, fs.ErrNotExist
+			}
+			return ours, nil
+		}
+	})
+	b.until("both faults", func() bool { return b.unit.health.On(health.CameraLost) && b.unit.health.On(health.SerialLost) })
+	mu.Lock()
+	there = true
+	mu.Unlock()
+	b.until("both back", b.trusted)
+}
+
+// The hot path allocates nothing after its first frames.
+func TestEyeAllocatesNothing(t *testing.T) {
+	eye, err := OpenEye(config.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer eye.Close()
+	list := pictures(t, neutralFrom, frownTo)
+	f := &camera.Frame{Format: camera.MJPEG, Width: 640, Height: 480}
+	n := 0
+	look := func() {
+		f.Data, f.Sequence, f.Time = list[n%len(list)], uint32(n), time.Duration(n)*time.Second/15
+		n++
+		s, err := eye.Look(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n > 30 && !s.View.Found {
+			t.Fatalf("frame %d: no face", n)
+		}
+	}
+	for range 40 {
+		look()
+	}
+	if a := testing.AllocsPerRun(60, look); a != 0 {
+		t.Errorf("%v allocations a frame", a)
+	}
+}
