@@ -63,8 +63,9 @@ type Source interface {
 	// clip has ended), ErrClosed (Close was called).
 	Next(timeout time.Duration) (*Frame, error)
 
-	// Release hands the frame back, also after Close. Without a frame out it
-	// does nothing.
+	// Release hands the frame back. A frame that was out when Close was called
+	// needs it too: until then its memory stays mapped, and on Linux before 4.20
+	// the device stays busy. Without a frame out it does nothing.
 	Release() error
 
 	// Info tells what was opened and what happened so far.
@@ -82,12 +83,15 @@ type Source interface {
 // whole JPEG file from SOI to EOI, which may lack its Huffman tables; Stride is 0.
 type Frame struct {
 	Data          []byte
-	Format        uint32        // fourcc, one of the formats below
-	Width, Height int           // pixels
-	Stride        int           // bytes from one row to the next; 0 for MJPEG
-	Sequence      uint32        // the driver's count of frames; wraps
-	Time          time.Duration // when the picture was taken, CLOCK_MONOTONIC; never goes back
-	Lost          uint32        // frames lost, damaged or passed over since the last one handed out
+	Format        uint32 // fourcc, one of the formats below
+	Width, Height int    // pixels
+	Stride        int    // bytes from one row to the next; 0 for MJPEG
+	Sequence      uint32 // the driver's count of frames; wraps
+	// Time is when the picture was taken by the driver's clock, CLOCK_MONOTONIC. It
+	// never goes back. A driver may stamp the end of the frame in advance (vivid
+	// does), so that it lies up to one frame ahead of Now.
+	Time time.Duration
+	Lost uint32 // frames lost, damaged or passed over since the last one handed out
 }
 
 // Pixel formats that a Source may give: the V4L2 fourcc of videodev2.h.

@@ -386,6 +386,15 @@ func (c *capture) teardown() error {
 			note(c.unmap(i))
 		}
 	}
+	if c.held > 0 && c.gone == nil {
+		// The map of the frame that is out keeps the file open, and so the device
+		// busy for everyone. Linux 4.20 and newer can give up its buffers while
+		// one is mapped; older ones refuse, and the device is busy until Release.
+		r := v4l2RequestBuffers{typ: bufTypeVideoCapture, memory: memoryMmap}
+		if err := c.node.ioctl(vidiocReqBufs, unsafe.Pointer(&r)); err != nil && !errors.Is(err, unix.EBUSY) && !errors.Is(err, unix.ENODEV) {
+			note(fmt.Errorf("VIDIOC_REQBUFS 0: %w", err))
+		}
+	}
 	note(c.node.close())
 	return first
 }

@@ -521,6 +521,42 @@ func TestCaptureAllocatesNothing(t *testing.T) {
 	}
 }
 
+// A frame that nobody released must not keep the camera from being opened again.
+func TestFrameOutDoesNotKeepTheDeviceBusy(t *testing.T) {
+	s := newSim()
+	h := simMachine(t, new(simWebcam).offer(YUYV, 30, vga), s)
+	first, err := h.start(Settings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustNext(t, first, time.Second)
+	if err := first.Close(); err != nil {
+		t.Error(err)
+	}
+	again, err := h.start(Settings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustNext(t, again, time.Second)
+	again.Release()
+	first.Release()
+	again.Close()
+	if s.opened != s.closed || s.mapped != 0 {
+		t.Errorf("left behind: %d nodes open, %d buffers mapped", s.opened-s.closed, s.mapped)
+	}
+
+	s.fail("REQBUFS", s.calls["REQBUFS"]+2, unix.EBUSY) // Linux before 4.20
+	old, err := h.start(Settings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustNext(t, old, time.Second)
+	if err := old.Close(); err != nil {
+		t.Errorf("an older kernel's refusal is no error: %v", err)
+	}
+	old.Release()
+}
+
 // A thousand cameras unplugged and opened again leave nothing behind.
 func TestReopenThousandTimes(t *testing.T) {
 	s := newSim()

@@ -106,7 +106,7 @@ func choose(list []Format, want Settings, format uint32) (request, error) {
 	var offered []string
 	for _, f := range list {
 		offered = append(offered, FormatName(f.FourCC))
-		if !f.Usable || format != 0 && f.FourCC != format && !(format == MJPEG && f.FourCC == fourccJPEG) {
+		if !wanted(f.FourCC, format) {
 			continue
 		}
 		if len(f.Sizes) == 0 {
@@ -125,6 +125,15 @@ func choose(list []Format, want Settings, format uint32) (request, error) {
 		return best, fmt.Errorf("%w: format %s is not among %s", ErrUnsupported, FormatName(format), strings.Join(offered, " "))
 	}
 	return best, nil
+}
+
+// wanted tells whether a camera's format may be chosen when format is named, or
+// 0 for any.
+func wanted(fourcc, format uint32) bool {
+	if fourcc == fourccJPEG && format == MJPEG {
+		return true
+	}
+	return rank(fourcc) < len(preference) && (format == 0 || fourcc == format)
 }
 
 func sizeCost(at pixels, want Settings) float64 {

@@ -61,7 +61,7 @@ func (h *host) list() ([]Device, error) {
 	links, holders := h.links(), h.holders()
 	devices := make([]Device, 0, len(nodes))
 	for _, path := range nodes {
-		d := h.inspect(path)
+		d := h.inspect(path, func(uint32) bool { return true })
 		d.Links, d.Holders = links[realPath(path)], holders[realPath(path)]
 		devices = append(devices, d)
 	}
@@ -69,7 +69,10 @@ func (h *host) list() ([]Device, error) {
 }
 
 // inspect asks one node what it is, and fills Problem when it is no camera.
-func (h *host) inspect(path string) Device {
+//
+// Sizes and rates are asked for the formats in detail; a driver such as vivid
+// has thousands of them, which opening a camera does not wait for.
+func (h *host) inspect(path string, detail func(fourcc uint32) bool) Device {
 	d := Device{Node: path}
 	n, err := h.open(path)
 	if err != nil {
@@ -94,7 +97,7 @@ func (h *host) inspect(path string) Device {
 		d.Problem = h.openError(path, err)
 		return d
 	}
-	d.Formats, d.Controls = formats(w), controls(w)
+	d.Formats, d.Controls = formats(w, detail), controls(w)
 	d.Problem = refuseFormats(path, d.Formats)
 	if err := w.Close(); err != nil && d.Problem == nil {
 		d.Problem = fmt.Errorf("camera %s: close: %w", path, err)
@@ -114,10 +117,14 @@ func text(b []byte) string {
 // formats lists what webcam finds. Its GetSupportedFrameSizes leaves a
 // continuous range empty, and its GetSupportedFramerates ends at a continuous
 // range of rates: both then count as not listed, and the driver decides.
-func formats(w enumerator) []Format {
+func formats(w enumerator, detail func(fourcc uint32) bool) []Format {
 	var list []Format
 	for code, description := range w.GetSupportedFormats() {
 		f := Format{FourCC: uint32(code), Description: description, Usable: rank(uint32(code)) < len(preference)}
+		if !detail(f.FourCC) {
+			list = append(list, f)
+			continue
+		}
 		for _, s := range w.GetSupportedFrameSizes(code) {
 			size := Size{Width: int(s.MinWidth), Height: int(s.MinHeight), MaxWidth: int(s.MaxWidth), MaxHeight: int(s.MaxHeight),
 				StepWidth: int(s.StepWidth), StepHeight: int(s.StepHeight)}

@@ -64,7 +64,7 @@ func (r reasons) Error() string {
 func (r reasons) Unwrap() []error { return r }
 
 func (h *host) startNode(path string, s Settings, format uint32) (*capture, error) {
-	d := h.inspect(path)
+	d := h.inspect(path, func(fourcc uint32) bool { return wanted(fourcc, format) })
 	if d.Problem != nil {
 		return nil, d.Problem
 	}

@@ -150,6 +150,9 @@ func (n *simNode) ioctl(req uintptr, arg unsafe.Pointer) error {
 		if err := s.called("S_FMT"); err != nil {
 			return err
 		}
+		if s.mapped > 0 && s.bufs != nil {
+			return unix.EBUSY // as a real driver: a map keeps the file open, and its buffers
+		}
 		p := &(*v4l2Format)(arg).pix
 		least, _ := planeSize(p.pixelFormat, int(p.width), int(p.height), 0)
 		p.bytesPerLine = max(p.bytesPerLine, uint32(least))
@@ -177,6 +180,10 @@ func (n *simNode) ioctl(req uintptr, arg unsafe.Pointer) error {
 			return err
 		}
 		r := (*v4l2RequestBuffers)(arg)
+		if r.count == 0 {
+			s.bufs, s.queued, s.done = nil, nil, nil // still mapped ones are orphaned
+			break
+		}
 		r.count = max(r.count, s.least)
 		if s.most > 0 {
 			r.count = min(r.count, s.most)
