@@ -23,8 +23,9 @@ const (
 
 // turbo is one TurboJPEG decompressor.
 type turbo struct {
-	name   string
-	handle uintptr
+	arguments [9]uintptr // of the call in progress
+	name      string
+	handle    uintptr
 
 	header, decompress, toPlanes, errorString, destroy uintptr
 
@@ -78,7 +79,7 @@ func address(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(
 func (d *Decoder) turboDecode(data []byte, colour bool, shrink int) (Image, error) {
 	t := d.turbo
 	head := &t.head
-	rc, _, _ := purego.SyscallN(t.header, t.handle, address(data), uintptr(len(data)),
+	rc := t.call(t.header, t.handle, address(data), uintptr(len(data)),
 		uintptr(unsafe.Pointer(&head.width)), uintptr(unsafe.Pointer(&head.height)),
 		uintptr(unsafe.Pointer(&head.sampling)), uintptr(unsafe.Pointer(&head.space)))
 	if int32(rc) != 0 {
@@ -118,7 +119,7 @@ func (d *Decoder) turboDecode(data []byte, colour bool, shrink int) (Image, erro
 		img.Data = d.room(w*h + 2*cw*ch)
 		t.plane = [3]uintptr{address(img.Data), address(img.Data[w*h:]), address(img.Data[w*h+cw*ch:])}
 		t.pitch = [3]int32{int32(w), int32(cw), int32(cw)}
-		rc, _, _ = purego.SyscallN(t.toPlanes, t.handle, address(data), uintptr(len(data)),
+		rc = t.call(t.toPlanes, t.handle, address(data), uintptr(len(data)),
 			uintptr(unsafe.Pointer(&t.plane)), uintptr(w), uintptr(unsafe.Pointer(&t.pitch)), uintptr(h), 0)
 	}
 	runtime.KeepAlive(data)
@@ -132,8 +133,15 @@ func (d *Decoder) turboDecode(data []byte, colour bool, shrink int) (Image, erro
 }
 
 func (t *turbo) pixels(data, dst []byte, w, h, pitch, format int) uintptr {
-	rc, _, _ := purego.SyscallN(t.decompress, t.handle, address(data), uintptr(len(data)),
+	return t.call(t.decompress, t.handle, address(data), uintptr(len(data)),
 		address(dst), uintptr(w), uintptr(pitch), uintptr(h), uintptr(format), 0)
+}
+
+// call passes the arguments in memory of the turbo's own: SyscallN's list
+// escapes, and would be a new one for each frame.
+func (t *turbo) call(function uintptr, arguments ...uintptr) uintptr {
+	n := copy(t.arguments[:], arguments)
+	rc, _, _ := purego.SyscallN(function, t.arguments[:n]...)
 	return rc
 }
 
