@@ -42,6 +42,9 @@ func (e *Engine) Do(c Command) ([]Event, error) {
 		e.emit(Event{Trigger: c.Do, Who: c.Who, Cause: "there was none"})
 		err = nil
 	default:
+		if int(c.Do) >= triggers {
+			c.Do = Note // a number that has no name cannot be read back
+		}
 		e.emit(Event{Trigger: c.Do, Alarm: e.known(c.Alarm), From: e.stateOf(c.Alarm), To: e.stateOf(c.Alarm), Life: e.lifeOf(c.Alarm),
 			Who: c.Who, Cause: clean(err.Error(), maxText), Refused: true})
 		if c.Alarm != "" {

@@ -1,0 +1,142 @@
+package alarm
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// identifiers name the states in the picture.
+var identifiers = [...]string{"Normal", "Unacknowledged", "Acknowledged", "ReturnedUnacknowledged", "LatchedUnacknowledged",
+	"LatchedAcknowledged", "Shelved", "SuppressedByDesign", "OutOfService"}
+
+// Picture draws Transitions as a Mermaid state diagram. A cover is entered
+// from, and left to, whichever state the life is in.
+func Picture() string {
+	var b strings.Builder
+	b.WriteString("stateDiagram-v2\n    direction LR\n    state InService {\n        [*] --> Normal\n")
+	for _, from := range States[:6] {
+		for _, to := range States[:6] {
+			if labels := labelsOf(from, to); labels != "" {
+				fmt.Fprintf(&b, "        %s --> %s: %s\n", identifiers[from], identifiers[to], labels)
+			}
+		}
+	}
+	b.WriteString("    }\n")
+	for _, cover := range States[6:] {
+		if labels := labelsOf(Normal, cover); labels != "" {
+			fmt.Fprintf(&b, "    InService --> %s: %s\n", identifiers[cover], labels)
+		}
+		for _, to := range States[6:] {
+			if labels := labelsOf(cover, to); labels != "" {
+				fmt.Fprintf(&b, "    %s --> %s: %s\n", identifiers[cover], identifiers[to], labels)
+			}
+		}
+		if labels := labelsOf(cover, Beneath); labels != "" {
+			fmt.Fprintf(&b, "    %s --> InService: %s\n", identifiers[cover], labels)
+		}
+	}
+	return b.String()
+}
+
+// labelsOf lists the triggers that lead from one state to another.
+func labelsOf(from, to State) string {
+	var labels []string
+	for _, t := range Transitions {
+		if t.From != from || t.To != to || t.To == t.From {
+			continue
+		}
+		label := t.On.String()
+		if t.If != Always {
+			label += " [" + t.If.String() + "]"
+		}
+		labels = append(labels, label)
+	}
+	return strings.Join(labels, ", ")
+}
+
+// WriteDocument writes docs/alarms.md.
+func WriteDocument(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString(`# Alarms
+
+The life of an alarm, after ISA-18.2 / IEC 62682. Written by ` + "`make generate`" + ` from the state table in firmware/alarm.
+
+` + "```mermaid\n" + Picture() + "```" + `
+
+A cover (shelved, suppressed by design, out of service) is left to what lies beneath it: the life goes on there, an
+unacknowledged alarm stays unacknowledged. An occurrence that begins under a cover is held back (the journal has it)
+and is raised when the cover goes, if its condition is still present by then.
+
+## What counts
+
+- **Limit and deadband.** A high limit is met at or above it, and stays met until the level is below limit - deadband;
+  a low limit the other way round. Each limit has its own deadband.
+- **On-delay, off-delay.** Only time between two readings that agree counts.
+- **Unknown** (no face, a poor one, no result, a fault) neither raises nor clears, and pauses both delays. Unknown for
+  longer than unknown_hold is declared: the alarm's Unknown flag is set, the delays begin anew, and with
+  on_unknown = "fault" its outputs go to their fail value until there is a reading again. A person who leaves does not
+  acknowledge anything.
+- **Several conditions.** all: one that is certainly not met decides. any: one that is certainly met decides.
+  Otherwise one that is Unknown makes the whole Unknown.
+- **Horn**: sounds for what is unacknowledged, condition present or not, until acknowledged or silenced. Silencing is
+  not acknowledging; a new occurrence sounds again.
+- **Lamp**: lit while a condition is present or latched; blinks, where the output says so, while something is
+  unacknowledged.
+- **First-out**: the first alarm of those that are unacknowledged; of several in the same frame the most urgent.
+- **Suppressed by design**: while the condition of an alarm in suppress_by is present, or during an inhibit. An alarm
+  that is out of service suppresses no other.
+- **Commands for all** (acknowledge, reset) reach what is shown; what lies under a cover is reached by name only.
+- **A restart** keeps all states, ends an inhibit, and sounds the horn again for what is unacknowledged. A shelving goes
+  on for the time that is left, never longer, however the clock was set.
+- **An alarm that the config no longer has** is kept until it is acknowledged and reset.
+- Nothing adjusts a limit by itself.
+
+## Every state with every event
+
+"-": nothing changes. "beneath": acts on what lies beneath, which stays hidden.
+
+| state | no. |`)
+	for _, on := range Triggers() {
+		fmt.Fprintf(&b, " %v |", on)
+	}
+	b.WriteString("\n|---|---|" + strings.Repeat("---|", tableTriggers) + "\n")
+	for _, from := range States {
+		fmt.Fprintf(&b, "| **%v** | %d |", from, from)
+		for _, on := range Triggers() {
+			fmt.Fprintf(&b, " %s |", cellOf(from, on))
+		}
+		b.WriteByte('\n')
+	}
+	b.WriteString("\nThe numbers are those of the register map. A refused command changes nothing, is told why, and is in the journal.\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// cellOf is one pair of the table in words.
+func cellOf(from State, on Trigger) string {
+	var parts []string
+	for _, t := range Transitions {
+		if t.From != from || t.On != on {
+			continue
+		}
+		text := t.To.String()
+		switch {
+		case t.Refused:
+			return "refused: " + t.Note
+		case t.To == Beneath:
+			text = "what lies beneath"
+		case t.To == t.From && from.Covered() && on <= Reset:
+			text = "beneath"
+		case t.To == t.From && on == Shelve:
+			text = t.Note
+		case t.To == t.From:
+			text = "-"
+		}
+		if t.If != Always {
+			text = t.If.String() + ": " + text
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, "; ")
+}
