@@ -52,8 +52,15 @@ def make(work, data, jobs=2, log=print):
 
 
 def load(work, split):
-    """All pictures of a split that are there so far."""
-    folder = os.path.join(work, f"renders-{VERSION}")
-    files = sorted(f for f in os.listdir(folder) if f.startswith(split + "-") and f.endswith(".npz") and ".part" not in f)
-    parts = [np.load(os.path.join(folder, f)) for f in files]
+    """All pictures of a split that are there so far. Training pictures of earlier versions of the
+    renderer stay in use; validation and test are of the present one alone."""
+    folders = [f"renders-{VERSION}"]
+    if split == "train":
+        folders += sorted(f for f in os.listdir(work) if f.startswith("renders-") and f != folders[0])
+    parts = []
+    for folder in folders:
+        names = sorted(f for f in os.listdir(os.path.join(work, folder)) if f.startswith(split + "-") and f.endswith(".npz") and ".part" not in f)
+        parts += [np.load(os.path.join(work, folder, f)) for f in names]
+    if not parts:
+        raise FileNotFoundError(f"{work}: no rendered {split} pictures; run prepare")
     return {k: np.concatenate([p[k] for p in parts]) for k in parts[0].files}
