@@ -324,14 +324,11 @@ func TestFakeInputWithTheRealClock(t *testing.T) {
 	if _, err := in.Wait(30 * ms); !errors.Is(err, ErrTimeout) || now()-start < 30*ms {
 		t.Errorf("after %v: %v", now()-start, err)
 	}
-	f.Drive(ack(), true)
 	pressed := now()
+	f.Drive(ack(), true)
 	e, err := in.Wait(soon)
-	if err != nil || !e.Active || e.At > now() || e.At < pressed-ms+20*ms {
+	if err != nil || !e.Active || e.At > now() || e.At < pressed+20*ms {
 		t.Errorf("%+v, %v, pressed at %v", e, err, pressed)
-	}
-	if now()-pressed < 19*ms {
-		t.Error("it did not wait for the contact to settle")
 	}
 	// More edges than anybody fetches.
 	in.Close()

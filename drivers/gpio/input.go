@@ -13,9 +13,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sampleEvery is how often an input is looked at whose chip has no interrupts,
-// e.g. an expander on I2C without its interrupt line.
-const sampleEvery = 5 * time.Millisecond
+const (
+	// sampleEvery is how often an input is looked at whose chip has no
+	// interrupts, e.g. an expander on I2C without its interrupt line.
+	sampleEvery = 5 * time.Millisecond
+	// lookEvery is how often a quiet input is looked at all the same: kernels
+	// before 6.6 do not end a poll when the chip vanishes.
+	lookEvery = 500 * time.Millisecond
+)
 
 // input reads edges itself, on go-gpiocdev's uapi package: the watcher of
 // go-gpiocdev v0.9.1 does not report that a chip has vanished but spins.
@@ -47,15 +52,20 @@ func (kernel) Input(s InputSettings) (Input, error) {
 		return nil, err
 	}
 	defer chip.Close()
+	return openInput(chip, offset, chip.UapiAbiVersion(), s)
+}
+
+// openInput requests a line by one version of the kernel's interface.
+func openInput(chip *gpiocdev.Chip, offset, abi int, s InputSettings) (*input, error) {
 	fd, err := unix.Open("/dev/"+chip.Name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, openError(chip.Name, err)
 	}
 	defer unix.Close(fd)
 
-	in := &input{name: s.Line.String(), abi: chip.UapiAbiVersion(), fd: -1, wake: -1}
+	in := &input{name: s.Line.String(), abi: abi, fd: -1, wake: -1}
 	// Our own debouncer lives on edges, also where the caller wants none.
-	in.edges = !s.NoEdges || (in.abi == 1 && s.Debounce > 0)
+	in.edges = !s.NoEdges || (abi == 1 && s.Debounce > 0)
 	in.deb.period = s.Debounce
 	if err := in.request(uintptr(fd), offset, s); err != nil {
 		return nil, requestError(chip, s.Line, offset, err)
@@ -249,7 +259,7 @@ func (in *input) next(end time.Duration) (Edge, time.Duration, error) {
 	if at >= end {
 		return Edge{}, 0, fmt.Errorf("gpio line %s: %w", in.name, ErrTimeout)
 	}
-	until := end
+	until := min(end, at+lookEvery)
 	if due, ok := in.deb.next(); ok {
 		until = min(until, due)
 	}
@@ -280,17 +290,17 @@ func (in *input) collect(at time.Duration) error {
 	return nil
 }
 
-// settle lets our debouncer decide, once the kernel has no more edges. The
-// level itself is looked at too: an edge may have been lost in the kernel.
+// settle looks at the level once the kernel has no more edges. That tells
+// whether the chip is still there, and shows our own debouncer a change whose
+// edge was lost in the kernel.
 func (in *input) settle(at time.Duration) error {
-	if !in.soft {
-		return nil
-	}
 	v, err := in.level()
 	if err != nil {
 		return fmt.Errorf("gpio line %s: read: %w", in.name, gone(err))
 	}
-	in.debounce(v, at)
+	if in.soft {
+		in.debounce(v, at)
+	}
 	return nil
 }
 
@@ -338,8 +348,7 @@ func (in *input) sleep(until time.Duration) error {
 	if in.sample {
 		n = 1
 	}
-	left := max(until-now(), 0)
-	ts := unix.NsecToTimespec(int64(min(left, time.Hour)))
+	ts := unix.NsecToTimespec(int64(max(until-now(), 0)))
 	_, err := unix.Ppoll(fds[:n], &ts, nil)
 	if err != nil && err != unix.EINTR {
 		return err

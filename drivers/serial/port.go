@@ -331,8 +331,9 @@ func (e *echoFilter) expect(b []byte, now time.Time, char time.Duration) {
 		e.buf[(e.pos+e.n)%len(e.buf)] = c
 		e.n++
 	}
-	// Adapters on USB may keep a character for 16 ms.
-	e.end = now.Add(time.Duration(e.n)*char + 50*time.Millisecond)
+	// Adapters on USB may keep a character for 16 ms, and a busy machine may
+	// read late.
+	e.end = now.Add(time.Duration(e.n)*char + 200*time.Millisecond)
 }
 
 // unexpect takes the last n back: they were not sent after all.

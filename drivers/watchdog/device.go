@@ -80,19 +80,28 @@ func (d *Device) setUp() error {
 	return d.Ping()
 }
 
-// setTimeout asks for a timeout, and for shorter ones where it is more than
-// the hardware can count (15 s on a Raspberry Pi).
+// setTimeout asks for a timeout, and where that is more than the hardware can
+// count (a Raspberry Pi: 15 s), for the longest it can.
 func (d *Device) setTimeout(secs int) error {
-	for {
-		err := unix.IoctlSetPointerInt(d.fd, unix.WDIOC_SETTIMEOUT, secs)
-		switch {
-		case err == nil:
-			return nil
-		case !errors.Is(err, unix.EINVAL) || secs <= 1:
-			return fmt.Errorf("WDIOC_SETTIMEOUT %d s: %w", secs, err)
+	err := unix.IoctlSetPointerInt(d.fd, unix.WDIOC_SETTIMEOUT, secs)
+	if errors.Is(err, unix.EINVAL) {
+		least := 0 // longest known to be taken
+		for most := secs; most-least > 1; {
+			mid := least + (most-least)/2
+			if unix.IoctlSetPointerInt(d.fd, unix.WDIOC_SETTIMEOUT, mid) == nil {
+				least = mid
+			} else {
+				most = mid
+			}
 		}
-		secs--
+		if least > 0 {
+			err = unix.IoctlSetPointerInt(d.fd, unix.WDIOC_SETTIMEOUT, least)
+		}
 	}
+	if err != nil {
+		return fmt.Errorf("WDIOC_SETTIMEOUT %d s: %w", secs, err)
+	}
+	return nil
 }
 
 func (d *Device) Ping() error {
