@@ -184,6 +184,14 @@ func (e *Engine) doInhibit(c *Command) error {
 	return nil
 }
 
+// SetMaxInhibit changes Options.MaxInhibit, for a reloaded config; an inhibit in
+// force is left as it is.
+func (e *Engine) SetMaxInhibit(most time.Duration) {
+	if most > 0 {
+		e.options.MaxInhibit = most
+	}
+}
+
 func (e *Engine) setLimits(it *item, c *Command) error {
 	switch {
 	case it.orphan || !it.def.Unlocked:

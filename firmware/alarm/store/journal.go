@@ -113,7 +113,7 @@ type journal struct {
 	most  int64 // bytes of one file
 	file  File
 	size  int64 // of the file, up to the last whole record
-	fresh bool  // the file's name is not durable yet
+	fresh bool  // the file's name may not be durable yet
 	torn  bool  // something that could not be taken away stands behind size
 	buf   []byte
 }
@@ -145,8 +145,9 @@ func (j *journal) load(after uint64, visit func(*alarm.Event)) (last uint64, not
 func (j *journal) open() error {
 	path := filepath.Join(j.dir, journalFile)
 	data, err := j.fs.ReadFile(path)
-	j.fresh = errors.Is(err, fs.ErrNotExist)
-	if err != nil && !j.fresh {
+	missing := errors.Is(err, fs.ErrNotExist)
+	j.fresh = j.fresh || missing
+	if err != nil && !missing {
 		return fmt.Errorf("open journal: %w", err)
 	}
 	c := scan(data, 1<<64-1, nil)

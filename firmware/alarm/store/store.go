@@ -132,7 +132,7 @@ func prepare(o Options) (*Store, Found) {
 		o.FS = OS
 	}
 	s := &Store{options: o, begun: time.Now(), wake: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
-		journal: journal{fs: o.FS, dir: o.Dir, most: o.JournalBytes / 2},
+		journal: journal{fs: o.FS, dir: o.Dir, most: o.JournalBytes / 2, fresh: true},
 		queue:   make([]alarm.Event, o.Queue), batch: make([]alarm.Event, 0, batchMost), noLock: true,
 		lastAppend: -o.Delay, lastState: -o.StateEvery}
 	s.idle.L = &s.mu
@@ -325,6 +325,9 @@ func (s *Store) step(now time.Duration) time.Duration {
 	if err == nil {
 		if waiting && (hurry || failing || now-s.lastAppend >= s.options.Delay) {
 			err = s.writeEvents(now)
+			s.mu.Lock()
+			dirty = s.dirty
+			s.mu.Unlock()
 		}
 		if dirty && (hurry || failing || now-s.lastState >= s.options.StateEvery) {
 			err = errors.Join(err, s.writeState(now))

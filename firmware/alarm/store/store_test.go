@@ -1,0 +1,565 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"mien/firmware/alarm"
+)
+
+const dir = "/state"
+
+var wall0 = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+func event(n uint64, name string, on alarm.Trigger, from, to alarm.State) alarm.Event {
+	return alarm.Event{Number: n, Start: 1, At: time.Duration(n) * time.Second, Wall: wall0.Add(time.Duration(n) * time.Second), Trigger: on, Alarm: name,
+		From: from, To: to, Life: to, Cause: "condition present for its on-delay",
+		Why: alarm.Explanation{Signal: "au4", Level: 0.75, Limit: 0.6, Over: 0.15, For: 1500 * time.Millisecond, First: n * 30, Last: n*30 + 45}}
+}
+
+// raises gives events first..last, each an alarm that is raised or acknowledged.
+func raises(first, last uint64) []alarm.Event {
+	var list []alarm.Event
+	for n := first; n <= last; n++ {
+		name := fmt.Sprintf("alarm %d", n/2%5)
+		if n%2 == 0 {
+			list = append(list, event(n, name, alarm.Raise, alarm.Normal, alarm.Unacknowledged))
+		} else {
+			list = append(list, event(n, name, alarm.Acknowledge, alarm.Unacknowledged, alarm.Acknowledged))
+		}
+	}
+	return list
+}
+
+func replay(events []alarm.Event) alarm.Saved {
+	var s alarm.Saved
+	for _, ev := range events {
+		s.Replay(ev)
+	}
+	return s
+}
+
+func lives(s alarm.Saved) map[string]alarm.State {
+	m := make(map[string]alarm.State)
+	for _, a := range s.Alarms {
+		m[a.Name] = a.Life
+	}
+	return m
+}
+
+func numbers(events []alarm.Event) []uint64 {
+	list := make([]uint64, len(events))
+	for i := range events {
+		list[i] = events[i].Number
+	}
+	return list
+}
+
+// rising fails when numbers do not rise.
+func rising(t *testing.T, events []alarm.Event) {
+	t.Helper()
+	for i := 1; i < len(events); i++ {
+		if events[i].Number <= events[i-1].Number {
+			t.Fatalf("out of sequence: %v", numbers(events))
+		}
+	}
+}
+
+func manual(f *Fake) (*Store, Found) { return prepare(Options{Dir: dir, FS: f}) }
+
+func TestKeepsOverARestart(t *testing.T) {
+	f := NewFake()
+	s, found := manual(f)
+	if found.Saved.Number != 0 || len(found.Notes) != 0 || found.Events != 0 {
+		t.Fatalf("%+v", found)
+	}
+	events := raises(1, 20)
+	s.Put(events[:10])
+	s.step(0)
+	if s.Durable() != 10 {
+		t.Fatalf("durable %d", s.Durable())
+	}
+	saved := replay(events[:10])
+	saved.FirstOut = "alarm 0"
+	s.Keep(&saved)
+	s.step(6 * time.Second)
+	if st := s.Status(); st.StateNumber != 10 || st.Err != nil || st.Queued != 0 {
+		t.Fatalf("%+v", st)
+	}
+	s.Put(events[10:])
+	s.step(7 * time.Second)
+
+	// kill -9: nothing is closed.
+	f.locked = map[string]bool{}
+	again, found := manual(f)
+	if found.Saved.Number != 20 || found.Events != 10 || len(found.Notes) != 0 || found.Saved.FirstOut != "alarm 0" {
+		t.Fatalf("%+v", found)
+	}
+	if want := replay(events); !reflect.DeepEqual(lives(found.Saved), lives(want)) {
+		t.Errorf("%v, want %v", lives(found.Saved), lives(want))
+	}
+	read, err := again.Events(0, 100)
+	if err != nil || !reflect.DeepEqual(read, events) {
+		t.Errorf("%v %v", err, read)
+	}
+	if last, _ := again.Events(15, 3); !reflect.DeepEqual(numbers(last), []uint64{18, 19, 20}) {
+		t.Errorf("%v", numbers(last))
+	}
+	again.Put(raises(21, 22))
+	if all, _ := again.Events(0, 100); len(all) != 22 {
+		t.Errorf("%d events with those on their way", len(all))
+	}
+	// What was replayed is put into the state in due time.
+	again.step(0)
+	if st := again.Status(); st.StateNumber != 22 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// Writes are apart, so that a burst is one; the first is at once.
+func TestCoalescing(t *testing.T) {
+	s, _ := manual(NewFake())
+	s.Put(raises(1, 1))
+	if next := s.step(0); s.Durable() != 1 {
+		t.Fatalf("the first waits: durable %d, next %v", s.Durable(), next)
+	}
+	for n := uint64(2); n <= 40; n++ {
+		s.Put(raises(n, n))
+		s.step(time.Duration(n) * 4 * time.Millisecond)
+	}
+	if s.Durable() != 1 {
+		t.Errorf("durable %d within the delay", s.Durable())
+	}
+	if next := s.step(160 * time.Millisecond); next != 40*time.Millisecond {
+		t.Errorf("next in %v", next)
+	}
+	s.step(200 * time.Millisecond)
+	if st := s.Status(); s.Durable() != 40 || st.Appends != 2 {
+		t.Errorf("durable %d in %d appends", s.Durable(), st.Appends)
+	}
+}
+
+// A state file cut off at any byte, or with any byte changed: the generation
+// before it and the journal give the same states.
+func TestDamagedStateFile(t *testing.T) {
+	f := NewFake()
+	s, _ := manual(f)
+	events := raises(1, 12)
+	for i := range events {
+		s.Put(events[i : i+1])
+		s.step(time.Duration(i) * 6 * time.Second)
+	}
+	want := lives(replay(events))
+	whole, _ := f.ReadFile(dir + "/" + stateFile)
+	damaged := 0
+	for n := range len(whole) + 1 {
+		for flip := range 2 {
+			bad := append([]byte(nil), whole[:n]...)
+			if flip == 1 {
+				if n == len(whole) {
+					continue
+				}
+				bad = append([]byte(nil), whole...)
+				bad[n] ^= 1 << (n % 8)
+			}
+			g := f.PowerLoss(rand.New(rand.NewPCG(1, 1)))
+			g.Put(dir+"/"+stateFile, bad)
+			s, found := manual(g)
+			if !reflect.DeepEqual(lives(found.Saved), want) || found.Saved.Number != 12 {
+				t.Fatalf("byte %d (flip %d): %d %v", n, flip, found.Saved.Number, lives(found.Saved))
+			}
+			if len(found.Notes) > 0 {
+				damaged++
+			}
+			s.Put(raises(13, 13))
+			s.step(0)
+			if s.Status().Err != nil || s.Durable() != 13 {
+				t.Fatalf("byte %d: %+v", n, s.Status())
+			}
+		}
+	}
+	if damaged != 2*len(whole) { // all but the whole one
+		t.Errorf("%d of %d damages noted", damaged, 2*len(whole))
+	}
+	// Without the journal, the old generation is there.
+	g := NewFake()
+	old, _ := f.ReadFile(dir + "/" + stateOld)
+	g.Put(dir+"/"+stateOld, old)
+	g.Put(dir+"/"+stateFile, whole[:len(whole)/2])
+	if _, found := manual(g); found.Saved.Number != 11 || len(found.Notes) != 1 {
+		t.Errorf("%+v", found)
+	}
+}
+
+func TestStateOfANewerVersion(t *testing.T) {
+	f := NewFake()
+	s, _ := manual(f)
+	s.Put(raises(1, 6))
+	s.step(0)
+	newer := []byte("mien-state 2 5 00000000\nabcd\n")
+	f.Put(dir+"/"+stateFile, newer)
+	f.locked = map[string]bool{}
+	s, found := manual(f)
+	if found.Saved.Number != 6 || len(found.Notes) != 1 || !strings.Contains(found.Notes[0], "newer version") {
+		t.Fatalf("%+v", found)
+	}
+	s.Put(raises(7, 7))
+	s.step(0)
+	s.step(10 * time.Second)
+	if kept, err := f.ReadFile(dir + "/" + stateFile + ".newer"); err != nil || string(kept) != string(newer) {
+		t.Errorf("the newer file is gone: %v %q", err, kept)
+	}
+	f.locked = map[string]bool{}
+	if _, found := manual(f); found.Saved.Number != 7 || len(found.Notes) != 0 {
+		t.Errorf("%+v", found)
+	}
+}
+
+// A journal cut off at any byte: every whole record before it is read, and
+// writing goes on behind it.
+func TestTornJournal(t *testing.T) {
+	f := NewFake()
+	s, _ := manual(f)
+	events := raises(1, 8)
+	s.Put(events)
+	s.step(0)
+	whole, _ := f.ReadFile(dir + "/" + journalFile)
+	for n := range len(whole) + 1 {
+		g := NewFake()
+		g.Put(dir+"/"+journalFile, whole[:n])
+		records := strings.Count(string(whole[:n]), "\n")
+		s, found := manual(g)
+		if int(found.Saved.Number) != records || found.Events != records {
+			t.Fatalf("byte %d: %d events, want %d", n, found.Events, records)
+		}
+		if torn := n > 0 && whole[n-1] != '\n'; torn != (len(found.Notes) == 1) {
+			t.Fatalf("byte %d: %v", n, found.Notes)
+		}
+		more := raises(uint64(records)+1, uint64(records)+3)
+		if n%3 == 1 { // now and then the torn end cannot be taken away
+			g.Fail(Fault{Op: OpTruncate, Err: unix.EIO})
+		}
+		s.Put(more)
+		s.step(0)
+		read, err := Read(g, dir, 0, 100)
+		if err != nil || !reflect.DeepEqual(read, append(append([]alarm.Event(nil), events[:records]...), more...)) {
+			t.Fatalf("byte %d: %v %v", n, err, numbers(read))
+		}
+	}
+}
+
+// Any one byte of a journal changed: the records beside it are read.
+func TestDamagedJournal(t *testing.T) {
+	f := NewFake()
+	s, _ := manual(f)
+	events := raises(1, 6)
+	s.Put(events)
+	s.step(0)
+	whole, _ := f.ReadFile(dir + "/" + journalFile)
+	for n := range whole {
+		bad := append([]byte(nil), whole...)
+		bad[n] ^= 1 << (n % 8)
+		g := NewFake()
+		g.Put(dir+"/"+journalFile, bad)
+		read, err := Read(g, dir, 0, 100)
+		lost := 1
+		if whole[n] == '\n' || bad[n] == '\n' {
+			lost = 2 // two lines have become one
+		}
+		if err != nil || len(read) < len(events)-lost || len(read) == len(events) && !sameDigit(whole[n], bad[n]) {
+			t.Fatalf("byte %d: %v %v", n, err, numbers(read))
+		}
+		rising(t, read)
+		for _, ev := range read {
+			if !reflect.DeepEqual(ev, events[ev.Number-1]) {
+				t.Fatalf("byte %d: %v", n, ev)
+			}
+		}
+	}
+}
+
+// sameDigit: a checksum's digit in upper case is the same digit.
+func sameDigit(a, b byte) bool { return a >= 'a' && a <= 'f' && b == a-'a'+'A' }
+
+// A day's rounds through the two files: they stay within their bound, the
+// newest events are there, and what has gone from the journal is in the state.
+func TestRotation(t *testing.T) {
+	f := NewFake()
+	s, _ := prepare(Options{Dir: dir, FS: f, JournalBytes: 64 << 10})
+	const n = 3000
+	events := raises(1, n)
+	for i := 0; i < n; i += 7 {
+		s.Put(events[i:min(i+7, n)])
+		s.step(time.Duration(i) * time.Second)
+		a, _ := f.Size(dir + "/" + journalFile)
+		b, _ := f.Size(dir + "/" + journalOld)
+		if a > 32<<10 || b > 32<<10 {
+			t.Fatalf("files of %d and %d bytes", a, b)
+		}
+		if i%500 == 0 {
+			g := f.PowerLoss(rand.New(rand.NewPCG(uint64(i), 2)))
+			if _, found := manual(g); !reflect.DeepEqual(lives(found.Saved), lives(replay(events[:min(i+7, n)]))) {
+				t.Fatalf("after %d: %v", i, lives(found.Saved))
+			}
+		}
+	}
+	read, err := s.Events(0, n)
+	if err != nil || len(read) < 50 || read[len(read)-1].Number != n {
+		t.Fatalf("%v, %d events", err, len(read))
+	}
+	rising(t, read)
+	for i := 1; i < len(read); i++ {
+		if read[i].Number != read[i-1].Number+1 {
+			t.Errorf("gap at %d", read[i].Number)
+		}
+	}
+}
+
+// At each operation of a life each error, with nothing, a part, or all of a
+// write done: nothing is lost or out of sequence once the disk is well, and
+// nothing is called durable that a power loss would take.
+func TestEveryOperationFails(t *testing.T) {
+	life := func(f *Fake, after func(s *Store, done int)) *Store {
+		s, _ := prepare(Options{Dir: dir, FS: f, JournalBytes: 6 << 10})
+		events := raises(1, 40)
+		for i := 0; i < len(events); i += 4 {
+			s.Put(events[i : i+4])
+			if i%8 == 0 {
+				saved := replay(events[:i+4])
+				s.Keep(&saved)
+			}
+			s.step(time.Duration(i) * 2 * time.Second)
+			if after != nil {
+				after(s, i+4)
+			}
+		}
+		return s
+	}
+	f := NewFake()
+	life(f, nil)
+	calls := f.Calls()
+	if calls < 60 {
+		t.Fatalf("only %d operations", calls)
+	}
+	rounds := 0
+	for n := 1; n <= calls; n++ {
+		for _, cause := range []error{unix.ENOSPC, unix.EROFS, unix.EIO} {
+			for _, count := range []int{1, 3, -1} {
+				for _, keep := range []int{0, 100, 1 << 20} {
+					rounds++
+					where := fmt.Sprintf("operation %d, %v, %d times, %d bytes in", n, cause, count, keep)
+					f := NewFake()
+					f.Fail(Fault{At: n, Count: count, Err: cause, Keep: keep})
+					random := rand.New(rand.NewPCG(uint64(n), uint64(rounds)))
+					s := life(f, func(s *Store, done int) {
+						if random.IntN(8) > 0 {
+							return
+						}
+						g := f.PowerLoss(random)
+						_, found := manual(g)
+						if found.Saved.Number < s.Durable() {
+							t.Fatalf("%s: %d was called durable, power loss leaves %d", where, s.Durable(), found.Saved.Number)
+						}
+						if want := lives(replay(raises(1, found.Saved.Number))); !reflect.DeepEqual(lives(found.Saved), want) {
+							t.Fatalf("%s: after power loss %v, want %v", where, lives(found.Saved), want)
+						}
+					})
+					if count == -1 {
+						if st := s.Status(); st.Err == nil && st.Durable < 40 || st.Err != nil && !errors.Is(st.Err, cause) {
+							t.Fatalf("%s: %+v", where, st)
+						}
+					}
+					f.Heal()
+					s.step(time.Hour)
+					st := s.Status()
+					if st.Err != nil || st.Durable != 40 || st.Queued != 0 || st.Dropped != 0 {
+						t.Fatalf("%s: healed, yet %+v", where, st)
+					}
+					read, err := Read(f, dir, 0, 100)
+					if err != nil || len(read) == 0 || read[len(read)-1].Number != 40 {
+						t.Fatalf("%s: %v %v", where, err, numbers(read))
+					}
+					for i := 1; i < len(read); i++ {
+						if read[i].Number != read[i-1].Number+1 {
+							t.Fatalf("%s: %v", where, numbers(read))
+						}
+					}
+					f.locked = map[string]bool{}
+					if _, found := manual(f); !reflect.DeepEqual(lives(found.Saved), lives(replay(raises(1, 40)))) {
+						t.Fatalf("%s: %v", where, lives(found.Saved))
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%d rounds over %d operations", rounds, calls)
+}
+
+// A disk that fills in the middle of a write, stays full, and has room again.
+func TestDiskFull(t *testing.T) {
+	for room := 0; room < 4000; room += 37 {
+		f := NewFake()
+		f.Fill(room)
+		s, _ := prepare(Options{Dir: dir, FS: f, Queue: 100})
+		for n := uint64(1); n <= 60; n++ {
+			s.Put(raises(n, n))
+			s.step(time.Duration(n) * time.Second)
+		}
+		st := s.Status()
+		if st.Err == nil || !errors.Is(st.Err, unix.ENOSPC) || st.Queued == 0 || st.Dropped != 0 {
+			t.Fatalf("room %d: %+v", room, st)
+		}
+		if all, err := s.Events(0, 100); err != nil || len(all) != 60 {
+			t.Fatalf("room %d: %d events to be seen, %v", room, len(all), err)
+		}
+		f.Heal()
+		s.step(time.Hour)
+		if st := s.Status(); st.Err != nil || st.Queued != 0 || st.Durable != 60 || st.Since != 0 {
+			t.Fatalf("room %d: %+v", room, st)
+		}
+		if read, _ := Read(f, dir, 0, 100); len(read) != 60 {
+			t.Fatalf("room %d: %v", room, numbers(read))
+		}
+	}
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	f := NewFake()
+	f.Fail(Fault{Op: OpWrite, Count: -1, Err: unix.EROFS})
+	s, _ := prepare(Options{Dir: dir, FS: f, Queue: 100})
+	for n := uint64(1); n <= 1000; n++ {
+		s.Put(raises(n, n))
+	}
+	s.step(0)
+	if st := s.Status(); st.Queued != 100 || st.Dropped != 900 || !errors.Is(st.Err, unix.EROFS) {
+		t.Fatalf("%+v", st)
+	}
+	f.Heal()
+	s.step(time.Minute)
+	read, _ := Read(f, dir, 0, 2000)
+	if len(read) != 100 || read[0].Number != 901 || read[99].Number != 1000 {
+		t.Errorf("%v", numbers(read))
+	}
+	// The alarms' states are whole all the same, by Keep.
+	saved := replay(raises(1, 1000))
+	s.Keep(&saved)
+	s.step(2 * time.Minute)
+	if _, found := manual(f.PowerLoss(rand.New(rand.NewPCG(1, 1)))); !reflect.DeepEqual(lives(found.Saved), lives(saved)) {
+		t.Error(found)
+	}
+}
+
+// Waits between tries grow and are bounded; the disk is not tried in between.
+func TestRetries(t *testing.T) {
+	f := NewFake()
+	f.Fail(Fault{Op: OpSync, Count: -1, Err: unix.EIO})
+	s, _ := prepare(Options{Dir: dir, FS: f})
+	s.Put(raises(1, 1))
+	var waits []time.Duration
+	now := time.Duration(0)
+	for range 9 {
+		w := s.step(now)
+		waits = append(waits, w)
+		before := f.Calls()
+		s.Put(raises(2, 2))
+		if s.step(now + w/2); f.Calls() != before {
+			t.Error("the disk was tried before its time")
+		}
+		now += w
+	}
+	want := "[250ms 500ms 1s 2s 4s 8s 10s 10s 10s]"
+	if got := fmt.Sprint(waits); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if st := s.Status(); st.Since != 0 || st.Err == nil {
+		t.Errorf("%+v", st)
+	}
+}
+
+func TestFolderTroubles(t *testing.T) {
+	// It cannot be made yet.
+	f := NewFake()
+	f.Fail(Fault{Op: OpMkdir, Count: 2, Err: fs.ErrPermission})
+	s, _ := manual(f)
+	s.Put(raises(1, 2))
+	s.step(0)
+	if st := s.Status(); !errors.Is(st.Err, fs.ErrPermission) || st.Queued != 2 {
+		t.Fatalf("%+v", st)
+	}
+	s.step(s.retryAt)
+	s.step(s.retryAt)
+	if st := s.Status(); st.Err != nil || st.Durable != 2 {
+		t.Fatalf("%+v", st)
+	}
+	// Another holds it: what is there is read, nothing is written until it goes.
+	other, found := manual(f)
+	if st := other.Status(); !errors.Is(st.Err, ErrTaken) || found.Saved.Number != 2 {
+		t.Fatalf("%+v %+v", st, found)
+	}
+	other.Put(raises(3, 3))
+	other.step(other.retryAt)
+	if st := other.Status(); !errors.Is(st.Err, ErrTaken) || st.Durable != 2 {
+		t.Fatalf("%+v", st)
+	}
+	s.lock.Close()
+	other.step(other.retryAt)
+	if st := other.Status(); st.Err != nil || st.Durable != 3 {
+		t.Fatalf("%+v", st)
+	}
+	// A file that cannot be read does not keep the unit from starting.
+	g := f.PowerLoss(rand.New(rand.NewPCG(1, 1)))
+	g.Fail(Fault{Op: OpRead, Count: -1, Err: unix.EIO})
+	if s, found := manual(g); s == nil || len(found.Notes) == 0 {
+		t.Errorf("%+v", found)
+	}
+}
+
+// Somebody deletes or empties the files of a running unit.
+func TestFilesTakenAway(t *testing.T) {
+	f := NewFake()
+	s, _ := manual(f)
+	s.Put(raises(1, 4))
+	s.step(0)
+	f.mu.Lock()
+	delete(f.names, dir+"/"+journalFile)
+	f.mu.Unlock()
+	s.Put(raises(5, 8))
+	s.step(time.Second)
+	f.Truncate(dir+"/"+journalFile, 0)
+	s.Put(raises(9, 12))
+	s.step(2 * time.Second)
+	if read, _ := Read(f, dir, 0, 100); !reflect.DeepEqual(numbers(read), []uint64{9, 10, 11, 12}) {
+		t.Errorf("%v", numbers(read))
+	}
+}
+
+func TestPutAndKeepAllocateNothing(t *testing.T) {
+	s, _ := manual(NewFake())
+	events := raises(1, 8)
+	saved := replay(events)
+	s.Keep(&saved)
+	if n := testing.AllocsPerRun(1000, func() { s.Put(events); s.Keep(&saved); s.Status(); s.Durable() }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// A stale Keep does not undo what the journal has told.
+func TestStaleKeep(t *testing.T) {
+	s, _ := manual(NewFake())
+	events := raises(1, 10)
+	s.Put(events)
+	s.step(0)
+	old := replay(events[:4])
+	s.Keep(&old)
+	if !reflect.DeepEqual(lives(s.saved), lives(replay(events))) {
+		t.Error(lives(s.saved))
+	}
+}
