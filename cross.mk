@@ -4,19 +4,22 @@
 .PHONY: amd64 arm64 armv7
 
 amd64: ## dist/mien-VERSION-linux-amd64.tar.gz: PCs
-	@$(MAKE) --no-print-directory archive ARCH=amd64 GOARCH=amd64
+	@$(MAKE) --no-print-directory archive NAME=amd64 CPU=amd64
 arm64: ## dist/mien-VERSION-linux-arm64.tar.gz: Raspberry Pi 3, 4, 5, Zero 2 W (64-bit), Jetson
-	@$(MAKE) --no-print-directory archive ARCH=arm64 GOARCH=arm64
+	@$(MAKE) --no-print-directory archive NAME=arm64 CPU=arm64
 armv7: ## dist/mien-VERSION-linux-armv7.tar.gz: 32-bit Raspberry Pi OS; bring your own TFLite library
-	@$(MAKE) --no-print-directory archive ARCH=armv7 GOARCH=arm GOARM=7
+	@$(MAKE) --no-print-directory archive NAME=armv7 CPU=arm
+
+HOST := $(shell $(GO) env GOHOSTARCH)
 
 .PHONY: archive
-archive: STAGE = dist/mien-$(VERSION)-linux-$(ARCH)
+archive: STAGE = dist/mien-$(VERSION)-linux-$(NAME)
+archive: LIB = .deps/$(if $(filter $(HOST),$(CPU)),lib,lib-$(CPU))
 archive: tools
-	@$(GO) run ./tools/fetch -arch $(GOARCH)
+	@$(GO) run ./tools/fetch -arch $(CPU)
 	@rm -rf $(STAGE) && mkdir -p $(STAGE)/lib
-	GOOS=linux GOARCH=$(GOARCH) GOARM=$(GOARM) $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(STAGE)/mien ./firmware/mien
-	@if [ "$$($(GO) env GOHOSTARCH)" = $(GOARCH) ]; then cp .deps/lib/* $(STAGE)/lib/; else cp .deps/lib-$(GOARCH)/* $(STAGE)/lib/; fi
+	GOOS=linux GOARCH=$(CPU) GOARM=7 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(STAGE)/mien ./firmware/mien
+	@cp $(LIB)/* $(STAGE)/lib/
 	@cp LICENSE docs/licences.md board/mien.service $(STAGE)/
 	@$(GO) run ./firmware/mien config > $(STAGE)/mien.toml
 	@tar -C dist --sort=name --owner=0 --group=0 --numeric-owner -czf $(STAGE).tar.gz $(notdir $(STAGE))
