@@ -1,0 +1,233 @@
+package operator
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"mien/firmware/alarm"
+	"mien/firmware/health"
+	"mien/firmware/modbus"
+)
+
+// unit is a unit with one real alarm engine behind it.
+type unit struct {
+	mu      sync.Mutex // covers the fields below
+	engine  *alarm.Engine
+	latest  *modbus.Latest
+	now     time.Duration
+	tested  time.Duration
+	journal []alarm.Event
+}
+
+func newUnit(t *testing.T) *unit {
+	e, err := alarm.New([]alarm.Definition{{Name: "frown", Conditions: []alarm.Condition{{Signal: "au4", Limit: 0.5}}, MaxShelve: time.Hour, Horn: true}},
+		[]string{"au4"}, alarm.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := &unit{engine: e, latest: modbus.NewLatest(), now: time.Second}
+	u.journal = append(u.journal, e.Restore(alarm.Saved{}, u.now, time.Now())...)
+	for range 2 {
+		u.now += 100 * time.Millisecond
+		u.journal = append(u.journal, e.Step(alarm.Reading{At: u.now, Wall: time.Now(), Sequence: 7, Levels: []float32{0.9}})...)
+	}
+	return u
+}
+
+func (u *unit) Do(c alarm.Command) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	c.At, c.Wall = u.now, time.Now()
+	events, err := u.engine.Do(c)
+	u.journal = append(u.journal, events...)
+	return err
+}
+
+func (u *unit) Test(lasts time.Duration, who string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.tested = lasts
+}
+
+func (u *unit) Alarms() []alarm.Status {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return []alarm.Status{u.engine.Status(0)}
+}
+
+func (u *unit) Faults() []health.Active {
+	return []health.Active{{Fault: health.StorageFailed, Detail: "disk full"}}
+}
+func (u *unit) Latest() *modbus.Latest { return u.latest }
+func (u *unit) Now() time.Duration     { return u.now }
+
+func (u *unit) Events(after uint64, most int) (list []alarm.Event, err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, e := range u.journal {
+		if e.Number > after {
+			list = append(list, e)
+		}
+	}
+	return list[max(0, len(list)-most):], nil
+}
+
+func serve(t *testing.T, u *unit) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "run", "mien.sock")
+	s, err := Listen(path, "no such group", u, u, func() About { return About{Unit: "press", Version: "v1", Outputs: []string{"lamp"}} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the socket file stays behind: %v", err)
+		}
+	})
+	return path
+}
+
+func TestPeopleAskAndTell(t *testing.T) {
+	u := newUnit(t)
+	path := serve(t, u)
+	if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o660 {
+		t.Errorf("mode %v %v", st.Mode(), err)
+	}
+	c, err := Dial(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	reply, err := c.Ask(Request{Ask: AskAlarms})
+	if err != nil || len(reply.Alarms) != 1 || reply.Alarms[0].State != alarm.Unacknowledged || *reply.Alarms[0].Level != 0.9 || reply.Alarms[0].Why == "" {
+		t.Fatalf("%+v %v", reply, err)
+	}
+	if _, err = c.Ask(Request{Ask: AskDo, Do: alarm.Acknowledge, Alarm: "frown"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = c.Ask(Request{Ask: AskDo, Do: alarm.Acknowledge, Alarm: "frown"}); err == nil || !strings.Contains(err.Error(), "already") {
+		t.Errorf("a second acknowledgement: %v", err)
+	}
+	if _, err = c.Ask(Request{Ask: AskDo, Do: alarm.Acknowledge, Alarm: "smile"}); err == nil || !strings.Contains(err.Error(), "no such alarm") {
+		t.Errorf("no such alarm: %v", err)
+	}
+	if _, err = c.Ask(Request{Ask: AskDo, Do: alarm.Raise, Alarm: "frown"}); err == nil {
+		t.Error("a person may raise an alarm")
+	}
+	reply, err = c.Ask(Request{Ask: AskEvents})
+	if err != nil {
+		t.Fatal(err)
+	}
+	who := ""
+	for _, e := range reply.Events {
+		if e.Trigger == alarm.Acknowledge && !e.Refused {
+			who = e.Who
+		}
+	}
+	if who == "" || who == "socket" {
+		t.Errorf("the journal does not know who acknowledged: %q", who)
+	}
+	reply, err = c.Ask(Request{Ask: AskStatus})
+	if err != nil || reply.Status.Unit != "press" || len(reply.Status.Outputs) != 1 || reply.Status.Faults[0].Code != "F12" {
+		t.Errorf("%+v %v", reply.Status, err)
+	}
+	if _, err = c.Ask(Request{Ask: AskTest, For: time.Second}); err != nil || u.tested != time.Second {
+		t.Errorf("test: %v %v", u.tested, err)
+	}
+	if _, err = c.Ask(Request{Ask: "dance"}); err == nil {
+		t.Error("an unknown request is answered")
+	}
+}
+
+func TestBadClientsAreCutOffAndOthersServed(t *testing.T) {
+	u := newUnit(t)
+	path := serve(t, u)
+	long, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer long.Close()
+	long.SetDeadline(time.Now().Add(20 * time.Second))
+	fmt.Fprintf(long, "%s\n", strings.Repeat("x", 3*maxLine))
+	lines := bufio.NewReader(long)
+	if l, err := lines.ReadString('\n'); err != nil || !strings.Contains(l, "at most") {
+		t.Errorf("too long a line: %q %v", l, err)
+	}
+	garbage, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer garbage.Close()
+	fmt.Fprintf(garbage, "\x00\xff{{{\n{\"ask\":\"alarms\"}\n")
+	lines = bufio.NewReader(garbage)
+	if l, err := lines.ReadString('\n'); err != nil || !strings.Contains(l, "not a request") {
+		t.Errorf("garbage: %q %v", l, err)
+	}
+	if l, err := lines.ReadString('\n'); err != nil || !strings.Contains(l, "frown") {
+		t.Errorf("after garbage: %q %v", l, err)
+	}
+	// A client that never reads: its replies fill the socket, and it is cut off
+	// while others are served.
+	deaf, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer deaf.Close()
+	go func() {
+		deaf.SetWriteDeadline(time.Now().Add(10 * time.Second))
+		for i := 0; i < 1_000_000; i++ {
+			if _, err := fmt.Fprintln(deaf, `{"ask":"events"}`); err != nil {
+				return
+			}
+		}
+	}()
+	for range 200 {
+		c, err := Dial(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Ask(Request{Ask: AskAlarms}); err != nil && !strings.Contains(err.Error(), "too many") {
+			t.Fatal(err)
+		}
+		c.Close()
+	}
+}
+
+func TestSocketOfALiveUnitIsNotTaken(t *testing.T) {
+	u := newUnit(t)
+	path := serve(t, u)
+	if _, err := Listen(path, "", u, nil, nil); err == nil || !strings.Contains(err.Error(), "another unit") {
+		t.Errorf("second listener: %v", err)
+	}
+	left := filepath.Join(t.TempDir(), "mien.sock")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: left, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	l.Close() // what kill -9 leaves behind
+	s, err := Listen(left, "", u, nil, nil)
+	if err != nil {
+		t.Fatalf("a dead unit's socket file: %v", err)
+	}
+	s.listener.Close()
+	if _, err := Dial(filepath.Join(t.TempDir(), "none")); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("no unit: %v", err)
+	}
+}
