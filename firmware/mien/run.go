@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -82,37 +83,76 @@ func loadConfig(path string) (*config.Config, uint16, error) {
 type session struct {
 	cfg    atomic.Pointer[config.Config]
 	live   bool
-	log    *slog.Logger
+	lines  chan logLine           // to the log, which may be slow; the unit never waits for it
+	missed atomic.Uint64          // lines that the log was too slow for
 	last   atomic.Pointer[string] // newest message, for the view
 	serial func() string          // what the view tells of the serial line
 	foot   string
 }
 
 func newSession(cfg *config.Config, live bool) *session {
-	s := &session{live: live, log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+	s := &session{live: live, lines: make(chan logLine, 256),
 		serial: func() string { return "" }, foot: "Ctrl-C ends"}
 	s.cfg.Store(cfg)
 	return s
 }
 
+// logLine is one line on its way to the log.
+type logLine struct {
+	subject, detail string
+}
+
 // say tells a technician something: into the view, or into the log.
 func (s *session) say(subject string, details ...string) {
-	text := strings.Join(append([]string{subject}, details...), "; ")
+	detail := strings.Join(details, "; ")
 	if s.live {
+		text := subject
+		if detail != "" {
+			text += ": " + detail
+		}
 		s.last.Store(&text)
 		return
 	}
-	s.log.Info(subject, "detail", strings.Join(details, "; "))
+	select {
+	case s.lines <- logLine{subject, detail}:
+	default:
+		s.missed.Add(1)
+	}
 }
 
 func (s *session) event(e alarm.Event) {
-	if e.Trigger == alarm.Note { // faults and commands have been said
-		return
+	if e.Trigger != alarm.Note { // faults have been said; commands are told by what they do
+		s.say(e.String())
 	}
-	if text := e.String(); s.live {
-		s.last.Store(&text)
-	} else {
-		s.log.Info("event", "event", text)
+}
+
+// write writes the log until ctx ends, and then what is left.
+func (s *session) write(ctx context.Context) {
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	put := func(l logLine) {
+		if n := s.missed.Swap(0); n > 0 {
+			log.Warn("log too slow", "lines missed", n)
+		}
+		if l.detail == "" {
+			log.Info(l.subject)
+		} else {
+			log.Info(l.subject, "detail", l.detail)
+		}
+	}
+	for {
+		select {
+		case l := <-s.lines:
+			put(l)
+		case <-ctx.Done():
+			for {
+				select {
+				case l := <-s.lines:
+					put(l)
+				default:
+					return
+				}
+			}
+		}
 	}
 }
 
@@ -122,13 +162,24 @@ func (s *session) run(unit *pipeline.Unit, path string, kept *store.Store) error
 	defer stop()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	done := make(chan struct{})
-	defer func() { cancel(); <-done }()
+	var beside, logging sync.WaitGroup
+	logged, logEnds := context.WithCancel(context.Background())
+	logging.Add(1)
 	go func() {
-		defer close(done)
+		defer logging.Done()
+		s.write(logged)
+	}()
+	beside.Add(1)
+	go func() {
+		defer beside.Done()
 		s.beside(ctx, unit, path, kept)
 	}()
-	if err := unit.Run(ctx); err != nil {
+	err := unit.Run(ctx)
+	cancel()
+	beside.Wait()
+	logEnds() // last: what ended the unit is in the log
+	logging.Wait()
+	if err != nil {
 		return coded{err, exitMissing}
 	}
 	return nil

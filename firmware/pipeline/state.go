@@ -28,6 +28,9 @@ func (u *Unit) result(s *Sight, lost uint32, now time.Duration) {
 		r.Levels, r.Reason = nil, "camera fault"
 		blind(snap, reasonCamera)
 	}
+	if r.Sequence == 1 {
+		u.say(fmt.Sprintf("first result %.0f ms after the start", float64(now-u.started)/1e6))
+	}
 	snap.Sequence = uint32(r.Sequence)
 	snap.ResultAt, snap.Latency = now, max(now-s.At, 0)
 	snap.Dropped += lost
@@ -257,8 +260,11 @@ func (u *Unit) checkHost(now time.Duration) {
 		return
 	}
 	h := slave.Host()
-	u.health.Set(health.HostLost, h.Watched && !h.Beating && h.Age > h.Timeout, now,
-		fmt.Sprintf("no change of the host heartbeat for %v", h.Timeout))
+	if !h.Watched || h.Beating || h.Age <= h.Timeout {
+		u.health.End(health.HostLost)
+	} else if !u.health.On(health.HostLost) {
+		u.health.Begin(health.HostLost, now, fmt.Sprintf("no change of the host heartbeat for %v", h.Timeout))
+	}
 }
 
 // expire ends the output test, and looks whether what is kept is kept.

@@ -79,8 +79,13 @@ func (s *supervisor) rates(now time.Duration) {
 	rate, known := s.rate.Update(now)
 	u.rateIs(float32(rate))
 	slow := known && rate > 0 && rate < h.MinRate && u.health.Trusted(now)
-	u.health.Set(health.TooSlow, s.slow.Update(slow, now), now,
-		fmt.Sprintf("%.1f results/s, health.min_rate is %g", rate, h.MinRate))
+	if s.slow.Update(slow, now) {
+		if !u.health.On(health.TooSlow) {
+			u.health.Begin(health.TooSlow, now, fmt.Sprintf("%.1f results/s, health.min_rate is %g", rate, h.MinRate))
+		}
+		return
+	}
+	u.health.End(health.TooSlow)
 }
 
 // sense reads temperature and supply.
