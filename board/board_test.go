@@ -332,3 +332,25 @@ func write(t *testing.T, root, name, text string) {
 		t.Fatal(err)
 	}
 }
+
+func FuzzResolve(f *testing.F) {
+	for _, s := range []string{"GPIO17", "pin 11", "PQ.05", "17", "P1-40", "GPIO3_PCC.04", "pin 99", "P.", "PÄ.01"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, pin string) {
+		for _, b := range All() {
+			l, err := Unit{Board: b}.Resolve(pin)
+			if err != nil {
+				if !errors.Is(err, ErrNoPin) {
+					t.Errorf("%s %q: %v", b.ID, pin, err)
+				}
+				continue
+			}
+			for _, c := range b.chips {
+				if c.label == l.Chip && (l.Offset < 0 || l.Offset >= c.lines) {
+					t.Errorf("%s %q: %+v is outside the chip", b.ID, pin, l)
+				}
+			}
+		}
+	})
+}

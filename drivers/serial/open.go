@@ -55,19 +55,48 @@ func openTTY(path string) (fd int, device string, err error) {
 	if err != nil {
 		return -1, "", openError(path, device, err)
 	}
-	if err := lock(fd); err != nil {
+	if _, err = unix.IoctlGetTermios(fd, unix.TCGETS2); err != nil {
+		err = fmt.Errorf("is no serial port: %w", err)
+	} else if err = refuseTerminal(fd, device); err == nil {
+		err = lock(fd)
+	}
+	if err != nil {
 		unix.Close(fd)
 		return -1, "", openError(path, device, err)
 	}
 	return fd, device, nil
 }
 
+// refuseTerminal keeps off a port on which a login waits, or somebody works:
+// it would eat half of what comes in. Locks do not show that, but the process
+// has the tty as its terminal, which anybody may read in /proc/PID/stat.
+func refuseTerminal(fd int, device string) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	major, minor := unix.Major(uint64(st.Rdev)), unix.Minor(uint64(st.Rdev))
+	nr := strconv.FormatUint(uint64(minor&0xff|major<<8|(minor&^0xff)<<12), 10)
+	procs, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, file := range procs {
+		stat := text(file)
+		// "PID (NAME) STATE PPID PGRP SESSION TTY_NR …"; NAME can hold anything.
+		end := strings.LastIndexByte(stat, ')')
+		if end < 0 {
+			continue // it has ended
+		}
+		if f := strings.Fields(stat[end+1:]); len(f) > 4 && f[4] == nr {
+			pid, name, _ := strings.Cut(stat[:end], " (")
+			return fmt.Errorf("%s (process %s) has it as its terminal; a login is ended by systemctl disable --now serial-getty@%s, on a Jetson nvgetty: %w",
+				name, pid, filepath.Base(device), ErrBusy)
+		}
+	}
+	return nil
+}
+
 // lock keeps others out. TIOCEXCL alone does not bind programs that run as
 // root, so the flag is looked at as well, and a flock taken.
 func lock(fd int) error {
-	if _, err := unix.IoctlGetTermios(fd, unix.TCGETS2); err != nil {
-		return fmt.Errorf("is no serial port: %w", err)
-	}
 	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		return unix.EBUSY
 	}
@@ -106,7 +135,9 @@ func setTermios(fd int, s Settings) (baud int, err error) {
 		return 0, fmt.Errorf("TCGETS2: %w", gone(err))
 	}
 	raw(t)
-	t.Cflag &^= unix.CSIZE | unix.PARENB | unix.PARODD | unix.CMSPAR | unix.CSTOPB | unix.CRTSCTS | unix.CBAUD | unix.CBAUD<<unix.IBSHIFT
+	// Without HUPCL the modem lines stand still when the port is closed, so a
+	// transceiver on RTS stays at receiving.
+	t.Cflag &^= unix.HUPCL | unix.CSIZE | unix.PARENB | unix.PARODD | unix.CMSPAR | unix.CSTOPB | unix.CRTSCTS | unix.CBAUD | unix.CBAUD<<unix.IBSHIFT
 	t.Cflag |= unix.CREAD | unix.CLOCAL | unix.BOTHER
 	if s.DataBits == 7 {
 		t.Cflag |= unix.CS7

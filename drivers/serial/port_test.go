@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -322,6 +324,33 @@ func TestTakenPorts(t *testing.T) {
 	if excl, err := unix.IoctlGetInt(p.fd, unix.TIOCGEXCL); err != nil || excl == 0 {
 		t.Errorf("the port is not exclusive: %d, %v", excl, err)
 	}
+}
+
+// A login on the port locks nothing; it is found all the same.
+func TestPortWithALogin(t *testing.T) {
+	w := newWire(t)
+	tty, err := os.OpenFile(w.path, os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sleep", "60")
+	cmd.Stdin = tty
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	err = cmd.Start()
+	tty.Close()
+	if err != nil {
+		t.Skipf("no process on a terminal of its own: %v", err)
+	}
+	_, err = Open(Settings{Path: w.path})
+	cmd.Process.Kill()
+	cmd.Wait()
+	if !errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), fmt.Sprintf("sleep (process %d)", cmd.Process.Pid)) {
+		t.Errorf("%v", err)
+	}
+	// When it has gone the port is free (the hang-up of its end can still be
+	// under way).
+	w = newWire(t)
+	open(t, Settings{Path: w.path})
 }
 
 func TestOpenErrors(t *testing.T) {

@@ -23,9 +23,14 @@ type Pty struct {
 
 var _ Line = (*Pty)(nil)
 
-// unreadMax is how much may lie unread on the other side before it is thrown
-// away. It is well above any frame, and below the kernel's buffer of 4096.
-const unreadMax = 2048
+const (
+	// unreadMax is how much may lie unread on the other side before it is
+	// thrown away: above any frame, below the kernel's buffer of 4096.
+	unreadMax = 3500
+	// patience is how long a listener may read nothing before it counts as
+	// none. A busy machine can let one wait for tens of milliseconds.
+	patience = 200 * time.Millisecond
+)
 
 // OpenPty makes a pty and, unless link is empty, a symbolic link to the side
 // for others. A link left over from a run before is replaced; anything else of
@@ -113,20 +118,64 @@ func (p *Pty) open() {
 	}
 }
 
-// Write is as Port.Write, but first makes room if nobody reads.
+// Write is as Port.Write, but what nobody reads makes room for it. On the way
+// to the other side lie at most some 16 KiB.
 func (p *Pty) Write(b []byte, timeout time.Duration) (int, error) {
-	p.makeRoom(len(b))
-	return p.Port.Write(b, timeout)
+	start := time.Now()
+	p.makeRoom(len(b), timeout)
+	first := timeout
+	if timeout < 0 || timeout > patience {
+		first = patience
+	}
+	n, err := p.Port.Write(b, first)
+	if errors.Is(err, ErrTimeout) && first != timeout {
+		// The kernel's own queue is full, before what can be counted. What was
+		// accepted of b is thrown away with the rest.
+		p.drop()
+		if timeout > 0 {
+			timeout = max(timeout-time.Since(start), 0)
+		}
+		n, err = p.Port.Write(b, timeout)
+	}
+	return n, err
 }
 
-func (p *Pty) makeRoom(n int) {
+// makeRoom throws away what lies unread if n more would be too much and nobody
+// reads on.
+func (p *Pty) makeRoom(n int, timeout time.Duration) {
+	last, start := -1, time.Now()
+	for progress := start; !p.closed.Load(); p.pause(time.Millisecond) {
+		unread, err := p.unread()
+		if err != nil || unread == 0 || unread+n <= unreadMax {
+			return
+		}
+		now := time.Now()
+		if unread < last {
+			progress = now
+		}
+		last = unread
+		if now.Sub(progress) > patience || (timeout >= 0 && now.Sub(start) > timeout) {
+			p.drop()
+			return
+		}
+	}
+}
+
+func (p *Pty) unread() (int, error) {
 	p.wr.Lock()
 	defer p.wr.Unlock()
 	if p.closed.Load() {
-		return
+		return 0, ErrClosed
 	}
-	unread, err := unix.IoctlGetInt(p.slave, unix.TIOCINQ)
-	if err == nil && unread > 0 && unread+n > unreadMax {
+	return unix.IoctlGetInt(p.slave, unix.TIOCINQ)
+}
+
+// drop empties both queues on the way to the other side.
+func (p *Pty) drop() {
+	p.wr.Lock()
+	defer p.wr.Unlock()
+	if !p.closed.Load() {
+		unix.IoctlSetInt(p.fd, unix.TCFLSH, unix.TCOFLUSH)
 		unix.IoctlSetInt(p.slave, unix.TCFLSH, unix.TCIFLUSH)
 	}
 }
