@@ -1,7 +1,6 @@
 package store
 
 import (
-	"io"
 	"io/fs"
 	"math/rand/v2"
 	"path"
@@ -26,11 +25,12 @@ const (
 	OpRename   Op = "rename"
 	OpSyncDir  Op = "syncdir"
 	OpLock     Op = "lock"
+	OpRoom     Op = "room"
 )
 
 // Fault lets calls fail with Err: the At-th call of this kind on this file (1
 // is the next), and Count-1 more after it. Name is a file's base name, "" any;
-// Op "" is any but reading. At 0 is 1; Count 0 is 1, -1 is for ever. A failing
+// Op "" is any that changes something. At 0 is 1; Count 0 is 1, -1 is for ever. A failing
 // write gets Keep bytes in first.
 type Fault struct {
 	Op        Op
@@ -159,12 +159,13 @@ func (f *Fake) Fill(n int) {
 
 // fault finds what an operation fails with; f.mu is held.
 func (f *Fake) fault(op Op, name string) *Fault {
-	if op != OpRead && op != OpSize {
+	looks := op == OpRead || op == OpSize || op == OpRoom
+	if !looks {
 		f.calls++
 	}
 	for i := range f.faults {
 		t := &f.faults[i]
-		if t.Op != op && (t.Op != "" || op == OpRead || op == OpSize) || t.Name != "" && t.Name != path.Base(name) || t.Count == 0 {
+		if t.Op != op && (t.Op != "" || looks) || t.Name != "" && t.Name != path.Base(name) || t.Count == 0 {
 			continue
 		}
 		if t.At > 1 {
@@ -304,7 +305,7 @@ func (f *Fake) SyncDir(dir string) error {
 	return nil
 }
 
-func (f *Fake) Lock(name string) (io.Closer, error) {
+func (f *Fake) Lock(name string) (Hold, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.check(OpLock, name); err != nil {
@@ -320,6 +321,18 @@ func (f *Fake) Lock(name string) (io.Closer, error) {
 type unlock struct {
 	f    *Fake
 	name string
+}
+
+func (u unlock) Room() (int64, error) {
+	u.f.mu.Lock()
+	defer u.f.mu.Unlock()
+	if err := u.f.check(OpRoom, u.name); err != nil {
+		return 0, err
+	}
+	if u.f.free < 0 {
+		return 1 << 40, nil
+	}
+	return int64(u.f.free), nil
 }
 
 func (u unlock) Close() error {

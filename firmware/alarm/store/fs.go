@@ -3,7 +3,6 @@ package store
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 
@@ -25,7 +24,15 @@ type FS interface {
 	SyncDir(dir string) error // makes creations and renames in dir durable
 	// Lock holds name against other processes until it is closed or the
 	// process ends; ErrTaken when another holds it.
-	Lock(name string) (io.Closer, error)
+	Lock(name string) (Hold, error)
+}
+
+// Hold is a file that is held.
+type Hold interface {
+	// Room gives the bytes that are free beside it, or EROFS. It allocates
+	// nothing unless it fails.
+	Room() (int64, error)
+	Close() error
 }
 
 // File is one open file. What was written is durable after Sync.
@@ -77,7 +84,7 @@ func (system) SyncDir(dir string) error {
 	return nil
 }
 
-func (system) Lock(name string) (io.Closer, error) {
+func (system) Lock(name string) (Hold, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o640)
 	if err != nil {
 		return nil, err
@@ -89,7 +96,23 @@ func (system) Lock(name string) (io.Closer, error) {
 		}
 		return nil, &fs.PathError{Op: "lock", Path: name, Err: err}
 	}
-	return f, nil
+	return &hold{f, int(f.Fd())}, nil
+}
+
+type hold struct {
+	*os.File
+	fd int
+}
+
+func (h *hold) Room() (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(h.fd, &st); err != nil {
+		return 0, &fs.PathError{Op: "fstatfs", Path: h.Name(), Err: err}
+	}
+	if st.Flags&unix.ST_RDONLY != 0 {
+		return 0, &fs.PathError{Op: "fstatfs", Path: h.Name(), Err: unix.EROFS}
+	}
+	return int64(min(st.Bavail, 1<<40)) * int64(st.Bsize), nil
 }
 
 var _ FS = system{}

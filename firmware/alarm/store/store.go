@@ -15,15 +15,18 @@
 // alone; the state file follows at most Options.StateEvery later, so that the
 // journal may be rotated and that a damaged journal does not matter.
 //
+// An SD card has to write, in blocks of 4 KiB with the file system's own
+// (TestBytesADay counts them), a day: 2 MB without an alarm, 12 MB with
+// one every ten minutes that is raised, acknowledged and returned, 114 MB with
+// one a minute.
+//
 // No trouble with the disk stops the unit. Open always gives a Store; what
 // cannot be written is kept in memory, Status tells, and it is written when
 // the disk takes it.
 package store
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -37,7 +40,7 @@ type Options struct {
 	Dir          string
 	JournalBytes int64         // both journal files together; 0 is 1 MiB
 	Delay        time.Duration // writes are this far apart at least, so that a burst is one; 0 is 200 ms
-	StateEvery   time.Duration // state files are this far apart at least; 0 is 5 s
+	StateEvery   time.Duration // the state file follows the journal after this time; 0 is 30 s
 	Queue        int           // events kept in memory while they cannot be written; 0 is 1,000
 	RetryMost    time.Duration // longest wait between tries on a failing disk; 0 is 10 s
 	FS           FS            // nil is OS
@@ -52,8 +55,8 @@ type Found struct {
 
 // Status tells how the store fares.
 type Status struct {
-	Err         error         // why the newest write failed; nil: all is well
-	Since       time.Duration // when that began, on the clock of time since Open
+	Err         error         // why the newest write failed, or the next one would; looked at every second; nil: all is well
+	Since       time.Duration // when writes began to fail, on the clock of time since Open
 	Queued      int           // events not yet on the disk
 	Behind      time.Duration // how long the oldest of them waits; seconds of it without an Err: the disk is stuck
 	Dropped     uint64        // events that the memory could not hold either; their numbers are missing in the journal
@@ -69,7 +72,7 @@ type Status struct {
 type Store struct {
 	options Options
 	journal journal
-	lock    io.Closer
+	lock    Hold
 	noLock  bool // the lock is still to be had
 	begun   time.Time
 	wake    chan struct{}
@@ -82,18 +85,22 @@ type Store struct {
 	head   int // of the ring
 	count  int
 	oldest time.Duration // when the first of the queue was put, about
-	saved  alarm.Saved
-	dirty  bool // saved is newer than the state file
-	hurry  bool // Sync or Close waits
+	kept   alarm.Saved   // newest from Keep
+	ahead  bool          // kept is newer than saved: its events are not durable yet
+	saved  alarm.Saved   // for the state file; no newer than the journal while that can be written
+	dirty  bool          // saved is newer than the state file
+	hurry  bool          // Sync or Close waits
 	idle   sync.Cond
 	closed bool
 	state  Status
+	room   error // what look found
 
 	// The writer's own.
 	batch      []alarm.Event
 	next       generation // being written
 	lastAppend time.Duration
-	lastState  time.Duration
+	dirtyAt    time.Duration // when the writer found the state dirty; never: it is not
+	looked     time.Duration
 	retryAt    time.Duration
 	wait       time.Duration
 }
@@ -120,7 +127,7 @@ func prepare(o Options) (*Store, Found) {
 		o.Delay = 200 * time.Millisecond
 	}
 	if o.StateEvery <= 0 {
-		o.StateEvery = 5 * time.Second
+		o.StateEvery = 30 * time.Second
 	}
 	if o.Queue <= 0 {
 		o.Queue = 1000
@@ -134,7 +141,7 @@ func prepare(o Options) (*Store, Found) {
 	s := &Store{options: o, begun: time.Now(), wake: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
 		journal: journal{fs: o.FS, dir: o.Dir, most: o.JournalBytes / 2, fresh: true},
 		queue:   make([]alarm.Event, o.Queue), batch: make([]alarm.Event, 0, batchMost), noLock: true,
-		lastAppend: -o.Delay, lastState: -o.StateEvery}
+		lastAppend: -o.Delay, dirtyAt: never, looked: -lookEvery}
 	s.idle.L = &s.mu
 	if err := s.prepareFolder(); err != nil {
 		s.failed(0, err)
@@ -152,8 +159,7 @@ func prepare(o Options) (*Store, Found) {
 	found.Notes = append(found.Notes, notes...)
 	found.Saved.Number = max(found.Saved.Number, last)
 	s.state.Durable = found.Saved.Number
-	s.saved = found.Saved
-	s.saved.Alarms = append([]alarm.SavedAlarm(nil), found.Saved.Alarms...)
+	copySaved(&s.saved, &found.Saved)
 	s.dirty = found.Events > 0
 	return s, found
 }
@@ -206,12 +212,32 @@ func (s *Store) Keep(saved *alarm.Saved) {
 		s.mu.Unlock()
 		return // older than what the journal has told meanwhile
 	}
-	alarms := append(s.saved.Alarms[:0], saved.Alarms...)
-	s.saved = *saved
-	s.saved.Alarms = alarms
-	s.dirty = true
+	copySaved(&s.kept, saved)
+	s.ahead = true
+	s.adopt(false)
 	s.mu.Unlock()
 	s.poke()
+}
+
+// adopt makes what was kept the states to write, once its events are durable,
+// so that a journal has no gap that the state file has passed over; or now,
+// when the journal cannot be written. s.mu is held.
+func (s *Store) adopt(now bool) {
+	if !s.ahead || s.kept.Number > s.state.Durable && !now {
+		return
+	}
+	if s.kept.Number >= s.saved.Number {
+		copySaved(&s.saved, &s.kept)
+		s.dirty = true
+	}
+	s.ahead = false
+}
+
+// copySaved copies with a list of its own, which is used again.
+func copySaved(dst, src *alarm.Saved) {
+	alarms := append(dst.Alarms[:0], src.Alarms...)
+	*dst = *src
+	dst.Alarms = alarms
 }
 
 func (s *Store) poke() {
@@ -226,6 +252,9 @@ func (s *Store) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := s.state
+	if st.Err == nil {
+		st.Err = s.room
+	}
 	st.Queued = s.count
 	if s.count > 0 {
 		st.Behind = s.now() - s.oldest
@@ -262,189 +291,10 @@ func (s *Store) Sync() error {
 func (s *Store) Close() error {
 	s.once.Do(func() { close(s.closing) })
 	<-s.done
-	st := s.Status()
-	if st.Queued > 0 {
-		return fmt.Errorf("close state folder %s: %d events not written: %w", s.options.Dir, st.Queued, st.Err)
-	}
-	return st.Err
-}
-
-func (s *Store) now() time.Duration { return time.Since(s.begun) }
-
-func (s *Store) run() {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		timer.Reset(s.step(s.now()))
-		select {
-		case <-s.wake:
-		case <-timer.C:
-		case <-s.closing:
-			s.mu.Lock()
-			s.hurry = true
-			s.mu.Unlock()
-			s.step(s.now())
-			s.journal.close()
-			if s.lock != nil {
-				s.lock.Close()
-			}
-			s.mu.Lock()
-			s.closed = true
-			s.mu.Unlock()
-			s.finish()
-			close(s.done)
-			return
-		}
-	}
-}
-
-// finish lets Sync return; after Close there is nobody else to do it.
-func (s *Store) finish() {
-	s.mu.Lock()
-	s.hurry = false
-	s.idle.Broadcast()
-	s.mu.Unlock()
-}
-
-const forever = time.Hour
-
-// step does what is due at now and gives how long nothing will be.
-func (s *Store) step(now time.Duration) time.Duration {
-	s.mu.Lock()
-	hurry, waiting, dirty, failing := s.hurry, s.count > 0, s.dirty, s.state.Err != nil
-	s.mu.Unlock()
-	if failing && now < s.retryAt && !hurry {
-		return s.retryAt - now
-	}
-	var err error
-	if failing || s.noLock {
-		err = s.prepareFolder()
-	}
-	// A failing journal does not keep the state from being written, nor the
-	// other way round: one of the two may fit where the other does not.
-	if err == nil {
-		if waiting && (hurry || failing || now-s.lastAppend >= s.options.Delay) {
-			err = s.writeEvents(now)
-			s.mu.Lock()
-			dirty = s.dirty
-			s.mu.Unlock()
-		}
-		if dirty && (hurry || failing || now-s.lastState >= s.options.StateEvery) {
-			err = errors.Join(err, s.writeState(now))
-		}
-	}
-	if err != nil {
-		s.failed(now, err)
-	} else {
-		s.mended()
-	}
-	if hurry {
-		s.finish()
-	}
-	if err != nil {
-		return s.wait
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	next := forever
 	if s.count > 0 {
-		next = min(next, s.options.Delay-(now-s.lastAppend))
+		return fmt.Errorf("close state folder %s: %d events not written: %w", s.options.Dir, s.count, s.state.Err)
 	}
-	if s.dirty {
-		next = min(next, s.options.StateEvery-(now-s.lastState))
-	}
-	return max(next, time.Millisecond)
-}
-
-// writeEvents appends all that is queued, in batches.
-func (s *Store) writeEvents(now time.Duration) error {
-	s.lastAppend = now
-	for {
-		s.mu.Lock()
-		s.batch = s.batch[:0]
-		for i := 0; i < s.count && i < batchMost; i++ {
-			s.batch = append(s.batch, s.queue[(s.head+i)%len(s.queue)])
-		}
-		s.mu.Unlock()
-		if len(s.batch) == 0 {
-			return nil
-		}
-		size, err := s.journal.encode(s.batch)
-		if err != nil {
-			return err
-		}
-		if s.journal.full(size) {
-			// What is in the file that goes must be in the state by then.
-			if err := s.writeState(now); err != nil {
-				return err
-			}
-			if err := s.journal.rotate(); err != nil {
-				return err
-			}
-		}
-		n, err := s.journal.commit()
-		if err != nil {
-			return err
-		}
-		last := s.batch[len(s.batch)-1].Number
-		s.mu.Lock()
-		// Put may have let the oldest go meanwhile.
-		for s.count > 0 && s.queue[s.head].Number <= last {
-			s.queue[s.head] = alarm.Event{}
-			s.head = (s.head + 1) % len(s.queue)
-			s.count--
-			s.oldest = now
-		}
-		for i := range s.batch { // in case Keep is not called, or comes later
-			if s.batch[i].Number > s.saved.Number {
-				s.saved.Replay(s.batch[i])
-				s.dirty = true
-			}
-		}
-		s.state.Durable = max(s.state.Durable, last)
-		s.state.Appends++
-		s.state.Bytes += uint64(n)
-		s.mu.Unlock()
-	}
-}
-
-// writeState writes the newest states as the next generation.
-func (s *Store) writeState(now time.Duration) error {
-	s.mu.Lock()
-	alarms := append(s.next.Saved.Alarms[:0], s.saved.Alarms...)
-	s.next.Saved = s.saved
-	s.next.Saved.Alarms = alarms
-	s.dirty = false
-	s.mu.Unlock()
-	s.lastState = now
-	s.next.Generation++
-	n, err := writeState(s.options.FS, s.options.Dir, &s.next)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err != nil {
-		s.dirty = true
-		return err
-	}
-	s.state.StateNumber = s.next.Saved.Number
-	s.state.States++
-	s.state.Bytes += uint64(n)
-	return nil
-}
-
-func (s *Store) failed(now time.Duration, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state.Err == nil {
-		s.state.Since, s.wait = now, retryFirst
-	} else {
-		s.wait = min(2*s.wait, s.options.RetryMost)
-	}
-	s.state.Err = err
-	s.retryAt = now + s.wait
-}
-
-func (s *Store) mended() {
-	s.mu.Lock()
-	s.state.Err, s.state.Since = nil, 0
-	s.mu.Unlock()
+	return s.state.Err
 }

@@ -73,7 +73,9 @@ func rising(t *testing.T, events []alarm.Event) {
 	}
 }
 
-func manual(f *Fake) (*Store, Found) { return prepare(Options{Dir: dir, FS: f}) }
+func manual(f *Fake) (*Store, Found) {
+	return prepare(Options{Dir: dir, FS: f, StateEvery: time.Second})
+}
 
 func TestKeepsOverARestart(t *testing.T) {
 	f := NewFake()
@@ -90,7 +92,7 @@ func TestKeepsOverARestart(t *testing.T) {
 	saved := replay(events[:10])
 	saved.FirstOut = "alarm 0"
 	s.Keep(&saved)
-	s.step(6 * time.Second)
+	s.step(2 * time.Second)
 	if st := s.Status(); st.StateNumber != 10 || st.Err != nil || st.Queued != 0 {
 		t.Fatalf("%+v", st)
 	}
@@ -119,6 +121,7 @@ func TestKeepsOverARestart(t *testing.T) {
 	}
 	// What was replayed is put into the state in due time.
 	again.step(0)
+	again.step(2 * time.Second)
 	if st := again.Status(); st.StateNumber != 22 {
 		t.Errorf("%+v", st)
 	}
@@ -156,6 +159,7 @@ func TestDamagedStateFile(t *testing.T) {
 	for i := range events {
 		s.Put(events[i : i+1])
 		s.step(time.Duration(i) * 6 * time.Second)
+		s.step(time.Duration(i)*6*time.Second + 2*time.Second)
 	}
 	want := lives(replay(events))
 	whole, _ := f.ReadFile(dir + "/" + stateFile)
@@ -336,7 +340,7 @@ func TestEveryOperationFails(t *testing.T) {
 				saved := replay(events[:i+4])
 				s.Keep(&saved)
 			}
-			s.step(time.Duration(i) * 2 * time.Second)
+			s.step(time.Duration(i) * 20 * time.Second)
 			if after != nil {
 				after(s, i+4)
 			}
@@ -351,9 +355,9 @@ func TestEveryOperationFails(t *testing.T) {
 	}
 	rounds := 0
 	for n := 1; n <= calls; n++ {
-		for _, cause := range []error{unix.ENOSPC, unix.EROFS, unix.EIO} {
-			for _, count := range []int{1, 3, -1} {
-				for _, keep := range []int{0, 100, 1 << 20} {
+		for _, count := range []int{1, 3, -1} {
+			for _, keep := range []int{0, 100, 1 << 20} {
+				for _, cause := range []error{[]error{unix.ENOSPC, unix.EROFS, unix.EIO}[rounds%3]} {
 					rounds++
 					where := fmt.Sprintf("operation %d, %v, %d times, %d bytes in", n, cause, count, keep)
 					f := NewFake()
@@ -457,6 +461,37 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+// A disk that is full or read-only shows before there is something to write,
+// and writes that fit go on.
+func TestLooksAhead(t *testing.T) {
+	f := NewFake()
+	s, _ := manual(f)
+	s.step(0)
+	if st := s.Status(); st.Err != nil {
+		t.Fatal(st.Err)
+	}
+	f.Fill(40_000)
+	calls := f.Calls()
+	if next := s.step(time.Second); next > time.Second || !errors.Is(s.Status().Err, unix.ENOSPC) {
+		t.Errorf("%v %v", next, s.Status().Err)
+	}
+	s.Put(raises(1, 3))
+	s.step(2 * time.Second)
+	if s.Durable() != 3 {
+		t.Error("what fits was not written")
+	}
+	f.Heal()
+	f.Fail(Fault{Op: OpRoom, Err: unix.EROFS})
+	s.step(3 * time.Second)
+	if !errors.Is(s.Status().Err, unix.EROFS) {
+		t.Error(s.Status().Err)
+	}
+	s.step(4 * time.Second)
+	if st := s.Status(); st.Err != nil || calls == 0 {
+		t.Error(st.Err)
+	}
+}
+
 // Waits between tries grow and are bounded; the disk is not tried in between.
 func TestRetries(t *testing.T) {
 	f := NewFake()
@@ -466,7 +501,8 @@ func TestRetries(t *testing.T) {
 	var waits []time.Duration
 	now := time.Duration(0)
 	for range 9 {
-		w := s.step(now)
+		s.step(now)
+		w := s.wait
 		waits = append(waits, w)
 		before := f.Calls()
 		s.Put(raises(2, 2))
@@ -548,6 +584,21 @@ func TestPutAndKeepAllocateNothing(t *testing.T) {
 	s.Keep(&saved)
 	if n := testing.AllocsPerRun(1000, func() { s.Put(events); s.Keep(&saved); s.Status(); s.Durable() }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// A store that has nothing to write allocates nothing, looking at the disk
+// included.
+func TestIdleAllocatesNothing(t *testing.T) {
+	s, _ := prepare(Options{Dir: t.TempDir()})
+	defer s.lock.Close()
+	s.step(0)
+	now := time.Duration(0)
+	if n := testing.AllocsPerRun(100, func() { now += time.Second; s.step(now) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	if st := s.Status(); st.Err != nil || s.looked != now {
+		t.Error(st.Err)
 	}
 }
 

@@ -1,0 +1,220 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"mien/firmware/alarm"
+)
+
+func (s *Store) now() time.Duration { return time.Since(s.begun) }
+
+func (s *Store) run() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		timer.Reset(s.step(s.now()))
+		select {
+		case <-s.wake:
+		case <-timer.C:
+		case <-s.closing:
+			s.mu.Lock()
+			s.hurry = true
+			s.mu.Unlock()
+			s.step(s.now())
+			s.journal.close()
+			if s.lock != nil {
+				s.lock.Close()
+			}
+			s.mu.Lock()
+			s.closed = true
+			s.mu.Unlock()
+			s.finish()
+			close(s.done)
+			return
+		}
+	}
+}
+
+// finish lets Sync return; after Close there is nobody else to do it.
+func (s *Store) finish() {
+	s.mu.Lock()
+	s.hurry = false
+	s.idle.Broadcast()
+	s.mu.Unlock()
+}
+
+const (
+	never = time.Duration(-1)
+
+	lookEvery = time.Second
+	leastRoom = 64 << 10
+)
+
+// look finds a disk that is full or read-only before there is something to
+// write. It writes nothing.
+func (s *Store) look() {
+	if s.lock == nil {
+		return // that is an error of its own
+	}
+	free, err := s.lock.Room()
+	if err == nil && free < leastRoom {
+		err = fmt.Errorf("state folder %s: %d bytes are free, at least %d are needed: %w", s.options.Dir, free, leastRoom, unix.ENOSPC)
+	}
+	s.mu.Lock()
+	s.room = err
+	s.mu.Unlock()
+}
+
+// step does what is due at now and gives how long nothing will be.
+func (s *Store) step(now time.Duration) time.Duration {
+	s.mu.Lock()
+	hurry, waiting, failing := s.hurry, s.count > 0, s.state.Err != nil
+	s.mu.Unlock()
+	if now-s.looked >= lookEvery || now < s.looked {
+		s.looked = now
+		s.look()
+	}
+	if failing && now < s.retryAt && !hurry {
+		return min(s.retryAt-now, lookEvery)
+	}
+	var err error
+	if failing || s.noLock {
+		err = s.prepareFolder()
+	}
+	// A failing journal does not keep the state from being written, nor the
+	// other way round: one of the two may fit where the other does not.
+	if err == nil {
+		if waiting && (hurry || failing || now-s.lastAppend >= s.options.Delay) {
+			err = s.writeEvents(now)
+		}
+		s.mu.Lock()
+		s.adopt(err != nil)
+		dirty := s.dirty
+		s.mu.Unlock()
+		if !dirty {
+			s.dirtyAt = never
+		} else if s.dirtyAt == never {
+			s.dirtyAt = now
+		}
+		if dirty && (hurry || failing || now-s.dirtyAt >= s.options.StateEvery) {
+			err = errors.Join(err, s.writeState())
+		}
+	}
+	if err != nil {
+		s.failed(now, err)
+	} else {
+		s.mended()
+	}
+	if hurry {
+		s.finish()
+	}
+	if err != nil {
+		return min(s.wait, lookEvery)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := lookEvery
+	if s.count > 0 {
+		next = min(next, s.options.Delay-(now-s.lastAppend))
+	}
+	if s.dirty {
+		next = min(next, s.options.StateEvery-(now-s.dirtyAt))
+	}
+	return max(next, time.Millisecond)
+}
+
+// writeEvents appends all that is queued, in batches.
+func (s *Store) writeEvents(now time.Duration) error {
+	s.lastAppend = now
+	for {
+		s.mu.Lock()
+		s.batch = s.batch[:0]
+		for i := 0; i < s.count && i < batchMost; i++ {
+			s.batch = append(s.batch, s.queue[(s.head+i)%len(s.queue)])
+		}
+		s.mu.Unlock()
+		if len(s.batch) == 0 {
+			return nil
+		}
+		size, err := s.journal.encode(s.batch)
+		if err != nil {
+			return err
+		}
+		if s.journal.full(size) {
+			// What is in the file that goes must be in the state by then.
+			if err := s.writeState(); err != nil {
+				return err
+			}
+			if err := s.journal.rotate(); err != nil {
+				return err
+			}
+		}
+		n, err := s.journal.commit()
+		if err != nil {
+			return err
+		}
+		last := s.batch[len(s.batch)-1].Number
+		s.mu.Lock()
+		// Put may have let the oldest go meanwhile.
+		for s.count > 0 && s.queue[s.head].Number <= last {
+			s.queue[s.head] = alarm.Event{}
+			s.head = (s.head + 1) % len(s.queue)
+			s.count--
+			s.oldest = now
+		}
+		for i := range s.batch { // in case Keep is not called, or comes later
+			if s.batch[i].Number > s.saved.Number {
+				s.saved.Replay(s.batch[i])
+				s.dirty = true
+			}
+		}
+		s.state.Durable = max(s.state.Durable, last)
+		s.adopt(false)
+		s.state.Appends++
+		s.state.Bytes += uint64(n)
+		s.mu.Unlock()
+	}
+}
+
+// writeState writes the newest states as the next generation.
+func (s *Store) writeState() error {
+	s.mu.Lock()
+	copySaved(&s.next.Saved, &s.saved)
+	s.dirty = false
+	s.mu.Unlock()
+	s.next.Generation++
+	n, err := writeState(s.options.FS, s.options.Dir, &s.next)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		s.dirty = true
+		return err
+	}
+	s.dirtyAt = never
+	s.state.StateNumber = s.next.Saved.Number
+	s.state.States++
+	s.state.Bytes += uint64(n)
+	return nil
+}
+
+func (s *Store) failed(now time.Duration, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state.Err == nil {
+		s.state.Since, s.wait = now, retryFirst
+	} else {
+		s.wait = min(2*s.wait, s.options.RetryMost)
+	}
+	s.state.Err = err
+	s.retryAt = now + s.wait
+}
+
+func (s *Store) mended() {
+	s.mu.Lock()
+	s.state.Err, s.state.Since = nil, 0
+	s.mu.Unlock()
+}
