@@ -45,7 +45,7 @@ func openNode(path string) (node, error) {
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFCHR {
 		unix.Close(fd)
-		return nil, fmt.Errorf("%w: not a device but a file; a clip is played by naming it as a clip", ErrUnsupported)
+		return nil, fmt.Errorf("%w: it is a file, not a camera's node", ErrUnsupported)
 	}
 	event, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {

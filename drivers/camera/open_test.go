@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -180,8 +182,8 @@ func TestOpenFailsHalfWay(t *testing.T) {
 		is    error
 		words string
 	}{
-		{"open", 1, unix.EACCES, ErrPermission, `group "video": sudo usermod -aG video`},
-		{"open", 2, unix.EPERM, ErrPermission, "SupplementaryGroups=video"},
+		{"open", 1, unix.EACCES, ErrPermission, `group "GROUP": sudo usermod -aG GROUP`},
+		{"open", 2, unix.EPERM, ErrPermission, "SupplementaryGroups=GROUP"},
 		{"open", 1, unix.ENOENT, ErrNotFound, "video0"},
 		{"open", 1, unix.EBUSY, ErrBusy, "sudo fuser -v"},
 		{"open", 2, unix.EMFILE, unix.EMFILE, "video0"},
@@ -209,8 +211,9 @@ func TestOpenFailsHalfWay(t *testing.T) {
 		w := new(simWebcam).offer(YUYV, 30, vga)
 		h := simMachine(t, w, s)
 		s.fail(test.call, test.nth, test.err)
+		words := strings.ReplaceAll(test.words, "GROUP", groupOf(filepath.Join(h.dev, "video0"))) // the test's files are in the group of who runs it
 		_, err := h.start(Settings{Device: "video0"})
-		if !errors.Is(err, test.is) || !errors.Is(err, test.err) || !strings.Contains(fmt.Sprint(err), test.words) || !strings.Contains(fmt.Sprint(err), "video0") {
+		if !errors.Is(err, test.is) || !errors.Is(err, test.err) || !strings.Contains(fmt.Sprint(err), words) || !strings.Contains(fmt.Sprint(err), "video0") {
 			t.Errorf("%s, call %d, %v: %v", test.call, test.nth, test.err, err)
 		}
 		if s.opened != s.closed || s.mapped != 0 || w.open != 0 {
@@ -226,6 +229,29 @@ func TestOpenFailsHalfWay(t *testing.T) {
 	}
 }
 
+func TestGroupOfANode(t *testing.T) {
+	if got := groupOf("/nowhere"); got != "video" {
+		t.Errorf("%q", got)
+	}
+	path := write(t, "node", nil)
+	if os.Getuid() == 0 {
+		if got := groupOf(path); got != "video" { // root's own group: no one is told to join it
+			t.Errorf("%q", got)
+		}
+		audio, err := user.LookupGroup("audio")
+		if err != nil {
+			t.Skipf("no group audio here: %v", err)
+		}
+		gid, _ := strconv.Atoi(audio.Gid)
+		if err := os.Chown(path, 0, gid); err != nil {
+			t.Fatal(err)
+		}
+		if got := groupOf(path); got != "audio" {
+			t.Errorf("%q, want the node's own group", got)
+		}
+	}
+}
+
 func TestBusyNamesTheHolder(t *testing.T) {
 	s := newSim()
 	h := simMachine(t, new(simWebcam).offer(YUYV, 30, vga), s)
@@ -238,6 +264,13 @@ func TestBusyNamesTheHolder(t *testing.T) {
 		if err := os.Symlink(filepath.Join(h.dev, "video0"), filepath.Join(fds, fmt.Sprint(i+3))); err != nil {
 			t.Fatal(err)
 		}
+	}
+	own := filepath.Join(h.proc, fmt.Sprint(os.Getpid()), "fd") // not another program
+	if err := os.MkdirAll(own, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(h.dev, "video0"), filepath.Join(own, "3")); err != nil {
+		t.Fatal(err)
 	}
 	s.fail("REQBUFS", 1, unix.EBUSY)
 	_, err := h.start(Settings{Device: "video0"})

@@ -19,7 +19,8 @@ type memory []byte
 
 func (m memory) view(off int64, n int) ([]byte, error) {
 	off = min(off, int64(len(m)))
-	return m[off:min(off+int64(n), int64(len(m))):len(m)], nil
+	end := min(off+int64(n), int64(len(m)))
+	return m[off:end:end], nil
 }
 
 func (m memory) size() int64  { return int64(len(m)) }
