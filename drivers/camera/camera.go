@@ -7,10 +7,11 @@
 //	defer src.Close()
 //	for {
 //		frame, err := src.Next(time.Second)
-//		switch {
-//		case errors.Is(err, camera.ErrTimeout): // no frame yet; ask again
-//		case errors.Is(err, camera.ErrGone):    // unplugged: Close, wait, Open
-//		case err != nil: // ErrEnd, ErrClosed, …
+//		if errors.Is(err, camera.ErrTimeout) {
+//			continue // no frame yet
+//		}
+//		if err != nil {
+//			return err // ErrGone: unplugged; Close, wait, Open. ErrEnd: the clip is over
 //		}
 //		use(frame.Data)   // valid until Release
 //		src.Release()     // the buffer goes back to the driver
@@ -28,6 +29,7 @@
 //   - waits in whole seconds and cannot be woken by Close,
 //   - reports every failure of a stream's start as text, without the errno, and
 //     leaves its maps behind,
+//   - lists continuous ranges of sizes and rates as nothing,
 //   - looks at capabilities instead of device_caps, so that the metadata node of
 //     a USB camera opens as a camera,
 //   - knows one layout of struct v4l2_buffer on 32-bit ARM, the one with 32-bit
