@@ -2,7 +2,6 @@ package tflite
 
 import (
 	"debug/elf"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -66,7 +65,9 @@ func openLibrary(path string) (*library, error) {
 	switch {
 	case exports(handle, "LiteRtCreateCompiledModel"):
 		lib.kind = LiteRT
-		lib.litert, err = bindLiteRT(handle)
+		if err = litertKnowsProcessor("/proc/cpuinfo", runtime.GOARCH); err == nil {
+			lib.litert, err = bindLiteRT(handle)
+		}
 	case exports(handle, "TfLiteInterpreterCreate"):
 		lib.kind = TFLite
 		lib.capi, err = bindCAPI(handle)
@@ -175,19 +176,19 @@ func bind(handle uintptr, symbols map[string]*cfunc) error {
 var libc struct {
 	once                    sync.Once
 	err                     error
-	strdup, free, vsnprintf cfunc
+	malloc, free, vsnprintf cfunc
 }
 
 func loadLibc() error {
 	libc.once.Do(func() {
-		handle, err := purego.Dlopen("libc.so.6", purego.RTLD_NOW)
-		if err != nil {
-			libc.err = fmt.Errorf("open the system's C library: %w: %w", errors.New(err.Error()), ErrLibrary)
-			return
-		}
-		libc.err = bind(handle, map[string]*cfunc{
-			"strdup": &libc.strdup, "free": &libc.free, "vsnprintf": &libc.vsnprintf,
+		// From the process, not from libc.so.6: a preloaded allocator must free
+		// what it allocated.
+		libc.err = bind(purego.RTLD_DEFAULT, map[string]*cfunc{
+			"malloc": &libc.malloc, "free": &libc.free, "vsnprintf": &libc.vsnprintf,
 		})
+		if libc.err != nil {
+			libc.err = fmt.Errorf("find the C library: %w: %w", libc.err, ErrLibrary)
+		}
 	})
 	return libc.err
 }

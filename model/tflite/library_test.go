@@ -203,6 +203,24 @@ func TestAutoTakesWhatLoads(t *testing.T) {
 	})
 }
 
+func TestLiteRTNeedsToKnowTheProcessor(t *testing.T) {
+	dir := t.TempDir()
+	arm := write(t, dir+"/arm", "processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd08\n")
+	pc := write(t, dir+"/pc", "processor\t: 0\nvendor_id\t: GenuineIntel\n")
+	if err := litertKnowsProcessor(arm, "arm64"); err != nil {
+		t.Error(err)
+	}
+	if err := litertKnowsProcessor(pc, "amd64"); err != nil {
+		t.Error(err)
+	}
+	if err := litertKnowsProcessor(pc, "arm64"); err == nil || !strings.Contains(err.Error(), "backend tflite") {
+		t.Error(err)
+	}
+	if err := litertKnowsProcessor(dir+"/none", "arm64"); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+}
+
 // TestOpenAndCloseLeaveNothing opens and closes each backend 200 times: memory
 // and descriptors stay where they were, and so they do when Open fails.
 func TestOpenAndCloseLeaveNothing(t *testing.T) {

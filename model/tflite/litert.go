@@ -1,7 +1,9 @@
 package tflite
 
 import (
+	"bytes"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"unsafe"
@@ -55,6 +57,23 @@ func bindLiteRT(handle uintptr) (*litertLib, error) {
 		"LiteRtUnlockTensorBuffer":                       &l.unlock,
 		"LiteRtGetTensorBufferPackedSize":                &l.packedSize,
 	})
+}
+
+// litertKnowsProcessor checks for what LiteRT 2.3.0 follows a null pointer
+// without: on arm64 its cpuinfo reads the processor's kind from /proc/cpuinfo.
+// Under qemu-user, which shows the host's, and without /proc it is not there.
+func litertKnowsProcessor(path, arch string) error {
+	if arch != "arm64" {
+		return nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("it needs to know the processor: %w", err)
+	}
+	if !bytes.Contains(text, []byte("CPU implementer")) {
+		return fmt.Errorf("%s does not describe an arm64 processor (qemu-user?), without which it crashes: use the backend tflite", path)
+	}
+	return nil
 }
 
 // Constants of litert/c/litert_environment_options.h, litert_any.h,
@@ -179,7 +198,11 @@ func openLiteRT(l *litertLib, model []byte, o *Options, d *Description) (_ *lite
 }
 
 func (n *litertNet) addOptions(name, toml string) int32 {
-	payload := libc.strdup.call(uintptr(unsafe.Pointer(cstring(toml))))
+	payload := libc.malloc.call(uintptr(len(toml) + 1))
+	if payload == 0 {
+		return 2 // out of memory
+	}
+	copy(cmemory(payload, len(toml)+1), toml+"\x00")
 	var opaque uintptr
 	st := n.lib.createOpaque.status(uintptr(unsafe.Pointer(cstring(name))), payload, uintptr(libc.free),
 		uintptr(unsafe.Pointer(&opaque)))

@@ -51,6 +51,12 @@ func runChild(backend string) {
 }
 
 func openAndInvoke(model []byte, backend string) error {
+	switch backend {
+	case "crash":
+		return fmt.Errorf("status %d", cfunc(8).status()) // no function there
+	case "hang":
+		select {}
+	}
 	net, err := Open(model, Options{Backend: backend})
 	if err != nil {
 		return err
@@ -64,12 +70,35 @@ func openAndInvoke(model []byte, backend string) error {
 
 // child is a process that a model may kill.
 type child struct {
-	t       *testing.T
-	backend string
-	cmd     *exec.Cmd
-	in      io.WriteCloser
-	out     *bufio.Reader
-	stderr  *bytes.Buffer
+	t        *testing.T
+	backend  string
+	patience time.Duration
+	cmd      *exec.Cmd
+	in       io.WriteCloser
+	out      *bufio.Reader
+	stderr   *bytes.Buffer
+}
+
+// TestCrashesAreSeen: the mutation test would notice.
+func TestCrashesAreSeen(t *testing.T) {
+	model := readModel(t, "int8.tflite")
+	for backend, says := range map[string]string{"crash": "SIGSEGV", "hang": "hangs"} {
+		c := &child{t: t, backend: backend, patience: time.Second}
+		defer c.stop()
+		for range 2 {
+			if _, err := c.try(model); !errors.Is(err, errCrash) || !strings.Contains(err.Error(), says) {
+				t.Errorf("%s: %v", backend, err)
+			}
+		}
+	}
+	c := &child{t: t, backend: LiteRT, patience: 20 * time.Second}
+	defer c.stop()
+	if answer, err := c.try(model); err != nil || answer != "ok" {
+		t.Errorf("%q %v", answer, err)
+	}
+	if answer, err := c.try(model[:100]); err != nil || !strings.Contains(answer, ErrDamaged.Error()) {
+		t.Errorf("%q %v", answer, err)
+	}
 }
 
 func (c *child) start() {
@@ -108,7 +137,7 @@ func (c *child) try(model []byte) (string, error) {
 	if c.cmd == nil {
 		c.start()
 	}
-	hung := time.AfterFunc(20*time.Second, func() { c.cmd.Process.Kill() })
+	hung := time.AfterFunc(c.patience, func() { c.cmd.Process.Kill() })
 	binary.Write(c.in, binary.LittleEndian, uint32(len(model)))
 	c.in.Write(model)
 	line, err := c.out.ReadString('\n')
@@ -261,7 +290,7 @@ func TestMutatedModelsDoNotCrash(t *testing.T) {
 	for _, backend := range backends {
 		t.Run(backend, func(t *testing.T) {
 			var tried, passed, repaired, opened, crashed int
-			c := &child{t: t, backend: backend}
+			c := &child{t: t, backend: backend, patience: 20 * time.Second}
 			defer c.stop()
 			for k, name := range mutated {
 				model := readModel(t, name)
