@@ -8,12 +8,16 @@ import (
 // BlazeFace's output, decoded as MediaPipe's face_detection.pbtxt and its
 // calculators SsdAnchors, TensorsToDetections and NonMaxSuppression do.
 
-// Range is one of the two BlazeFace networks.
+// Range is one of the two BlazeFace networks. What they find depends on the size
+// of the face in the whole picture: in pictures of 640x480 the short range found
+// all rendered faces with 44 pixels between the eyes and few with 35, the full
+// range all with 22 and few with 17. Larger pictures shift these limits in
+// proportion.
 type Range int
 
 // The networks.
 const (
-	Short Range = iota // 128x128, for faces within about 2 m of a webcam
+	Short Range = iota // 128x128
 	Full               // 192x192, for a far mounting, at more than three times the cost
 )
 

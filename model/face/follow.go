@@ -65,13 +65,14 @@ const (
 // taken on the remembered patch (inverse compositional alignment, Baker and
 // Matthews, IJCV 2004), so that they are computed once a detection.
 type follower struct {
-	patch [patchSide * patchSide]uint8 // of the present frame
+	patch [patchSide * patchSide]int32 // of the present frame
 
-	want   [patchSide * patchSide]float32    // remembered: mean 0, length 1
-	slopes [4][patchSide * patchSide]float32 // how want changes with x, y, turn, scale
-	solve  [4][4]float32                     // inverse of slopes * slopes'
-	flat   bool                              // nothing in the patch to hold on to
-	origin pose                              // at the last detection
+	want     [patchSide * patchSide]float32    // remembered: mean 0, length 1
+	slopes   [4][patchSide * patchSide]float32 // how want changes with x, y, turn, scale
+	solve    [4][4]float32                     // inverse of slopes * slopes'
+	flat     bool                              // nothing in the patch to hold on to
+	likeness float32                           // of the last look: its correlation after the step
+	origin   pose                              // at the last detection
 }
 
 // Limits of following, in parts of the face's width except where it says so.
@@ -80,16 +81,17 @@ const (
 	stepLimit  = 0.08  // further in one frame: beyond the step's reach
 	totalLimit = 0.30  // further since the last detection
 	turnLimit  = 0.15  // in a frame, radian, and parts of the size
-	minMatch   = 0.80  // correlation below: another picture
+	minStart   = 0.50  // correlation below, before the step: no place to start from
+	minMatch   = 0.92  // correlation below, after it: another picture
 )
 
 // anchor remembers what the face looks like now.
 func (w *follower) anchor(img *pixel.Image, at pose) error {
-	if err := pixel.Patch(w.patch[:], patchSide, patchSide, img, at.affine()); err != nil {
+	mean, scale, ok, err := w.look(img, at)
+	if err != nil {
 		return err
 	}
 	w.origin = at
-	mean, scale, ok := w.level()
 	w.flat = !ok
 	for i, v := range w.patch {
 		w.want[i] = (float32(v) - mean) * scale
@@ -128,69 +130,109 @@ func (w *follower) anchor(img *pixel.Image, at pose) error {
 	return nil
 }
 
-// level gives the patch's mean, and what makes its length 1 once the mean is
-// off: light and exposure then do not count. False where it has no contrast.
-func (w *follower) level() (mean, scale float32, ok bool) {
-	sum, squares := 0, 0
-	for _, v := range w.patch {
-		sum += int(v)
-		squares += int(v) * int(v)
+// look reads the patch at a pose, smoothed so that what is finer than it can
+// show does not count, and gives its mean, and what makes its length 1 once the
+// mean is off: light and exposure then do not count either. It is not ok
+// without contrast.
+func (w *follower) look(img *pixel.Image, at pose) (mean, scale float32, ok bool, err error) {
+	const n = patchSide
+	var raw [n * n]uint8
+	if err := pixel.Patch(raw[:], n, n, img, at.affine()); err != nil {
+		return 0, 0, false, err
 	}
-	const n = patchSide * patchSide
-	mean = float32(sum) / n
-	variance := float32(squares)/n - mean*mean
-	if variance < 4 {
-		return 0, 0, false
+	// A binomial filter of 3 x 3, the edge repeated: 16 times the mean.
+	var across [n * n]int32
+	for y := range n {
+		in, out := raw[y*n:][:n], across[y*n:][:n]
+		before, here := int32(in[0]), int32(in[0])
+		for x := range n - 1 {
+			next := int32(in[x+1])
+			out[x] = before + 2*here + next
+			before, here = here, next
+		}
+		out[n-1] = before + 3*here
 	}
-	return mean, 1 / float32(math.Sqrt(float64(variance*n))), true
+	sum, squares := int64(0), int64(0)
+	for y := range n {
+		above, here, below := across[max(y-1, 0)*n:][:n], across[y*n:][:n], across[min(y+1, n-1)*n:][:n]
+		out := w.patch[y*n:][:n]
+		for x := range out {
+			v := above[x] + 2*here[x] + below[x]
+			out[x] = v
+			sum += int64(v)
+			squares += int64(v) * int64(v)
+		}
+	}
+	mean = float32(sum) / (n * n)
+	variance := float32(float64(squares)/(n*n) - float64(mean)*float64(mean))
+	if variance < 4*16*16 {
+		return 0, 0, false, nil
+	}
+	return mean, 1 / float32(math.Sqrt(float64(variance*n*n))), true, nil
 }
 
 // step compares the frame's patch at a pose with the remembered one and gives
-// the pose that fits better.
+// the pose that fits better. It looks a second time after a larger movement.
 func (w *follower) step(img *pixel.Image, at pose) (pose, match, error) {
-	if err := pixel.Patch(w.patch[:], patchSide, patchSide, img, at.affine()); err != nil {
-		return at, apart, err
+	moved, m, shift, err := w.once(img, at)
+	if err != nil || m != near {
+		return at, m, err
 	}
-	mean, scale, ok := w.level()
-	if w.flat || !ok {
-		return at, apart, nil
+	if shift > stepLimit/4 {
+		var again match
+		if moved, again, _, err = w.once(img, moved); err != nil || again == apart || again == far {
+			return at, again, err
+		}
 	}
-
-	var likeness float32
-	var g [4]float32
-	for i, v := range w.patch {
-		is := (float32(v) - mean) * scale
-		likeness += is * w.want[i]
-		e := is - w.want[i]
-		g[0] += e * w.slopes[0][i]
-		g[1] += e * w.slopes[1][i]
-		g[2] += e * w.slopes[2][i]
-		g[3] += e * w.slopes[3][i]
-	}
-	if likeness < minMatch {
-		return at, apart, nil
-	}
-	var p [4]float32
-	for r := range p {
-		p[r] = w.solve[r][0]*g[0] + w.solve[r][1]*g[1] + w.solve[r][2]*g[2] + w.solve[r][3]*g[3]
-	}
-	dx, dy, turn, size := p[0], p[1], p[2], p[3]
-	shift := float32(math.Hypot(float64(dx), float64(dy))) / patchSide
-	twist := max(abs(turn), abs(size))
-	if shift < stillLimit && twist < 2*stillLimit {
-		return at, still, nil
-	}
-	if shift > stepLimit || twist > turnLimit {
-		return at, far, nil
-	}
-	// The remembered patch moved by p looks like the frame at this pose, so the
-	// frame at this pose moved back by p looks like the remembered one.
-	moved := at.after(dx, dy, turn, size)
 	wide := w.origin.a * patchSide
 	if distance(Point{moved.x, moved.y}, Point{w.origin.x, w.origin.y}) > totalLimit*wide {
 		return moved, far, nil
 	}
 	return moved, near, nil
+}
+
+// once is one Gauss-Newton step; shift is in parts of the face's width.
+func (w *follower) once(img *pixel.Image, at pose) (moved pose, m match, shift float32, err error) {
+	mean, scale, ok, err := w.look(img, at)
+	if err != nil {
+		return at, apart, 0, err
+	}
+	if w.flat || !ok {
+		return at, apart, 0, nil
+	}
+	var squares float32
+	var g [4]float32
+	x, y, turning, growing := &w.slopes[0], &w.slopes[1], &w.slopes[2], &w.slopes[3]
+	for i, v := range w.patch {
+		e := (float32(v)-mean)*scale - w.want[i]
+		squares += e * e
+		g[0] += e * x[i]
+		g[1] += e * y[i]
+		g[2] += e * turning[i]
+		g[3] += e * growing[i]
+	}
+	var p [4]float32
+	left := squares // of the difference, after the step
+	for r := range p {
+		p[r] = w.solve[r][0]*g[0] + w.solve[r][1]*g[1] + w.solve[r][2]*g[2] + w.solve[r][3]*g[3]
+		left -= p[r] * g[r]
+	}
+	// Of two vectors of length 1 the difference's square is 2 - 2*correlation.
+	w.likeness = 1 - left/2
+	dx, dy, turn, size := p[0], p[1], p[2], p[3]
+	shift = float32(math.Hypot(float64(dx), float64(dy))) / patchSide
+	twist := max(abs(turn), abs(size))
+	switch {
+	case w.likeness < minMatch || !(squares < 2*(1-minStart)):
+		return at, apart, shift, nil
+	case shift < stillLimit && twist < 2*stillLimit:
+		return at, still, shift, nil
+	case shift > stepLimit || twist > turnLimit:
+		return at, far, shift, nil
+	}
+	// The remembered patch moved by p looks like the frame at this pose, so the
+	// frame at this pose moved back by p looks like the remembered one.
+	return at.after(dx, dy, turn, size), near, shift, nil
 }
 
 // after gives the pose composed with the inverse of a small movement in patch

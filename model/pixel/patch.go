@@ -1,20 +1,17 @@
 package pixel
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math"
 )
 
-// blockSide is the side of the squares that Patch averages.
-const blockSide = 4
-
-// Patch fills dst with width x height coarse luma values: each is the mean of
-// the 4 x 4 pixels around the point that m maps the value's place to, moved to
-// whole pixels and into the picture. It costs a few microseconds whatever the
-// scale, which makes it right for following and comparing, not for a network's
-// input: where the points are more than 4 pixels apart, what lies between them
-// is left out. Of RGB24 it takes the green.
+// Patch fills dst with width x height coarse luma values: each is the mean of a
+// block of pixels around the point that m maps the value's place to, moved to
+// whole pixels and into the picture. A block is 4 x 4 pixels; where the points are
+// 6 pixels or more apart it is 8 pixels wide, and its 4 rows lie further apart,
+// so that the blocks about meet. The cost is a few microseconds whatever the
+// scale, which makes Patch right for following and comparing, not for a network's
+// input: some pixels are left out. Of RGB24 it takes the green.
 //
 // len(dst) must be width*height at least; errors wrap ErrFormat, ErrSize,
 // ErrTarget or ErrAffine.
@@ -35,29 +32,21 @@ func Patch(dst []uint8, width, height int, img *Image, m Affine) error {
 	if l.step == 3 {
 		l.luma++
 	}
+	b := blockFor(img, &l, math.Hypot(float64(m[0]), float64(m[3])))
 	data := img.Data[l.luma:l.need]
-	w, h := min(blockSide, img.Width), min(blockSide, img.Height)
-	whole := w == blockSide && h == blockSide && l.step < 3
-	right, bottom := int64(img.Width-w), int64(img.Height-h)
-	if img.Format == UYVY && whole && right > 0 {
-		right-- // 8 bytes from the last block's luma would end behind the data
+	right, bottom := int64(img.Width-b.width), int64(img.Height-(b.rows-1)*b.pitch-1)
+	if img.Format == UYVY && right > 0 {
+		right-- // the last word of a block ends one byte late
 	}
 	du, dv := fixed(m[0]), fixed(m[3])
 	for y := range height {
-		// A block starts 1.5 left of its centre; adding 0.5 rounds.
-		u := fixed(m[1]*float32(y) + m[2] - 1)
-		v := fixed(m[4]*float32(y) + m[5] - 1)
+		// From the block's middle to its first pixel; a half more rounds.
+		u := fixed(m[1]*float32(y) + m[2] - float32(b.width)/2 + 1)
+		v := fixed(m[4]*float32(y) + m[5] - float32((b.rows-1)*b.pitch)/2 + 0.5)
 		row := dst[y*width:][:width]
 		for x := range row {
 			at := int(min(max(v>>32, 0), bottom))*l.stride + int(min(max(u>>32, 0), right))*l.step
-			switch {
-			case whole && l.step == 2 && at+3*l.stride+8 <= len(data):
-				row[x] = packedBlock(data[at:], l.stride)
-			case whole && l.step == 1:
-				row[x] = planarBlock(data[at:], l.stride)
-			default:
-				row[x] = anyBlock(data[at:], l.stride, l.step, w, h)
-			}
+			row[x] = b.mean(data[at:])
 			u += du
 			v += dv
 		}
@@ -65,35 +54,59 @@ func Patch(dst []uint8, width, height int, img *Image, m Affine) error {
 	return nil
 }
 
-// fixed is a coordinate in 1/2^32 pixels.
-func fixed(v float32) int64 { return int64(math.Round(float64(v) * (1 << 32))) }
-
-// packedBlock is the mean of 4 x 4 samples that lie 2 bytes apart.
-func packedBlock(b []byte, stride int) uint8 {
-	const lanes = 0x00ff00ff00ff00ff
-	sum := binary.LittleEndian.Uint64(b)&lanes + binary.LittleEndian.Uint64(b[stride:])&lanes +
-		binary.LittleEndian.Uint64(b[2*stride:])&lanes + binary.LittleEndian.Uint64(b[3*stride:])&lanes
-	// The product's top lane is the sum of all four.
-	return uint8((sum*0x0001000100010001>>48 + 8) >> 4)
+// block is how one value of a patch is read.
+type block struct {
+	width, rows, pitch int
+	stride, step       int // bytes from one read row to the next, from one pixel to the next
+	words              int // of 4 pixels, in a row; 0: pixel by pixel
 }
 
-// planarBlock is the mean of 4 x 4 adjacent samples.
-func planarBlock(b []byte, stride int) uint8 {
-	const lanes = 0x00ff00ff
-	var sum uint32
-	for y := range blockSide {
-		v := binary.LittleEndian.Uint32(b[y*stride:])
-		sum += v&lanes + v>>8&lanes
+func blockFor(img *Image, l *layout, apart float64) block {
+	b := block{width: 4, rows: 4, pitch: 1, step: l.step}
+	if apart >= 6 {
+		b.width, b.pitch = 8, min(max(int(apart/4+0.5), 1), 8)
 	}
-	return uint8((sum&0xffff + sum>>16 + 8) >> 4)
+	b.words = b.width / 4
+	if img.Width <= b.width || img.Height < b.rows*b.pitch || l.step == 3 {
+		b.words = 0
+		b.width, b.rows, b.pitch = min(b.width, img.Width), min(b.rows, img.Height), 1
+	}
+	b.stride = l.stride * b.pitch
+	return b
 }
 
-func anyBlock(b []byte, stride, step, w, h int) uint8 {
-	sum := 0
-	for y := range h {
-		for x := range w {
-			sum += int(b[y*stride+x*step])
+func (b *block) mean(data []byte) uint8 {
+	if b.words == 0 {
+		sum := 0
+		for y := range b.rows {
+			for x := range b.width {
+				sum += int(data[y*b.stride+x*b.step])
+			}
+		}
+		return uint8((sum + b.width*b.rows/2) / (b.width * b.rows))
+	}
+	var sum uint64
+	if b.step == 2 {
+		for range b.rows {
+			sum += packed4(data)
+			if b.words == 2 {
+				sum += packed4(data[8:])
+			}
+			data = data[min(b.stride, len(data)):]
+		}
+	} else {
+		for range b.rows {
+			sum += planar4(data)
+			if b.words == 2 {
+				sum += planar4(data[4:])
+			}
+			data = data[min(b.stride, len(data)):]
 		}
 	}
-	return uint8((sum + w*h/2) / (w * h))
+	// 16 or 32 samples in 4 lanes; the product's top lane is their sum.
+	shift := uint(3 + b.words)
+	return uint8((sum*allLanes>>48 + 1<<(shift-1)) >> shift)
 }
+
+// fixed is a coordinate in 1/2^32 pixels.
+func fixed(v float32) int64 { return int64(math.Round(float64(v) * (1 << 32))) }

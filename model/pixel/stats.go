@@ -14,7 +14,7 @@ type Stats struct {
 	Contrast  float32 // standard deviation of the luma
 	Dark      float32 // share of samples at 8 or below
 	Bright    float32 // share of samples at 247 or above
-	Sharpness float32 // variance of the Laplacian at the given reach
+	Sharpness float32 // how much detail of about the given reach there is
 	Samples   int     // what the figures are made of; 0: the part lies outside
 }
 
@@ -28,10 +28,12 @@ const (
 const maxSamples = 1024
 
 // Measure samples the luma on a grid over the part of the picture. Sharpness is
-// the variance of 4*centre - left - right - up - down, with the neighbours reach
-// pixels away (1 or more): so that it means the same for a near and a far face,
-// give the size of one network pixel in picture pixels. What lies outside the
-// picture is left out; the error wraps ErrFormat or ErrSize.
+// the variance of the Laplacian (4*centre - left - right - up - down) with its
+// neighbours 2*reach pixels away, less the one with neighbours reach pixels
+// away: a sensor's noise is the same in both and cancels out, detail that a lens
+// in focus gives is not. So that it means the same for a near and a far face, give
+// the size of one network pixel in picture pixels as reach, 1 or more. What lies
+// outside the picture is left out; the error wraps ErrFormat or ErrSize.
 func Measure(img *Image, part Rect, reach int) (Stats, error) {
 	l, err := img.layout()
 	if err != nil {
@@ -48,7 +50,7 @@ func Measure(img *Image, part Rect, reach int) (Stats, error) {
 	pitch := max(1, int(math.Ceil(side)))
 
 	var n, dark, bright, inner int
-	var sum, squares, lap, lapSquares int64
+	var sum, squares, near, nearSquares, wide, wideSquares int64
 	data := img.Data
 	for y := part.Y0 + (part.Y1-part.Y0-1)%pitch/2; y < part.Y1; y += pitch {
 		row := l.luma + y*l.stride
@@ -64,14 +66,16 @@ func Measure(img *Image, part Rect, reach int) (Stats, error) {
 			if v >= brightLimit {
 				bright++
 			}
-			if x < reach || y < reach || x+reach >= img.Width || y+reach >= img.Height {
+			if x < 2*reach || y < 2*reach || x+2*reach >= img.Width || y+2*reach >= img.Height {
 				continue
 			}
-			dx, dy := reach*l.step, reach*l.stride
-			d := 4*v - lumaAt(data, at-dx, l.step) - lumaAt(data, at+dx, l.step) - lumaAt(data, at-dy, l.step) - lumaAt(data, at+dy, l.step)
+			d := int64(laplacian(data, at, reach*l.step, reach*l.stride, l.step))
+			e := int64(laplacian(data, at, 2*reach*l.step, 2*reach*l.stride, l.step))
 			inner++
-			lap += int64(d)
-			lapSquares += int64(d) * int64(d)
+			near += d
+			nearSquares += d * d
+			wide += e
+			wideSquares += e * e
 		}
 	}
 	s := Stats{
@@ -82,9 +86,14 @@ func Measure(img *Image, part Rect, reach int) (Stats, error) {
 	}
 	s.Contrast = float32(math.Sqrt(variance(n, sum, squares)))
 	if inner > 0 {
-		s.Sharpness = float32(variance(inner, lap, lapSquares))
+		s.Sharpness = float32(max(0, variance(inner, wide, wideSquares)-variance(inner, near, nearSquares)))
 	}
 	return s, nil
+}
+
+func laplacian(data []byte, at, dx, dy, step int) int {
+	return 4*lumaAt(data, at, step) - lumaAt(data, at-dx, step) - lumaAt(data, at+dx, step) -
+		lumaAt(data, at-dy, step) - lumaAt(data, at+dy, step)
 }
 
 func variance(n int, sum, squares int64) float64 {
