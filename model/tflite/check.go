@@ -25,8 +25,9 @@ const (
 	maxTensors   = 1 << 16
 	maxRank      = 6
 	maxTensor    = 64 << 20  // bytes of one tensor
-	maxAllTensor = 512 << 20 // bytes of all that are computed, together
-	maxWork      = 32 << 30  // multiplications of one Invoke
+	maxAllTensor = 256 << 20 // bytes of all that are computed, together
+	maxPatches   = 64 << 20  // elements of a convolution's unfolded input
+	maxWork      = 8 << 30   // multiplications of one Invoke
 )
 
 // edgeTPUOp is the operator that Coral's compiler packs a network into.

@@ -123,7 +123,12 @@ func conv(o *call) error {
 	if err := o.weighted(x, w, 0, w.Shape[0]); err != nil {
 		return err
 	}
-	o.work = int64(y.Len()) * int64(w.Len()/w.Shape[0])
+	patch := int64(w.Len() / w.Shape[0])
+	// The plain kernels lay all patches out in memory first.
+	if patch*int64(x.Shape[0])*int64(h)*int64(wide) > maxPatches {
+		return fmt.Errorf("weights %v on a picture %v: %w", w.Shape, x.Shape, ErrUnsupported)
+	}
+	o.work = int64(y.Len()) * patch
 	return o.shaped(0, x.Shape[0], h, wide, w.Shape[0])
 }
 

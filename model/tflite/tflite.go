@@ -5,7 +5,10 @@
 // (libLiteRt.so, the default) and the TensorFlow Lite C API
 // (libtensorflowlite_c.so, for an Edge TPU and for older systems). A third
 // backend, github.com/mattn/go-tflite, is compiled in by the build tag
-// gotflite, which needs cgo. All give the same int8 results, bit for bit.
+// gotflite, which needs cgo. On int8 networks of convolutions, additions and
+// poolings, which XNNPACK computes whole, all give the same results to the bit,
+// on amd64 and arm64; operators that XNNPACK leaves to a library's own kernels
+// may be a step off between them.
 //
 //	net, err := tflite.Open(model, tflite.Options{Name: "affect.tflite"})
 //	if err != nil {
@@ -21,6 +24,9 @@
 // A library written in C cannot report every damaged file as an error; some it
 // would follow into a crash. Open therefore reads the whole file first (Check)
 // and hands the library only what is well formed.
+//
+// Each library says once, on standard error, that it created its XNNPACK
+// delegate; its interface has nothing to turn that off.
 package tflite
 
 import (
