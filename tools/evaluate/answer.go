@@ -1,0 +1,225 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"sync"
+	"time"
+
+	"mien/model/affect"
+	"mien/model/face"
+	"mien/model/pixel"
+	"mien/model/tflite"
+)
+
+// answer is what the network says of one picture.
+type answer struct {
+	ok         bool      // there is one
+	aligned    bool      // by the eyes that the detector found
+	expression []float64 // probabilities, by the card's classes
+	valence    float64
+	arousal    float64
+	units      []float64 // by the card's units; NaN where covered and covered units are Unknown
+	visible    []float64
+	err        error // why there is none
+}
+
+// errNoFace: the detector finds no face in the picture.
+var errNoFace = errors.New("no face found")
+
+// answerer takes the unit's way from a picture to an answer: the same decoder,
+// detector, alignment, sampling and network. It belongs to one goroutine.
+type answerer struct {
+	detector *face.Detector
+	network  *affect.Network
+	decoder  *pixel.Decoder
+	colour   bool
+	crops    bool
+	unknown  bool // covered units are Unknown, as on the unit
+	frame    []byte
+	faces    []face.Face
+	result   affect.Result
+}
+
+type answerOptions struct {
+	crops, unknown bool
+	network        tflite.Options
+}
+
+func newAnswerer(card *affect.Card, model []byte, o answerOptions) (*answerer, error) {
+	n, err := affect.Open(card, model, o.network)
+	if err != nil {
+		return nil, err
+	}
+	detection := o.network
+	detection.Name, detection.EdgeTPU = "", false
+	d, err := face.OpenDetector(face.DetectorOptions{Network: detection})
+	if err != nil {
+		n.Close()
+		return nil, err
+	}
+	return &answerer{detector: d, network: n, decoder: pixel.NewDecoder(""), colour: card.Input.Channels == 3, crops: o.crops, unknown: o.unknown}, nil
+}
+
+func (a *answerer) close() {
+	a.detector.Close()
+	a.network.Close()
+	a.decoder.Close()
+}
+
+// answer looks at one picture.
+func (a *answerer) answer(path string) answer {
+	img, err := readPicture(path, a.decoder, a.colour)
+	if err != nil {
+		return answer{err: err}
+	}
+	aligned := true
+	if a.crops {
+		f, found, e := a.findInCrop(&img)
+		if aligned = found; e == nil {
+			if found {
+				err = a.network.Infer(&img, &f, &a.result)
+			} else {
+				f := usualFace(img.Width, img.Height)
+				err = a.network.Infer(&img, &f, &a.result)
+			}
+		} else {
+			err = e
+		}
+	} else {
+		// A tracker of its own for each picture: what the unit does on its
+		// first frame.
+		view, e := face.NewTracker(a.detector, face.TrackerOptions{}).Next(&img, time.Duration(0))
+		switch {
+		case e != nil:
+			err = e
+		case !view.Found:
+			err = errNoFace
+		default:
+			err = a.network.Infer(&img, &view.Face, &a.result)
+		}
+	}
+	if err != nil {
+		return answer{err: fmt.Errorf("%s: %w", path, err)}
+	}
+	out := answer{ok: true, aligned: aligned, expression: wide(a.result.Expression), visible: wide(a.result.Visible),
+		valence: float64(a.result.Valence), arousal: float64(a.result.Arousal), units: wide(a.result.Uncovered)}
+	if a.unknown {
+		out.units = wide(a.result.ActionUnits)
+	}
+	return out
+}
+
+func wide(v []float32) []float64 {
+	out := make([]float64, len(v))
+	for i, x := range v {
+		out[i] = float64(x)
+	}
+	return out
+}
+
+// A face crop fills its picture, and BlazeFace wants room around a face: the
+// crop is laid in the middle of a square this many times its longer side, its
+// edge repeated outwards. The sizes are tried in turn, in the order that
+// model/train takes for FER+.
+var cropRoom = []float64{66. / 48, 88. / 48, 58. / 48, 1, 72. / 48, 100. / 48}
+
+// Eyes nearer or farther than these shares of the crop's longer side are not
+// believed.
+const (
+	leastEyes = 9. / 48
+	mostEyes  = 28. / 48
+)
+
+// findInCrop finds the face that a crop shows.
+func (a *answerer) findInCrop(img *pixel.Image) (face.Face, bool, error) {
+	side := max(img.Width, img.Height)
+	for _, room := range cropRoom {
+		n := int(math.Round(float64(side) * room))
+		// One to one, the crop's middle on the square's.
+		shiftX, shiftY := float32(img.Width-n)/2, float32(img.Height-n)/2
+		shiftX, shiftY = float32(math.Floor(float64(shiftX))), float32(math.Floor(float64(shiftY)))
+		sampler, err := pixel.NewSampler(pixel.Grey8(n, n))
+		if err != nil {
+			return face.Face{}, false, err
+		}
+		if len(a.frame) < n*n {
+			a.frame = make([]byte, n*n)
+		}
+		if err := sampler.Fill(a.frame[:n*n], img, pixel.Affine{1, 0, shiftX, 0, 1, shiftY}); err != nil {
+			return face.Face{}, false, err
+		}
+		square := pixel.Image{Format: pixel.GREY, Width: n, Height: n, Data: a.frame[:n*n]}
+		if a.faces, err = a.detector.Detect(&square, a.faces); err != nil {
+			return face.Face{}, false, err
+		}
+		for _, f := range a.faces {
+			eyes := float64(f.EyeDistance()) / float64(side)
+			if eyes < leastEyes || eyes > mostEyes {
+				continue
+			}
+			for k := range f.Keypoints {
+				f.Keypoints[k].X += shiftX
+				f.Keypoints[k].Y += shiftY
+			}
+			return f, true, nil
+		}
+	}
+	return face.Face{}, false, nil
+}
+
+// usualEyes is where the eyes lie in a face crop on average, in parts of its
+// width and height: the mapping of a whole picture whose face is not found. In
+// FER+ they are found at (0.32, 0.39) and (0.69, 0.38), in squares of 1.35
+// times BlazeFace's box at (0.35, 0.35) and (0.65, 0.35).
+var usualEyes = [2][2]float64{{1. / 3, 0.37}, {2. / 3, 0.37}}
+
+func usualFace(width, height int) face.Face {
+	var f face.Face
+	for k, p := range usualEyes {
+		f.Keypoints[k] = face.Point{X: float32(p[0]*float64(width) - 0.5), Y: float32(p[1]*float64(height) - 0.5)}
+	}
+	return f
+}
+
+// answerAll looks at all pictures, on all cores; tell hears how many are done.
+func answerAll(rows []row, card *affect.Card, model []byte, o answerOptions, tell func(done int)) (answers []answer, backend string, err error) {
+	workers := min(runtime.NumCPU(), len(rows))
+	answerers := make([]*answerer, workers)
+	for i := range answerers {
+		if answerers[i], err = newAnswerer(card, model, o); err != nil {
+			for _, a := range answerers[:i] {
+				a.close()
+			}
+			return nil, "", err
+		}
+	}
+	backend = answerers[0].network.Backend()
+	answers = make([]answer, len(rows))
+	var next, done int
+	var mu sync.Mutex // of next and done
+	var wg sync.WaitGroup
+	for _, a := range answerers {
+		wg.Go(func() {
+			defer a.close()
+			for {
+				mu.Lock()
+				i := next
+				next++
+				mu.Unlock()
+				if i >= len(rows) {
+					return
+				}
+				answers[i] = a.answer(rows[i].path)
+				mu.Lock()
+				done++
+				tell(done)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return answers, backend, nil
+}
