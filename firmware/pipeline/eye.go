@@ -48,6 +48,8 @@ type Eye struct {
 	colour   bool // a network wants colour
 	mounting pixel.Mounting
 	img      pixel.Image // of the frame at hand
+	light    pixel.Stats // as measured last
+	looks    uint
 	sight    Sight
 }
 
@@ -183,6 +185,10 @@ func (e *Eye) Accelerated() bool {
 	return !slices.ContainsFunc(e.networks, func(n *affect.Network) bool { return !strings.Contains(n.Backend(), "edge tpu") })
 }
 
+// lightEvery is on how many frames the light of the whole picture is measured
+// once: a lens is covered for seconds, and the face is measured on each frame.
+const lightEvery = 4
+
 // ErrPicture: this frame cannot be read (a damaged JPEG); the next may be.
 var ErrPicture = errors.New("picture cannot be read")
 
@@ -198,8 +204,13 @@ func (e *Eye) Look(f *camera.Frame) (*Sight, error) {
 		s.Levels = e.stage.Step(f.Time, nil)
 		return s, fmt.Errorf("frame %d: %w: %w", f.Sequence, ErrPicture, err)
 	}
-	w, h := img.Upright()
-	if s.Light, err = pixel.Measure(img, pixel.Rect{X1: w, Y1: h}, 1); err == nil {
+	if e.looks%lightEvery == 0 {
+		w, h := img.Upright()
+		e.light, err = pixel.Measure(img, pixel.Rect{X1: w, Y1: h}, 1)
+	}
+	e.looks++
+	s.Light = e.light
+	if err == nil {
 		err = e.read(img, f.Time)
 	}
 	if err != nil {

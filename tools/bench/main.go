@@ -1,0 +1,77 @@
+// Command bench measures the unit on the demo clip: what the pipeline costs
+// above its networks, memory, start, latency, and against peers in Python.
+//
+//	go run ./tools/bench [-json] [-rounds 7] [-peers .venv-bench/bin/python] [-mien bin/mien]
+//
+// Costs are processor time (getrusage), not wall time, and every ratio comes
+// from runs that take turns, so that a busy machine disturbs both sides alike.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+)
+
+// figures are the last line of the output, by the names that make bench JSON=1
+// promises. A figure that could not be measured is absent.
+type figures map[string]float64
+
+func main() {
+	asJSON := flag.Bool("json", false, "end with one line of JSON")
+	rounds := flag.Int("rounds", 7, "interleaved rounds; medians are reported")
+	python := flag.String("peers", ".venv-bench/bin/python", "Python of the peers' environment (make bench-peers sets it up)")
+	mien := flag.String("mien", "bin/mien", "the binary, for start and memory")
+	tables := flag.String("tables", "", "also measure cost by picture size and by faces, and write the tables to this Markdown file")
+	flag.Parse()
+	if err := bench(*rounds, *python, *mien, *tables, *asJSON); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func bench(rounds int, python, mien, tables string, asJSON bool) error {
+	f := figures{}
+	clip, err := loadClip()
+	if err != nil {
+		return err
+	}
+	fmt.Printf("clip: %d frames 640x480, raw YUYV and motion JPEG\n", len(clip.jpegs))
+	for _, step := range []func() error{
+		func() error { return pipelineOverInvoke(f, clip, rounds) },
+		func() error { return latency(f, clip) },
+		func() error { return process(f, mien) },
+		func() error { return peers(f, clip, python, rounds) },
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	if tables != "" {
+		if err := writeTables(clip, tables); err != nil {
+			return err
+		}
+	}
+	if asJSON {
+		line, err := json.Marshal(f)
+		if err != nil {
+			return err
+		}
+		fmt.Println(string(line))
+	}
+	return nil
+}
+
+func median(list []float64) float64 {
+	s := slices.Clone(list)
+	slices.Sort(s)
+	return s[len(s)/2]
+}
+
+func quantile(list []float64, q float64) float64 {
+	s := slices.Clone(list)
+	slices.Sort(s)
+	return s[min(len(s)-1, int(q*float64(len(s))))]
+}
