@@ -226,7 +226,7 @@ func TestLiteRTNeedsToKnowTheProcessor(t *testing.T) {
 func TestOpenAndCloseLeaveNothing(t *testing.T) {
 	runtime.LockOSThread() // one malloc arena
 	defer runtime.UnlockOSThread()
-	model, newer, known := readModel(t, "int8.tflite"), readModel(t, "grouped.tflite"), answer(t, "int8.tflite")
+	model, newer, known := readModel(t, "int8_wide.tflite"), readModel(t, "grouped.tflite"), answer(t, "int8_wide.tflite")
 	for _, backend := range backends {
 		t.Run(backend, func(t *testing.T) {
 			once := func() {
@@ -248,7 +248,8 @@ func TestOpenAndCloseLeaveNothing(t *testing.T) {
 			for range 200 {
 				once()
 			}
-			if grown := resident(t) - memory; grown > 1<<20 {
+			// The model's copy alone, if it were left, would be 3 MiB.
+			if grown := resident(t) - memory; grown > 2<<20 && !raceDetector {
 				t.Errorf("%d KiB more after 200 times", grown>>10)
 			}
 			if now := descriptors(t); now != files {
