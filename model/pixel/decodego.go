@@ -43,41 +43,55 @@ func (d *Decoder) plainDecode(data []byte, colour bool, shrink int) (img Image, 
 	return Image{}, fmt.Errorf("go image/jpeg: gives a %T: %w", decoded, ErrFormat)
 }
 
-// planar copies the planes of a colour picture, or makes RGB24 of a layout that
-// no Format has.
+// goSamplings are the formats of Go's subsample ratios, where there is one.
+var goSamplings = map[image.YCbCrSubsampleRatio]Format{
+	image.YCbCrSubsampleRatio444: YUV444P,
+	image.YCbCrSubsampleRatio422: YUV422P,
+	image.YCbCrSubsampleRatio420: YUV420,
+}
+
+// planar copies the planes of a colour picture, or makes RGB24 of them.
 func (d *Decoder) planar(p *image.YCbCr, w, h, shrink int) Image {
-	img := Image{Width: w, Height: h, FullRange: true}
-	fullWidth, fullHeight := p.Rect.Dx(), p.Rect.Dy()
-	cw, ch := w, h                          // the chroma planes made
-	fullCW, fullCH := fullWidth, fullHeight // and those at hand
-	switch p.SubsampleRatio {
-	case image.YCbCrSubsampleRatio444:
-		img.Format = YUV444P
-	case image.YCbCrSubsampleRatio422:
-		img.Format = YUV422P
-		cw, fullCW = (w+1)/2, (fullWidth+1)/2
-	case image.YCbCrSubsampleRatio420:
-		img.Format = YUV420
-		cw, ch, fullCW, fullCH = (w+1)/2, (h+1)/2, (fullWidth+1)/2, (fullHeight+1)/2
-	default:
-		img.Format = RGB24
-		img.Data = d.room(3 * w * h)
+	img := Image{Format: planarFormat(goSamplings[p.SubsampleRatio], w, h), Width: w, Height: h, FullRange: true}
+	img.Data = d.room(img.planarSize())
+	width, height := p.Rect.Dx(), p.Rect.Dy()
+	if img.Format == RGB24 {
 		for y := range h {
 			for x := range w {
-				sx, sy := x*shrink, y*shrink
-				c := p.COffset(sx, sy)
-				o := img.Data[3*(y*w+x):]
-				r, g, b := full.rgb(uint16(p.Y[p.YOffset(sx, sy)])<<8, uint16(p.Cb[c])<<8, uint16(p.Cr[c])<<8)
-				o[0], o[1], o[2] = uint8((r+2)>>2), uint8((g+2)>>2), uint8((b+2)>>2)
+				r, g, b := meanRGB(p, x*shrink, y*shrink, min((x+1)*shrink, width), min((y+1)*shrink, height))
+				copy(img.Data[3*(y*w+x):], []byte{r, g, b})
 			}
 		}
 		return img
 	}
-	img.Data = d.room(w*h + 2*cw*ch)
-	shrinkPlane(img.Data, w, h, p.Y, p.YStride, fullWidth, fullHeight, shrink)
+	cw, ch := img.chromaSize()
+	fullCW, fullCH := width, height
+	if img.Format != YUV444P {
+		fullCW = (width + 1) / 2
+	}
+	if img.Format == YUV420 {
+		fullCH = (height + 1) / 2
+	}
+	shrinkPlane(img.Data, w, h, p.Y, p.YStride, width, height, shrink)
 	shrinkPlane(img.Data[w*h:], cw, ch, p.Cb, p.CStride, fullCW, fullCH, shrink)
 	shrinkPlane(img.Data[w*h+cw*ch:], cw, ch, p.Cr, p.CStride, fullCW, fullCH, shrink)
 	return img
+}
+
+// meanRGB is the mean colour of a part of a picture.
+func meanRGB(p *image.YCbCr, x0, y0, x1, y1 int) (r, g, b uint8) {
+	var luma, u, v, n int
+	for y := y0; y < y1; y++ {
+		for x := x0; x < x1; x++ {
+			c := p.COffset(x, y)
+			luma += int(p.Y[p.YOffset(x, y)])
+			u += int(p.Cb[c])
+			v += int(p.Cr[c])
+			n++
+		}
+	}
+	red, green, blue := full.rgb(uint16(luma<<8/n), uint16(u<<8/n), uint16(v<<8/n))
+	return uint8((red + 2) >> 2), uint8((green + 2) >> 2), uint8((blue + 2) >> 2)
 }
 
 // shrinkPlane writes w x h means of shrink x shrink samples, of fewer at the far

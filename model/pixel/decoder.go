@@ -65,8 +65,8 @@ func (d *Decoder) Close() {
 }
 
 // Decode gives the picture: GREY without Colour, else YUV420, YUV422P, YUV444P or
-// GREY as the JPEG has it, and RGB24 for rarer layouts, always with FullRange
-// set. Its Data is valid until the next Decode. Data that is no JPEG, damaged or
+// GREY as the JPEG has it, and RGB24 for rarer layouts and for odd sizes, always
+// with FullRange set. Its Data is valid until the next Decode. Data that is no JPEG, damaged or
 // cut short gives an error that wraps ErrCorrupt; a JPEG of a kind no camera
 // makes (CMYK) one that wraps ErrFormat.
 func (d *Decoder) Decode(jpeg []byte, o DecodeOptions) (Image, error) {
@@ -98,6 +98,45 @@ func checkSize(width, height int) error {
 		return fmt.Errorf("header says %dx%d: %w", width, height, ErrCorrupt)
 	}
 	return nil
+}
+
+// noFormat stands for a sampling of chroma that no Format has.
+const noFormat Format = 0
+
+// planarFormat is what a JPEG of a sampling decodes to in a size: the planes as
+// they are, or RGB24 where the chroma does not come out even, which no camera
+// does.
+func planarFormat(sampling Format, w, h int) Format {
+	switch {
+	case sampling == noFormat,
+		sampling != YUV444P && w%2 != 0,
+		sampling == YUV420 && h%2 != 0:
+		return RGB24
+	}
+	return sampling
+}
+
+// chromaSize is the size of a chroma plane of a decoded picture.
+func (m *Image) chromaSize() (w, h int) {
+	switch m.Format {
+	case YUV420:
+		return m.Width / 2, m.Height / 2
+	case YUV422P:
+		return m.Width / 2, m.Height
+	case YUV444P:
+		return m.Width, m.Height
+	}
+	return 0, 0
+}
+
+// planarSize is how many bytes a decoded picture has.
+func (m *Image) planarSize() int {
+	n := m.Width * m.Height
+	if m.Format == RGB24 {
+		return 3 * n
+	}
+	w, h := m.chromaSize()
+	return n + 2*w*h
 }
 
 // room gives n bytes that are kept for the next frame.

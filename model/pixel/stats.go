@@ -126,12 +126,12 @@ func (m *Image) toSensor(r Rect) Rect {
 
 // Hash gives a number that stays the same only when the camera delivers the
 // very same picture again: sensor noise changes it from frame to frame. It
-// reads a few thousand bytes spread over the picture, and all of an MJPEG
+// reads two thousand bytes spread over the picture, and all of an MJPEG
 // picture's. It works on any Data, whatever the format.
 func Hash(img *Image) uint64 {
 	const (
 		prime  = 1099511628211 // FNV-1a's, on words of 8 bytes
-		words  = 1024
+		words  = 256
 		offset = 14695981039346656037
 	)
 	data := img.Data

@@ -1,6 +1,7 @@
 package pixel
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"runtime"
@@ -12,13 +13,11 @@ import (
 
 // The TurboJPEG C API, turbojpeg.h of libjpeg-turbo 2.0; version 3 keeps it.
 const (
-	tjGrey     = 6 // TJPF_GRAY
-	tjRGB      = 0 // TJPF_RGB
-	tjSamp444  = 0 // TJSAMP_444, and so on
-	tjSamp422  = 1
-	tjSamp420  = 2
-	tjSampGrey = 3
-	tjCMYK     = 3 // TJCS_CMYK and up: colour spaces of print
+	tjGrey          = 6    // TJPF_GRAY
+	tjRGB           = 0    // TJPF_RGB
+	tjSampGrey      = 3    // TJSAMP_GRAY
+	tjCMYK          = 3    // TJCS_CMYK and up: colour spaces of print
+	tjStopOnWarning = 8192 // TJFLAG_STOPONWARNING
 )
 
 // turbo is one TurboJPEG decompressor.
@@ -27,13 +26,15 @@ type turbo struct {
 	name      string
 	handle    uintptr
 
-	header, decompress, toPlanes, errorString, destroy uintptr
+	create, header, decompress, toPlanes, errorString, destroy uintptr
 
-	// What the library writes to, or reads: C memory cannot point to a stack
-	// that Go may move.
-	head  struct{ width, height, sampling, space int32 }
-	plane [3]uintptr
-	pitch [3]int32
+	// What the library writes to and reads lies here, on the heap: Go may move a
+	// stack. jpeg and picture keep the two buffers there too while it runs.
+	head          struct{ width, height, sampling, space int32 }
+	plane         [3]uintptr
+	pitch         [3]int32
+	jpeg, picture []byte
+	args          [9]uintptr // a list of its own for each call would be allocated
 }
 
 func openTurbo(library string) (*turbo, error) {
@@ -59,11 +60,19 @@ func openTurbo(library string) (*turbo, error) {
 			return nil, fmt.Errorf("%s has no %s: libjpeg-turbo 2.0 or newer is needed", library, s.name)
 		}
 	}
-	if t.handle, _, _ = purego.SyscallN(create); t.handle == 0 {
+	t.create = create
+	if err := t.open(); err != nil {
 		purego.Dlclose(lib)
-		return nil, fmt.Errorf("%s: tjInitDecompress failed", library)
+		return nil, fmt.Errorf("%s: %w", library, err)
 	}
 	return t, nil
+}
+
+func (t *turbo) open() error {
+	if t.handle, _, _ = purego.SyscallN(t.create); t.handle == 0 {
+		return errors.New("tjInitDecompress failed")
+	}
+	return nil
 }
 
 // close frees the decompressor. The library stays loaded: another Decoder may
@@ -73,16 +82,35 @@ func (t *turbo) close() {
 	t.handle = 0
 }
 
-func address(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }
+// call gives what a C function of type int returns.
+func (t *turbo) call(function uintptr, args ...uintptr) int32 {
+	rc, _, _ := purego.SyscallN(function, t.args[:copy(t.args[:], args)]...)
+	return int32(rc)
+}
 
-// turboDecode is Decode by libturbojpeg.
+// turboDecode is Decode by libturbojpeg. After an error the library's state is
+// not to be trusted (a damaged header makes version 2.1 refuse all that follows):
+// the decompressor is made anew, and Go's takes over if that fails.
 func (d *Decoder) turboDecode(data []byte, colour bool, shrink int) (Image, error) {
 	t := d.turbo
+	t.jpeg = data
+	img, err := t.decode(d, colour, shrink)
+	t.jpeg, t.picture = nil, nil
+	if err != nil {
+		t.close()
+		if again := t.open(); again != nil {
+			d.turbo, d.why = nil, again
+		}
+	}
+	return img, err
+}
+
+func (t *turbo) decode(d *Decoder, colour bool, shrink int) (Image, error) {
 	head := &t.head
-	rc := t.call(t.header, t.handle, address(data), uintptr(len(data)),
+	jpeg, size := uintptr(unsafe.Pointer(unsafe.SliceData(t.jpeg))), uintptr(len(t.jpeg))
+	if t.call(t.header, t.handle, jpeg, size,
 		uintptr(unsafe.Pointer(&head.width)), uintptr(unsafe.Pointer(&head.height)),
-		uintptr(unsafe.Pointer(&head.sampling)), uintptr(unsafe.Pointer(&head.space)))
-	if int32(rc) != 0 {
+		uintptr(unsafe.Pointer(&head.sampling)), uintptr(unsafe.Pointer(&head.space))) != 0 {
 		return Image{}, t.fault()
 	}
 	if err := checkSize(int(head.width), int(head.height)); err != nil {
@@ -94,74 +122,81 @@ func (d *Decoder) turboDecode(data []byte, colour bool, shrink int) (Image, erro
 	// TJSCALED of turbojpeg.h rounds up.
 	w, h := (int(head.width)+shrink-1)/shrink, (int(head.height)+shrink-1)/shrink
 	img := Image{Format: GREY, Width: w, Height: h, FullRange: true}
-	cw, ch := 0, 0
-	if colour {
-		switch head.sampling {
-		case tjSamp444:
-			img.Format, cw, ch = YUV444P, w, h
-		case tjSamp422:
-			img.Format, cw, ch = YUV422P, (w+1)/2, h
-		case tjSamp420:
-			img.Format, cw, ch = YUV420, (w+1)/2, (h+1)/2
-		case tjSampGrey:
-		default:
-			img.Format = RGB24
+	if colour && head.sampling != tjSampGrey {
+		sampling := noFormat
+		if int(head.sampling) < len(samplings) {
+			sampling = samplings[head.sampling]
 		}
+		img.Format = planarFormat(sampling, w, h)
 	}
-	switch {
-	case img.Format == RGB24:
-		img.Data = d.room(3 * w * h)
-		rc = t.pixels(data, img.Data, w, h, 3*w, tjRGB)
-	case img.Format == GREY:
-		img.Data = d.room(w * h)
-		rc = t.pixels(data, img.Data, w, h, w, tjGrey)
+	img.Data = d.room(img.planarSize())
+	t.picture = img.Data
+	picture := uintptr(unsafe.Pointer(unsafe.SliceData(img.Data)))
+	var rc int32
+	switch img.Format {
+	case RGB24:
+		rc = t.call(t.decompress, t.handle, jpeg, size, picture, uintptr(w), uintptr(3*w), uintptr(h), tjRGB, tjStopOnWarning)
+	case GREY:
+		rc = t.call(t.decompress, t.handle, jpeg, size, picture, uintptr(w), uintptr(w), uintptr(h), tjGrey, tjStopOnWarning)
 	default:
-		img.Data = d.room(w*h + 2*cw*ch)
-		t.plane = [3]uintptr{address(img.Data), address(img.Data[w*h:]), address(img.Data[w*h+cw*ch:])}
+		cw, ch := img.chromaSize()
+		t.plane = [3]uintptr{picture, picture + uintptr(w*h), picture + uintptr(w*h+cw*ch)}
 		t.pitch = [3]int32{int32(w), int32(cw), int32(cw)}
-		rc = t.call(t.toPlanes, t.handle, address(data), uintptr(len(data)),
-			uintptr(unsafe.Pointer(&t.plane)), uintptr(w), uintptr(unsafe.Pointer(&t.pitch)), uintptr(h), 0)
+		rc = t.call(t.toPlanes, t.handle, jpeg, size, uintptr(unsafe.Pointer(&t.plane)), uintptr(w),
+			uintptr(unsafe.Pointer(&t.pitch)), uintptr(h), tjStopOnWarning)
 	}
-	runtime.KeepAlive(data)
-	runtime.KeepAlive(d)
-	if int32(rc) != 0 {
-		if err := t.fault(); !harmless(err) {
-			return Image{}, err
-		}
+	runtime.KeepAlive(t)
+	if rc != 0 && !t.harmless() {
+		return Image{}, t.fault()
 	}
 	return img, nil
 }
 
-func (t *turbo) pixels(data, dst []byte, w, h, pitch, format int) uintptr {
-	return t.call(t.decompress, t.handle, address(data), uintptr(len(data)),
-		address(dst), uintptr(w), uintptr(pitch), uintptr(h), uintptr(format), 0)
+// samplings are the formats of TJSAMP_444, 422, 420.
+var samplings = [...]Format{YUV444P, YUV422P, YUV420}
+
+// words gives the library's text about its last error, in its own memory.
+func (t *turbo) words() []byte {
+	p, _, _ := purego.SyscallN(t.errorString, t.handle)
+	if p == 0 {
+		return nil
+	}
+	start := *(**byte)(unsafe.Pointer(&p)) // C memory: Go's collector does not move it
+	n := 0
+	for n < 200 && *(*byte)(unsafe.Add(unsafe.Pointer(start), n)) != 0 {
+		n++
+	}
+	return unsafe.Slice(start, n)
 }
 
-// call passes the arguments in memory of the turbo's own: SyscallN's list
-// escapes, and would be a new one for each frame.
-func (t *turbo) call(function uintptr, arguments ...uintptr) uintptr {
-	n := copy(t.arguments[:], arguments)
-	rc, _, _ := purego.SyscallN(function, t.arguments[:n]...)
-	return rc
-}
+// maxPadding is how many bytes a camera may leave between its picture and the
+// end marker.
+const maxPadding = 64
 
-// harmless tells the one warning with a whole picture behind it: many webcams
-// pad their frames in front of a marker.
-func harmless(err error) bool {
-	return strings.Contains(err.Error(), "extraneous bytes before marker")
+// harmless tells the one warning with a whole picture behind it: "Corrupt JPEG
+// data: 1 extraneous bytes before marker 0xd9". Many webcams pad their frames
+// so. As it was the first warning, all of the picture has been decoded.
+func (t *turbo) harmless() bool {
+	words := t.words()
+	words, found := bytes.CutPrefix(words, []byte("Corrupt JPEG data: "))
+	if !found || !bytes.HasSuffix(words, []byte(" extraneous bytes before marker 0xd9")) {
+		return false
+	}
+	n := 0
+	for _, c := range words {
+		if c < '0' || c > '9' || n > maxPadding {
+			break
+		}
+		n = 10*n + int(c-'0')
+	}
+	return n <= maxPadding
 }
 
 // fault gives the library's own words.
 func (t *turbo) fault() error {
-	p, _, _ := purego.SyscallN(t.errorString, t.handle)
-	text := "unknown error"
-	if p != 0 {
-		start := *(**byte)(unsafe.Pointer(&p)) // C memory: Go's collector does not move it
-		n := 0
-		for n < 200 && *(*byte)(unsafe.Add(unsafe.Pointer(start), n)) != 0 {
-			n++
-		}
-		text = string(unsafe.Slice(start, n))
+	words := t.words()
+	if len(words) == 0 {
+		words = []byte("unknown error")
 	}
-	return fmt.Errorf("libturbojpeg: %s: %w", text, ErrCorrupt)
+	return fmt.Errorf("libturbojpeg: %s: %w", words, ErrCorrupt)
 }
