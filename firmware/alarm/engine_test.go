@@ -183,6 +183,15 @@ func TestExplanation(t *testing.T) {
 	if s := e.Status(0); s.Count != 1 || s.Level != 0.25 && s.Level != 0 {
 		t.Errorf("%+v", s)
 	}
+	// How long it was present leaves out Unknown time and the off-delay.
+	e = one(t, Definition{OffDelay: 500 * ms, UnknownHold: time.Hour})
+	at = 0
+	feed(e, &at, 11, 0.75)
+	feed(e, &at, 10, nan)
+	feed(e, &at, 11, 0.75)
+	if events = feed(e, &at, 6, 0.25); len(events) != 1 || events[0].Why.For != 2*time.Second {
+		t.Errorf("%v", events)
+	}
 	// Where all must agree, the one nearest its limit decided.
 	e = one(t, Definition{Conditions: []Condition{{Signal: "s", Limit: 0.5}, {Signal: "t", Limit: 0.5}}})
 	events = e.Step(Reading{Levels: []float32{0.9, 0.6}})

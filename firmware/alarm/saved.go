@@ -92,9 +92,7 @@ func (e *Engine) Restore(s Saved, at time.Duration, wall time.Time) []Event {
 		}
 		it.out = a.Out
 		if left := a.ShelvedLeft; left > 0 && !a.Out {
-			if !wall.Before(s.Wall) {
-				left = min(left, a.ShelvedUntil.Sub(wall))
-			}
+			left = min(left, a.ShelvedUntil.Sub(wall))
 			it.shelved, it.until = true, at+max(left, 0)
 		}
 	}

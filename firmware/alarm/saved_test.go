@@ -108,6 +108,19 @@ func TestShelvingEndsOverRestarts(t *testing.T) {
 	}
 }
 
+// The clock was set back while shelved: the wall clock's end is far off, and
+// does not count.
+func TestShelvingIsNeverLonger(t *testing.T) {
+	var saved Saved
+	saved.Replay(Event{Number: 1, Wall: wall0, Trigger: Shelve, Alarm: "a", From: Normal, To: Shelved, For: time.Hour})
+	saved.Replay(Event{Number: 2, Wall: wall0.Add(-10 * time.Hour), Trigger: Note, Cause: "clock set back"})
+	e := engineOf(t, simple("a"))
+	e.Restore(saved, 0, wall0.Add(-9*time.Hour))
+	if s := e.Status(0); s.State != Shelved || s.ShelvedLeft != time.Hour {
+		t.Errorf("%v, %v left", s.State, s.ShelvedLeft)
+	}
+}
+
 func TestAlarmThatIsNoLongerConfigured(t *testing.T) {
 	latched := simple("old")
 	latched.Latch = true

@@ -82,7 +82,6 @@ func grow(file string, data []byte) *grower {
 	g := &grower{file: file, root: &node{form: isTable, at: place{1, 1}}}
 	if len(data) > maxSize {
 		g.complain(place{}, "", "is larger than 1 MiB: not a config file")
-		g.broken = true
 		return g
 	}
 	data = append(make([]byte, 0, len(data)), data...) // blanked below

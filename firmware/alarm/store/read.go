@@ -23,16 +23,9 @@ func Read(fsys FS, dir string, after uint64, most int) ([]alarm.Event, error) {
 		}
 	}
 	var events []alarm.Event
-	keep := func(ev *alarm.Event) {
-		if n := len(events); n > 0 {
-			after = events[n-1].Number
-		}
-		if ev.Number > after {
-			events = append(events, *ev)
-		}
-	}
-	scan(data[1], after, keep)
-	scan(data[0], after, keep)
+	keep := func(ev *alarm.Event) { events = append(events, *ev) }
+	old := scan(data[1], after, keep)
+	scan(data[0], max(after, old.last), keep)
 	return newest(events, most), nil
 }
 

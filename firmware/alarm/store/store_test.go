@@ -193,6 +193,15 @@ func TestDamagedStateFile(t *testing.T) {
 	if damaged != 2*len(whole) { // all but the whole one
 		t.Errorf("%d of %d damages noted", damaged, 2*len(whole))
 	}
+	// Power lost between the two renames, and the journal gone: the new one is
+	// whole and counts.
+	h := NewFake()
+	before, _ := f.ReadFile(dir + "/" + stateOld)
+	h.Put(dir+"/"+stateOld, before)
+	h.Put(dir+"/"+stateNew, whole)
+	if _, found := manual(h); found.Saved.Number != 12 || len(found.Notes) != 0 {
+		t.Errorf("%+v", found)
+	}
 	// Without the journal, the old generation is there.
 	g := NewFake()
 	old, _ := f.ReadFile(dir + "/" + stateOld)
@@ -297,9 +306,10 @@ func sameDigit(a, b byte) bool { return a >= 'a' && a <= 'f' && b == a-'a'+'A' }
 // newest events are there, and what has gone from the journal is in the state.
 func TestRotation(t *testing.T) {
 	f := NewFake()
-	s, _ := prepare(Options{Dir: dir, FS: f, JournalBytes: 64 << 10})
+	s, _ := prepare(Options{Dir: dir, FS: f, JournalBytes: 64 << 10, StateEvery: 1000 * time.Hour})
 	const n = 3000
 	events := raises(1, n)
+	events[0] = event(1, "seldom", alarm.Raise, alarm.Normal, alarm.Unacknowledged) // and never again
 	for i := 0; i < n; i += 7 {
 		s.Put(events[i:min(i+7, n)])
 		s.step(time.Duration(i) * time.Second)
@@ -372,6 +382,9 @@ func TestEveryOperationFails(t *testing.T) {
 						if found.Saved.Number < s.Durable() {
 							t.Fatalf("%s: %d was called durable, power loss leaves %d", where, s.Durable(), found.Saved.Number)
 						}
+						if newest, _ := loadState(g, dir); newest.Saved.Number < s.Status().StateNumber {
+							t.Fatalf("%s: state %d was called written, power loss leaves %d", where, s.Status().StateNumber, newest.Saved.Number)
+						}
 						if want := lives(replay(raises(1, found.Saved.Number))); !reflect.DeepEqual(lives(found.Saved), want) {
 							t.Fatalf("%s: after power loss %v, want %v", where, lives(found.Saved), want)
 						}
@@ -405,6 +418,52 @@ func TestEveryOperationFails(t *testing.T) {
 		}
 	}
 	t.Logf("%d rounds over %d operations", rounds, calls)
+}
+
+// A record whose fsync failed is written again, and stands there once.
+func TestFailedSyncLeavesNoDouble(t *testing.T) {
+	f := NewFake()
+	s, _ := manual(f)
+	s.Put(raises(1, 4))
+	s.step(0)
+	f.Fail(Fault{Op: OpSync, Name: journalFile, Count: 2, Err: unix.EIO})
+	s.Put(raises(5, 8))
+	for at := time.Second; s.Durable() < 8 && at < time.Minute; at += time.Second {
+		s.step(at)
+	}
+	data, _ := f.ReadFile(dir + "/" + journalFile)
+	if n := strings.Count(string(data), "\n"); n != 8 || s.Status().Err != nil {
+		t.Errorf("%d lines for 8 events, %v", n, s.Status().Err)
+	}
+}
+
+// Where it could not be taken out either, it stands there twice and is read once.
+func TestDoubleIsReadOnce(t *testing.T) {
+	f := NewFake()
+	f.Fail(Fault{Op: OpSync, Name: journalFile, Err: unix.EIO})
+	f.Fail(Fault{Op: OpTruncate, Name: journalFile, Err: unix.EIO})
+	s, _ := manual(f)
+	s.Put(raises(1, 4))
+	s.step(0)
+	s.step(time.Second)
+	data, _ := f.ReadFile(dir + "/" + journalFile)
+	if n := strings.Count(string(data), "\n"); n != 8 || s.Durable() != 4 {
+		t.Fatalf("%d lines, durable %d", n, s.Durable())
+	}
+	if read, err := Read(f, dir, 0, 100); err != nil || !reflect.DeepEqual(numbers(read), []uint64{1, 2, 3, 4}) {
+		t.Errorf("%v %v", err, numbers(read))
+	}
+	// Half in the old file, half in the new one.
+	f.Put(dir+"/"+journalOld, data)
+	if read, err := Read(f, dir, 2, 100); err != nil || !reflect.DeepEqual(numbers(read), []uint64{3, 4}) {
+		t.Errorf("%v %v", err, numbers(read))
+	}
+	g := NewFake()
+	g.Put(dir+"/"+journalFile, data)
+	g.Put(dir+"/"+journalOld, data)
+	if _, found := manual(g); found.Events != 4 {
+		t.Errorf("%+v", found)
+	}
 }
 
 // A disk that fills in the middle of a write, stays full, and has room again.
@@ -489,6 +548,26 @@ func TestLooksAhead(t *testing.T) {
 	s.step(4 * time.Second)
 	if st := s.Status(); st.Err != nil || calls == 0 {
 		t.Error(st.Err)
+	}
+}
+
+// A journal that cannot be written does not keep the states from the disk.
+func TestStateGoesAheadOfAFailingJournal(t *testing.T) {
+	f := NewFake()
+	f.Fail(Fault{Op: OpWrite, Name: journalFile, Count: -1, Err: unix.EIO})
+	s, _ := manual(f)
+	events := raises(1, 10)
+	saved := replay(events)
+	s.Put(events)
+	s.Keep(&saved)
+	for at := time.Duration(0); at < 5*time.Second; at += time.Second {
+		s.step(at)
+	}
+	if st := s.Status(); !errors.Is(st.Err, unix.EIO) || st.Durable != 0 || st.StateNumber != 10 {
+		t.Errorf("%+v", st)
+	}
+	if _, found := manual(f.PowerLoss(rand.New(rand.NewPCG(1, 1)))); !reflect.DeepEqual(lives(found.Saved), lives(saved)) || found.Saved.Number != 10 {
+		t.Error(found)
 	}
 }
 
