@@ -10,7 +10,7 @@ export CGO_ENABLED ?= 0
 .DEFAULT_GOAL := help
 include cross.mk
 
-.PHONY: help tools deps build demo test test-race vet generate clean
+.PHONY: help tools deps build demo test test-race faults bench generate clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9 -]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,13 +30,19 @@ demo: build ## the main job on the clip that ships with mien: no camera, no pins
 	@bin/mien demo $(DEMO)
 
 test: deps ## everything the tests need, then every test
-	@tools/setup.sh gcc libturbojpeg0 mbpoll
+	@tools/setup.sh gcc libturbojpeg0 mbpoll qemu-user-static libstdc++6-arm64-cross
 	$(GO) vet ./...
 	$(GO) test -timeout 20m ./...
 
 test-race: deps ## the Go tests under the race detector (needs gcc)
 	@tools/setup.sh gcc
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m ./firmware/... ./drivers/... ./board/...
+
+faults: deps ## inject N=1000 faults of more than 25 kinds; each must reach its safe state in time and come back
+	$(GO) run ./tools/faults -n $(or $(N),1000)
+
+bench: build ## what the pipeline costs above its networks, start, memory, latency; JSON=1 ends with one line
+	$(GO) run ./tools/bench $(if $(JSON),-json) $(if $(TABLES),-tables $(TABLES))
 
 generate: ## write again every document that comes from a table in the code
 	$(GO) run ./tools/generate

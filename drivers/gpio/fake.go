@@ -19,6 +19,7 @@ type Fake struct {
 	// CLOCK_MONOTONIC. A clock of the test's own needs Tick after it moved.
 	Now func() time.Duration
 	// Faults are looked at in order at every call; the first that fits decides.
+	// Fail and Heal change them while lines are in use.
 	Faults []Fault
 	// Keep is how many level changes are remembered; 0 is 1,000. The oldest go
 	// first.
@@ -189,6 +190,20 @@ func (f *Fake) Restore(label string) {
 			c.gone = false
 		}
 	}
+}
+
+// Fail adds a fault.
+func (f *Fake) Fail(fault Fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.Faults = append(f.Faults, fault)
+}
+
+// Heal takes all faults away.
+func (f *Fake) Heal() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.Faults, f.calls = nil, nil
 }
 
 // Tick lets all waits look at the clock again. Call it after a clock of your

@@ -110,6 +110,13 @@ func (w *Wire) Replug() {
 	w.gone = false
 }
 
+// Disturb sets Noise while the ends are in use.
+func (w *Wire) Disturb(flip, lose, insert, mark float64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.Noise.Flip, w.Noise.Lose, w.Noise.Insert, w.Noise.Mark = flip, lose, insert, mark
+}
+
 // Tick lets all waits look at the clock again.
 func (w *Wire) Tick() {
 	w.mu.Lock()

@@ -71,6 +71,9 @@ func fetchAll(dir, arch string) error {
 			continue
 		}
 		path := filepath.Join(libDir(dir, arch), f.name)
+		if strings.HasPrefix(f.name, "include/") {
+			path = filepath.Join(dir, f.name) // the same for every processor
+		}
 		if sum, err := sumFile(path); err == nil && sum == f.sum {
 			continue
 		}

@@ -14,7 +14,7 @@ type pkg struct {
 
 // file is one member of a package and where it goes.
 type file struct {
-	name   string
+	name   string // below lib/, or below include/ where it begins so
 	arch   string // "" = any
 	from   pkg
 	member string
@@ -62,4 +62,14 @@ var files = []file{
 		"3bc182eb9f33925d9e58b5c8d59308a760f4adea8f282370e428c51212c26633"},
 	{"face_detection_full_range.tflite", "", blazeFace, "package/face_detection_full_range.tflite",
 		"99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3"},
+	header("c_api.h", "7b4b0e05b9d82a9c9bdc75d83e5fb12c09686a3ee0f73e7686706ee5762faae5"),
+	header("common.h", "b19c1f2ae6fd049ed159fc857e4d0e214d72fe6c0a12e69739078c01a5a7e5be"),
+	header("c_api_types.h", "1ad66312ea5f89471436b77d9395f747ee789a6a7afecacf0214ce0bfa16c4cd"),
+}
+
+// header is one of the C API's: only a build with the tag gotflite and the test
+// of the Edge TPU delegate compile against them.
+func header(name, sum string) file {
+	const folder = "include/tensorflow/lite/c/"
+	return file{folder + name, "", tfliteC, "package/cc_deps/" + folder + name, sum}
 }

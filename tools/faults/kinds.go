@@ -1,0 +1,181 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"mien/drivers/camera"
+	"mien/drivers/gpio"
+	"mien/drivers/serial"
+	"mien/firmware/alarm/store"
+	"mien/firmware/health"
+)
+
+// kind is one kind of fault.
+type kind struct {
+	name  string
+	fault health.Fault // the bit that must be set; none for what must be borne
+	none  bool         // nothing may be set: the unit bears it
+	// detect is the declared time from the cause to the bit, with the units'
+	// settings.
+	detect     time.Duration
+	begin, end func(*unit)
+}
+
+// The units' settings, and what follows from them.
+const (
+	stale     = 500 * time.Millisecond
+	frozen    = 700 * time.Millisecond
+	dark      = 400 * time.Millisecond
+	stuck     = 400 * time.Millisecond
+	host      = 600 * time.Millisecond
+	readBack  = 500 * time.Millisecond // pipeline's own
+	sensing   = 5 * time.Second        // likewise
+	rateKnown = 2 * 2 * time.Second    // two windows of the rate
+	slowHeld  = 2 * time.Second
+	frame     = time.Second / 15
+)
+
+func kinds() []kind {
+	cam := func(change func(*camera.Fake)) func(*unit) {
+		return func(u *unit) {
+			u.cam.Lock()
+			change(u.cam)
+			u.cam.Unlock()
+		}
+	}
+	pictures := func(list ...[]byte) func(*unit) {
+		return func(u *unit) { u.show(camera.MJPEG, list) }
+	}
+	good := func(u *unit) { u.show(camera.MJPEG, u.clip) }
+	raw := func(fill func(i int) []byte) func(*unit) {
+		var list [][]byte
+		for i := range 8 {
+			list = append(list, fill(i))
+		}
+		return func(u *unit) { u.show(camera.GREY, list) }
+	}
+	disk := func(op store.Op, err error) func(*unit) {
+		return func(u *unit) {
+			u.disk.Fail(store.Fault{Op: op, Count: -1, Err: err})
+			u.unit.Test(time.Millisecond, "faults") // something to journal
+		}
+	}
+	heal := func(u *unit) { u.disk.Heal() }
+	wire := func(set func(w *serial.Wire)) func(*unit) { return func(u *unit) { set(u.wire) } }
+	gpioFault := func(op gpio.Op, n int, err error) func(*unit) {
+		return func(u *unit) { u.chip.fail(op, n, err) }
+	}
+	gpioHeal := func(u *unit) { u.chip.heal() }
+	file := func(name, text string) func(*unit) {
+		return func(u *unit) { os.WriteFile(filepath.Join(u.root, name), []byte(text), 0o644) }
+	}
+	const zone, throttled = "sys/class/thermal/thermal_zone0/temp", "sys/devices/platform/soc/soc:firmware/get_throttled"
+	eio := fmt.Errorf("injected: %w", unix.EIO)
+	return []kind{
+		{name: "camera unplugged", fault: health.CameraLost, detect: frame,
+			begin: cam(func(f *camera.Fake) { f.Gone = true }), end: cam(func(f *camera.Fake) { f.Gone = false })},
+		{name: "camera silent", fault: health.CameraLost, detect: stale + 200*time.Millisecond,
+			begin: cam(func(f *camera.Fake) { f.Silent = true }), end: cam(func(f *camera.Fake) { f.Silent = false })},
+		{name: "camera read error", fault: health.CameraLost, detect: frame, begin: cam(func(f *camera.Fake) {
+			f.NextErrs = map[int]error{f.Nexts + 1: eio}
+			f.OpenErrs = everyOpen(f.Opens, eio)
+		}), end: cam(func(f *camera.Fake) { f.NextErrs, f.OpenErrs = nil, nil })},
+		{name: "camera taken by another", fault: health.CameraLost, detect: frame, begin: cam(func(f *camera.Fake) {
+			f.NextErrs = map[int]error{f.Nexts + 1: camera.ErrGone}
+			f.OpenErrs = everyOpen(f.Opens, camera.ErrBusy)
+		}), end: cam(func(f *camera.Fake) { f.NextErrs, f.OpenErrs = nil, nil })},
+		{name: "camera without permission", fault: health.CameraLost, detect: frame, begin: cam(func(f *camera.Fake) {
+			f.NextErrs = map[int]error{f.Nexts + 1: camera.ErrGone}
+			f.OpenErrs = everyOpen(f.Opens, camera.ErrPermission)
+		}), end: cam(func(f *camera.Fake) { f.NextErrs, f.OpenErrs = nil, nil })},
+		{name: "picture frozen", fault: health.CameraFrozen, detect: frozen + 2*frame,
+			begin: cam(func(f *camera.Fake) { f.Frozen = true }), end: cam(func(f *camera.Fake) { f.Frozen = false })},
+		{name: "picture black", fault: health.CameraDark, detect: dark + 5*frame + frame, end: good,
+			begin: raw(func(i int) []byte { return noise(2, 3, i) })},
+		{name: "picture white", fault: health.CameraDark, detect: dark + 5*frame + frame, end: good,
+			begin: raw(func(i int) []byte { return noise(253, 3, i) })},
+		{name: "lens blocked", fault: health.CameraDark, detect: dark + 5*frame + frame, end: good,
+			begin: raw(func(i int) []byte { return noise(90, 2, i) })},
+		{name: "picture no jpeg", fault: health.CameraLost, detect: stale + 2*frame, end: good,
+			begin: pictures([]byte("\xff\xd8 this is none \xff\xd9"))},
+		{name: "picture cut short", fault: health.CameraLost, detect: stale + 2*frame, end: good,
+			begin: func(u *unit) {
+				u.show(camera.MJPEG, [][]byte{append(bytes.Clone(u.clip[0][:len(u.clip[0])/3]), 0xff, 0xd9)})
+			}},
+		{name: "frames lost", none: true, begin: cam(func(f *camera.Fake) { f.Skip = 3 }), end: func(*unit) {}},
+		{name: "one damaged picture", none: true, end: good, begin: func(u *unit) {
+			u.show(camera.MJPEG, append([][]byte{[]byte("\xff\xd8 bad \xff\xd9")}, u.clip...))
+		}},
+		{name: "camera slow", fault: health.TooSlow, detect: rateKnown + slowHeld,
+			begin: cam(func(f *camera.Fake) { f.Period = 400 * time.Millisecond }),
+			end:   cam(func(f *camera.Fake) { f.Period = frame })},
+		{name: "gpio chip gone", fault: health.OutputMismatch, detect: readBack + 100*time.Millisecond,
+			begin: func(u *unit) { u.chip.Remove("fake") }, end: func(u *unit) { u.chip.Restore("fake") }},
+		{name: "output cannot be set", fault: health.OutputMismatch, detect: readBack + 100*time.Millisecond,
+			begin: gpioFault(gpio.OpSet, healthyLine, eio), end: gpioHeal},
+		{name: "output shorted", fault: health.OutputMismatch, detect: readBack + 100*time.Millisecond,
+			begin: gpioFault(gpio.OpRead, lampLine, gpio.ErrMismatch), end: gpioHeal},
+		{name: "output line gone", fault: health.OutputMismatch, detect: readBack + 100*time.Millisecond,
+			begin: gpioFault(gpio.OpRead, failLine, gpio.ErrGone), end: gpioHeal},
+		{name: "input stuck", fault: health.InputStuck, detect: stuck + 300*time.Millisecond,
+			begin: func(u *unit) { u.chip.Drive(line(inputLine), true) }, end: func(u *unit) { u.chip.Drive(line(inputLine), false) }},
+		{name: "input floating", fault: health.InputStuck, detect: time.Second,
+			begin: func(u *unit) { u.chatter() }, end: func(u *unit) { u.quiet() }},
+		{name: "input cannot be read", fault: health.InputStuck, detect: 300 * time.Millisecond,
+			begin: gpioFault(gpio.OpWait, inputLine, eio), end: gpioHeal},
+		{name: "input bounces", none: true, begin: func(u *unit) {
+			u.chip.Bounce(line(inputLine), true, 6, func() { time.Sleep(time.Millisecond) })
+			time.Sleep(50 * time.Millisecond)
+			u.chip.Bounce(line(inputLine), false, 6, func() { time.Sleep(time.Millisecond) })
+		}, end: func(*unit) {}},
+		{name: "serial port gone", fault: health.SerialLost, detect: 200 * time.Millisecond,
+			begin: wire(func(w *serial.Wire) { w.Unplug() }), end: wire(func(w *serial.Wire) { w.Replug() })},
+		{name: "serial noise", none: true, begin: func(u *unit) { u.noise(true) }, end: func(u *unit) { u.noise(false) }},
+		{name: "host silent", fault: health.HostLost, detect: host + 100*time.Millisecond,
+			begin: func(u *unit) { u.beat.Store(false) }, end: func(u *unit) { u.beat.Store(true) }},
+		{name: "disk full", fault: health.StorageFailed, detect: 300 * time.Millisecond, begin: disk(store.OpWrite, unix.ENOSPC), end: heal},
+		{name: "disk read-only", fault: health.StorageFailed, detect: 300 * time.Millisecond, begin: func(u *unit) {
+			disk(store.OpOpen, unix.EROFS)(u)
+			disk(store.OpWrite, unix.EROFS)(u)
+		}, end: heal},
+		{name: "disk failing", fault: health.StorageFailed, detect: 300 * time.Millisecond, begin: disk(store.OpSync, unix.EIO), end: heal},
+		{name: "processor too hot", fault: health.Overheated, detect: sensing + 100*time.Millisecond,
+			begin: file(zone, "95000\n"), end: file(zone, "50000\n")},
+		{name: "under-voltage", fault: health.Overheated, detect: sensing + 100*time.Millisecond,
+			begin: file(throttled, "50005\n"), end: file(throttled, "0\n")},
+		{name: "config wrong", fault: health.ConfigRefused, detect: 100 * time.Millisecond,
+			begin: func(u *unit) { u.unit.Refuse(errors.New("injected: camera.width is no number")) },
+			end:   func(u *unit) { u.reload() }},
+		{name: "model missing at reload", fault: health.ConfigRefused, detect: 200 * time.Millisecond,
+			begin: func(u *unit) { u.reloadWithout() }, end: func(u *unit) { u.reload() }},
+		{name: "camera driver panics", fault: health.Internal, detect: 100 * time.Millisecond,
+			begin: func(u *unit) { u.panics.Store(true) }, end: func(u *unit) { u.panics.Store(false) }},
+	}
+}
+
+// everyOpen lets every open from now on fail.
+func everyOpen(from int, err error) map[int]error {
+	m := map[int]error{}
+	for i := range 500 {
+		m[from+1+i] = err
+	}
+	return m
+}
+
+// noise is a picture around a level, of a sensor that is alive.
+func noise(level, spread byte, seed int) []byte {
+	p := make([]byte, 640*480)
+	x := uint32(seed + 1)
+	for i := range p {
+		x = x*1664525 + 1013904223
+		p[i] = level - spread/2 + byte(x>>24)%spread
+	}
+	return p
+}

@@ -1,0 +1,136 @@
+// Command faults injects faults into running units, in seeded random order,
+// and measures whether each reaches its declared safe state in time and comes
+// back: none missed, none false.
+//
+//	go run ./tools/faults [-n 1000] [-units 6] [-seed 1]
+//
+// Units are the real pipeline with the real networks on the demo clip's
+// pictures; camera, GPIO chip, serial line, file system and sensors are the
+// fakes that ship beside the drivers. Times are short (a result is stale after
+// 500 ms), so that a thousand faults take minutes; the time to detect is
+// reckoned from these settings as docs/faults.md reckons it from the defaults.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"sort"
+	"sync"
+	"time"
+)
+
+func main() {
+	n := flag.Int("n", 1000, "faults to inject")
+	units := flag.Int("units", 6, "units that run at the same time")
+	seed := flag.Uint64("seed", 1, "of the order")
+	only := flag.String("only", "", "only the kind of this name")
+	flag.Parse()
+	bad, err := campaign(*n, *units, *seed, *only)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "faults:", err)
+		os.Exit(1)
+	}
+	if bad > 0 {
+		os.Exit(1)
+	}
+}
+
+// outcome is what came of one fault.
+type outcome struct {
+	kind           string
+	safe, back     time.Duration // until the safe state, and from its end until all was well
+	missed, failed string        // what went wrong, "" for nothing
+}
+
+func campaign(n, units int, seed uint64, only string) (bad int, err error) {
+	list := kinds()
+	if only != "" {
+		var one []kind
+		for _, k := range list {
+			if k.name == only {
+				one = append(one, k)
+			}
+		}
+		if list = one; len(list) == 0 {
+			return 0, fmt.Errorf("no kind %q", only)
+		}
+	}
+	fmt.Printf("%d faults of %d kinds, %d units, seed %d\n", n, len(list), units, seed)
+	order := make(chan kind, n)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	for i := 0; i < n; i += len(list) { // each kind as often, in random order
+		for _, j := range rng.Perm(len(list)) {
+			if len(order) < n {
+				order <- list[j]
+			}
+		}
+	}
+	close(order)
+	var mu sync.Mutex
+	var all []outcome
+	var wait sync.WaitGroup
+	began := time.Now()
+	for i := range units {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			u, e := newUnit(i)
+			if e == nil {
+				defer u.close()
+				for k := range order {
+					o := u.inject(k)
+					mu.Lock()
+					all = append(all, o)
+					if o.missed+o.failed != "" {
+						bad++
+						fmt.Printf("unit %d: %s: %s%s\n", i, o.kind, o.missed, o.failed)
+					}
+					if len(all)%100 == 0 {
+						fmt.Printf("%d faults, %.0f s\n", len(all), time.Since(began).Seconds())
+					}
+					mu.Unlock()
+				}
+				_, e = u.healthy()
+			}
+			if e != nil {
+				mu.Lock()
+				err = e
+				mu.Unlock()
+			}
+		}()
+	}
+	wait.Wait()
+	report(all)
+	fmt.Printf("%d faults injected, %d wrong, %.0f s\n", len(all), bad, time.Since(began).Seconds())
+	return bad, err
+}
+
+// report prints a line a kind: how often, how long to the safe state and back.
+func report(all []outcome) {
+	by := map[string][]outcome{}
+	for _, o := range all {
+		by[o.kind] = append(by[o.kind], o)
+	}
+	var names []string
+	for k := range by {
+		names = append(names, k)
+	}
+	sort.Strings(names)
+	fmt.Printf("%-26s %5s %12s %12s %12s %6s\n", "kind", "n", "safe median", "safe most", "back most", "wrong")
+	for _, k := range names {
+		var safe, back []time.Duration
+		wrong := 0
+		for _, o := range by[k] {
+			safe, back = append(safe, o.safe), append(back, o.back)
+			if o.missed+o.failed != "" {
+				wrong++
+			}
+		}
+		sort.Slice(safe, func(i, j int) bool { return safe[i] < safe[j] })
+		sort.Slice(back, func(i, j int) bool { return back[i] < back[j] })
+		fmt.Printf("%-26s %5d %9.0f ms %9.0f ms %9.0f ms %6d\n", k, len(safe), safe[len(safe)/2].Seconds()*1e3,
+			safe[len(safe)-1].Seconds()*1e3, back[len(back)-1].Seconds()*1e3, wrong)
+	}
+}

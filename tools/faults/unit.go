@@ -1,0 +1,343 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mien/board"
+	"mien/drivers/camera"
+	"mien/drivers/gpio"
+	"mien/drivers/serial"
+	"mien/firmware/alarm/store"
+	"mien/firmware/config"
+	"mien/firmware/health"
+	"mien/firmware/modbus"
+	"mien/firmware/pipeline"
+	"mien/model/assets"
+)
+
+// Lines of the fake chip.
+const (
+	healthyLine = iota
+	lampLine
+	failLine
+	faultLine
+	inputLine
+)
+
+const unitConfig = `
+[camera]
+fps = 15
+[health]
+stale = "500ms"
+frozen = "700ms"
+dark = "400ms"
+min_rate = 5
+retry_first = "50ms"
+retry_most = "200ms"
+max_temperature = 85
+[[alarm]]
+name = "frown"
+signal = "au4"
+high = 0.7
+on_delay = "300ms"
+off_delay = "300ms"
+[[output]]
+name = "healthy"
+chip = "fake"
+line = 0
+function = "healthy"
+[[output]]
+name = "lamp"
+chip = "fake"
+line = 1
+function = "lamp"
+[[output]]
+name = "failsafe"
+chip = "fake"
+line = 2
+function = "alarm:frown"
+fail = "on"
+[[output]]
+name = "fault"
+chip = "fake"
+line = 3
+function = "fault"
+[[input]]
+name = "silence"
+chip = "fake"
+line = 4
+function = "silence"
+active = "high"
+pull = "down"
+debounce = "5ms"
+stuck_after = "400ms"
+[serial]
+device = "/dev/ttyFAKE"
+[modbus]
+host_timeout = "600ms"
+`
+
+func line(n int) gpio.Line { return gpio.Line{Chip: "fake", Offset: n} }
+
+// chip is the fake chip with faults that can be taken away again.
+type chip struct{ *gpio.Fake }
+
+func (c chip) fail(op gpio.Op, n int, err error) {
+	c.Fail(gpio.Fault{Op: op, Line: line(n).String(), Count: -1, Err: err})
+}
+func (c chip) heal() { c.Heal() }
+
+// unit is one running unit and what can go wrong around it.
+type unit struct {
+	unit *pipeline.Unit
+	cam  *camera.Fake
+	chip chip
+	wire *serial.Wire
+	disk *store.Fake
+	kept *store.Store
+	root string
+	clip [][]byte
+
+	panics  atomic.Bool
+	beat    atomic.Bool // the master changes its heartbeat
+	stopped context.CancelFunc
+	ended   chan error
+	chat    context.CancelFunc
+	wait    sync.WaitGroup
+}
+
+func newUnit(n int) (*unit, error) {
+	cfg, err := config.Parse("faults.toml", []byte(unitConfig))
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.MkdirTemp("", "mien-faults-")
+	if err != nil {
+		return nil, err
+	}
+	for name, text := range map[string]string{"sys/class/thermal/thermal_zone0/temp": "50000\n", "sys/class/thermal/thermal_zone0/type": "cpu-thermal\n",
+		"sys/devices/platform/soc/soc:firmware/get_throttled": "0\n"} {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			return nil, err
+		}
+	}
+	ours, theirs, wire := serial.Pipe()
+	all := bytes.SplitAfter(assets.Demo(), []byte{0xff, 0xd9})
+	u := &unit{chip: chip{gpio.NewFake(gpio.FakeChip{Label: "fake", Lines: make([]string, 8)})}, wire: wire, disk: store.NewFake(),
+		root: root, clip: all[3 : 3+20+n], ended: make(chan error, 1)}
+	u.cam = &camera.Fake{Format: camera.MJPEG, Pictures: u.clip, Period: frame}
+	u.beat.Store(true)
+	var found store.Found
+	u.kept, found = store.Open(store.Options{Dir: "/state", FS: u.disk, Delay: 20 * time.Millisecond, RetryMost: 200 * time.Millisecond})
+	u.unit, err = pipeline.New(pipeline.Options{Config: cfg, Host: u.chip, Store: u.kept, Found: found,
+		Resolve: func(chip, name string) (gpio.Line, error) { return line(int(name[0] - '0')), nil },
+		Sensors: board.NewSensors(root, nil),
+		OpenSource: func(config.Camera) (camera.Source, error) {
+			src, err := u.cam.Open()
+			return &mad{src, &u.panics}, err
+		},
+		OpenSerial: func(serial.Settings) (serial.Line, error) { return ours, ours.Reopen() },
+	})
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	u.stopped = stop
+	go func() { u.ended <- u.unit.Run(ctx) }()
+	u.wait.Add(1)
+	go func() {
+		defer u.wait.Done()
+		u.master(ctx, theirs)
+	}()
+	_, err = u.healthy()
+	return u, err
+}
+
+// mad is a camera whose driver may panic.
+type mad struct {
+	camera.Source
+	panics *atomic.Bool
+}
+
+func (m *mad) Next(timeout time.Duration) (*camera.Frame, error) {
+	if m.panics.Load() {
+		panic("injected: a driver went mad")
+	}
+	return m.Source.Next(timeout)
+}
+
+// master is a PLC that changes its heartbeat (holding register 0) ten times a
+// second.
+func (u *unit) master(ctx context.Context, end *serial.End) {
+	buf := make([]byte, 256)
+	for n := uint16(0); ctx.Err() == nil; time.Sleep(100 * time.Millisecond) {
+		if u.beat.Load() {
+			n++
+		}
+		adu := []byte{1, 6, 0, 0, byte(n >> 8), byte(n)}
+		sum := modbus.CRC(adu)
+		if _, err := end.Write(append(adu, byte(sum), byte(sum>>8)), time.Second); err != nil {
+			end.Reopen() // the wire was gone: one of the faults
+			continue
+		}
+		end.Read(buf, 50*time.Millisecond)
+	}
+}
+
+func (u *unit) show(format uint32, list [][]byte) {
+	u.cam.Lock()
+	reopen := u.cam.Format != format
+	u.cam.Format, u.cam.Pictures = format, list
+	if reopen { // another format takes another stream, as on a real camera
+		u.cam.NextErrs = map[int]error{u.cam.Nexts + 1: camera.ErrGone}
+	}
+	u.cam.Unlock()
+}
+
+func (u *unit) noise(on bool) {
+	if on {
+		u.wire.Disturb(0.02, 0.02, 0.02, 0.01)
+	} else {
+		u.wire.Disturb(0, 0, 0, 0)
+	}
+}
+
+// chatter drives the input as a loose wire does.
+func (u *unit) chatter() {
+	ctx, stop := context.WithCancel(context.Background())
+	u.chat = stop
+	go func() {
+		for on := true; ctx.Err() == nil; on = !on {
+			u.chip.Drive(line(inputLine), on)
+			time.Sleep(10 * time.Millisecond)
+		}
+		u.chip.Drive(line(inputLine), false)
+	}()
+}
+
+func (u *unit) quiet() { u.chat() }
+
+func (u *unit) reload() {
+	cfg, err := config.Parse("faults.toml", []byte(unitConfig))
+	if err == nil {
+		u.unit.Reload(context.Background(), cfg, 1) // a refusal stays as a fault, which is seen
+	}
+}
+
+func (u *unit) reloadWithout() {
+	cfg, err := config.Parse("faults.toml", []byte(unitConfig+"[model]\ncard = \"/nowhere/card.json\"\n"))
+	if err == nil {
+		u.unit.Reload(context.Background(), cfg, 2)
+	}
+}
+
+func (u *unit) word() (word uint16) {
+	for _, f := range u.unit.Faults() {
+		word |= f.Fault.Bit()
+	}
+	return word
+}
+
+// safe tells whether the lines show what the fault declares.
+func (u *unit) safe(k kind) bool {
+	if health.Stopping(k.fault.Bit()) {
+		return !u.chip.High(line(lampLine)) && u.chip.High(line(failLine))
+	}
+	// Where the lines themselves fail, the fault line may be one of them.
+	return k.fault == health.OutputMismatch || u.chip.High(line(faultLine))
+}
+
+// calm is how long all must be well: a line that stands still is read back
+// every 500 ms, and may find out only then that its chip had gone.
+const calm = 600 * time.Millisecond
+
+// healthy waits until results have been valid and no fault on for a while, and
+// tells when that began.
+func (u *unit) healthy() (since time.Time, err error) {
+	var s modbus.Snapshot
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+		u.unit.Latest().Load(&s)
+		well := u.word() == 0 && s.Status&modbus.StatusResultValid != 0 && !u.chip.High(line(failLine)) && !u.chip.High(line(faultLine))
+		switch {
+		case !well:
+			since = time.Time{}
+		case since.IsZero():
+			since = time.Now()
+		case time.Since(since) >= calm:
+			return since, nil
+		}
+	}
+	return time.Now(), fmt.Errorf("not well within 30 s: faults %v", u.unit.Faults())
+}
+
+// grace is what the safe state may take beyond the time to detect.
+const grace = 500 * time.Millisecond
+
+// inject begins a fault, waits for its safe state, ends it and waits until all
+// is well again. A bit that the fault does not explain is a false one.
+func (u *unit) inject(k kind) (o outcome) {
+	o.kind = k.name
+	began := time.Now()
+	k.begin(u)
+	if k.none {
+		for time.Since(began) < time.Second {
+			if w := u.word(); w != 0 {
+				o.failed = fmt.Sprintf("borne, but %v was set", u.unit.Faults())
+				break
+			}
+			time.Sleep(2 * time.Millisecond)
+		}
+	} else {
+		limit := k.detect + grace
+		for u.word()&k.fault.Bit() == 0 || !u.safe(k) {
+			if time.Since(began) > limit+2*time.Second {
+				o.missed = fmt.Sprintf("no safe state after %v (faults %v)", time.Since(began).Round(time.Millisecond), u.unit.Faults())
+				break
+			}
+			time.Sleep(2 * time.Millisecond)
+		}
+		o.safe = time.Since(began)
+		if o.missed == "" && o.safe > limit {
+			o.missed = fmt.Sprintf("safe state after %v, declared %v", o.safe.Round(time.Millisecond), limit)
+		}
+		if w := u.word() &^ (k.fault.Bit() | explained[k.fault]); w != 0 && o.missed == "" {
+			o.failed = fmt.Sprintf("false faults: %v", u.unit.Faults())
+		}
+	}
+	ended := time.Now()
+	k.end(u)
+	well, err := u.healthy()
+	if err != nil && o.failed == "" {
+		o.failed = "no way back: " + err.Error()
+	}
+	o.back = well.Sub(ended)
+	return o
+}
+
+// explained are the bits that another fault brings with it: another stream is
+// opened for another format, a slow camera may be late once.
+var explained = map[health.Fault]uint16{
+	health.CameraDark:     health.CameraLost.Bit(),
+	health.OutputMismatch: health.InputStuck.Bit(), // a chip takes its inputs with it
+	health.TooSlow:        health.CameraLost.Bit(),
+	health.Internal:       health.CameraLost.Bit(),
+}
+
+func (u *unit) close() {
+	u.stopped()
+	<-u.ended
+	u.wait.Wait()
+	u.kept.Close()
+	os.RemoveAll(u.root)
+}
