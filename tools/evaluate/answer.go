@@ -6,7 +6,6 @@ import (
 	"math"
 	"runtime"
 	"sync"
-	"time"
 
 	"mien/model/affect"
 	"mien/model/face"
@@ -75,31 +74,9 @@ func (a *answerer) answer(path string) answer {
 	if err != nil {
 		return answer{err: err}
 	}
-	aligned := true
-	if a.crops {
-		f, found, e := a.findInCrop(&img)
-		if aligned = found; e == nil {
-			if found {
-				err = a.network.Infer(&img, &f, &a.result)
-			} else {
-				f := usualFace(img.Width, img.Height)
-				err = a.network.Infer(&img, &f, &a.result)
-			}
-		} else {
-			err = e
-		}
-	} else {
-		// A tracker of its own for each picture: what the unit does on its
-		// first frame.
-		view, e := face.NewTracker(a.detector, face.TrackerOptions{}).Next(&img, time.Duration(0))
-		switch {
-		case e != nil:
-			err = e
-		case !view.Found:
-			err = errNoFace
-		default:
-			err = a.network.Infer(&img, &view.Face, &a.result)
-		}
+	f, aligned, err := a.find(&img)
+	if err == nil {
+		err = a.network.Infer(&img, &f, &a.result)
 	}
 	if err != nil {
 		return answer{err: fmt.Errorf("%s: %w", path, err)}
@@ -110,6 +87,24 @@ func (a *answerer) answer(path string) answer {
 		out.units = wide(a.result.ActionUnits)
 	}
 	return out
+}
+
+// find gives the face that is looked at, and whether the detector found it.
+func (a *answerer) find(img *pixel.Image) (f face.Face, found bool, err error) {
+	if a.crops {
+		f, found, err = a.findInCrop(img)
+		if err == nil && !found {
+			f = usualFace(img.Width, img.Height)
+		}
+		return f, found, err
+	}
+	// A tracker of its own for each picture: what the unit does on its first
+	// frame.
+	view, err := face.NewTracker(a.detector, face.TrackerOptions{}).Next(img, 0)
+	if err == nil && !view.Found {
+		err = errNoFace
+	}
+	return view.Face, true, err
 }
 
 func wide(v []float32) []float64 {
@@ -138,9 +133,8 @@ func (a *answerer) findInCrop(img *pixel.Image) (face.Face, bool, error) {
 	side := max(img.Width, img.Height)
 	for _, room := range cropRoom {
 		n := int(math.Round(float64(side) * room))
-		// One to one, the crop's middle on the square's.
-		shiftX, shiftY := float32(img.Width-n)/2, float32(img.Height-n)/2
-		shiftX, shiftY = float32(math.Floor(float64(shiftX))), float32(math.Floor(float64(shiftY)))
+		// One to one, the crop in the middle of the square.
+		shiftX, shiftY := -float32((n-img.Width)/2), -float32((n-img.Height)/2)
 		sampler, err := pixel.NewSampler(pixel.Grey8(n, n))
 		if err != nil {
 			return face.Face{}, false, err

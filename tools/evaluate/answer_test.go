@@ -1,0 +1,209 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"image"
+	"image/color"
+	"image/png"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mien/drivers/camera"
+	"mien/firmware/config"
+	"mien/firmware/pipeline"
+	"mien/model/affect"
+	"mien/model/pixel"
+)
+
+// TestAnswerIsTheUnits shows the same frames to the unit's eye and compares
+// every level.
+func TestAnswerIsTheUnits(t *testing.T) {
+	card, model, err := affect.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := newAnswerer(card, model, answerOptions{unknown: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.close()
+	cfg := config.Default()
+	cfg.Filter.Kind = "none"
+	path := filepath.Join(t.TempDir(), "f.jpg")
+	frames := demoFrames(t)
+	for _, i := range []int{10, 70, 140, 200, 255} {
+		// A fresh eye: what the unit sees first, without a past.
+		eye, err := pipeline.OpenEye(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sight, err := eye.Look(&camera.Frame{Format: camera.MJPEG, Width: 640, Height: 480, Data: frames[i]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, frames[i], 0o644); err != nil {
+			t.Fatal(err)
+		}
+		got := a.answer(path)
+		if !got.ok {
+			t.Fatalf("frame %d: %v", i, got.err)
+		}
+		names := eye.Signals()
+		for k, name := range names {
+			want := float64(sight.Levels[k])
+			var have float64
+			switch n := len(card.Outputs.Expression.Classes); {
+			case k < n:
+				have = got.expression[k]
+			case name == affect.Valence:
+				have = got.valence
+			case name == affect.Arousal:
+				have = got.arousal
+			case k < n+2+len(got.units):
+				have = got.units[k-n-2]
+			case k < n+2+len(got.units)+len(got.visible):
+				have = got.visible[k-n-2-len(got.units)]
+			default:
+				continue // made of the others
+			}
+			if have != want && (have == have || want == want) {
+				t.Errorf("frame %d: %s is %v, on the unit %v", i, name, have, want)
+			}
+		}
+		eye.Close()
+	}
+}
+
+// greyPNG writes a picture of one brightness.
+func greyPNG(t *testing.T, path string, side int) {
+	t.Helper()
+	p := image.NewGray(image.Rect(0, 0, side, side))
+	for i := range p.Pix {
+		p.Pix[i] = 127
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, p); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestPictureWithoutAFace: as a frame it has no answer and the message names
+// its line; as a face crop it gets one.
+func TestPictureWithoutAFace(t *testing.T) {
+	dir := t.TempDir()
+	greyPNG(t, filepath.Join(dir, "grey.png"), 48)
+	os.WriteFile(filepath.Join(dir, "broken.png"), []byte("\x89PNG broken"), 0o644)
+	os.WriteFile(filepath.Join(dir, "text.jpg"), []byte("no picture"), 0o644)
+	os.WriteFile(filepath.Join(dir, "cut.pgm"), []byte("P5 # of us\n40 30 255\nshort"), 0o644)
+	labels := filepath.Join(dir, "l.csv")
+	os.WriteFile(labels, []byte("file,expression\ngrey.png,fear\nbroken.png,fear\ntext.jpg,fear\ncut.pgm,fear\n"), 0o644)
+	var out bytes.Buffer
+	predictions := filepath.Join(dir, "p.csv")
+	if err := run([]string{"-labels", labels, "-predictions", predictions, "-bootstrap", "50"}, &out, &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"4 pictures, 0 with an answer", "l.csv:2: file: grey.png: no face found", "l.csv:3: file: unreadable picture",
+		"is neither JPEG, PNG nor binary PGM", "cut short: 5 bytes of 1200"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+	if rows := readCSV(t, predictions); len(rows) != 4 || rows[0]["expression"] != "" || rows[0]["AU1"] != "" {
+		t.Errorf("predictions %v", rows)
+	}
+	out.Reset()
+	if err := run([]string{"-labels", labels, "-crops", "-predictions", predictions, "-bootstrap", "50"}, &out, &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"1 with an answer, 1 of them from the whole picture", "all 1 labelled pictures are fear"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+	if rows := readCSV(t, predictions); rows[0]["expression"] == "" || rows[0]["AU43"] == "" {
+		t.Errorf("predictions %v", rows)
+	}
+}
+
+// TestCropFindsTheFace cuts the demo's face out as the data sets do and asks
+// for the eyes where the detector has them in the whole frame.
+func TestCropFindsTheFace(t *testing.T) {
+	card, model, err := affect.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := newAnswerer(card, model, answerOptions{crops: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.close()
+	img, err := a.decoder.Decode(demoFrames(t)[10], pixel.DecodeOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	faces, err := a.detector.Detect(&img, nil)
+	if err != nil || len(faces) == 0 {
+		t.Fatalf("no face in the demo's frame: %v", err)
+	}
+	want := faces[0]
+	for _, side := range []int{48, 144} {
+		// A square of 1.35 times the box.
+		scale := want.Box.Width() * 1.35 / float32(side)
+		c := want.Box.Centre()
+		m := pixel.Affine{scale, 0, c.X - scale*float32(side-1)/2, 0, scale, c.Y - scale*float32(side-1)/2}
+		s, err := pixel.NewSampler(pixel.Grey8(side, side))
+		if err != nil {
+			t.Fatal(err)
+		}
+		crop := pixel.Image{Format: pixel.GREY, Width: side, Height: side, Data: make([]byte, side*side)}
+		if err := s.Fill(crop.Data, &img, m); err != nil {
+			t.Fatal(err)
+		}
+		f, found, err := a.findInCrop(&crop)
+		if err != nil || !found {
+			t.Fatalf("crop of %d: found %v, %v", side, found, err)
+		}
+		for k := range 2 {
+			x, y := m.Apply(f.Keypoints[k].X, f.Keypoints[k].Y)
+			if d := math.Hypot(float64(x-want.Keypoints[k].X), float64(y-want.Keypoints[k].Y)); d > 0.12*float64(want.EyeDistance()) {
+				t.Errorf("crop of %d: eye %d is %.1f pixels off, the eyes are %.1f apart", side, k, d, want.EyeDistance())
+			}
+		}
+	}
+}
+
+func TestReadPicture(t *testing.T) {
+	dir := t.TempDir()
+	d := pixel.NewDecoder("")
+	defer d.Close()
+	rgb := image.NewNRGBA(image.Rect(0, 0, 5, 3))
+	for i := range 15 {
+		rgb.Set(i%5, i/5, color.NRGBA{uint8(i), uint8(10 * i), 200, 255})
+	}
+	var b bytes.Buffer
+	png.Encode(&b, rgb)
+	os.WriteFile(filepath.Join(dir, "c.png"), b.Bytes(), 0o644)
+	img, err := readPicture(filepath.Join(dir, "c.png"), d, false)
+	if err != nil || img.Format != pixel.RGB24 || img.Width != 5 || img.Height != 3 || img.Data[3*7] != 7 || img.Data[3*7+1] != 70 || img.Data[3*7+2] != 200 {
+		t.Errorf("coloured PNG: %+v, %v", img, err)
+	}
+	os.WriteFile(filepath.Join(dir, "g.pgm"), append([]byte("P5\n# note\n3 2\n255\n"), 1, 2, 3, 4, 5, 6), 0o644)
+	img, err = readPicture(filepath.Join(dir, "g.pgm"), d, false)
+	if err != nil || img.Format != pixel.GREY || img.Width != 3 || img.Height != 2 || !bytes.Equal(img.Data, []byte{1, 2, 3, 4, 5, 6}) {
+		t.Errorf("PGM: %+v, %v", img, err)
+	}
+	os.WriteFile(filepath.Join(dir, "w.pgm"), []byte("P5 3 2 65535 aaaaaaaaaaaa"), 0o644)
+	if _, err = readPicture(filepath.Join(dir, "w.pgm"), d, false); !errors.Is(err, errUnreadable) || !strings.Contains(err.Error(), "8 bits") {
+		t.Errorf("PGM of 16 bits: %v", err)
+	}
+	if _, err = readPicture(filepath.Join(dir, "none"), d, false); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("missing picture: %v", err)
+	}
+}
