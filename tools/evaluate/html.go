@@ -157,7 +157,7 @@ func (d *pageData) fill() error {
 					table.Rows = append(table.Rows, groupRow{x.Group, x.Pictures, s, x.Differences[name], x.differs[name]})
 				}
 			}
-			html, e := plotMarks(marks, 380, name, "", "", name+" by group")
+			html, e := plotMarks(marks, 340, name, "", "", name+" by group")
 			draw("", "", e)
 			d.GroupPlots = append(d.GroupPlots, html)
 			d.GroupTables = append(d.GroupTables, table)
