@@ -9,6 +9,7 @@ import (
 	"mien/drivers/serial"
 	"mien/firmware/config"
 	"mien/firmware/health"
+	"mien/firmware/line"
 	"mien/firmware/modbus"
 )
 
@@ -100,6 +101,8 @@ func (u *Unit) newSpeaker(cfg *config.Config, s serial.Settings) (speaker, error
 		}
 		u.slave.Store(slave)
 		return slave, nil
+	case "ascii":
+		return line.New(line.Config{Interval: cfg.Serial.Interval, Who: "line " + s.Path, Now: u.now}, u.latest, masters{u})
 	}
 	return nil, fmt.Errorf("serial.protocol %q speaks nothing", cfg.Serial.Protocol)
 }

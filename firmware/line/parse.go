@@ -1,0 +1,103 @@
+package line
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"mien/firmware/modbus"
+)
+
+// parser finds commands among whatever comes over the line.
+type parser struct {
+	buf    [maxCommand]byte
+	n      int
+	inside bool // since a $, and not too long yet
+}
+
+func (p *parser) reset() { p.inside, p.n = false, 0 }
+
+// feed takes one character. whole tells that it ended a command; text is then
+// what stood between $ and *, and valid until the next feed. A line without a
+// right checksum is no command, but a bare ? is, for a person at a terminal.
+func (p *parser) feed(c byte) (text []byte, whole bool) {
+	switch {
+	case c == '$':
+		p.inside, p.n = true, 0
+		return nil, false
+	case c == '?' && !p.inside:
+		return question, true
+	case !p.inside:
+		return nil, false
+	case c == '\r' || c == '\n':
+		p.inside = false
+		return p.checked()
+	case p.n == len(p.buf) || c < ' ' || c > '~':
+		p.inside = false // too long, or noise: wait for the next $
+		return nil, false
+	}
+	p.buf[p.n] = c
+	p.n++
+	return nil, false
+}
+
+var question = []byte("?")
+
+// checked gives what stands before the asterisk, if the checksum behind it is
+// right.
+func (p *parser) checked() ([]byte, bool) {
+	b := p.buf[:p.n]
+	star := bytes.LastIndexByte(b, '*')
+	if star < 0 || len(b)-star != 3 {
+		return nil, false
+	}
+	high, low := hexDigit(b[star+1]), hexDigit(b[star+2])
+	if high > 15 || low > 15 || checksum(b[:star]) != high<<4|low {
+		return nil, false
+	}
+	return b[:star], true
+}
+
+func hexDigit(c byte) byte {
+	switch {
+	case c >= '0' && c <= '9':
+		return c - '0'
+	case c >= 'A' && c <= 'F':
+		return c - 'A' + 10
+	case c >= 'a' && c <= 'f':
+		return c - 'a' + 10
+	}
+	return 255
+}
+
+var errUnknown = errors.New("unknown command; there are ACK, ACK n, RESET, SILENCE, ?")
+
+// parse reads a command: ACK, ACK,n, RESET, SILENCE, or ? for a status line.
+func parse(text []byte) (c modbus.Command, status bool, err error) {
+	word, argument, has := bytes.Cut(text, []byte{','})
+	switch string(word) {
+	case "?":
+		return c, true, nil
+	case "RESET":
+		c.Op = modbus.OpReset
+	case "SILENCE":
+		c.Op = modbus.OpSilence
+	case "ACK":
+		c.Op = modbus.OpAckAll
+		if has {
+			n, err := strconv.ParseUint(string(argument), 10, 8)
+			if err != nil {
+				return c, false, fmt.Errorf("ACK takes the number of an alarm")
+			}
+			c.Op, c.Alarm = modbus.OpAck, int(n)
+		}
+		return c, false, nil
+	default:
+		return c, false, errUnknown
+	}
+	if has {
+		return c, false, fmt.Errorf("%s takes nothing", word)
+	}
+	return c, false, nil
+}
