@@ -102,7 +102,7 @@ debounce = "5ms"
 stuck_after = "500ms"
 `
 
-func line(n int) gpio.Line { return gpio.Line{Chip: "fake", Offset: n} }
+func pin(n int) gpio.Line { return gpio.Line{Chip: "fake", Offset: n} }
 
 func plainResolver(chip, name string) (gpio.Line, error) {
 	n, _ := offset(name)
@@ -185,18 +185,18 @@ func (b *bench) with(change func(*camera.Fake)) {
 func TestFrownLightsTheLampAndAButtonAcknowledges(t *testing.T) {
 	b := newBench(t, "", nil)
 	b.until("results", b.trusted)
-	if b.chip.High(line(1)) || b.chip.High(line(2)) {
+	if b.chip.High(pin(1)) || b.chip.High(pin(2)) {
 		t.Error("a lamp is lit before anything happened")
 	}
 	b.show(pictures(t, frownFrom, frownTo))
 	b.until("an unacknowledged alarm", func() bool { return b.state() == alarm.Unacknowledged })
-	b.until("the lamp", func() bool { return b.chip.High(line(1)) && b.chip.High(line(2)) })
-	b.chip.Bounce(line(4), true, 5, func() { time.Sleep(time.Millisecond) })
+	b.until("the lamp", func() bool { return b.chip.High(pin(1)) && b.chip.High(pin(2)) })
+	b.chip.Bounce(pin(4), true, 5, func() { time.Sleep(time.Millisecond) })
 	b.until("the acknowledgement", func() bool { return b.state() == alarm.Acknowledged })
-	b.chip.Drive(line(4), false)
+	b.chip.Drive(pin(4), false)
 	b.show(pictures(t, neutralFrom, neutralTo))
 	b.until("normal again", func() bool { return b.state() == alarm.Normal })
-	b.until("the lamp off", func() bool { return !b.chip.High(line(1)) && !b.chip.High(line(2)) })
+	b.until("the lamp off", func() bool { return !b.chip.High(pin(1)) && !b.chip.High(pin(2)) })
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for i, e := range b.events {
@@ -226,7 +226,7 @@ func TestCameraFaultsFailSafeAndComeBack(t *testing.T) {
 	} {
 		b.with(c.begin)
 		b.until(c.name+": the fault", b.fault(c.fault))
-		b.until(c.name+": the fail values", func() bool { return !b.chip.High(line(1)) && b.chip.High(line(2)) && b.chip.High(line(3)) })
+		b.until(c.name+": the fail values", func() bool { return !b.chip.High(pin(1)) && b.chip.High(pin(2)) && b.chip.High(pin(3)) })
 		toggles := b.toggles(0)
 		time.Sleep(700 * time.Millisecond)
 		if n := b.toggles(0); n > toggles+1 {
@@ -237,7 +237,7 @@ func TestCameraFaultsFailSafeAndComeBack(t *testing.T) {
 		}
 		b.with(c.end)
 		b.until(c.name+": the way back", b.trusted)
-		b.until(c.name+": the lamp", func() bool { return b.chip.High(line(1)) && !b.chip.High(line(3)) })
+		b.until(c.name+": the lamp", func() bool { return b.chip.High(pin(1)) && !b.chip.High(pin(3)) })
 	}
 }
 
@@ -265,7 +265,7 @@ func TestDarkPictureStops(t *testing.T) {
 	}
 	b.with(func(f *camera.Fake) { f.Gone, f.Format, f.Pictures = false, camera.GREY, noisy })
 	b.until("the dark", b.fault(health.CameraDark))
-	b.until("the fail value", func() bool { return b.chip.High(line(2)) })
+	b.until("the fail value", func() bool { return b.chip.High(pin(2)) })
 	b.with(func(f *camera.Fake) { f.Gone = true })
 	b.until("the loss", b.fault(health.CameraLost))
 	b.with(func(f *camera.Fake) {
@@ -286,9 +286,9 @@ func TestOutputsThatFailAreFaultsAndComeBack(t *testing.T) {
 func TestInputThatSticksIsAFault(t *testing.T) {
 	b := newBench(t, "", nil)
 	b.until("results", b.trusted)
-	b.chip.Drive(line(4), true)
+	b.chip.Drive(pin(4), true)
 	b.until("the fault", b.fault(health.InputStuck))
-	b.chip.Drive(line(4), false)
+	b.chip.Drive(pin(4), false)
 	b.until("the way back", b.trusted)
 }
 
@@ -296,7 +296,7 @@ func TestExitLeavesFailValues(t *testing.T) {
 	b := newBench(t, "", nil)
 	b.until("results", b.trusted)
 	b.end()
-	if b.chip.High(line(0)) || b.chip.High(line(1)) || !b.chip.High(line(2)) {
+	if b.chip.High(pin(0)) || b.chip.High(pin(1)) || !b.chip.High(pin(2)) {
 		t.Error("an output is not at its fail value after the end")
 	}
 }

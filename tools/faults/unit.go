@@ -207,7 +207,7 @@ func (u *unit) show(format uint32, list [][]byte) {
 
 func (u *unit) noise(on bool) {
 	if on {
-		u.wire.Disturb(0.02, 0.02, 0.02, 0.01)
+		u.wire.Disturb(0.005, 0.005, 0.005, 0.005)
 	} else {
 		u.wire.Disturb(0, 0, 0, 0)
 	}
