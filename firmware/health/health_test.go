@@ -81,6 +81,11 @@ func TestHeldFrozenRateBackoff(t *testing.T) {
 			t.Errorf("frozen %d: %v", i, got)
 		}
 	}
+	for i, want := range []bool{false, false, true, true} {
+		if f.Update(uint64(10+i), time.Duration(20+i)*s); f.Lively() != want {
+			t.Errorf("picture %d after standing: lively %v", i+1, !want)
+		}
+	}
 	r := Rate{Window: 2 * s}
 	r.Update(2 * s)
 	for i := 0; i < 30; i++ {

@@ -27,20 +27,28 @@ func (h *Held) Update(cause bool, now time.Duration) bool {
 // sensor's noise makes every frame differ, in the dark too.
 type Frozen struct {
 	Held
-	last uint64
-	any  bool
+	last    uint64
+	any     bool
+	differs int // pictures in a row that differed from the one before
 }
+
+// lively is how many pictures in a row must differ before a camera counts as
+// alive again: the first one after it was opened anew differs in any case.
+const lively = 3
 
 // Update takes a hash over the picture and tells whether it has stood still
 // for long enough.
 func (f *Frozen) Update(hash uint64, now time.Duration) bool {
 	same := f.any && hash == f.last
 	f.last, f.any = hash, true
+	if f.differs++; same {
+		f.differs = 0
+	}
 	return f.Held.Update(same, now)
 }
 
-// Standing tells whether the last two pictures were the same.
-func (f *Frozen) Standing() bool { return f.on }
+// Lively tells whether the picture moves again.
+func (f *Frozen) Lively() bool { return f.differs >= lively }
 
 // Rate counts events a second over the last whole window.
 type Rate struct {

@@ -173,7 +173,7 @@ func (w *watcher) judge(s *Sight, now time.Duration) {
 		if now-w.reopened >= reopenFrozen {
 			w.drop()
 		}
-	} else if !w.frozen.Standing() {
+	} else if w.frozen.Lively() {
 		w.unit.health.End(health.CameraFrozen)
 	}
 	l := &s.Light

@@ -114,7 +114,7 @@ func kinds() []kind {
 			u.show(camera.MJPEG, append([][]byte{[]byte("\xff\xd8 bad \xff\xd9")}, u.clip...))
 		}},
 		{name: "camera slow", fault: health.TooSlow, detect: rateKnown + slowHeld,
-			begin: cam(func(f *camera.Fake) { f.Period = 400 * time.Millisecond }),
+			begin: cam(func(f *camera.Fake) { f.Period = 280 * time.Millisecond }),
 			end:   cam(func(f *camera.Fake) { f.Period = frame })},
 		{name: "gpio chip gone", fault: health.OutputMismatch, detect: readBack + 100*time.Millisecond,
 			begin: func(u *unit) { u.chip.Remove("fake") }, end: func(u *unit) { u.chip.Restore("fake") }},

@@ -330,8 +330,8 @@ func (u *unit) inject(k kind) (o outcome) {
 var explained = map[health.Fault]uint16{
 	health.CameraDark:     health.CameraLost.Bit(),
 	health.OutputMismatch: health.InputStuck.Bit(), // a chip takes its inputs with it
-	health.TooSlow:        health.CameraLost.Bit(),
-	health.Internal:       health.CameraLost.Bit(),
+
+	health.Internal: health.CameraLost.Bit(),
 }
 
 func (u *unit) close() {
