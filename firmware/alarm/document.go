@@ -85,7 +85,7 @@ and is raised when the cover goes, if its condition is still present by then.
   unacknowledged.
 - **First-out**: the first alarm of those that are unacknowledged; of several in the same frame the most urgent.
 - **Suppressed by design**: while the condition of an alarm in suppress_by is present, or during an inhibit. An alarm
-  that is out of service suppresses no other.
+  that is out of service, or whose reading was declared Unknown, suppresses no other.
 - **Commands for all** (acknowledge, reset) reach what is shown; what lies under a cover is reached by name only.
 - **A restart** keeps all states, ends an inhibit, and sounds the horn again for what is unacknowledged. A shelving goes
   on for the time that is left, never longer, however the clock was set.

@@ -189,7 +189,7 @@ func (e *Engine) suppressions() {
 	for _, it := range e.items {
 		want, cause := e.inhibited && !it.orphan, "inhibit"
 		for _, by := range it.suppress {
-			if !want && by.present && !by.out {
+			if !want && by.present && !by.out && !by.lost {
 				want, cause = true, by.def.Name
 			}
 		}

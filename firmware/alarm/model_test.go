@@ -167,7 +167,7 @@ func (o *oracle) suppress() {
 		want := o.inhibited
 		for _, by := range m.d.SuppressBy {
 			for _, x := range o.alarms {
-				want = want || x.d.Name == by && x.present && !x.out
+				want = want || x.d.Name == by && x.present && !x.out && !x.lost
 			}
 		}
 		m.suppressed = want

@@ -290,6 +290,32 @@ func TestSetMaxInhibit(t *testing.T) {
 	}
 }
 
+// An alarm whose own reading is lost hides no other.
+func TestLostReadingEndsSuppression(t *testing.T) {
+	cause, effect := simple("cause"), simple("effect")
+	cause.Conditions = []Condition{{Signal: "t", Limit: 0.5}}
+	cause.UnknownHold = 500 * ms
+	effect.SuppressBy = []string{"cause"}
+	e := engineOf(t, cause, effect)
+	step := func(s, u float32) string {
+		return triggersOf(e.Step(Reading{At: e.now + 100*ms, Levels: []float32{s, u}, Reason: "mouth covered"}))
+	}
+	if got := step(0.9, 0.9); got != "suppress raise raise" {
+		t.Error(got)
+	}
+	for range 5 {
+		if got := step(0.9, nan); got != "" {
+			t.Error(got)
+		}
+	}
+	if got := step(0.9, nan); got != "lose reading unsuppress raise" || e.Status(1).State != Unacknowledged {
+		t.Error(got, e.Status(1).State)
+	}
+	if got := step(0.9, 0.9); got != "regain reading suppress" || e.Status(1).Life != Unacknowledged {
+		t.Error(got)
+	}
+}
+
 // What people type goes into the journal bounded and printable.
 func TestTextsFromOutside(t *testing.T) {
 	e := engineOf(t, simple("a"))

@@ -29,16 +29,25 @@ func Parse(file string, data []byte) (*Config, error) {
 	cfg, problems := parse(file, data)
 	if len(problems) > 0 {
 		problems.sort()
+		if n := len(problems) - mostProblems; n > 0 {
+			problems = append(problems[:mostProblems:mostProblems], Problem{File: file, Text: fmt.Sprintf("and %d more mistakes", n)})
+		}
 		return nil, problems
 	}
 	return cfg, nil
 }
+
+// mostProblems of one file are told; a file with more is another kind of file.
+const mostProblems = 200
 
 func parse(file string, data []byte) (*Config, Problems) {
 	d := decoder{grow(file, data), make(map[string]place)}
 	cfg := Default()
 	cfg.file, cfg.set = file, d.set
 	d.table("", "", d.root, reflect.ValueOf(cfg).Elem())
+	if len(d.problems) == 0 {
+		d.secondOpinion(data)
+	}
 	if len(d.problems) == 0 {
 		d.problems = cfg.consistent()
 	} else if !d.broken {

@@ -135,7 +135,7 @@ var reference = []Key{
 	{Path: "alarm.horn", Kind: Boolean, Default: "true", Meaning: "Sound the horn while unacknowledged and not silenced."},
 	{Path: "alarm.lamp", Kind: Boolean, Default: "true", Meaning: "Count for the common lamp."},
 	{Path: "alarm.suppress_by", Kind: Names, Default: "[]", Example: `["eyes closed"]`,
-		Meaning: "Alarms that suppress this one by design while their condition is present."},
+		Meaning: "Alarms that suppress this one by design while their condition is present and their reading is not lost."},
 	{Path: "alarm.unknown_hold", Kind: Duration, Default: `"5s"`, Min: 0.5, Max: hour,
 		Meaning: "How long a missing reading (no face, poor face) is bridged before on_unknown is declared."},
 	{Path: "alarm.on_unknown", Kind: Choice, Choices: []string{"fault", "hold"}, Default: `"fault"`,

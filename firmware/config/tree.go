@@ -11,8 +11,12 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// maxSize bounds a config file; a larger one is not a config file.
-const maxSize = 1 << 20
+// maxSize bounds a config file, maxDepth a dotted key; what is beyond is no
+// config.
+const (
+	maxSize  = 256 << 10
+	maxDepth = 8
+)
 
 // place is where something stands in the file; line 0 is nowhere.
 type place struct{ line, column int }
@@ -81,10 +85,10 @@ func (g *grower) complain(at place, key, format string, args ...any) {
 func grow(file string, data []byte) *grower {
 	g := &grower{file: file, root: &node{form: isTable, at: place{1, 1}}}
 	if len(data) > maxSize {
-		g.complain(place{}, "", "is larger than 1 MiB: not a config file")
+		g.complain(place{}, "", "is larger than 256 KiB: not a config file")
 		return g
 	}
-	data = append(make([]byte, 0, len(data)), data...) // blanked below
+	data = append([]byte(nil), bytes.TrimPrefix(data, byteOrderMark)...) // blanked below
 	var lastBroken int
 	for tries := 0; tries < 100; tries++ {
 		err := g.read(data)
@@ -110,20 +114,24 @@ func grow(file string, data []byte) *grower {
 		}
 		lastBroken = last
 	}
-	if len(g.problems) == 0 {
-		var whole map[string]any
-		var de *toml.DecodeError
-		if err := toml.Unmarshal(data, &whole); errors.As(err, &de) {
-			line, column := de.Position()
-			g.complain(place{line, column}, "", "not TOML: %s", strings.TrimPrefix(de.Error(), "toml: "))
-			g.broken = true
-		} else if err != nil {
-			g.complain(place{}, "", "not TOML: %s", strings.TrimPrefix(err.Error(), "toml: "))
-			g.broken = true
-		}
-	}
 	return g
 }
+
+// secondOpinion asks the whole TOML reader, which knows rules that the tree does
+// not look at.
+func (g *grower) secondOpinion(data []byte) {
+	var whole map[string]any
+	var de *toml.DecodeError
+	if err := toml.Unmarshal(bytes.TrimPrefix(data, byteOrderMark), &whole); errors.As(err, &de) {
+		line, column := de.Position()
+		g.complain(place{line, column}, "", "not TOML: %s", strings.TrimPrefix(de.Error(), "toml: "))
+	} else if err != nil {
+		g.complain(place{}, "", "not TOML: %s", strings.TrimPrefix(err.Error(), "toml: "))
+	}
+}
+
+// byteOrderMark is what some editors put in front of UTF-8.
+var byteOrderMark = []byte("\ufeff")
 
 // bareWord is a key with a text that lacks its quotes.
 var bareWord = regexp.MustCompile(`^\s*([A-Za-z0-9_.-]+)\s*=\s*([\pL/][^"'\[\]{}#=]*)$`)
@@ -243,8 +251,24 @@ func (g *grower) placeOf(offset int) place {
 	return place{low + 1, offset - g.lines[low] + 1}
 }
 
+// deep complains of a key of too many parts.
+func (g *grower) deep(e *unstable.Node) bool {
+	n := 0
+	for it := e.Key(); it.Next(); n++ {
+		if n == maxDepth {
+			g.complain(g.placeOf(int(it.Node().Raw.Offset)), "", "has more than %d parts: there is no such key", maxDepth)
+			return true
+		}
+	}
+	return false
+}
+
 // open makes the table of a [header] or the next one of a [[header]] current.
 func (g *grower) open(e *unstable.Node) {
+	if g.deep(e) {
+		g.current, g.path = &node{form: isTable}, ""
+		return
+	}
 	at := g.root
 	var path string // with numbers of blocks
 	for it := e.Key(); it.Next(); {
@@ -299,6 +323,9 @@ func (g *grower) open(e *unstable.Node) {
 
 // put sets one key of a table; the key may be dotted.
 func (g *grower) put(into *node, e *unstable.Node, path string) {
+	if g.deep(e) {
+		return
+	}
 	var where place
 	for it := e.Key(); it.Next(); {
 		key := it.Node()
