@@ -25,7 +25,7 @@ def prepare(a):
 def fit(a):
     from . import curves, fit as training
     init = a.init or None
-    state = training.train(a.work, a.run, a.minutes, lr=a.rate, init=init, every=a.every, log=say)
+    state = training.train(a.work, a.run, a.minutes, lr=a.rate, init=init, every=a.every, frozen=a.frozen, log=say)
     curves.draw(state.log, os.path.join(a.run, "curves.png"))
 
 
@@ -82,6 +82,7 @@ def main():
     p.add_argument("--minutes", type=float, default=120, help="training time of the whole run; an interrupted run goes on")
     p.add_argument("--rate", type=float, default=.08, help="largest learning rate; .02 to go on from a trained network")
     p.add_argument("--init", help="weights to start from, as in model/train/checkpoint/affect.npz")
+    p.add_argument("--frozen", type=int, default=0, help="first convolutions to keep as they are (4: the two finest scales), which makes a step a third cheaper")
     p.add_argument("--every", type=float, default=420, help="seconds between validations")
     p.add_argument("--jobs", type=int, default=2)
     p.add_argument("--version", default="0.1.0")

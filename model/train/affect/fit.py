@@ -86,8 +86,9 @@ def validation(work, limit=700):
     return sets
 
 
-def train(work, folder, minutes, lr=.08, batch=(44, 16, 36), seed=1, init=None, average=.998, every=300, threads=2, drop=.2, log=print):
-    """Trains for the given minutes in all (those of earlier, interrupted calls included)."""
+def train(work, folder, minutes, lr=.08, batch=(44, 16, 36), seed=1, init=None, average=.998, every=300, threads=2, drop=.2, frozen=0, log=print):
+    """Trains for the given minutes in all (those of earlier, interrupted calls included).
+    batch: pictures of FER+, faces144 and renders; frozen: how many first convolutions stay as they are."""
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     keras.utils.set_random_seed(seed)
@@ -115,6 +116,8 @@ def train(work, folder, minutes, lr=.08, batch=(44, 16, 36), seed=1, init=None, 
     sources = [pool.from_ferplus(work), pool.from_faces144(work), pool.from_renders(work)]
     log("pictures: " + ", ".join(f"{s.name} {len(s)}" for s in sources))
     pos = np.clip((1 - sources[2].au.mean(0)) / sources[2].au.mean(0), 1, 3).astype(np.float32)
+    net.freeze(model, frozen)
+    active = model.trainable_variables
     decay = [v for v in model.trainable_variables if len(v.shape) > 1]
     rate = tf.Variable(0., dtype=tf.float32)
 
@@ -127,9 +130,9 @@ def train(work, folder, minutes, lr=.08, batch=(44, 16, 36), seed=1, init=None, 
             la = losses.binary_cross_entropy(oa, au, aw * (1 + au * (pos - 1)))
             ls = losses.binary_cross_entropy(ovis, v, vw)
             loss = le + .3 * lv + 2.5 * la + .5 * ls
-        g = tape.gradient(loss, model.trainable_variables)
+        g = tape.gradient(loss, active)
         g, _ = tf.clip_by_global_norm(g, 5.)
-        opt.apply(g, model.trainable_variables)
+        opt.apply(g, active)
         for w in decay:
             w.assign_sub(w * (rate * WEIGHT_DECAY))
         return tf.stack([loss, le, lv, la, ls])
@@ -144,7 +147,7 @@ def train(work, folder, minutes, lr=.08, batch=(44, 16, 36), seed=1, init=None, 
     judge = net.build(drop=0.)
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
     batches = pool.Batches(sources, batch, (seed, info["step"]))
-    run = np.zeros(5)
+    run = None
     last_save = last_eval = time.time()
     mark, mark_step = time.time(), info["step"]
     budget = minutes * 60
@@ -161,7 +164,7 @@ def train(work, folder, minutes, lr=.08, batch=(44, 16, 36), seed=1, init=None, 
         info["step"] += 1
         info["seen"] += len(b["x"])
         blend(tf.constant(min(average, 1 - 1 / (info["step"] / 10 + 1)), tf.float32))
-        run = l if info["step"] == 1 else run * .98 + l * .02
+        run = l if run is None else run * .98 + l * .02
         info["seconds"] += time.time() - t
         if info["step"] % 100 == 0:
             log(f"step {info['step']} {info['seconds'] / 60:.1f} min {(info['step'] - mark_step) * len(b['x']) / (time.time() - mark):.0f} pictures/s lr {r:.4f} "

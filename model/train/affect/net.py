@@ -36,7 +36,7 @@ class FusedNorm(L.Layer):
 
     def call(self, x, training=False):
         norm = tf.compat.v1.nn.fused_batch_norm
-        if not training:
+        if not training or not self.trainable:  # a frozen layer keeps its statistics
             return norm(x, self.gamma, self.beta, mean=self.moving_mean, variance=self.moving_variance, epsilon=self.epsilon, is_training=False)[0]
         y, mean, variance = norm(x, self.gamma, self.beta, epsilon=self.epsilon, is_training=True)
         k = 1 - self.momentum
@@ -85,6 +85,17 @@ def build(trunk=None, drop=.2):
         y = L.Reshape((WIDTHS[name],))(y)
         out.append(L.Activation("linear", dtype="float32")(y))
     return keras.Model(inp, out, name="affect")
+
+
+def freeze(model, convolutions):
+    """Keeps the first so many convolutions, and their norms, as they are: most of a training step is
+    spent in the large early pictures, whose edge detectors settle first."""
+    seen = 0
+    for l in model.layers:
+        seen += isinstance(l, L.Conv2D) and not isinstance(l, L.DepthwiseConv2D)
+        if seen > convolutions:
+            break
+        l.trainable = False
 
 
 def macs(model):
