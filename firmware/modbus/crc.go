@@ -5,10 +5,13 @@ package modbus
 func CRC(p []byte) uint16 {
 	crc := uint16(0xFFFF)
 	for _, b := range p {
-		crc = crc>>8 ^ crcTable[byte(crc)^b]
+		crc = AddCRC(crc, b)
 	}
 	return crc
 }
+
+// AddCRC is the CRC with one character more.
+func AddCRC(crc uint16, b byte) uint16 { return crc>>8 ^ crcTable[byte(crc)^b] }
 
 var crcTable = func() (t [256]uint16) {
 	for i := range t {

@@ -21,7 +21,6 @@
 // Standards: "MODBUS Application Protocol Specification V1.1b3" and "MODBUS
 // over Serial Line Specification and Implementation Guide V1.02", both of
 // modbus.org.
-//
 package modbus
 
 //go:generate go run mien/firmware/modbus/generate -docs ../../docs

@@ -81,6 +81,16 @@ func (s *Slave) handle(pdu []byte, broadcast bool, now time.Duration) int {
 	return 2
 }
 
+// served says whether this slave has function fc, and so answers to it.
+func served(fc byte) bool {
+	switch fc {
+	case readCoils, readDiscrete, readHolding, readInput, writeCoil, writeRegister, diagnostics,
+		writeCoils, writeRegisters, maskWrite, readWrite, encapsulated:
+		return true
+	}
+	return false
+}
+
 func (s *Slave) serve(fc byte, pdu, answer []byte) (int, exception) {
 	switch fc {
 	case readCoils, readDiscrete:

@@ -21,9 +21,9 @@ type start struct {
 	pos int    // the bytes from at to pos are in crc
 	crc uint16 // 0 after a whole frame
 	end int    // where the frame ends, 0 while that is not known
-	// reply is where the frame ends if it is an answer under our own address
-	// rather than a longer request.
-	reply int
+	// second is where it ends if it is not what was expected, a request or a
+	// reply, but the other.
+	second int
 }
 
 // receiver finds frames in what comes from the line.
@@ -38,6 +38,7 @@ type start struct {
 // out right, the one that begins after the silence is it.
 type receiver struct {
 	address byte
+	asked   byte // the other slave that the frame before was a request to, or 0
 
 	buf    [2 * maxADU]byte
 	n      int
@@ -81,10 +82,10 @@ func (r *receiver) next() bool {
 	for i := r.count - 1; i >= 0; i-- {
 		s := &r.starts[i]
 		switch {
-		case s.end > 0 && !open:
+		case s.end > 0 && !open && !r.doubtful(i) && !r.within(i), s.end > 0 && !r.ours(s) && r.n-s.at > maxADU:
 			r.take(i, s.end)
 			return true
-		case s.end == 0 && longest(r.buf[s.at:r.n]) > r.n-s.at:
+		case s.end == 0 && incomplete(r.buf[s.at:r.n]):
 			open = true
 		}
 	}
@@ -92,63 +93,135 @@ func (r *receiver) next() bool {
 	return false
 }
 
-// advance looks for the end of the frame that begins at s.
+// advance looks for the end of the frame that begins at s. Both as a request
+// and as a reply it may have a right CRC by chance, or because a CRC whose last
+// character is 0 seems right one character early. What we expect goes first.
 func (r *receiver) advance(s *start) {
 	for s.end == 0 && s.pos < r.n && s.pos-s.at < maxADU {
-		s.crc = s.crc>>8 ^ crcTable[byte(s.crc)^r.buf[s.pos]]
+		was := s.crc
+		s.crc = AddCRC(s.crc, r.buf[s.pos])
 		s.pos++
-		if s.crc != 0 || s.pos-s.at < 4 {
+		length := s.pos - s.at
+		if was == 0 && s.crc != 0 && length > 4 && !r.ours(s) && r.open(s) {
+			s.end = s.pos - 1
+			return
+		}
+		if s.crc != 0 || length < 4 {
 			continue
 		}
-		b := r.buf[s.at:s.pos]
-		request, reply := lengths(b)
-		own := b[0] == r.address
-		switch {
-		case request == len(b), !own && reply == len(b), !own && request == unknown:
+		switch first, second := r.expected(s); {
+		case first == length:
 			s.end = s.pos
-		case own && reply == len(b) && s.reply == 0:
-			s.reply = s.pos
+		case second == length && s.second == 0:
+			s.second = s.pos
 		}
 	}
-	if s.end == 0 && s.reply > 0 {
-		// A request that happens to look like an answer up to here would be
-		// longer: only when it cannot be one is it an answer.
-		if request, _ := lengths(r.buf[s.at:s.pos]); request > maxADU || request <= s.pos-s.at {
-			s.end = s.reply
+	if s.end == 0 && s.second > 0 {
+		if first, _ := r.expected(s); first > maxADU || first <= s.pos-s.at {
+			s.end = s.second
 		}
 	}
 }
 
-// gap is called when the line was silent for the silent interval. It returns
-// true when the silence ended a frame, which it did where the length says
-// nothing: a function code or a length outside the specification.
-func (r *receiver) gap() bool {
+// expected are the lengths of the frame at s, first as what it should be: a
+// request, but a reply where the frame before was a request to that slave.
+func (r *receiver) expected(s *start) (first, second int) {
+	request, reply := lengths(r.buf[s.at:s.pos])
+	if address := r.buf[s.at]; address != r.address && address != 0 && address == r.asked {
+		return reply, request
+	}
+	return request, reply
+}
+
+// open says that only the CRC can tell where the frame of another slave that
+// begins at s ends.
+func (r *receiver) open(s *start) bool {
+	request, _ := lengths(r.buf[s.at:s.pos])
+	return request == unknown
+}
+
+// doubtful says that start i became a frame only together with characters from
+// behind a silence, and that more came with these. The last piece of a frame
+// that an adapter took apart ends with the frame; here the beginning of one
+// frame may have met another, with a CRC that is right by chance.
+func (r *receiver) doubtful(i int) bool {
+	s := &r.starts[i]
+	return s.end > 0 && s.end < r.n && i+1 < r.count && r.starts[i+1].at < s.end
+}
+
+// within says that what begins at start i, a request for us or something that
+// only its CRC makes a frame, lies in the data of a longer frame that began
+// before a silence, or may do so as long as that frame goes on. Only when
+// silence follows was it a frame.
+func (r *receiver) within(i int) bool {
+	request := &r.starts[i]
+	if !r.ours(request) && !r.open(request) {
+		return false
+	}
+	for _, s := range r.starts[:i] {
+		if s.end > request.end {
+			return true
+		}
+		// The data of a frame come after address, function and length, and
+		// before its CRC, of which a request may have the first half by chance.
+		if s.end == 0 && request.at >= s.at+3 && holds(r.buf[s.at:request.at], request.end+1-s.at) {
+			return true
+		}
+	}
+	return false
+}
+
+// ours says that the frame at s is for us or for all.
+func (r *receiver) ours(s *start) bool {
+	return r.buf[s.at] == r.address || r.buf[s.at] == 0
+}
+
+// gap is called when the line was silent for the silent interval, and again,
+// with final, when nothing more is to be expected. It returns true when the
+// silence ended a frame, which it did where the length says nothing: a
+// function code or a length outside the specification. Then next may find
+// more, and gap is to be called again. A frame that is too short waits for
+// final: its last character may still be on its way, and one frame in 256 has
+// a right CRC without it.
+func (r *receiver) gap(final bool) bool {
 	if r.n == 0 {
 		if r.count == 0 {
 			r.reset()
 		}
 		return false
 	}
+	open := false // a later start may still become a frame
 	for i := r.count - 1; i >= 0; i-- {
 		s := &r.starts[i]
 		end := s.end
-		if s.crc == 0 && s.pos == r.n && r.n-s.at >= 4 {
+		if end == 0 {
+			end = s.second
+		}
+		switch {
+		case end == 0:
+		case r.ours(s) && r.doubtful(i), end < r.n && r.within(i):
+			continue
+		case open && !final && !r.ours(s) && (end == r.n || CRC(r.buf[end:r.n]) != 0):
+			// Another's frame can wait until the later start has shown what
+			// it is.
+			continue
+		}
+		part := incomplete(r.buf[s.at:r.n])
+		unbroken := i+1 == r.count || r.starts[i+1].at == r.n
+		if unbroken && s.crc == 0 && s.pos == r.n && r.n-s.at >= 4 && (final || !part) {
 			end = r.n
 		}
 		if end > 0 {
-			if end < r.n {
-				r.errors++
-			}
-			r.n = end
 			r.take(i, end)
 			return true
 		}
+		open = open || part && s.at < r.n
 	}
 	// What may still become a frame stays, and the next character may begin
 	// another.
 	keep := 0
 	for _, s := range r.starts[:r.count] {
-		if s.at < r.n && longest(r.buf[s.at:r.n]) > r.n-s.at {
+		if s.at < r.n && (incomplete(r.buf[s.at:r.n]) || s.end > 0 && !r.ours(&s)) {
 			r.starts[keep] = s
 			keep++
 		}
@@ -188,10 +261,14 @@ func (r *receiver) take(i, end int) {
 		r.kind = kindRequest
 	case b[0] != r.address:
 		r.kind = kindOther
-	case b[1] >= 0x80, request != len(b) && reply == len(b):
+	case b[1] >= 0x80, request != len(b) && reply == len(b) && served(b[1]):
 		r.kind = kindReply
 	default:
 		r.kind = kindRequest
+	}
+	r.asked = 0
+	if r.kind == kindOther && request == len(b) {
+		r.asked = b[0]
 	}
 	if i > 0 {
 		r.errors++
@@ -239,8 +316,8 @@ func (r *receiver) trim() {
 		if s.end > 0 {
 			s.end -= shift
 		}
-		if s.reply > 0 {
-			s.reply -= shift
+		if s.second > 0 {
+			s.second -= shift
 		}
 	}
 }
@@ -342,17 +419,14 @@ func identLengths(b []byte) (request, reply int) {
 	return 7, at + 2
 }
 
-// longest is how long the frame that begins with b can become at most.
-func longest(b []byte) int {
+// incomplete says whether more characters can make a frame of b.
+func incomplete(b []byte) bool {
 	request, reply := lengths(b)
-	if request == 0 || reply == 0 {
-		return maxADU // too early to tell
-	}
-	if request > maxADU {
-		request = 0
-	}
-	if reply > maxADU {
-		reply = 0
-	}
-	return max(request, reply)
+	return request == 0 || reply == 0 || request > len(b) && request <= maxADU || reply > len(b) && reply <= maxADU
+}
+
+// holds says whether the frame that begins with b has that many characters.
+func holds(b []byte, length int) bool {
+	request, reply := lengths(b)
+	return request >= length && request <= maxADU || reply >= length && reply <= maxADU
 }

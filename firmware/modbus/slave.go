@@ -22,9 +22,9 @@ type Port interface {
 var _ Port = serial.Line(nil)
 
 const (
-	// patience is how long the pieces of a frame are kept together: USB
+	// pieces is how long the pieces of a frame are kept together at least: USB
 	// adapters hand over what they have every 16 ms or less.
-	patience = 50 * time.Millisecond
+	pieces = 50 * time.Millisecond
 	// glance is how often an idle Serve looks at its context.
 	glance = 100 * time.Millisecond
 	// writeSlack is what Write gets beyond the time the characters need.
@@ -118,10 +118,14 @@ func (s *Slave) turn(port Port) error {
 
 	// Silence first: it came before the characters.
 	if quiet := now - s.heardAt; quiet >= s.cfg.silence() {
-		if s.rx.gap() {
+		final := n == 0 && quiet >= s.patience()
+		for s.rx.gap(final) {
 			s.frame(now)
+			for s.rx.next() {
+				s.frame(now)
+			}
 		}
-		if n == 0 && quiet >= patience {
+		if final {
 			s.rx.giveUp()
 		}
 	}
@@ -155,6 +159,9 @@ func (s *Slave) turn(port Port) error {
 	return nil
 }
 
+// patience is how long a frame may lie unfinished.
+func (s *Slave) patience() time.Duration { return max(pieces, 2*s.cfg.silence()) }
+
 // wait is how long nothing but a character can change anything.
 func (s *Slave) wait(now time.Duration) time.Duration {
 	wait := glance
@@ -166,7 +173,7 @@ func (s *Slave) wait(now time.Duration) time.Duration {
 		if silence := s.cfg.silence(); quiet < silence {
 			wait = min(wait, silence-quiet)
 		} else {
-			wait = min(wait, patience-quiet)
+			wait = min(wait, s.patience()-quiet)
 		}
 	}
 	return max(wait, 0)
