@@ -1,0 +1,275 @@
+package alarm
+
+import (
+	"math"
+	"time"
+)
+
+// The oracle says what the alarms must be, in another way than the engine: an
+// alarm is three facts (active, unacknowledged, kept by its latch) and three
+// covers, and its delays are found by looking back over all its readings.
+type oracle struct {
+	alarms    []*modelAlarm
+	inhibited bool
+	inhibit   time.Duration
+	now       time.Duration
+	last      time.Duration
+	begun     bool
+}
+
+type modelAlarm struct {
+	d                        Definition
+	active, unacked, kept    bool
+	out, shelved, suppressed bool
+	until                    time.Duration
+	silenced                 bool
+	met                      []bool
+	present                  bool
+	readings                 []modelReading // since present last changed
+	value                    int
+	lost                     bool
+}
+
+type modelReading struct {
+	value int // 0 Unknown, 1 no, 2 yes
+	dt    time.Duration
+	gap   bool
+}
+
+func (m *modelAlarm) state() State {
+	switch {
+	case m.out:
+		return OutOfService
+	case m.shelved:
+		return Shelved
+	case m.suppressed:
+		return SuppressedByDesign
+	}
+	return m.life()
+}
+
+func (m *modelAlarm) life() State {
+	switch {
+	case m.active && m.unacked:
+		return Unacknowledged
+	case m.active:
+		return Acknowledged
+	case m.unacked && m.kept:
+		return LatchedUnacknowledged
+	case m.unacked:
+		return ReturnedUnacknowledged
+	case m.kept:
+		return LatchedAcknowledged
+	}
+	return Normal
+}
+
+func (m *modelAlarm) joined(levels []float32) int {
+	counts := [3]int{}
+	for i, c := range m.d.Conditions {
+		x := math.NaN()
+		if levels != nil {
+			x = float64(levels[c.Signal[0]-'s'])
+		}
+		on, off := float64(c.Limit), float64(c.Limit-c.Deadband)
+		if c.Side == Below {
+			x, on, off = -x, -on, -float64(c.Limit+c.Deadband)
+		}
+		switch {
+		case math.IsNaN(x):
+			counts[0]++
+			continue
+		case x >= on:
+			m.met[i] = true
+		case x < off:
+			m.met[i] = false
+		}
+		if m.met[i] {
+			counts[2]++
+		} else {
+			counts[1]++
+		}
+	}
+	decides, needs := 1, 2 // all: one "no" decides
+	if m.d.Match == Any {
+		decides, needs = 2, 1
+	}
+	switch {
+	case counts[decides] > 0:
+		return decides
+	case counts[0] > 0:
+		return 0
+	}
+	return needs
+}
+
+// turned looks back over the readings whether a delay is over now.
+func (m *modelAlarm) turned() bool {
+	other, delay := 2, m.d.OnDelay
+	if m.present {
+		other, delay = 1, m.d.OffDelay
+	}
+	n := len(m.readings)
+	if n == 0 || m.readings[n-1].value != other {
+		return false
+	}
+	// Back to where it began: behind the last reading that says otherwise, and
+	// behind the last stretch of Unknown that was as long as the hold.
+	start, blind := 0, time.Duration(0)
+	for i, r := range m.readings {
+		if r.gap || r.value == 0 && i > 0 && m.readings[i-1].value == 0 {
+			blind += r.dt
+		}
+		if blind >= m.d.UnknownHold && (r.gap || r.value == 0) {
+			start = i
+		}
+		if r.value != 0 {
+			blind = 0
+		}
+		if r.value != 0 && r.value != other {
+			start = i + 1
+		}
+	}
+	var ran time.Duration
+	for i := start + 1; i < n; i++ {
+		if r := m.readings[i]; r.value == other && m.readings[i-1].value == other && !r.gap {
+			ran += r.dt
+		}
+	}
+	return ran >= delay
+}
+
+func (m *modelAlarm) raise() {
+	if m.active {
+		return
+	}
+	if m.state().Covered() && !m.unacked {
+		return // held back
+	}
+	m.active, m.kept, m.silenced = true, m.d.Latch, false
+	m.unacked = m.unacked || !m.d.NoAck
+}
+
+func (m *modelAlarm) heldBack() {
+	if m.present && m.value == 2 && !m.active && !m.unacked && !m.state().Covered() {
+		m.raise()
+	}
+}
+
+func (o *oracle) suppress() {
+	for _, m := range o.alarms {
+		want := o.inhibited
+		for _, by := range m.d.SuppressBy {
+			for _, x := range o.alarms {
+				want = want || x.d.Name == by && x.present && !x.out && !x.lost
+			}
+		}
+		m.suppressed = want
+	}
+}
+
+func (o *oracle) step(r Reading) {
+	dt := r.At - o.last
+	if !o.begun {
+		o.begun, dt = true, 0
+	}
+	gap := dt > time.Second
+	o.last, o.now = r.At, max(o.now, r.At)
+	turned := make([]bool, len(o.alarms))
+	for i, m := range o.alarms {
+		m.value = m.joined(r.Levels)
+		m.readings = append(m.readings, modelReading{m.value, dt, gap})
+		if turned[i] = m.turned(); turned[i] {
+			m.present = !m.present
+			// The flip is decided; only what the next delay needs is kept.
+			m.readings = []modelReading{{m.value, 0, false}}
+		}
+		blind := time.Duration(0)
+		for k := len(m.readings) - 1; k >= 0; k-- {
+			if m.readings[k].value != 0 {
+				break
+			}
+			if m.readings[k].gap || k > 0 && m.readings[k-1].value == 0 {
+				blind += m.readings[k].dt
+			}
+		}
+		m.lost = m.value == 0 && blind >= m.d.UnknownHold
+	}
+	for _, m := range o.alarms {
+		m.shelved = m.shelved && o.now < m.until
+	}
+	o.inhibited = o.inhibited && o.now < o.inhibit
+	o.suppress()
+	for i, m := range o.alarms {
+		switch {
+		case turned[i] && m.present:
+			m.raise()
+		case turned[i]:
+			if m.active {
+				m.active = false
+				m.kept = m.d.Latch
+			}
+		default:
+			m.heldBack()
+		}
+	}
+}
+
+// do gives whether the command must be accepted, for one alarm.
+func (o *oracle) do(c Command) bool {
+	accepted := false
+	for _, m := range o.alarms {
+		if c.Alarm != "" && c.Alarm != m.d.Name || c.Alarm == "" && (c.Do == Acknowledge || c.Do == Reset) && m.state().Covered() {
+			continue
+		}
+		switch c.Do {
+		case Acknowledge:
+			if m.unacked {
+				m.unacked, accepted = false, true
+				if !m.active {
+					m.kept = m.kept && m.d.Latch
+				}
+			}
+		case Reset:
+			if m.kept && !m.active && !m.unacked {
+				m.kept, accepted = false, true
+			}
+		case Silence:
+			if m.state().NeedsAck() && !m.silenced {
+				m.silenced, accepted = true, true
+			}
+		case Shelve:
+			if c.For > 0 && m.d.MaxShelve > 0 && !m.out {
+				m.shelved, m.until, accepted = true, o.now+min(c.For, m.d.MaxShelve), true
+			}
+		case Unshelve:
+			if m.state() == Shelved {
+				m.shelved, accepted = false, true
+				m.heldBack()
+			}
+		case TakeOut:
+			if !m.out {
+				m.out, m.shelved, accepted = true, false, true
+			}
+		case PutBack:
+			if m.out {
+				m.out, accepted = false, true
+				m.heldBack()
+			}
+		}
+	}
+	switch c.Do {
+	case Inhibit:
+		o.inhibited, o.inhibit, accepted = true, o.now+min(c.For, 15*time.Minute), true
+	case Uninhibit:
+		accepted = o.inhibited
+		o.inhibited = false
+	}
+	if accepted && (c.Do == TakeOut || c.Do == PutBack || c.Do == Inhibit || c.Do == Uninhibit) {
+		o.suppress()
+		for _, m := range o.alarms {
+			m.heldBack()
+		}
+	}
+	return accepted
+}
