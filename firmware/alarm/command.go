@@ -18,7 +18,7 @@ var (
 	errNothing = errors.New("there is nothing to do") // internal: a command for all that found none
 )
 
-const maxWho, maxText = 64, 200
+const maxWho, maxText = 64, 500 // bytes; unit.purpose_reason must fit into a note
 
 // Do carries out a command. Every command gives at least one event, also one
 // that is refused, so that the journal has all of them with who gave them; the
