@@ -1,0 +1,165 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"mien/tools/hil/wire"
+)
+
+// agent does what the host asks.
+type agent struct {
+	link io.ReadWriter
+
+	write sync.Mutex // one message at a time
+	mu    sync.Mutex // covers runs
+	runs  map[uint32]*exec.Cmd
+}
+
+func newAgent(link io.ReadWriter) *agent {
+	return &agent{link: link, runs: map[uint32]*exec.Cmd{}}
+}
+
+func (a *agent) say(m *wire.Message) {
+	a.write.Lock()
+	defer a.write.Unlock()
+	if err := wire.Write(a.link, m); err != nil {
+		fmt.Println("hil: say:", err)
+	}
+}
+
+// serve answers until the link breaks.
+func (a *agent) serve() error {
+	var u unix.Utsname
+	unix.Uname(&u)
+	release := strings.TrimRight(string(u.Release[:]), "\x00")
+	a.say(&wire.Message{Kind: wire.Hello, Text: release})
+	for {
+		m, err := wire.Read(a.link)
+		if err != nil {
+			return err
+		}
+		switch m.Kind {
+		case wire.Run:
+			a.run(m)
+		default:
+			go func() {
+				reply := wire.Message{ID: m.ID, Kind: wire.Done}
+				var result any
+				result, err := a.do(m, &reply)
+				if err == nil && result != nil {
+					reply.Data, err = json.Marshal(result)
+				}
+				if err != nil {
+					reply.Error = err.Error()
+				}
+				a.say(&reply)
+			}()
+		}
+	}
+}
+
+func (a *agent) do(m, reply *wire.Message) (any, error) {
+	switch m.Kind {
+	case wire.Put:
+		if err := os.MkdirAll(filepath.Dir(m.Text), 0o755); err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(m.Text, m.Blob, 0o600); err != nil {
+			return nil, err
+		}
+		return nil, os.Chmod(m.Text, os.FileMode(m.Number))
+	case wire.Get:
+		b, err := os.ReadFile(m.Text)
+		reply.Blob = b
+		return nil, err
+	case wire.Signal:
+		a.mu.Lock()
+		c := a.runs[m.Target]
+		a.mu.Unlock()
+		if c == nil {
+			return nil, errors.New("it does not run")
+		}
+		return nil, c.Process.Signal(syscall.Signal(m.Number))
+	case wire.Call:
+		f, ok := calls[m.Text]
+		if !ok {
+			return nil, fmt.Errorf("no call %q", m.Text)
+		}
+		return f(m.Data)
+	}
+	return nil, fmt.Errorf("no kind %q", m.Kind)
+}
+
+// stream passes what a process writes to the host.
+type stream struct {
+	a    *agent
+	id   uint32
+	kind string
+}
+
+func (s stream) Write(p []byte) (int, error) {
+	s.a.say(&wire.Message{ID: s.id, Kind: s.kind, Blob: p})
+	return len(p), nil
+}
+
+func (a *agent) run(m *wire.Message) {
+	args := m.Args
+	if m.Confin != nil {
+		text, _ := json.Marshal(m.Confin) // a struct of numbers
+		args = append([]string{"/init", "confined", string(text)}, args...)
+	}
+	c := exec.Command(args[0], args[1:]...)
+	c.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=/tmp"}, m.Env...)
+	c.Stdout, c.Stderr = stream{a, m.ID, wire.Out}, stream{a, m.ID, wire.Err}
+	c.Stdin = strings.NewReader(string(m.Blob))
+	done := &wire.Message{ID: m.ID, Kind: wire.Done}
+	if err := c.Start(); err != nil {
+		done.Error = err.Error()
+		a.say(done)
+		return
+	}
+	a.mu.Lock()
+	a.runs[m.ID] = c
+	a.mu.Unlock()
+	go func() {
+		err := c.Wait()
+		a.mu.Lock()
+		delete(a.runs, m.ID)
+		a.mu.Unlock()
+		done.Number = c.ProcessState.ExitCode()
+		done.Text = c.ProcessState.String()
+		var exit *exec.ExitError
+		if err != nil && !errors.As(err, &exit) {
+			done.Error = err.Error()
+		}
+		a.say(done)
+	}()
+}
+
+// runScript runs one command a line and prints what it says; for a machine that
+// has no port to the host.
+func runScript(script string) {
+	for _, line := range strings.Split(strings.TrimSpace(script), "\n") {
+		fmt.Printf("hil> %s\n", line)
+		c := exec.Command(strings.Fields(line)[0], strings.Fields(line)[1:]...)
+		c.Stdout, c.Stderr = os.Stdout, os.Stdout
+		err := c.Run()
+		if err == nil {
+			fmt.Println("hil< done")
+		} else {
+			fmt.Println("hil<", err)
+		}
+	}
+	fmt.Println("hil: script ended")
+}

@@ -1,0 +1,141 @@
+// Package wire is what tools/hil and the agent inside the emulated machine say
+// to each other over a virtio-serial port: messages with a header in JSON and,
+// behind it, bytes as they are.
+package wire
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Port is the name of the virtio-serial port.
+const Port = "mien.hil"
+
+// Kinds of message. The host asks with Run, Signal, Stdin, Put, Get or Call; the agent
+// answers under the same ID with Out and Err as long as a process writes, and
+// with one Done. Hello comes by itself, once a start of the machine.
+const (
+	Hello  = "hello"
+	Run    = "run"
+	Signal = "signal"
+	Put    = "put"
+	Get    = "get"
+	Call   = "call"
+	Out    = "out"
+	Err    = "err"
+	Done   = "done"
+)
+
+// Message is one message. Which fields count depends on its Kind.
+type Message struct {
+	ID     uint32          `json:"id"`
+	Kind   string          `json:"kind"`
+	Text   string          `json:"text,omitempty"` // Hello: the kernel; Call: the function's name; Put, Get: the path
+	Args   []string        `json:"args,omitempty"` // Run: program and arguments
+	Env    []string        `json:"env,omitempty"`  // Run: beside PATH and HOME
+	Confin *Confinement    `json:"confine,omitempty"`
+	Target uint32          `json:"target,omitempty"` // Signal: the ID of the Run
+	Number int             `json:"number,omitempty"` // Signal: which; Put: the mode; Done: exit status, -1 by a signal
+	Error  string          `json:"error,omitempty"`  // Done: why not
+	Data   json.RawMessage `json:"data,omitempty"`   // Call: its parameters; Done: its result
+	Blob   []byte          `json:"-"`                // Put, Get, Out, Err: the bytes
+}
+
+// Confinement is what a service manager does to a process before it starts.
+type Confinement struct {
+	UID, GID int
+	Groups   []int
+	NoNet    bool // an empty network namespace
+}
+
+// Show is the parameter of the call "show": pictures to play in a loop, by the
+// paths they were put at.
+type Show struct {
+	Pictures []string
+	Every    time.Duration
+}
+
+// Node is the parameter of the call "format": sets what a video node carries.
+type Node struct {
+	Device        string
+	Output        bool
+	Format        uint32
+	Width, Height int
+	Stride        int
+}
+
+// Control is the parameter of the calls "control" and "timings" (Value is the
+// index there).
+type Control struct {
+	Device string
+	Name   string
+	Value  int32
+}
+
+// Capture is the parameter of the call "capture".
+type Capture struct {
+	Device, Format        string
+	Width, Height, Stride int
+	Frames                int
+	// Want ends the capture early once a frame has this SHA-256.
+	Want string
+}
+
+// Captured is its result.
+type Captured struct {
+	Device, Format        string
+	Width, Height, Stride int
+	Stamped               bool
+	Frames                []Picture
+}
+
+// Picture is one frame as it came.
+type Picture struct {
+	Sequence uint32
+	Time     time.Duration
+	Age      time.Duration // when it was handed out
+	Lost     uint32
+	Size     int
+	Sum      string // SHA-256
+}
+
+// Most that a header and a blob may be.
+const (
+	mostHeader = 1 << 20
+	mostBlob   = 256 << 20
+)
+
+// Write writes one message.
+func Write(w io.Writer, m *Message) error {
+	header, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	b := make([]byte, 8, 8+len(header)+len(m.Blob))
+	binary.LittleEndian.PutUint32(b, uint32(len(header)))
+	binary.LittleEndian.PutUint32(b[4:], uint32(len(m.Blob)))
+	b = append(append(b, header...), m.Blob...)
+	_, err = w.Write(b)
+	return err
+}
+
+// Read reads one message.
+func Read(r io.Reader) (*Message, error) {
+	var sizes [8]byte
+	if _, err := io.ReadFull(r, sizes[:]); err != nil {
+		return nil, err
+	}
+	h, n := binary.LittleEndian.Uint32(sizes[:]), binary.LittleEndian.Uint32(sizes[4:])
+	if h > mostHeader || n > mostBlob {
+		return nil, fmt.Errorf("message of %d and %d bytes: out of step", h, n)
+	}
+	b := make([]byte, h+n)
+	if _, err := io.ReadFull(r, b); err != nil {
+		return nil, err
+	}
+	m := &Message{Blob: b[h:]}
+	return m, json.Unmarshal(b[:h], m)
+}
