@@ -12,8 +12,6 @@ import (
 // ledger is what the client was told before a kill, held against what a unit
 // tells after the next start.
 type ledger struct {
-	durable time.Duration // an event seen this long before the kill must be kept
-
 	confirmed uint64                 // number of the last event that a restarted unit has told
 	states    map[string]alarm.State // of each alarm, as the journal tells it up to confirmed
 	seen      []seenEvent            // since then, by number
@@ -38,8 +36,8 @@ type standing struct {
 	due   bool
 }
 
-func newLedger(durable time.Duration) *ledger {
-	return &ledger{durable: durable, states: map[string]alarm.State{}, standing: map[string]standing{}}
+func newLedger() *ledger {
+	return &ledger{states: map[string]alarm.State{}, standing: map[string]standing{}}
 }
 
 func (l *ledger) fail(format string, args ...any) {
@@ -99,13 +97,13 @@ func leaves(list []alarm.Event, name string, after uint64) bool {
 // wantsAttention: not to be lost by any restart.
 func wantsAttention(s alarm.State) bool { return s.NeedsAck() || s.Latched() || s == alarm.Shelved }
 
-// killed draws the line: what was seen long enough before must be kept.
-func (l *ledger) killed(at time.Time) {
+// killed draws the line: what was seen by durable before must be kept.
+func (l *ledger) killed(at time.Time, durable time.Duration) {
 	for i := range l.seen {
-		l.seen[i].due = l.seen[i].due || at.Sub(l.seen[i].at) >= l.durable
+		l.seen[i].due = l.seen[i].due || at.Sub(l.seen[i].at) >= durable
 	}
 	for name, s := range l.standing {
-		s.due = s.due || at.Sub(s.at) >= l.durable
+		s.due = s.due || at.Sub(s.at) >= durable
 		l.standing[name] = s
 	}
 }

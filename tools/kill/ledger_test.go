@@ -40,11 +40,11 @@ func TestLedger(t *testing.T) {
 		{"another state", time.Second, []alarm.Event{raise(1), start(2)}, as(alarm.LatchedUnacknowledged), "story"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			l := newLedger(400 * time.Millisecond)
+			l := newLedger()
 			l.sawAlarms(as(alarm.Normal), 0, t0)
 			l.sawEvents([]alarm.Event{raise(1)}, t0)
 			l.sawAlarms(as(alarm.Unacknowledged), 0, t0)
-			l.killed(t0.Add(test.age))
+			l.killed(t0.Add(test.age), 400*time.Millisecond)
 			l.restarted(test.events, test.alarms, nil)
 			got := strings.Join(l.wrong, "; ")
 			if test.wrong == "" && got != "" || !strings.Contains(got, test.wrong) {
