@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
-	"reflect"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -105,33 +105,34 @@ func explainModel(c *call, cards []*affect.Card) error {
 type setting struct {
 	Key     string `json:"key"`
 	Value   string `json:"value"`
-	Set     bool   `json:"set"` // by the file; else the default
+	Line    int    `json:"line,omitempty"` // of the file that sets it; 0: the default
 	Meaning string `json:"meaning"`
 	Reload  string `json:"reload"`
 }
 
 func explainConfig(c *call, cfg *config.Config, path string, cards []*affect.Card) error {
 	var list []setting
-	defaults := config.Default()
-	for _, k := range config.Reference() {
-		if isBlock(k.Section()) {
+	for _, k := range cfg.Settings() {
+		if strings.Contains(k.Path, "[") {
 			continue // blocks are told in words below
 		}
-		value, was := valueAt(cfg, k.Path), valueAt(defaults, k.Path)
-		list = append(list, setting{k.Path, value, value != was, k.Meaning, k.Takes.String()})
+		list = append(list, setting{k.Path, k.Value, k.Line, k.Key.Meaning, k.Key.Takes.String()})
 	}
 	words := alarmWords(cfg, cards)
 	if *c.json {
 		return c.printJSON(map[string]any{"settings": list, "alarms": words})
 	}
-	fmt.Fprintf(c.out, "%s: every setting in force (* set by the file, the others are defaults)\n\n", path)
+	if path == "-" {
+		path = "no config file"
+	}
+	fmt.Fprintf(c.out, "%s: every setting in force, with the line that sets it; - is the default\n\n", path)
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 	for _, s := range list {
-		mark := " "
-		if s.Set {
-			mark = "*"
+		mark := "-"
+		if s.Line > 0 {
+			mark = strconv.Itoa(s.Line)
 		}
-		fmt.Fprintf(w, "%s %s\t%s\t%s\n", mark, s.Key, s.Value, s.Meaning)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", mark, s.Key, s.Value, s.Meaning)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -156,38 +157,6 @@ func lineWords(chip, line string) string {
 		return line
 	}
 	return chip + " " + line
-}
-
-// isBlock tells the sections of which a file may have many.
-func isBlock(section string) bool {
-	for _, b := range []string{"alarm", "output", "input"} {
-		if section == b || strings.HasPrefix(section, b+".") {
-			return true
-		}
-	}
-	return false
-}
-
-// valueAt gives the value of a key, found by the fields' toml tags.
-func valueAt(cfg *config.Config, path string) string {
-	v := reflect.ValueOf(cfg).Elem()
-	for _, name := range strings.Split(path, ".") {
-		t := v.Type()
-		found := false
-		for i := 0; i < t.NumField(); i++ {
-			if t.Field(i).Tag.Get("toml") == name {
-				v, found = v.Field(i), true
-				break
-			}
-		}
-		if !found {
-			return "?"
-		}
-	}
-	if s, ok := v.Interface().(string); ok {
-		return fmt.Sprintf("%q", s)
-	}
-	return fmt.Sprint(v.Interface())
 }
 
 // alarmWords says of each alarm what raises it, and how long that takes.

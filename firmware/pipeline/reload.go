@@ -3,7 +3,8 @@ package pipeline
 import (
 	"context"
 	"fmt"
-	"reflect"
+	"slices"
+	"strings"
 	"time"
 
 	"mien/firmware/alarm"
@@ -63,8 +64,9 @@ func (u *Unit) reloads(ctx context.Context) error {
 func (u *Unit) reload(ctx context.Context, r replacement) error {
 	old, cfg := u.settings(), r.cfg
 	// Everything that can be refused is tried before anything is changed.
-	if err := fixed(old, cfg); err != nil {
-		return err
+	changes := config.Changes(old, cfg)
+	if names := paths(changes, config.Restart); len(names) > 0 {
+		return fmt.Errorf("%s changed: that needs a restart of the unit; the config in force stays", strings.Join(names, ", "))
 	}
 	cards, models, err := Cards(cfg.Model)
 	if err != nil {
@@ -82,40 +84,51 @@ func (u *Unit) reload(ctx context.Context, r replacement) error {
 	u.mu.Lock()
 	events, err := u.engine.Reconfigure(cfg.Definitions(), signals, "reload", u.now(), time.Now())
 	if err == nil {
+		u.engine.SetMaxInhibit(cfg.Unit.InhibitMax)
 		u.current, u.signals, u.card = cfg, signals, cards[0]
 		u.places, u.ranges = placesOf(signals, cards[0]), rangesOf(signals, cards)
 		u.snapshot.ConfigCRC, u.snapshot.ModelCRC = r.crc, crcOf(models[0])
 		u.happened(events)
-		u.doLocked(alarm.Command{Do: alarm.Note, Text: fmt.Sprintf("config taken over, %04x", r.crc)})
+		for _, c := range changes {
+			u.doLocked(alarm.Command{Do: alarm.Note, Text: "config: " + c.String()})
+		}
 	}
 	u.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	u.restart(ctx, old, cfg, p, buttons)
+	u.restart(ctx, old, cfg, changes, p, buttons)
 	return nil
 }
 
-// restart starts again the parts whose settings changed.
-func (u *Unit) restart(ctx context.Context, old, cfg *config.Config, p *panel, buttons []*button) {
-	same := func(a, b any) bool { return reflect.DeepEqual(a, b) }
-	sight := func(c *config.Config) any { return []any{c.Camera, c.Face, c.Model, c.Filter, c.Health} }
-	alarms := func(c *config.Config) (names []string) {
-		for _, a := range c.Alarms {
-			names = append(names, a.Name)
+// paths lists the changed keys that take such an effort.
+func paths(changes []config.Change, takes config.Effect) (list []string) {
+	for _, c := range changes {
+		if c.Takes == takes {
+			list = append(list, c.Path)
 		}
-		return
 	}
-	if !same(sight(old), sight(cfg)) {
+	return list
+}
+
+// restart starts again the parts whose settings changed.
+func (u *Unit) restart(ctx context.Context, old, cfg *config.Config, changes []config.Change, p *panel, buttons []*button) {
+	if len(paths(changes, config.ReopenCamera)) > 0 {
 		u.parts.stop("watcher")
 		u.parts.start(ctx, "watcher", func(ctx context.Context) error { return u.newWatcher().run(ctx) })
 	}
-	if !same(old.Outputs, cfg.Outputs) || !same(alarms(old), alarms(cfg)) {
+	outputs, inputs := false, false
+	for _, path := range paths(changes, config.RequestLines) {
+		outputs = outputs || strings.HasPrefix(path, "output")
+		inputs = inputs || strings.HasPrefix(path, "input")
+	}
+	// A line that stands for one alarm knows it by its place.
+	if outputs || !slices.EqualFunc(old.Alarms, cfg.Alarms, func(a, b config.Alarm) bool { return a.Name == b.Name }) {
 		u.parts.stop("outputs")
 		u.panel.Store(p)
 		u.parts.start(ctx, "outputs", func(ctx context.Context) error { return p.run(ctx, u.wake) })
 	}
-	if !same(old.Inputs, cfg.Inputs) {
+	if inputs {
 		for i := range old.Inputs {
 			u.parts.stop(inputPart(i))
 		}
@@ -124,22 +137,8 @@ func (u *Unit) restart(ctx context.Context, old, cfg *config.Config, p *panel, b
 		u.mu.Unlock()
 		u.startInputs(ctx, buttons)
 	}
-	if !same([]any{old.Serial, old.Modbus, old.Unit.Name}, []any{cfg.Serial, cfg.Modbus, cfg.Unit.Name}) {
+	if len(paths(changes, config.ReopenSerial)) > 0 {
 		u.parts.stop("serial")
 		u.startSerial(ctx, cfg)
 	}
-}
-
-// fixed refuses changes of what only a start can change.
-func fixed(old, cfg *config.Config) error {
-	for _, section := range []struct {
-		name     string
-		old, now any
-	}{{"state", old.State, cfg.State}, {"socket", old.Socket, cfg.Socket}, {"watchdog", old.Watchdog, cfg.Watchdog},
-		{"health.stale", old.Health.Stale, cfg.Health.Stale}} {
-		if !reflect.DeepEqual(section.old, section.now) {
-			return fmt.Errorf("%s changed: that needs a restart of the unit; the config in force stays", section.name)
-		}
-	}
-	return nil
 }

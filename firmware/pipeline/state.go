@@ -267,15 +267,21 @@ func (u *Unit) checkHost(now time.Duration) {
 	}
 }
 
+// diskStuck is how long an event may wait for a disk that gives no error.
+const diskStuck = 5 * time.Second
+
 // expire ends the output test, and looks whether what is kept is kept.
 func (u *Unit) expire(now time.Duration) {
 	if kept := u.options.Store; kept != nil {
-		detail := ""
-		err := kept.Status().Err
-		if err != nil {
-			detail = err.Error()
+		st := kept.Status()
+		switch {
+		case st.Err != nil:
+			u.health.Begin(health.StorageFailed, now, st.Err.Error())
+		case st.Behind > diskStuck:
+			u.health.Begin(health.StorageFailed, now, "the disk does not answer")
+		default:
+			u.health.End(health.StorageFailed)
 		}
-		u.health.Set(health.StorageFailed, err != nil, now, detail)
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()

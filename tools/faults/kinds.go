@@ -131,9 +131,9 @@ func kinds() []kind {
 		{name: "input cannot be read", fault: health.InputStuck, detect: 300 * time.Millisecond,
 			begin: gpioFault(gpio.OpWait, inputLine, eio), end: gpioHeal},
 		{name: "input bounces", none: true, begin: func(u *unit) {
-			u.chip.Bounce(line(inputLine), true, 6, func() { time.Sleep(time.Millisecond) })
+			u.chip.Bounce(line(inputLine), true, 4, func() { time.Sleep(time.Millisecond) })
 			time.Sleep(50 * time.Millisecond)
-			u.chip.Bounce(line(inputLine), false, 6, func() { time.Sleep(time.Millisecond) })
+			u.chip.Bounce(line(inputLine), false, 4, func() { time.Sleep(time.Millisecond) })
 		}, end: func(*unit) {}},
 		{name: "serial port gone", fault: health.SerialLost, detect: 200 * time.Millisecond,
 			begin: wire(func(w *serial.Wire) { w.Unplug() }), end: wire(func(w *serial.Wire) { w.Replug() })},
