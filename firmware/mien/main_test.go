@@ -1,0 +1,226 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"mien/firmware/alarm"
+	"mien/firmware/alarm/store"
+	"mien/firmware/modbus"
+)
+
+// mien runs the program as a user would, and gives its exit code and output.
+func mien(args ...string) (code int, out string) {
+	var b bytes.Buffer
+	code = Main(args, &b, &b)
+	return code, b.String()
+}
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "mien.toml")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestCommandLine(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "none")
+	wrong := write(t, "[unit]\nname = \"x\"\n[camera]\nwidht = 3\n")
+	weak := write(t, "[[alarm]]\nname = \"lips\"\nsignal = \"au24\"\nhigh = 0.5\n")
+	network := write(t, "[[alarm]]\nname = \"x\"\nsignal = \"au99\"\nhigh = 0.5\n")
+	purpose := write(t, "[[alarm]]\nname = \"x\"\nsignal = \"arousal\"\nhigh = 0.5\n")
+	for _, c := range []struct {
+		args []string
+		code int
+		want string // a regular expression
+	}{
+		{nil, exitUsage, `usage: mien COMMAND`},
+		{[]string{"help"}, exitOK, `exit codes: 0 done`},
+		{[]string{"--help"}, exitOK, `usage: mien COMMAND`},
+		{[]string{"help", "demo"}, exitOK, `-modbus`},
+		{[]string{"demo", "-h"}, exitOK, `usage: mien demo`},
+		{[]string{"help", "nothing"}, exitUsage, `no command "nothing"`},
+		{[]string{"prob"}, exitUsage, `did you mean probe\?`},
+		{[]string{"demo", "-nonsense"}, exitUsage, `nonsense`},
+		{[]string{"probe", "surplus"}, exitUsage, `too many arguments: surplus`},
+		{[]string{"version"}, exitOK, `^mien unknown, go1`},
+		{[]string{"version", "-json"}, exitOK, `"arch"`},
+		{[]string{"check", missing}, exitMissing, `no such file`},
+		{[]string{"check", wrong}, exitConfig, `mien.toml:4.*widht.*width`},
+		{[]string{"check", network}, exitConfig, `au99`},
+		{[]string{"check", purpose}, exitConfig, `unit.purpose`},
+		{[]string{"check", weak}, exitOK, `weak signal`},
+		{[]string{"check", "-strict", weak}, exitConfig, `0 mistakes`},
+		{[]string{"check", "-json", wrong}, exitConfig, `"Line": 4`},
+		{[]string{"run", "-config", missing}, exitMissing, `mien config >`},
+		{[]string{"run", "-config", wrong}, exitConfig, `widht`},
+		{[]string{"explain", weak}, exitOK, `alarm "lips" \(medium\) is raised when AU24 lip pressor is above 0.50 for 1s`},
+		{[]string{"explain", "-signals"}, exitOK, `eyes_closed`},
+		{[]string{"explain", "-model"}, exitOK, `sha256`},
+		{[]string{"explain", "-plot", filepath.Join(t.TempDir(), "x.gif"), weak}, exitUsage, `.png or .svg`},
+		{[]string{"config"}, exitOK, `\[\[alarm\]\]`},
+		{[]string{"registers"}, exitOK, `heartbeat`},
+		{[]string{"registers", "-st"}, exitOK, `VAR_GLOBAL`},
+		{[]string{"probe"}, exitOK, `library   libLiteRt.so`},
+		{[]string{"alarms", "-socket", missing}, exitMissing, `no unit is running`},
+		{[]string{"shelve", "-socket", missing, "x"}, exitUsage, `name an alarm and a time`},
+		{[]string{"shelve", "-socket", missing, "x", "soon"}, exitUsage, `is no time`},
+		{[]string{"service", "-socket", missing, "up", "x"}, exitUsage, `out or in`},
+	} {
+		code, out := mien(c.args...)
+		if code != c.code || !regexp.MustCompile(c.want).MatchString(out) {
+			t.Errorf("mien %s: exit %d, want %d and %q:\n%s", strings.Join(c.args, " "), code, c.code, c.want, out)
+		}
+	}
+}
+
+// The printed config is one that check takes.
+func TestPrintedConfigIsRight(t *testing.T) {
+	_, text := mien("config")
+	if code, out := mien("check", write(t, text)); code != exitOK {
+		t.Errorf("exit %d: %s", code, out)
+	}
+}
+
+func TestPlotIsAPicture(t *testing.T) {
+	cfg := write(t, "[[alarm]]\nname = \"brow\"\nsignal = \"au4\"\nhigh = 0.7\n")
+	for name, magic := range map[string]string{"a.png": "\x89PNG", "a.svg": "<?xml"} {
+		file := filepath.Join(t.TempDir(), name)
+		if code, out := mien("explain", "-plot", file, cfg); code != exitOK {
+			t.Fatalf("exit %d: %s", code, out)
+		}
+		data, err := os.ReadFile(file)
+		if err != nil || !strings.HasPrefix(string(data), magic) || len(data) < 5000 {
+			t.Errorf("%s: %d bytes, %v", name, len(data), err)
+		}
+	}
+}
+
+// A whole run on the clip in the binary, at the clip's own pace: journal and
+// alarm states are on the disk when it ends, and nothing else is.
+func TestRunKeepsItsJournalAndNoPicture(t *testing.T) {
+	if testing.Short() {
+		t.Skip("plays the demo clip in real time; left out by -short")
+	}
+	dir := t.TempDir()
+	cfg := write(t, fmt.Sprintf(`
+[camera]
+clip = "demo.mjpeg"
+[state]
+dir = %q
+[socket]
+path = %q
+[[alarm]]
+name = "brow lowered"
+signal = "au4"
+high = 0.7
+deadband = 0.15
+on_delay = "500ms"
+latch = true
+`, filepath.Join(dir, "state"), filepath.Join(dir, "mien.sock")))
+	done := make(chan int, 1)
+	go func() { code, _ := mien("run", "-log", "-config", cfg); done <- code }()
+	socket := filepath.Join(dir, "mien.sock")
+	acked := false
+	for end := time.Now().Add(40 * time.Second); time.Now().Before(end) && !acked; time.Sleep(200 * time.Millisecond) {
+		if _, out := mien("alarms", "-socket", socket); strings.Contains(out, "unacknowledged") {
+			code, out := mien("ack", "-socket", socket, "brow lowered")
+			if acked = code == exitOK; !acked {
+				t.Errorf("ack: %s", out)
+			}
+		}
+	}
+	if !acked {
+		t.Error("the frown raised no alarm")
+	}
+	if code, out := mien("status", "-socket", socket); code != exitOK || !strings.Contains(out, "results are valid") {
+		t.Errorf("status %d: %s", code, out)
+	}
+	if code := <-done; code != exitOK {
+		t.Errorf("run ended with %d", code)
+	}
+	events, err := store.Read(store.OS, filepath.Join(dir, "state"), 0, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var raised, acknowledged bool
+	for _, e := range events {
+		raised = raised || e.Trigger == alarm.Raise
+		acknowledged = acknowledged || e.Trigger == alarm.Acknowledge && e.Who != ""
+	}
+	if !raised || !acknowledged {
+		t.Errorf("raised %v, acknowledged %v in %d events", raised, acknowledged, len(events))
+	}
+	total := int64(0)
+	filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
+		if err == nil && info.Mode().IsRegular() {
+			total += info.Size()
+		}
+		return err
+	})
+	if total > 64<<10 {
+		t.Errorf("%d bytes were written: more than a journal of %d events", total, len(events))
+	}
+}
+
+func TestViewFitsTheTerminal(t *testing.T) {
+	s := &scene{Unit: "press 3", Now: time.Minute, Lines: []lineLevel{{"healthy", true}, {"lamp", false}}, Serial: "modbus on /dev/x",
+		Said: strings.Repeat("long ", 60), Foot: "Ctrl-C ends"}
+	s.Clear()
+	s.AlarmCount = 2
+	s.Alarms[0] = modbus.Alarm{Name: "a name that is longer than its column", State: modbus.AlarmUnacknowledged, Value: 0.9, Max: 1, OnLimit: 0.7}
+	s.Alarms[1] = modbus.Alarm{Name: "low", State: modbus.AlarmNormal, Value: nan32, Max: 1, OnLimit: 0.2, Below: true}
+	escape := regexp.MustCompile(`\x1b\[[0-9;?]*[A-Za-z]`)
+	for _, width := range []int{60, 80, 200} {
+		var b bytes.Buffer
+		if err := s.draw(&b, width, 20); err != nil {
+			t.Fatal(err)
+		}
+		rows := strings.Split(escape.ReplaceAllString(b.String(), ""), "\r\n")
+		if len(rows) > 20 {
+			t.Errorf("%d rows on a terminal of 20", len(rows))
+		}
+		for _, r := range rows {
+			if n := len([]rune(r)); n > width {
+				t.Errorf("%d columns on a terminal of %d: %q", n, width, r)
+			}
+		}
+		if !strings.Contains(b.String(), "unacknowledged") {
+			t.Errorf("no alarm state in the view of %d columns", width)
+		}
+	}
+}
+
+func TestMeter(t *testing.T) {
+	for _, c := range []struct {
+		v, low, high, limit float32
+		want                string
+	}{
+		{0.5, 0, 1, nan32, "█████·····"}, {0, 0, 1, 0.7, "·······┃··"}, {1, 0, 1, 0.7, "███████┃██"}, {nan32, 0, 1, nan32, "··········"},
+		{-0.5, -1, 1, nan32, "···██·····"}, {0.5, -1, 1, nan32, "·····███··"}, {9, 0, 1, nan32, "██████████"}, {0.2, 0, 1, 1, "██·······┃"},
+	} {
+		if got := meter(c.v, c.low, c.high, c.limit, 10); got != c.want {
+			t.Errorf("%+v: %s", c, got)
+		}
+	}
+	for d, want := range map[time.Duration]string{1500 * time.Millisecond: "1.5 s", 125 * time.Second: "2 min 05 s", 2*time.Hour + 11*time.Minute: "2 h 11 min", 75 * time.Hour: "3 d 3 h"} {
+		if got := span(d); got != want {
+			t.Errorf("%v: %s", d, got)
+		}
+	}
+}
+
+func TestScriptOfTheDemoIsRight(t *testing.T) {
+	s, err := readScript()
+	if err != nil || s.Seconds < 10 || len(s.Events) < 5 {
+		t.Errorf("%+v %v", s, err)
+	}
+}
