@@ -23,6 +23,11 @@ type Facts struct {
 	Unlocked, Locked int
 	// ShelveMax is the longest shelving in minutes, of alarm 0 too.
 	ShelveMax int
+	// Static are input registers whose value is known and does not change.
+	Static map[int]uint16
+	// Refuse makes the unit refuse the next command for this reason; nil where
+	// it cannot be made to.
+	Refuse func(err error)
 }
 
 // Synthetic are the facts of a Unit.
