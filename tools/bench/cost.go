@@ -15,6 +15,7 @@ import (
 	"mien/model/assets"
 	"mien/model/pixel"
 	"mien/model/tflite"
+	"mien/tools/bench/reel"
 )
 
 // pipelineOverInvoke runs the whole unit (camera, pixels, face, networks,
@@ -85,7 +86,7 @@ func unitCost(c *clip, jpeg bool) (ms, allocs float64, err error) {
 	}
 	var began, ended time.Duration
 	var before, after runtime.MemStats
-	src := &reel{clip: c, jpeg: jpeg, at: func(n int) bool {
+	src := &reel.Camera{Reel: c.Reel, JPEG: jpeg, At: func(n int) error {
 		switch n {
 		case warmup:
 			runtime.ReadMemStats(&before)
@@ -93,9 +94,9 @@ func unitCost(c *clip, jpeg bool) (ms, allocs float64, err error) {
 		case warmup + counted:
 			ended = cpu()
 			runtime.ReadMemStats(&after)
-			return false
+			return camera.ErrEnd
 		}
-		return true
+		return nil
 	}}
 	unit, err := pipeline.New(pipeline.Options{Config: cfg, Resolve: resolve,
 		Host:       gpio.NewFake(gpio.FakeChip{Label: "bench", Lines: make([]string, 4)}),
@@ -148,7 +149,7 @@ func (b *bare) cost(c *clip, jpeg bool) float64 {
 	run := func(frames, first int) {
 		for n := first; n < first+frames; n++ {
 			if jpeg {
-				b.decoder.Decode(c.jpegs[n%used], pixel.DecodeOptions{}) // decoded once already, by loadClip
+				b.decoder.Decode(c.JPEGs[n%len(c.JPEGs)], pixel.DecodeOptions{}) // decoded once already, by loadClip
 			}
 			if c.detected[n] {
 				b.detector.Invoke()

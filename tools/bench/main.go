@@ -24,7 +24,7 @@ func main() {
 	rounds := flag.Int("rounds", 7, "interleaved rounds; medians are reported")
 	python := flag.String("peers", ".venv-bench/bin/python", "Python of the peers' environment (make bench-peers sets it up)")
 	mien := flag.String("mien", "bin/mien", "the binary, for start and memory")
-	tables := flag.String("tables", "", "also measure cost by picture size and by faces, and write the tables to this Markdown file")
+	tables := flag.String("tables", "", "also measure cost by picture size and by faces, and write all figures to this Markdown file (docs/performance.md)")
 	flag.Parse()
 	if err := bench(*rounds, *python, *mien, *tables, *asJSON); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -38,7 +38,7 @@ func bench(rounds int, python, mien, tables string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("clip: %d frames 640x480, raw YUYV and motion JPEG\n", len(clip.jpegs))
+	fmt.Printf("clip: %d frames 640x480, raw YUYV and motion JPEG\n", len(clip.JPEGs))
 	for _, step := range []func() error{
 		func() error { return pipelineOverInvoke(f, clip, rounds) },
 		func() error { return latency(f, clip) },
@@ -50,7 +50,7 @@ func bench(rounds int, python, mien, tables string, asJSON bool) error {
 		}
 	}
 	if tables != "" {
-		if err := writeTables(clip, tables); err != nil {
+		if err := writeTables(f, clip, tables, max(3, rounds/2)); err != nil {
 			return err
 		}
 	}

@@ -48,8 +48,8 @@ func latency(f figures, c *clip) error {
 		return err
 	}
 	chip := gpio.NewFake(gpio.FakeChip{Label: "bench", Lines: []string{"lamp"}})
-	cam := &camera.Fake{Format: camera.YUYV, Width: width, Height: height, Period: time.Second / 15,
-		Pictures: [][]byte{c.raws[neutral], c.raws[neutral], c.raws[frown], c.raws[frown]}}
+	cam := &camera.Fake{Format: camera.YUYV, Width: c.Width, Height: c.Height, Period: time.Second / 15,
+		Pictures: [][]byte{c.Raws[neutral], c.Raws[neutral], c.Raws[frown], c.Raws[frown]}}
 	ctx, stop := context.WithTimeout(context.Background(), frames*time.Second/15)
 	defer stop()
 	src := &stamped{}

@@ -49,24 +49,25 @@ func descriptors() int {
 	return len(list)
 }
 
-// judge names what has grown: the median of the samples of the last tenth
-// against that of the second tenth; the first is for warming up.
-func judge(all []sample, slack float64) (grown []string) {
+// judge compares the median of the samples of the last tenth with that of the
+// second tenth (the first is for warming up), in words, and names what has grown.
+func judge(all []sample, slack float64) (found string, grown []string) {
 	n := len(all) / 10
 	if n < 3 {
-		return []string{fmt.Sprintf("only %d samples: too short to tell", len(all))}
+		return "", []string{fmt.Sprintf("only %d samples: too short to tell", len(all))}
 	}
 	early, late := all[n:2*n], all[len(all)-n:]
 	check := func(what string, of func(sample) float64, slack float64) {
 		a, b := middle(early, of), middle(late, of)
-		if b > a+slack {
-			grown = append(grown, fmt.Sprintf("%s from %.1f to %.1f", what, a, b))
+		text := fmt.Sprintf("%s from %.1f to %.1f", what, a, b)
+		if found += "; " + text; b > a+slack {
+			grown = append(grown, text)
 		}
 	}
 	check("resident memory (MB)", func(s sample) float64 { return s.rss }, slack)
 	check("descriptors", func(s sample) float64 { return float64(s.descriptors) }, 0)
 	check("goroutines", func(s sample) float64 { return float64(s.goroutines) }, 0)
-	return grown
+	return found[2:], grown
 }
 
 func middle(list []sample, of func(sample) float64) float64 {

@@ -35,7 +35,8 @@ func TestJudge(t *testing.T) {
 		{"goroutines leak", series(func(i int, s *sample) { s.goroutines += i / 30 }), "goroutines"},
 		{"too short", series(func(int, *sample) {})[:20], "too short"},
 	} {
-		got := strings.Join(judge(test.all, 4), "; ")
+		_, grown := judge(test.all, 4)
+		got := strings.Join(grown, "; ")
 		if test.want == "" && got != "" || !strings.Contains(got, test.want) {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}

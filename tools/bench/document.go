@@ -1,0 +1,129 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+)
+
+// wanted are the figures with what they shall be, in the document's order.
+var wanted = []struct {
+	name, meaning string
+	limit         float64
+	atLeast       bool // limit is the least; else the most; 0: only told
+	format        string
+}{
+	{"pipeline_over_invoke", "whole unit from raw YUYV 640 x 480, over a loop that only invokes the same networks as often", 1.053, false, "%.3f"},
+	{"mjpeg_over_bare", "whole unit from motion JPEG, over a loop that decodes with the same decoder and invokes", 1.10, false, "%.3f"},
+	{"allocs_per_frame", "allocations a frame after warm-up", 0.005, false, "%.3f"},
+	{"pipeline_ms", "whole unit, ms of processor time a frame", 0, false, "%.3f"},
+	{"bare_ms", "the networks alone, ms a frame", 0, false, "%.3f"},
+	{"rss_mb", "resident memory of `mien demo`, MB", 40, false, "%.1f"},
+	{"start_ms", "from the start of the process to the first result, ms", 1000, false, "%.0f"},
+	{"frame_to_output_p50_ms", "from a frame's timestamp to the edge of the line, median, ms", 0, false, "%.1f"},
+	{"frame_to_output_p99_ms", "the same, 99th percentile, ms", 0, false, "%.1f"},
+	{"python_cpu_over_mien", "the same job in Python, searching for the face only when the unit does, over the unit", 1.15, true, "%.2f"},
+	{"python_every_frame_over_mien", "the same job in Python, searching on every frame, over the unit", 2, true, "%.2f"},
+	{"python_rss_over_mien", "resident memory of the Python program, over the unit's", 2, true, "%.2f"},
+	{"emotiefflib_cpu_over_mien", "emotiefflib 1.1.1 with its ONNX engine, over the unit", 7, true, "%.2f"},
+	{"python_au_difference_mean", "mean difference of an action unit's level, Python to unit, before filters", 0, false, "%.3f"},
+	{"python_au_difference_max", "largest difference of one in one frame", 0, false, "%.3f"},
+}
+
+// document is docs/performance.md.
+func document(f figures, sizes, faces []*row, rounds int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `# Performance
+
+What the unit costs, how that is measured, and where it falls short of what was wanted. Written by
+`+"`make bench TABLES=docs/performance.md`"+` on %s, with %s, in %d rounds; on another processor the times
+differ, and so do the ratios.
+
+## Figures
+
+| | figure | wanted |
+|---|---|---|
+`, processor(), runtime.Version(), rounds)
+	var missed []string
+	for _, w := range wanted {
+		v, ok := f[w.name]
+		figure, verdict := "not measured", ""
+		if ok {
+			figure = fmt.Sprintf(w.format, v)
+		}
+		if w.limit != 0 {
+			sign := "<="
+			good := v <= w.limit
+			if w.atLeast {
+				sign, good = ">=", v >= w.limit
+			}
+			limit := w.limit
+			if w.name == "allocs_per_frame" {
+				limit = 0
+			}
+			verdict = fmt.Sprintf("%s %g", sign, limit)
+			if ok && !good {
+				verdict = "**missed**: " + verdict
+				missed = append(missed, "`"+w.name+"`")
+			}
+		}
+		fmt.Fprintf(&b, "| `%s`: %s | %s | %s |\n", w.name, w.meaning, figure, verdict)
+	}
+	switch {
+	case len(missed) > 0:
+		fmt.Fprintf(&b, "\nMissed in this run: %s.\n", strings.Join(missed, ", "))
+	default:
+		b.WriteString("\nNone was missed in this run.\n")
+	}
+	b.WriteString(how)
+	b.WriteString("\n## Cost against picture size\n\nThe demo clip as raw YUYV, scaled; its face fills the same part of each picture.\n\n")
+	table(&b, "picture", sizes)
+	b.WriteString(`
+The face is sampled by the network's own grid and followed by a coarse patch, so that most of the cost does not depend
+on the picture's size. What does is the search (one pass over every pixel) and the face's finer detail.
+
+## Cost against number of faces
+
+640 x 480 YUYV, each face half as large as in the clip. The unit reads one face, the one that counts.
+
+`)
+	table(&b, "faces", faces)
+	b.WriteString(`
+Without a face the unit searches on every frame: an empty chair costs more than a person. More faces than one cost
+nothing but their part of a search.
+`)
+	return b.String()
+}
+
+const how = `
+## How it is measured
+
+- Processor time (getrusage, user and system, all threads), not wall time. The frames lie in memory, more of them than
+  any cache holds, and come as fast as the unit takes them.
+- The whole unit: camera interface, pixels, face, networks, filters, alarms, register map, output lines on a fake chip,
+  supervisor. The bare loop invokes each network on just the frames on which the unit does, on whatever its input holds.
+- Both sides of each ratio take turns in one run; the figure is the median of the rounds' ratios. A busy machine
+  disturbs both, but not alike: caches that others fill cost the side more that reads more memory, which is the unit.
+- The Python peer (tools/bench/peers/python_peer.py) is OpenCV and LiteRT with one thread each, luma only where luma will
+  do, the image cut to the face before it is touched. It gets the unit's schedule for nothing and does not follow the
+  face between searches, hence the differences in its answers. Its resident memory is without the frames.
+- emotiefflib reads the face on each frame with a detector in front. Its documentation shows MTCNN from facenet-pytorch,
+  which needs PyTorch; the peer uses BlazeFace, at a fraction of that cost, so that the figure is a lower bound. The model
+  is EfficientNet-B0 in its layout with random weights, on which the cost does not depend.
+- Without the peers' environment (` + "`make bench-peers`" + `) their figures are left out.
+`
+
+// processor names what this ran on.
+func processor() string {
+	name := runtime.GOARCH
+	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for _, line := range strings.Split(string(info), "\n") {
+			if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
+				name = strings.TrimSpace(value)
+				break
+			}
+		}
+	}
+	return fmt.Sprintf("%d cores of %s", runtime.NumCPU(), name)
+}
