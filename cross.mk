@@ -24,3 +24,9 @@ archive: tools
 	@$(GO) run ./firmware/mien config > $(STAGE)/mien.toml
 	@tar -C dist --sort=name --owner=0 --group=0 --numeric-owner -czf $(STAGE).tar.gz $(notdir $(STAGE))
 	@echo "$(STAGE).tar.gz  $$(stat -c %s $(STAGE).tar.gz) bytes"
+
+.PHONY: selftest-arm64
+selftest-arm64: arm64 ## the arm64 archive's own self-test under qemu-user (the C API; LiteRT runs on the emulated board)
+	@tools/setup.sh qemu-user-static libstdc++6-arm64-cross
+	@printf '[camera]\nclip = "demo.mjpeg"\n[model]\nbackend = "tflite"\n[state]\ndir = "dist/selftest"\n' > dist/selftest.toml
+	qemu-aarch64-static -L /usr/aarch64-linux-gnu dist/mien-$(VERSION)-linux-arm64/mien selftest -config dist/selftest.toml

@@ -43,6 +43,7 @@ func init() { // a table that its own help command reads cannot be initialised i
 		{"explain", "[FILE]", "every setting in force, in words; -signals, -model, -plot OUT.png", explain},
 		{"probe", "", "what is here: board, cameras, GPIO chips, serial ports, accelerators", probe},
 		{"selftest", "", "camera, network, lines, serial port, watchdog: a report to sign", selftest},
+		{"bench", "", "how fast is this machine on the demo clip, or on the config's", bench},
 		{"alarms", "", "alarms of the running unit", operatorAlarms},
 		{"events", "", "the running unit's journal; -follow", operatorEvents},
 		{"status", "", "the running unit at a glance", operatorStatus},

@@ -66,6 +66,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"explain", "-signals"}, exitOK, `eyes_closed`},
 		{[]string{"explain", "-model"}, exitOK, `sha256`},
 		{[]string{"explain", "-plot", filepath.Join(t.TempDir(), "x.gif"), weak}, exitUsage, `.png or .svg`},
+		{[]string{"bench", "-for", "100ms"}, exitOK, `frames a second are possible`},
 		{[]string{"config"}, exitOK, `\[\[alarm\]\]`},
 		{[]string{"registers"}, exitOK, `heartbeat`},
 		{[]string{"registers", "-st"}, exitOK, `VAR_GLOBAL`},
