@@ -19,9 +19,10 @@ import (
 // module is a kernel module to load at boot, in this order.
 type module struct{ name, parameters string }
 
-// vividParameters make one device with an HDMI input and an HDMI output that
-// the driver can loop: what is queued at the output comes in at the input.
-const vividParameters = "n_devs=1 node_types=0x101 num_inputs=1 input_types=0x3 num_outputs=1 output_types=0x1"
+// vividParameters make two devices: one with an HDMI input and an HDMI output that
+// the driver can loop, so that what is queued at the output comes in at the input,
+// and a plain test camera.
+const vividParameters = "n_devs=2 node_types=0x101,0x1 num_inputs=1,1 input_types=0x3,0x0 num_outputs=1,0 output_types=0x1,0x0"
 
 // virtModules are loaded at boot of the machine `virt`.
 var virtModules = []module{{"virtio_pci", ""}, {"virtio_console", ""}, {"virtio_blk", ""}, {"crc32c_generic", ""}, {"ext4", ""},

@@ -70,6 +70,9 @@ func (p *pictures) series(scene string) ([][]byte, error) {
 		return list[:1], err
 	}
 	at, ok := p.events[scene]
+	if scene == "neutral" {
+		at = 0.4 // later it blinks
+	}
 	if !ok {
 		return nil, fmt.Errorf("the demo clip has no %s", scene)
 	}
@@ -178,3 +181,6 @@ func sum(b []byte) string {
 	s := sha256.Sum256(b)
 	return hex.EncodeToString(s[:])
 }
+
+// card is the model card of the network in the binary.
+func (p *pictures) card() ([]byte, error) { return assets.Card(), nil }
