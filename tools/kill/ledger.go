@@ -17,15 +17,16 @@ type ledger struct {
 	seen      []seenEvent            // since then, by number
 	standing  map[string]standing    // alarms that want attention, as listed before the kill
 
-	events, young, kept int      // seen in all; of the kill's last moments and gone; and still there
-	attention           int      // alarms that had to want attention after a start, and did
-	wrong               []string // each a sentence
+	events, owed, young, kept int      // seen in all; of them to be kept; of the kill's last moments and gone; still there
+	attention                 int      // alarms that had to want attention after a start, and did
+	wrong                     []string // each a sentence
 }
 
 type seenEvent struct {
 	alarm.Event
-	at  time.Time // when the client first saw it
-	due bool      // long enough before the kill
+	at  time.Time     // when the client first saw it
+	due bool          // long enough before the kill
+	age time.Duration // at the kill
 }
 
 // standing is an alarm that was listed as one that wants attention.
@@ -100,7 +101,14 @@ func wantsAttention(s alarm.State) bool { return s.NeedsAck() || s.Latched() || 
 // killed draws the line: what was seen by durable before must be kept.
 func (l *ledger) killed(at time.Time, durable time.Duration) {
 	for i := range l.seen {
-		l.seen[i].due = l.seen[i].due || at.Sub(l.seen[i].at) >= durable
+		e := &l.seen[i]
+		if e.age != 0 {
+			continue // of an earlier kill, after which no start was asked
+		}
+		e.age = at.Sub(e.at)
+		if e.due = e.age >= durable; e.due {
+			l.owed++
+		}
 	}
 	for name, s := range l.standing {
 		s.due = s.due || at.Sub(s.at) >= durable
@@ -127,7 +135,7 @@ func (l *ledger) restarted(events []alarm.Event, alarms []operator.Alarm, again 
 		case ok && t.Start == s.Start:
 			l.fail("event %d was %q, is %q", s.Number, s.Event, t)
 		case s.due:
-			l.fail("event %d, seen before the kill, is lost: %s", s.Number, s.Event)
+			l.fail("event %d, seen %v before the kill, is lost: %s", s.Number, s.age.Round(time.Millisecond), s.Event)
 		default:
 			l.young++ // its number was given again, by the new start
 		}
