@@ -199,6 +199,7 @@ func (u *Unit) Run(ctx context.Context) error {
 		u.say("watchdog", err.Error())
 		u.health.Begin(health.SelfTestFailed, u.now(), err.Error())
 	}
+	u.tellReset(dog)
 
 	u.panel.Store(p)
 	u.parts.start(ctx, "outputs", func(ctx context.Context) error { return p.run(ctx, u.wake) })
@@ -251,6 +252,18 @@ func openDog(c config.Watchdog) (watchdog.Watchdog, error) {
 		return nil, err // a nil *Device in the interface would not be nil
 	}
 	return d, nil
+}
+
+// tellReset journals why the machine last started, where its watchdog knows of
+// more than an ordinary start.
+func (u *Unit) tellReset(dog watchdog.Watchdog) {
+	d, ok := dog.(interface{ BootStatus() watchdog.Reset })
+	if !ok || d.BootStatus() == 0 {
+		return
+	}
+	text := fmt.Sprintf("the machine was reset: %v", d.BootStatus())
+	u.note(text, "")
+	u.say(text)
 }
 
 func (u *Unit) buttons(cfg *config.Config) ([]*button, error) {
