@@ -14,7 +14,7 @@ type pose struct {
 }
 
 // patchSide is the patch's side in values.
-const patchSide = 24
+const patchSide = 20
 
 // poseOf lays the patch over the face's box.
 func poseOf(f *Face) pose {
@@ -82,7 +82,7 @@ const (
 	totalLimit = 0.30  // further since the last detection
 	turnLimit  = 0.15  // in a frame, radian, and parts of the size
 	minStart   = 0.50  // correlation below, before the step: no place to start from
-	minMatch   = 0.92  // correlation below, after it: another picture
+	minMatch   = 0.90  // correlation below, after it: another picture
 )
 
 // anchor remembers what the face looks like now.

@@ -85,7 +85,7 @@ func TestGateNamesWhatIsWrong(t *testing.T) {
 		"looking down":     {img, turnedBy(0, -45), Tilted},
 		"looking up":       {img, turnedBy(0, 45), Tilted},
 		"dark":             {changed(img, func(v float64) float64 { return v / 12 }), f, TooDark},
-		"black in places":  {changed(img, func(v float64) float64 { return (v - 150) * 8 }), f, TooDark},
+		"black in places":  {changed(img, func(v float64) float64 { return (v - 155) * 8 }), f, TooDark},
 		"bright":           {changed(img, func(v float64) float64 { return 245 + v/25 }), f, TooBright},
 		"white in places":  {changed(img, func(v float64) float64 { return (v - 120) * 12 }), f, TooBright},
 		"fog":              {changed(img, func(v float64) float64 { return 120 + v/10 }), f, Flat},

@@ -64,14 +64,29 @@ func (s *Sampler) emitFloats(out []byte, next int, k *matrix, a, b, c []uint16) 
 	}
 }
 
+// emitOutside fills a part of a row with the value outside.
 func (s *Sampler) emitOutside(j *job, out []byte, x0, x1 int) {
-	v := uint16(s.target.Outside) * 4
-	for x := x0; x < x1; x++ {
-		if s.target.Channels == 1 {
-			s.put(out[x*j.nextX:], v)
-		} else {
-			s.put3(out[x*j.nextX:], v, v, v)
+	if x0 >= x1 {
+		return
+	}
+	size := s.target.Channels * s.target.Type.Size()
+	if len(s.outside) == 0 {
+		s.outside = make([]byte, size*len(s.rows[0]))
+		v := uint16(s.target.Outside) * 4
+		for at := 0; at < len(s.outside); at += size {
+			if s.target.Channels == 1 {
+				s.put(s.outside[at:], v)
+			} else {
+				s.put3(s.outside[at:], v, v, v)
+			}
 		}
+	}
+	if j.nextX == size {
+		copy(out[x0*size:x1*size], s.outside)
+		return
+	}
+	for x := x0; x < x1; x++ {
+		copy(out[x*j.nextX:], s.outside[:size])
 	}
 }
 

@@ -56,11 +56,7 @@ func (g *grid) fits(j *job) bool {
 		down := p.line(&j.m, 1).v - l.v
 		g.rows[i] = spans(g.rows[i], j.height, l.v, down, g.high[i], p.height)
 		area := uint64(g.wide[i]) * uint64(g.high[i])
-		// As fine as 16 bits hold: rows of 255 give 65280 at most.
-		g.shift[i] = 0
-		for g.shift[i] < 8 && 255*(g.high[i]<<(g.shift[i]+1)) <= 65280<<8 {
-			g.shift[i]++
-		}
+		g.shift[i] = fineness(g.high[i])
 		g.scale[i] = (1<<(56-g.shift[i]) + area/2) / area
 	}
 	return true
@@ -131,7 +127,16 @@ func (g *grid) addRows(p *plane, r *span, shift uint) {
 	first, last := p.base+int(r.first)*stride, p.base+int(r.last)*stride
 	whole, n := p.base+int(r.lo)*stride, int(r.hi-r.lo)
 	byPairs := p.step%2 == 0
-	for k := g.from; k < to; k += 8 {
+	k := g.from
+	if all := (min(to, p.row) - k) &^ 63; hasAVX2 && r.firstShare|r.lastShare == 0 && all > 0 {
+		if byPairs {
+			sumRows(&even[0], &odd[0], &data[whole+k], stride, n, all, shift)
+		} else {
+			sumRowsInOrder(&even[0], &data[whole+k], stride, n, all, shift)
+		}
+		k += all
+	}
+	for ; k < to; k += 8 {
 		var e, o uint64
 		if k+8 <= p.row {
 			if byPairs && k+32 <= p.row {
@@ -229,6 +234,15 @@ func (g *grid) addWords(p *plane, r *span, whole, first, last, k int, shift uint
 			binary.LittleEndian.PutUint64(odd[i:], binary.LittleEndian.Uint64(odd[i:])+part(v>>8&lanes, edge.w, shift))
 		}
 	}
+}
+
+// fineness is how many binary places 16 bits have left for rows of 255 that make
+// up a box of high/256: the sums are 65280 at most.
+func fineness(high int) (shift uint) {
+	for shift < 8 && 255*(high<<(shift+1)) <= 65280<<8 {
+		shift++
+	}
+	return shift
 }
 
 // part is w/256 of four samples, in 1/2^shift; w is 256 or more where the edge

@@ -3,6 +3,7 @@ package pixel
 import (
 	"fmt"
 	"math"
+	"unsafe"
 )
 
 // Patch fills dst with width x height coarse luma values: each is the mean of a
@@ -46,7 +47,12 @@ func Patch(dst []uint8, width, height int, img *Image, m Affine) error {
 		row := dst[y*width:][:width]
 		for x := range row {
 			at := int(min(max(v>>32, 0), bottom))*l.stride + int(min(max(u>>32, 0), right))*l.step
-			row[x] = b.mean(data[at:])
+			if b.words == 0 {
+				row[x] = b.meanOf(data[at:])
+			} else {
+				// A block lies in the picture with all that its words read.
+				row[x] = b.mean(unsafe.Pointer(&data[at]))
+			}
 			u += du
 			v += dv
 		}
@@ -75,37 +81,53 @@ func blockFor(img *Image, l *layout, apart float64) block {
 	return b
 }
 
-func (b *block) mean(data []byte) uint8 {
-	if b.words == 0 {
-		sum := 0
-		for y := range b.rows {
-			for x := range b.width {
-				sum += int(data[y*b.stride+x*b.step])
-			}
-		}
-		return uint8((sum + b.width*b.rows/2) / (b.width * b.rows))
-	}
+// mean is the mean of a block that is read in words.
+func (b *block) mean(p unsafe.Pointer) uint8 {
 	var sum uint64
-	if b.step == 2 {
+	switch {
+	case b.step == 2 && b.words == 2:
+		sum = packedAt(p) + packedAt(unsafe.Add(p, 8))
+		p = unsafe.Add(p, b.stride)
+		sum += packedAt(p) + packedAt(unsafe.Add(p, 8))
+		p = unsafe.Add(p, b.stride)
+		sum += packedAt(p) + packedAt(unsafe.Add(p, 8))
+		p = unsafe.Add(p, b.stride)
+		sum += packedAt(p) + packedAt(unsafe.Add(p, 8))
+		return uint8((sum*allLanes>>48 + 16) >> 5)
+	case b.step == 2:
+		sum = packedAt(p)
+		p = unsafe.Add(p, b.stride)
+		sum += packedAt(p)
+		p = unsafe.Add(p, b.stride)
+		sum += packedAt(p)
+		p = unsafe.Add(p, b.stride)
+		sum += packedAt(p)
+	case b.words == 2:
 		for range b.rows {
-			sum += packed4(data)
-			if b.words == 2 {
-				sum += packed4(data[8:])
-			}
-			data = data[min(b.stride, len(data)):]
+			v := *(*uint64)(p) // even and odd samples, in lanes of their own
+			sum += v&lanes + v>>8&lanes
+			p = unsafe.Add(p, b.stride)
 		}
-	} else {
+		return uint8((sum*allLanes>>48 + 16) >> 5)
+	default:
 		for range b.rows {
-			sum += planar4(data)
-			if b.words == 2 {
-				sum += planar4(data[4:])
-			}
-			data = data[min(b.stride, len(data)):]
+			sum += planarAt(p)
+			p = unsafe.Add(p, b.stride)
 		}
 	}
-	// 16 or 32 samples in 4 lanes; the product's top lane is their sum.
-	shift := uint(3 + b.words)
-	return uint8((sum*allLanes>>48 + 1<<(shift-1)) >> shift)
+	// The product's top lane is the sum of all 4.
+	return uint8((sum*allLanes>>48 + 8) >> 4)
+}
+
+// meanOf is the mean of a block pixel by pixel.
+func (b *block) meanOf(data []byte) uint8 {
+	sum := 0
+	for y := range b.rows {
+		for x := range b.width {
+			sum += int(data[y*b.stride+x*b.step])
+		}
+	}
+	return uint8((sum + b.width*b.rows/2) / (b.width * b.rows))
 }
 
 // fixed is a coordinate in 1/2^32 pixels.

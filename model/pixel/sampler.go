@@ -13,12 +13,14 @@ var ErrAffine = errors.New("unusable map")
 // and tables between calls, and allocates only when a picture is larger than
 // all before. It serves one goroutine at a time.
 type Sampler struct {
-	target Target
-	tables [3]table
-	rows   [3][]uint16 // one destination row a component, in 1/256
+	target  Target
+	tables  [3]table
+	rows    [3][]uint16 // one destination row a component, in 1/256
+	outside []byte      // a row of the value outside the picture
 
 	kernels [2]kernel // of the luma and of the chroma
 	grid    grid
+	fast    fast
 }
 
 // NewSampler prepares a Sampler; the error wraps ErrTarget.

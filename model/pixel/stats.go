@@ -24,8 +24,8 @@ const (
 	brightLimit = 247
 )
 
-// maxSamples bounds the cost of Measure: a grid of about 32 x 32 points.
-const maxSamples = 1024
+// maxSamples bounds the cost of Measure: a grid of about 20 x 20 points.
+const maxSamples = 400
 
 // Measure samples the luma on a grid over the part of the picture. Sharpness is
 // the variance of the Laplacian (4*centre - left - right - up - down) with its

@@ -54,35 +54,23 @@ func (k *kernel) prepare(bw, bh float64) {
 	if k.cols > maxTaps || k.rows > maxTaps {
 		return
 	}
-	weights(&k.y, wide)
-	for phase, w := range k.y {
+	var across, down running
+	across.fill(wide, 256)
+	down.fill(high, 256)
+	for phase := range k.x {
+		w, v := across.weights(phase, maxTaps), down.weights(phase, maxTaps)
 		k.x[phase] = uint64(w[0])<<48 | uint64(w[1])<<32 | uint64(w[2])<<16 | uint64(w[3])
-	}
-	if wide != high {
-		weights(&k.y, high)
-	}
-}
-
-// weights fills a table for boxes of so many 1/256 samples. Each weight is the
-// difference of two rounded running sums, so that the sum of all is 256.
-func weights(table *[256][maxTaps]uint16, size int) {
-	scale := 1 << 24 / size
-	for phase := range table {
-		before := 0
 		for tap := range maxTaps {
-			// What of the box lies before the end of this sample.
-			sum := 256
-			if covered := (tap+1)<<8 - phase; covered < size {
-				sum = (covered*scale + 1<<15) >> 16
-			}
-			table[phase][tap] = uint16(sum - before)
-			before = sum
+			k.y[phase][tap] = uint16(v[tap])
 		}
 	}
 }
 
 // fillTurned fills a tensor by any map: each box on its own.
 func (s *Sampler) fillTurned(j *job) {
+	if s.fast.fill(s, j) {
+		return
+	}
 	for c := range min(j.n, 2) {
 		p := &j.planes[c]
 		l := p.line(&j.m, 0)
@@ -305,29 +293,34 @@ func (k *kernel) spreadRow(dst []uint16, data []byte, stride, step int, u, v, du
 // first and the last by their share; so are the columns.
 func (k *kernel) wideRow(dst []uint16, data []byte, stride, step int, u, v, du, dv int64) {
 	wide, high := k.wide, k.high
-	norm := (1<<40 + uint64(wide)*uint64(high)/2) / (uint64(wide) * uint64(high))
+	shift := fineness(high)
+	norm := (1<<(56-shift) + uint64(wide)*uint64(high)/2) / (uint64(wide) * uint64(high))
 	for i := range dst {
 		fx, fy := int(u>>24)&255, int(v>>24)&255
 		rows, cols := (fy+high-1)>>8, (fx+wide-1)>>8 // the last ones
 		at := int(v>>32)*stride + int(u>>32)*step
 		first, last := uint64(256-fy), uint64(fy+high-rows<<8)
+		if rows == 0 { // the whole box in one row
+			first, last = uint64(high), 0
+		}
 
 		var total uint64 // samples, whole columns
 		var left, right uint64
 		for c := 0; c <= cols; c += 4 {
 			b := data[at+c*step:]
-			var sum uint64
+			var sum, head, tail uint64
 			if step == 2 {
-				sum = (packed4(b)*first+halves)>>8&lanes + (packed4(b[rows*stride:])*last+halves)>>8&lanes
+				head, tail = packed4(b), packed4(b[rows*stride:])
 				for r := stride; r < rows*stride; r += stride {
 					sum += packed4(b[r:])
 				}
 			} else {
-				sum = (planar4(b)*first+halves)>>8&lanes + (planar4(b[rows*stride:])*last+halves)>>8&lanes
+				head, tail = planar4(b), planar4(b[rows*stride:])
 				for r := stride; r < rows*stride; r += stride {
 					sum += planar4(b[r:])
 				}
 			}
+			sum = sum<<shift + part(head, first, shift) + part(tail, last, shift)
 			if c == 0 {
 				left = sum & 0xffff
 			}
@@ -335,11 +328,12 @@ func (k *kernel) wideRow(dst []uint16, data []byte, stride, step int, u, v, du, 
 				right = sum >> (16 * n) & 0xffff
 				sum &= 1<<(16*(n+1)) - 1 // n+1 lanes; all of them for n = 3
 			}
-			total += sum * allLanes >> 48
+			sum = sum&pairLanes + sum>>16&pairLanes
+			total += sum&0xffffffff + sum>>32
 		}
 		// The first column counts 256-fx, the last fx+wide-cols*256.
 		total = total<<8 - left*uint64(fx) - right*uint64((cols+1)<<8-fx-wide)
-		dst[i] = uint16((total*norm + 1<<23) >> 24)
+		dst[i] = uint16((total*norm + 1<<39) >> 40)
 		u += du
 		v += dv
 	}
