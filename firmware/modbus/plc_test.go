@@ -248,3 +248,37 @@ func TestStructuredTextHostHeartbeat(t *testing.T) {
 		}
 	}
 }
+
+// A line that stands still at either level is not healthy, and neither is one
+// edge.
+func TestStructuredTextHealthyLine(t *testing.T) {
+	p := plcProgram(t)
+	fb := p.make("FB_MienHealthy", 0)
+	run := func(d, half time.Duration) (healthy bool) {
+		for end := p.now + d; p.now < end; p.now += 50 * ms {
+			if half > 0 {
+				fb.parts["bLine"].set(int64(p.now/half) & 1)
+			}
+			p.call(fb)
+		}
+		return fb.parts["bHealthy"].n != 0
+	}
+	for _, c := range []struct {
+		what    string
+		d, half time.Duration
+		healthy bool
+	}{
+		{"low from the start", 5 * time.Second, 0, false},
+		{"toggles", 4 * time.Second, 500 * ms, true},
+		{"toggles slowly", 10 * time.Second, 1500 * ms, true},
+		{"stands", 1 * time.Second, 0, true},
+		{"stands for long", 3 * time.Second, 0, false},
+		{"one edge", 3 * time.Second, 2500 * ms, false},
+		{"toggles again", 3 * time.Second, 500 * ms, true},
+		{"too slow", 20 * time.Second, 4 * time.Second, false},
+	} {
+		if got := run(c.d, c.half); got != c.healthy {
+			t.Errorf("%s: healthy %v", c.what, got)
+		}
+	}
+}
