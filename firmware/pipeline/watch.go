@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"mien/drivers/camera"
@@ -98,6 +99,7 @@ func (w *watcher) loadEye() time.Duration {
 	u.health.Set(health.AcceleratorLost, u.settings().Model.Accelerator != "none" && !eye.Accelerated(), u.now(),
 		"the processor computes instead")
 	u.say("networks loaded", eye.Backends()...)
+	debug.FreeOSMemory() // what loading took is not needed again for years
 	return 0
 }
 
