@@ -31,6 +31,8 @@ type bench struct {
 	config   string // the unit's config file
 	units    []*process
 	pictures *pictures
+	plcName  string          // of the pty at the PLC's end of the serial cable
+	plcSlave *os.File        // held open, so that a master may come and go
 	loaded   map[string]bool // pictures that the machine has
 	shown    string
 	said     []string // of the scenario at hand

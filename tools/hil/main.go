@@ -86,6 +86,7 @@ type group struct {
 
 var groups = []group{
 	{"virt", virtScenarios, runVirt},
+	{"raspi3b", piScenarios, runPi},
 }
 
 // kit is what machines are made of.

@@ -43,10 +43,14 @@ func openPins(socket, path string) (*pins, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pins{conn: conn, path: path, replies: make(chan string, 1), changed: make(chan struct{})}
+	p := newPins(conn, path)
 	go p.receive()
 	_, err = p.ask("irq_intercept_out " + path)
 	return p, err
+}
+
+func newPins(conn net.Conn, path string) *pins {
+	return &pins{conn: conn, path: path, replies: make(chan string, 1), changed: make(chan struct{})}
 }
 
 func (p *pins) receive() {

@@ -30,11 +30,15 @@ var errReset = errors.New("the machine has started again")
 
 // spawn starts a program in the machine.
 func (m *machine) spawn(c *wire.Confinement, env []string, args ...string) (*process, error) {
-	id, answers, err := m.send(&wire.Message{Kind: wire.Run, Args: args, Env: env, Confin: c})
+	return m.begin(&wire.Message{Kind: wire.Run, Args: args, Env: env, Confine: c})
+}
+
+func (m *machine) begin(run *wire.Message) (*process, error) {
+	id, answers, err := m.send(run)
 	if err != nil {
 		return nil, err
 	}
-	p := &process{m: m, id: id, args: args, more: make(chan struct{})}
+	p := &process{m: m, id: id, args: run.Args, more: make(chan struct{})}
 	go func() {
 		for a := range answers {
 			p.mu.Lock()

@@ -16,10 +16,10 @@ var faultScenarios = []scenario{
 		began := time.Now()
 		b.control(cameraNode, "disconnect", 0)
 		b.says("F01 camera lost", slack)
-		b.m.call("stopplay", nil, nil) // the output node is gone too; its error says so
 		stopped := b.settles(began, 5*time.Second, slack)
 		b.becomes(faultLine, true, slack)
 		b.becomes(eyesLine, true, slack) // its fail value
+		b.m.call("stopplay", nil, nil)   // the last user lets go: it is plugged in again; the error says that it was gone
 		b.eventually(slack, "the camera is there again", func() bool { return b.m.call("play", screenNode, nil) == nil })
 		b.says("F01 camera lost ended", 2*slack)
 		b.toggles(3, slack)
@@ -191,9 +191,10 @@ func (b *bench) provokes(fault string) {
 func b2fail(control, call string) func(b *bench) {
 	return func(b *bench) {
 		b.seeing("neutral")
-		b.control(cameraNode, "inject_fatal_streaming_error", 0)
 		b.control(cameraNode, control, 0)
+		b.control(cameraNode, "inject_fatal_streaming_error", 0)
 		b.says("F01 camera lost", slack)
+		time.Sleep(3 * time.Second) // it is the unit's try that has to fail, not the replay
 		b.replay()
 		b.says("F01 camera lost ended", 2*slack)
 		b.toggles(3, slack)
@@ -345,12 +346,4 @@ func (b *bench) noReset(lasts time.Duration) {
 		b.fatalf("the machine was reset")
 	case <-time.After(lasts):
 	}
-}
-
-// ownUser tells what the unit may do.
-func (b *bench) ownUser() map[string]string {
-	var list []map[string]string
-	b.need(b.m.call("status", "mien run -config", &list))
-	b.check(len(list) == 1, "%d processes", len(list))
-	return list[0]
 }

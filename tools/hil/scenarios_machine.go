@@ -12,7 +12,7 @@ import (
 
 // virtScenarios is the order in which they run: the machine alone, pictures,
 // the running unit, what ends it, and last what resets the machine.
-var virtScenarios = joined(machineScenarios, pictureScenarios(), unitScenarios, faultScenarios, endScenarios, watchdogScenarios)
+var virtScenarios = joined(machineScenarios, pictureScenarios(), unitScenarios, plcScenarios, faultScenarios, endScenarios, privacyScenarios, driverScenarios(), watchdogScenarios)
 
 func joined(lists ...[]scenario) (all []scenario) {
 	for _, l := range lists {

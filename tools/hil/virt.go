@@ -92,6 +92,10 @@ func openVirt(ctx context.Context, k *kit, tests bool) (*bench, error) {
 	}
 	fmt.Printf("hil: virt is up after %.1f s: Linux %s\n", time.Since(began).Seconds(), m.release)
 	b := &bench{m: m, pictures: p, loaded: map[string]bool{}}
+	if err := b.openCable(); err != nil {
+		m.stop()
+		return nil, err
+	}
 	if why := b.try(scenario{run: (*bench).settle}); why != "" {
 		m.stop()
 		return nil, fmt.Errorf("set up the machine: %s", why)

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 
 	"mien/tools/hil/wire"
@@ -115,16 +116,14 @@ func (s stream) Write(p []byte) (int, error) {
 
 func (a *agent) run(m *wire.Message) {
 	args := m.Args
-	if m.Confin != nil {
-		text, _ := json.Marshal(m.Confin) // a struct of numbers
+	if m.Confine != nil {
+		text, _ := json.Marshal(m.Confine) // a struct of numbers
 		args = append([]string{"/init", "confined", string(text)}, args...)
 	}
 	c := exec.Command(args[0], args[1:]...)
 	c.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=/tmp"}, m.Env...)
-	c.Stdout, c.Stderr = stream{a, m.ID, wire.Out}, stream{a, m.ID, wire.Err}
-	c.Stdin = strings.NewReader(string(m.Blob))
 	done := &wire.Message{ID: m.ID, Kind: wire.Done}
-	if err := c.Start(); err != nil {
+	if err := a.start(c, m); err != nil {
 		done.Error = err.Error()
 		a.say(done)
 		return
@@ -145,6 +144,25 @@ func (a *agent) run(m *wire.Message) {
 		}
 		a.say(done)
 	}()
+}
+
+// start starts a program, on a terminal of its own where the host asks for one.
+func (a *agent) start(c *exec.Cmd, m *wire.Message) error {
+	out := stream{a, m.ID, wire.Out}
+	if m.Rows == 0 {
+		c.Stdout, c.Stderr = out, stream{a, m.ID, wire.Err}
+		c.Stdin = strings.NewReader(string(m.Blob))
+		return c.Start()
+	}
+	terminal, err := pty.StartWithSize(c, &pty.Winsize{Rows: uint16(m.Rows), Cols: uint16(m.Cols)})
+	if err != nil {
+		return err
+	}
+	go func() {
+		io.Copy(out, terminal) // it ends with the program
+		terminal.Close()
+	}()
+	return nil
 }
 
 // runScript runs one command a line and prints what it says; for a machine that

@@ -193,7 +193,12 @@ func (f *feeder) start(device string) error {
 		return err
 	}
 	f.halt, f.done = make(chan struct{}), make(chan error, 1)
-	go func() { f.done <- errors.Join(o.play(f.picture, f.halt), o.close()) }()
+	halt := f.halt
+	go func() {
+		err := o.play(f.picture, halt)
+		<-halt // a node that was unplugged stays so for as long as it is open
+		f.done <- errors.Join(err, o.close())
+	}()
 	return nil
 }
 
@@ -213,33 +218,37 @@ type output struct {
 	on   bool
 }
 
-func openOutput(device string, buffers int) (o *output, err error) {
+func openOutput(device string, buffers int) (*output, error) {
 	fd, err := node(device)
 	if err != nil {
 		return nil, err
 	}
-	o = &output{fd: fd}
-	defer func() {
-		if err != nil {
-			o.close()
-		}
-	}()
+	o := &output{fd: fd}
+	if err := o.mapBuffers(device, buffers); err != nil {
+		o.close() // it has not been used
+		return nil, err
+	}
+	return o, nil
+}
+
+func (o *output) mapBuffers(device string, buffers int) error {
+	fd := o.fd
 	r := struct{ count, kind, memory, caps, flags uint32 }{count: uint32(buffers), kind: typeOutput, memory: 1}
 	if err := ioctl(fd, vidiocReqbufs, unsafe.Pointer(&r)); err != nil {
-		return nil, fmt.Errorf("%s: buffers: %w", device, err)
+		return fmt.Errorf("%s: buffers: %w", device, err)
 	}
 	for i := range r.count {
 		b := v4l2Buffer{index: i, kind: typeOutput, memory: 1}
 		if err := ioctl(fd, vidiocQuerybuf, unsafe.Pointer(&b)); err != nil {
-			return nil, fmt.Errorf("%s: buffer %d: %w", device, i, err)
+			return fmt.Errorf("%s: buffer %d: %w", device, i, err)
 		}
 		m, err := unix.Mmap(fd, int64(b.offset), int(b.length), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 		if err != nil {
-			return nil, fmt.Errorf("%s: map buffer %d: %w", device, i, err)
+			return fmt.Errorf("%s: map buffer %d: %w", device, i, err)
 		}
 		o.maps = append(o.maps, m)
 	}
-	return o, nil
+	return nil
 }
 
 func (o *output) queue(i int, picture []byte) error {

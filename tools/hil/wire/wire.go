@@ -31,17 +31,19 @@ const (
 
 // Message is one message. Which fields count depends on its Kind.
 type Message struct {
-	ID     uint32          `json:"id"`
-	Kind   string          `json:"kind"`
-	Text   string          `json:"text,omitempty"` // Hello: the kernel; Call: the function's name; Put, Get: the path
-	Args   []string        `json:"args,omitempty"` // Run: program and arguments
-	Env    []string        `json:"env,omitempty"`  // Run: beside PATH and HOME
-	Confin *Confinement    `json:"confine,omitempty"`
-	Target uint32          `json:"target,omitempty"` // Signal: the ID of the Run
-	Number int             `json:"number,omitempty"` // Signal: which; Put: the mode; Done: exit status, -1 by a signal
-	Error  string          `json:"error,omitempty"`  // Done: why not
-	Data   json.RawMessage `json:"data,omitempty"`   // Call: its parameters; Done: its result
-	Blob   []byte          `json:"-"`                // Put, Get, Out, Err: the bytes
+	ID      uint32          `json:"id"`
+	Kind    string          `json:"kind"`
+	Text    string          `json:"text,omitempty"` // Hello: the kernel; Call: the function's name; Put, Get: the path
+	Args    []string        `json:"args,omitempty"` // Run: program and arguments
+	Env     []string        `json:"env,omitempty"`  // Run: beside PATH and HOME
+	Rows    int             `json:"rows,omitempty"` // Run: on a terminal of this size; 0: none
+	Cols    int             `json:"cols,omitempty"`
+	Confine *Confinement    `json:"confine,omitempty"`
+	Target  uint32          `json:"target,omitempty"` // Signal: the ID of the Run
+	Number  int             `json:"number,omitempty"` // Signal: which; Put: the mode; Done: exit status, -1 by a signal
+	Error   string          `json:"error,omitempty"`  // Done: why not
+	Data    json.RawMessage `json:"data,omitempty"`   // Call: its parameters; Done: its result
+	Blob    []byte          `json:"-"`                // Put, Get, Out, Err: the bytes
 }
 
 // Confinement is what a service manager does to a process before it starts.

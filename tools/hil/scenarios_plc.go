@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"syscall"
+	"time"
+
+	"mien/firmware/alarm"
+)
+
+// plcScenarios are a PLC at the serial port: mbpoll, through the emulated UART.
+var plcScenarios = []scenario{
+	{name: "Modbus: the register map, and a heartbeat that goes up", ci: true, run: func(b *bench) {
+		b.seeing("neutral")
+		r := b.registers(0, 60)
+		b.check(r[50] == 0x1234 && r[51] == 0x5678 && r[52] == 0x3f80 && r[53] == 0, "test values %x", r[50:54])
+		b.check(r[2]&3 == 3 && r[3] == 0, "status %#x, faults %#x", r[2], r[3])
+		holding, err := b.mbpoll("4", 1050, 2)
+		b.need(err)
+		b.check(holding[0] == "4660" && holding[1] == "22136", "mirrored as %v", holding)
+		b.eventually(slack, "the heartbeat goes up", func() bool { return b.registers(1, 1)[0] != r[1] })
+		b.logf("map version %d, AU4 %d/1000, latency %d ms", r[0], r[18], r[7])
+	}},
+	{name: "Modbus: 100 polls while the network computes", ci: true, run: func(b *bench) {
+		b.seeing("neutral")
+		first := b.registers(4, 1)[0]
+		began := time.Now()
+		for i := range 100 {
+			if _, err := b.mbpoll("3", 0, 60); err != nil {
+				b.fatalf("poll %d: %v", i, err)
+			}
+		}
+		b.logf("100 of 100 answered in %.1f s; meanwhile %d results", time.Since(began).Seconds(), b.registers(4, 1)[0]-first)
+	}},
+	{name: "Modbus: a coil acknowledges, another resets", ci: true, run: func(b *bench) {
+		b.frowning()
+		b.check(b.registers(37, 1)[0]&1 == 1, "unacknowledged %#x", b.registers(37, 1)[0])
+		_, err := b.mbpoll("0", 0, 1, "1")
+		b.need(err)
+		b.becomes(horn, false, slack)
+		b.check(b.alarm(brow).State == alarm.Acknowledged, "%+v", b.alarm(brow))
+		b.show("neutral")
+		b.eventually(slack, "latched", func() bool { return b.registers(38, 1)[0]&1 == 1 && b.registers(36, 1)[0]&1 == 0 })
+		_, err = b.mbpoll("0", 0, 1, "0")
+		b.need(err)
+		_, err = b.mbpoll("0", 1, 1, "1")
+		b.need(err)
+		b.becomes(lamp, false, slack)
+		b.need(errOf(b.mbpoll("0", 1, 1, "0")))
+		b.says("by Modbus", slack)
+	}},
+	{name: "Modbus: what is not there or not allowed is an exception", fault: true, ci: true, run: func(b *bench) {
+		b.seeing("neutral")
+		for _, c := range []struct {
+			what, table  string
+			first, count int
+			write        []string
+			want         string
+		}{
+			{"an address outside", "3", 900, 1, nil, "Illegal data address"},
+			{"a locked limit", "4", 10, 1, []string{"500"}, "Illegal data address"},
+			{"a read-only register", "4", 1000, 1, []string{"1"}, "Illegal data address"},
+		} {
+			_, err := b.mbpoll(c.table, c.first, c.count, c.write...)
+			b.check(err != nil && strings.Contains(err.Error(), "llegal"), "%s: %v", c.what, err)
+			b.logf("%s: %v", c.what, err)
+		}
+		b.registers(0, 10)
+	}},
+	{name: "Modbus: noise on the line", fault: true, ci: true, run: func(b *bench) {
+		b.seeing("neutral")
+		for i := range 5 {
+			_, err := b.m.modbus.Write(pattern(97+i, uint32(i)))
+			b.need(err)
+			time.Sleep(50 * time.Millisecond)
+			b.registers(0, 10)
+		}
+		b.logf("5 bursts of 97 to 101 bytes that are no frames; the poll after each is answered")
+	}},
+	{name: "Modbus: the UART overruns while the unit is stopped", fault: true, ci: true, run: func(b *bench) {
+		b.seeing("neutral")
+		b.signal(syscall.SIGSTOP)
+		b.m.modbus.SetWriteDeadline(time.Now().Add(20 * time.Second))
+		n, err := b.m.modbus.Write(bytes.Repeat([]byte{1, 3, 0, 0, 0, 99, 0x55}, 40000))
+		b.m.modbus.SetWriteDeadline(time.Time{})
+		b.signal(syscall.SIGCONT)
+		b.toggles(2, slack)
+		tries := 0
+		b.eventually(slack, "an answer", func() bool { tries++; _, err := b.mbpoll("3", 0, 10); return err == nil })
+		b.registers(0, 10)
+		b.logf("%d bytes sent to a stopped unit (%v); answers again at try %d; the kernel counts: %s", n, err, tries, b.uart())
+	}},
+	{name: "Modbus: across a restart of the unit", fault: true, ci: true, run: func(b *bench) {
+		b.seeing("neutral")
+		b.registers(0, 10)
+		up := b.registers(44, 2)
+		b.signal(syscall.SIGKILL)
+		b.check(b.unit.wait(slack), "it does not end")
+		_, err := b.mbpoll("3", 0, 1)
+		b.check(err != nil, "a killed unit answers")
+		b.launch(baseConfig)
+		began := time.Now()
+		b.eventually(slack, "an answer", func() bool { _, err := b.mbpoll("3", 0, 10); return err == nil })
+		r := b.registers(0, 60)
+		b.check(r[44]<<16|r[45] < up[0]<<16|up[1]+60, "uptime %v, before the restart %v", r[44:46], up)
+		b.logf("answers %.1f s after the start; status %#x: 4 says initialising", time.Since(began).Seconds(), r[2])
+		b.check(b.unit.says("first result", 0, 4*time.Minute), "no result")
+		b.eventually(slack, "valid results", func() bool { return b.registers(2, 1)[0]&2 != 0 })
+	}},
+	{name: "Modbus: the port vanishes and comes back", fault: true, run: func(b *bench) {
+		b.seeing("neutral")
+		var found []string
+		b.need(b.m.call("glob", "/sys/bus/pci/drivers/serial/*/tty/ttyS0", &found))
+		b.check(len(found) == 1, "%v", found)
+		address := strings.Split(found[0], "/")[6]
+		b.need(b.m.call("write", []string{"/sys/bus/pci/drivers/serial/unbind", address}, nil))
+		b.says("F10", slack)
+		b.becomes(faultLine, true, slack)
+		b.toggles(2, slack)
+		b.need(b.m.call("write", []string{"/sys/bus/pci/drivers/serial/bind", address}, nil))
+		b.devices()
+		b.says("F10 serial port lost ended", slack)
+		b.eventually(slack, "an answer", func() bool { _, err := b.mbpoll("3", 0, 10); return err == nil })
+		b.becomes(faultLine, false, slack)
+	}},
+}
+
+func errOf(_ []string, err error) error { return err }
+
+// uart gives the kernel's counts of the PLC's port.
+func (b *bench) uart() string {
+	text, err := b.m.get("/proc/tty/driver/serial")
+	b.need(err)
+	return field(string(text), `(?m)^0: \S+ \S+ \S+ (.*)$`)
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"mien/firmware/alarm"
+)
+
+// privacyScenarios look at the unit from below: its system calls and what the
+// kernel says of it.
+var privacyScenarios = []scenario{
+	{name: "own user, no capabilities, no network", ci: true, run: func(b *bench) {
+		b.seeing("neutral")
+		var list []map[string]string
+		b.need(b.m.call("status", "mien run -config", &list))
+		b.check(len(list) == 1, "%d processes", len(list))
+		status := list[0]["status"]
+		for _, want := range []string{"Uid:\t990\t990\t990\t990", "Gid:\t990\t990\t990\t990", "CapInh:\t0000000000000000", "CapPrm:\t0000000000000000",
+			"CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "CapAmb:\t0000000000000000", "NoNewPrivs:\t1"} {
+			b.check(strings.Contains(status, want), "no %q in\n%s", want, status)
+		}
+		net := regexp.MustCompile(`(?m)^\s*(\S+):`).FindAllStringSubmatch(list[0]["net/dev"], -1)
+		b.check(len(net) == 1 && net[0][1] == "lo", "network interfaces: %v", net)
+		allowed := regexp.MustCompile(`^(/dev/(video0|gpiochip0|ttyS0|null|pts/\d+)|socket:.*|pipe:.*|anon_inode:.*|/var/lib/mien/.*|/var/lib/mien|/usr/lib/mien/.*|)$`)
+		for _, fd := range strings.Split(list[0]["fd"], "\n") {
+			b.check(allowed.MatchString(fd), "an open file that it has no need of: %s", fd)
+		}
+		b.logf("user 990, no capability, only lo; it works: %d results so far", b.registers(4, 1)[0])
+	}},
+	{name: "system calls of a whole run: no socket but its own, no file but state and journal, no picture", ci: true, run: func(b *bench) {
+		b.stopUnit()
+		b.show("neutral")
+		b.start(baseConfig, "/bin/strace", "--seccomp-bpf", "-f", "-qq", "-y", "-xx", "-s", "16384", "-o", "/tmp/strace.log",
+			"-e", "trace=%network,%file,write,pwrite64,writev,pwritev,pwritev2,sendfile,splice,vmsplice,tee,copy_file_range,memfd_create,process_vm_writev,io_uring_setup,ftruncate,fallocate")
+		b.toggles(2, 2*slack)
+		b.show("frown")
+		b.becomes(lamp, true, 2*slack)
+		b.press(ackLine, time.Second)
+		b.becomes(horn, false, slack)
+		b.registers(0, 60)
+		b.check(b.alarm(brow).State == alarm.Acknowledged, "%+v", b.alarm(brow))
+		b.need(b.m.call("chmod", map[string]any{"Name": "/tmp/strace.log", "Value": 0o644}, nil))
+		b.stopUnit()
+		trace, err := b.m.get("/tmp/strace.log")
+		b.need(err)
+		b.judge(string(trace))
+	}},
+}
+
+var (
+	unhex  = regexp.MustCompile(`\\x([0-9a-f]{2})`)
+	traced = regexp.MustCompile(`^\d+\s+(\w+)\((.*)$`)
+	target = regexp.MustCompile(`^\d+<((?:[^<>\\]|\\x[0-9a-f]{2})*)>`)
+	quoted = regexp.MustCompile(`"((?:\\x[0-9a-f]{2})*)"`)
+)
+
+func plainText(s string) string {
+	return unhex.ReplaceAllStringFunc(s, func(h string) string {
+		b, _ := hex.DecodeString(h[2:])
+		return string(b)
+	})
+}
+
+// judge reads a trace of system calls, and says what it saw.
+func (b *bench) judge(trace string) {
+	grams := b.grams()
+	writes, bytes, largest := 0, 0, 0
+	var wrote, sockets []string
+	note := func(list *[]string, what string) {
+		if !slices.Contains(*list, what) {
+			*list = append(*list, what)
+		}
+	}
+	writing := regexp.MustCompile(`O_(WRONLY|RDWR|CREAT|TRUNC|APPEND|TMPFILE)`)
+	files := regexp.MustCompile(`^(/dev/(video0|gpiochip0|ttyS0|null)|/var/lib/mien(/.*)?)$`)
+	ends := regexp.MustCompile(`^(/dev/(ttyS0)|/var/lib/mien/.*|pipe:.*|socket:.*|UNIX.*|anon_inode:\[eventfd\])$`)
+	for _, line := range strings.Split(trace, "\n") {
+		m := traced.FindStringSubmatch(line)
+		if m == nil {
+			continue // the end of a call that another thread interrupted, or a signal
+		}
+		call, rest := m[1], m[2]
+		switch call {
+		case "socket", "socketpair":
+			note(&sockets, field(rest, `^(\w+)`))
+			b.check(strings.HasPrefix(rest, "AF_UNIX"), "a socket: %s", line)
+		case "connect", "sendto", "sendmsg", "sendmmsg":
+			b.check(false, "it sends or connects by itself: %s", plainText(line))
+		case "bind":
+			b.check(strings.Contains(plainText(rest), "/run/mien/mien.sock"), "bound elsewhere: %s", plainText(line))
+		case "sendfile", "splice", "vmsplice", "tee", "copy_file_range", "memfd_create", "process_vm_writev", "io_uring_setup", "pwritev", "pwritev2":
+			b.fatalf("%s", plainText(line))
+		case "openat", "open", "creat":
+			if writing.MatchString(rest) || call == "creat" {
+				path := plainText(field(rest, `"([^"]*)"`))
+				note(&wrote, path)
+				b.check(files.MatchString(path) || strings.Contains(line, " = -1 "), "opened for writing: %s", plainText(line))
+			}
+		case "mkdirat", "renameat", "renameat2", "linkat", "symlinkat", "mknodat":
+			path := plainText(field(rest, `"([^"]*)"`))
+			b.check(strings.HasPrefix(path, "/var/lib/mien") || strings.HasPrefix(path, "/run/mien") || !strings.HasPrefix(path, "/"), "%s", plainText(line))
+		case "write", "pwrite64", "writev":
+			to := target.FindStringSubmatch(rest)
+			b.check(to != nil && ends.MatchString(plainText(to[1])), "written elsewhere: %s", plainText(line))
+			for _, q := range quoted.FindAllStringSubmatch(rest, -1) {
+				data, err := hex.DecodeString(strings.ReplaceAll(q[1], `\x`, ""))
+				b.need(err)
+				writes, bytes, largest = writes+1, bytes+len(data), max(largest, len(data))
+				b.check(!seen(grams, data), "picture bytes: %s", line)
+			}
+			b.check(!strings.Contains(rest, `"...`), "a write too long to see: %.300s", line)
+		}
+	}
+	b.check(writes > 10, "the trace shows %d writes only:\n%s", writes, tail(trace, 5))
+	b.logf("sockets %v; opened for writing %v; %d writes, %d bytes, the largest %d: no 8 bytes of the pictures among them", sockets, wrote, writes, bytes, largest)
+}
+
+// grams are all runs of 8 bytes with at least 6 different values in the pictures
+// that were shown.
+func (b *bench) grams() map[uint64]bool {
+	set := map[uint64]bool{}
+	for _, scene := range []string{"neutral", "frown"} {
+		list, err := b.pictures.series(scene)
+		b.need(err)
+		for _, p := range list {
+			for i := 0; i+8 <= len(p); i++ {
+				if varied(p[i : i+8]) {
+					set[binary.LittleEndian.Uint64(p[i:])] = true
+				}
+			}
+		}
+	}
+	b.check(len(set) > 10000, "the pictures have %d different runs only", len(set))
+	return set
+}
+
+func varied(b []byte) bool {
+	var values [256]bool
+	n := 0
+	for _, v := range b {
+		if !values[v] {
+			values[v] = true
+			n++
+		}
+	}
+	return n >= 6
+}
+
+func seen(grams map[uint64]bool, data []byte) bool {
+	for i := 0; i+8 <= len(data); i++ {
+		if grams[binary.LittleEndian.Uint64(data[i:])] {
+			return true
+		}
+	}
+	return false
+}
