@@ -95,7 +95,7 @@ func (c *plc) run(d time.Duration) (states []int64) {
 		c.in("bPollOk", stBool(c.answers))
 		if c.answers {
 			c.in("nHeartbeat", int64(c.count/time.Second)+65530) // wraps on the way
-			c.in("wStatus", stBool(c.ready)*int64(modbus.StatusReady)+stBool(c.valid)*int64(modbus.StatusResultValid))
+			c.in("wStatus", stBool(c.ready)*int64(modbus.StatusReady|modbus.StatusResultValid)+stBool(c.valid)*int64(modbus.StatusQualityOK))
 			c.in("wActive", c.active)
 		}
 		c.p.call(c.fb)

@@ -24,11 +24,11 @@ var Compounds = [7]string{"fearfully surprised", "happily surprised", "sadly sur
 // than Snapshot.StaleAfter, so that a pipeline that has stopped cannot look
 // well.
 const (
-	StatusReady         uint16 = 1 << iota // self-test passed, pipeline running
-	StatusResultValid                      // the newest result is fresh and has a reading
+	StatusReady         uint16 = 1 << iota // results come and may be trusted
+	StatusResultValid                      // the newest result is fresh and may be trusted
 	StatusInitialising                     // starting, or devices are being opened again
 	StatusFacePresent                      // a face is in view
-	StatusQualityOK                        // it passes the quality gate
+	StatusQualityOK                        // it passes the quality gate: there is a reading
 	StatusAnyActive                        // an alarm's condition holds
 	StatusAnyUnack                         // an alarm waits for its acknowledgement
 	StatusAnyLatched                       // an alarm waits for its reset

@@ -13,11 +13,11 @@ var statusNames = []string{"ready", "result_valid", "initialising", "face_presen
 	"time_synced", "toggle"}
 
 var statusMeanings = []string{
-	"self-test passed, the pipeline runs",
-	"the newest result is fresh and has a reading; everything that depends on a face counts only while this is set",
+	"the unit does its work: results come, and nothing is wrong that makes them worthless",
+	"the newest result is fresh and may be trusted; whether there is a reading in it says quality_ok",
 	"starting, or a device is being opened again",
 	"a face is in view",
-	"the face passes the quality gate",
+	"it passes the quality gate: there is a reading; without, levels are not available and alarms neither come nor go",
 	"an alarm's condition holds",
 	"an alarm waits for its acknowledgement",
 	"an alarm waits for its reset",
