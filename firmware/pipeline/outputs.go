@@ -119,7 +119,7 @@ func newOutput(c config.Output, cfg *config.Config, resolve Resolver) (*output, 
 }
 
 // run drives the lines until ctx ends, then leaves each at its fail value. It
-// wakes for each result, each change and each edge of a blinking lamp.
+// wakes for each change, and looks by itself for results and blinking lamps.
 func (p *panel) run(ctx context.Context, wake <-chan struct{}) error {
 	defer p.close()
 	tick := time.NewTicker(25 * time.Millisecond)

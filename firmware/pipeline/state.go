@@ -78,7 +78,8 @@ func (u *Unit) happened(events []alarm.Event) {
 	}
 }
 
-// publish brings the snapshot up to date and wakes the panel. The lock is held.
+// publish brings the snapshot up to date, and wakes the panel when there is
+// something new to show. The lock is held.
 func (u *Unit) publish() {
 	snap, sum := &u.snapshot, &u.summary
 	word := u.health.Word()
@@ -141,10 +142,21 @@ func (u *Unit) publish() {
 	bit(locked, modbus.StatusLocked)
 	bit(u.synced, modbus.StatusTimeSynced)
 	u.latest.Store(snap)
-	select {
-	case u.wake <- struct{}{}:
-	default:
+	if is := (cause{sum.Active, sum.Unacknowledged, sum.Latched, sum.Horn, sum.Lamp, sum.Safe, word, u.trusted, u.until != 0}); is != u.woken {
+		u.woken = is
+		select {
+		case u.wake <- struct{}{}:
+		default:
+		}
 	}
+}
+
+// cause is all that a line may follow at once. The healthy line follows results,
+// and blinking lamps the clock, when the panel looks by itself.
+type cause struct {
+	active, unacknowledged, latched, horn, lamp, safe uint64
+	faults                                            uint16
+	trusted, test                                     bool
 }
 
 // shown is what the panel needs to know.

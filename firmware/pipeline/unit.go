@@ -86,6 +86,7 @@ type Unit struct {
 	inputs   []string // trouble of each input, "" for none
 	summary  alarm.Summary
 	trusted  bool
+	woken    cause       // what the panel was last woken for
 	saved    alarm.Saved // its list is used again
 	revision uint64      // of the engine, as kept last
 	synced   bool        // the wall clock is set by a time source
