@@ -72,7 +72,7 @@ var reference = []Key{
 		Meaning: "Detect again at least this often; in between the face is followed. 1 detects on every frame."},
 	{Path: "face.quality.min_size", Kind: Integer, Takes: ReopenCamera, Default: "48", Min: 8, Max: 4096, Unit: "px",
 		Meaning: "Least width of the face."},
-	{Path: "face.quality.min_sharpness", Kind: Number, Takes: ReopenCamera, Default: "0.02", Min: 0, Max: 10,
+	{Path: "face.quality.min_sharpness", Kind: Number, Takes: ReopenCamera, Default: "0.1", Min: 0, Max: 10,
 		Meaning: "Least sharpness of the face: variance of its fine detail in relation to its contrast. 0 does not look."},
 	{Path: "face.quality.min_light", Kind: Number, Takes: ReopenCamera, Default: "25", Min: 0, Max: 255, Unit: "luma",
 		Meaning: "Least mean luma of the face."},
