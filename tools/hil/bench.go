@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -143,6 +144,23 @@ func (b *bench) stopUnit() {
 		b.check(b.unit.wait(time.Minute), "the unit does not end at SIGTERM:\n%s", tail(b.unit.output(), 20))
 	}
 	b.unit = nil
+}
+
+// processes are the units that run, as the kernel tells of them.
+func (b *bench) processes() (list []map[string]string) {
+	b.need(b.m.call("status", "/usr/lib/mien/mien run", &list))
+	return list
+}
+
+// endAll sends every unit a signal and waits for its end, also of one that runs
+// under another program.
+func (b *bench) endAll(s syscall.Signal) {
+	for _, p := range b.processes() {
+		pid, err := strconv.Atoi(p["pid"])
+		b.need(err)
+		b.need(b.m.call("kill", [2]int{pid, int(s)}, nil))
+	}
+	b.eventually(time.Minute, "every unit ends", func() bool { return len(b.processes()) == 0 })
 }
 
 // signal sends the unit a signal.

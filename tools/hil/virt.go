@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"mien/tools/hil/wire"
@@ -146,12 +147,7 @@ func (b *bench) recover() {
 		for _, line := range []int{ackLine, resetLine} {
 			b.m.pins.drive(line, false)
 		}
-		if b.unit != nil {
-			if _, how := b.unit.state(); how == "" {
-				b.unit.signal(9)
-				b.unit.wait(time.Minute)
-			}
-			b.unit = nil
-		}
+		b.unit = nil
+		b.endAll(syscall.SIGKILL)
 	}})
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -34,6 +35,8 @@ var calls = map[string]func(json.RawMessage) (any, error){
 	"clock":    with(func(p time.Time) (any, error) { return nil, setClock(p) }),
 	"now":      with(func(struct{}) (any, error) { return time.Now(), nil }),
 	"status":   with(processes),
+	"icount":   with(icount),
+	"kill":     with(func(p [2]int) (any, error) { return nil, unix.Kill(p[0], unix.Signal(p[1])) }),
 	"control":  with(func(p wire.Control) (any, error) { return nil, setControl(p.Device, p.Name, p.Value) }),
 	"timings":  with(func(p wire.Control) (any, error) { return nil, setTimings(p.Device, uint32(p.Value)) }),
 	"format":   with(setFormat),
@@ -110,7 +113,7 @@ func setClock(t time.Time) error {
 }
 
 // processes gives /proc/PID/status, the network interfaces and the descriptors
-// of each process whose command line has the text in it.
+// of each process whose command line begins with the text.
 func processes(text string) (any, error) {
 	list, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
@@ -119,7 +122,7 @@ func processes(text string) (any, error) {
 	var found []map[string]string
 	for _, path := range list {
 		line, err := os.ReadFile(path)
-		if err != nil || !strings.Contains(strings.ReplaceAll(string(line), "\x00", " "), text) {
+		if err != nil || !strings.HasPrefix(strings.ReplaceAll(string(line), "\x00", " "), text) {
 			continue
 		}
 		dir := filepath.Dir(path)
@@ -136,6 +139,24 @@ func processes(text string) (any, error) {
 		found = append(found, one)
 	}
 	return found, nil
+}
+
+// icount gives the kernel's counts of what a serial port lost
+// (TIOCGICOUNT, struct serial_icounter_struct of include/uapi/linux/serial.h).
+func icount(path string) (any, error) {
+	fd, err := unix.Open(path, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	defer unix.Close(fd)
+	var c struct {
+		cts, dsr, rng, dcd, rx, tx, frame, overrun, parity, brk, bufOverrun uint32
+		_                                                                   [9]uint32
+	}
+	if err := ioctl(fd, unix.TIOCGICOUNT, unsafe.Pointer(&c)); err != nil {
+		return nil, fmt.Errorf("%s: counts: %w", path, err)
+	}
+	return map[string]uint32{"rx": c.rx, "tx": c.tx, "frame": c.frame, "overrun": c.overrun, "parity": c.parity, "buf_overrun": c.bufOverrun}, nil
 }
 
 // capture takes frames as the unit does: through drivers/camera.
