@@ -1,0 +1,135 @@
+package modbus_test
+
+import (
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+
+	"mien/firmware/modbus"
+)
+
+// commander runs FB_MienCommand against a slave: its coils are written with
+// function 15, sometimes late, sometimes in vain.
+type commander struct {
+	p  *stProgram
+	fb *stVar
+	r  *rig
+}
+
+func newCommander(t *testing.T) *commander {
+	b, err := os.ReadFile("../../docs/plc/fb_mien_command.st")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := stParse(string(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &commander{p: p, fb: p.make("FB_MienCommand", 0), r: newRig(t, nil)}
+	c.in("bAvailable", 1)
+	c.in("nAlarms", 5)
+	return c
+}
+
+func (c *commander) in(name string, n int64) { c.fb.parts[name].set(n) }
+
+// cycle is one cycle of the PLC, in which a write may be due and come through.
+func (c *commander) cycle(t *testing.T, through bool) {
+	t.Helper()
+	c.in("bWritten", 0)
+	if through && c.fb.parts["bWrite"].n == 1 {
+		pdu := append(words(15, 0, 24), 3, 0, 0, 0)
+		for i := range 24 {
+			pdu[6+i/8] |= byte(c.fb.parts["aCoils"].parts[strconv.Itoa(i)].n << (i % 8))
+		}
+		if answer := c.r.ask(t, pdu...); string(answer) != string(pdu[:5]) {
+			t.Fatalf("% X: % X", pdu, answer)
+		}
+		c.in("bWritten", 1)
+	}
+	c.p.call(c.fb)
+}
+
+func (c *commander) cycles(t *testing.T, n int) {
+	t.Helper()
+	for range n {
+		c.cycle(t, true)
+	}
+}
+
+func TestStructuredTextCommands(t *testing.T) {
+	c := newCommander(t)
+	c.cycles(t, 3)
+	c.r.commands(t) // nothing is asked for
+	c.in("bAcknowledgeAll", 1)
+	c.cycles(t, 10)
+	c.r.commands(t, modbus.Command{Op: modbus.OpAckAll}) // a level that stays is one command
+	c.in("bAcknowledgeAll", 0)
+	c.cycles(t, 3)
+	c.in("bAcknowledgeAll", 1)
+	c.in("bSilence", 1)
+	c.in("wAcknowledge", 0b100011) // there is no alarm 5
+	c.cycles(t, 5)
+	c.r.commands(t, modbus.Command{Op: modbus.OpAckAll}, modbus.Command{Op: modbus.OpSilence},
+		modbus.Command{Op: modbus.OpAck, Alarm: 0}, modbus.Command{Op: modbus.OpAck, Alarm: 1})
+	if n := c.fb.parts["nCommands"].n; n != 5 {
+		t.Errorf("%d commands counted, want 5", n)
+	}
+	if c.fb.parts["bWrite"].n != 0 {
+		t.Error("something still waits to be written")
+	}
+}
+
+// An edge that comes while a write is under way is given after it.
+func TestStructuredTextKeepsEdges(t *testing.T) {
+	c := newCommander(t)
+	for _, level := range []int64{1, 0, 1} {
+		c.in("bReset", level)
+		c.cycle(t, false)
+	}
+	c.cycles(t, 6)
+	c.r.commands(t, modbus.Command{Op: modbus.OpReset}, modbus.Command{Op: modbus.OpReset})
+}
+
+// A command for a unit that is lost is not given when it is back.
+func TestStructuredTextDropsCommandsForALostUnit(t *testing.T) {
+	c := newCommander(t)
+	c.in("bReset", 1)
+	c.cycle(t, false) // waits for its write
+	c.in("bAvailable", 0)
+	c.in("bSilence", 1)
+	for range 5 {
+		c.cycle(t, false)
+	}
+	c.in("bAvailable", 1)
+	c.cycles(t, 6)
+	c.r.commands(t)
+	if c.fb.parts["bWrite"].n != 0 {
+		t.Error("something still waits to be written")
+	}
+}
+
+// Whatever comes when, the unit gets at most one command for an edge, and one
+// for each where edges leave it the time.
+func TestStructuredTextCommandsAtRandom(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	c := newCommander(t)
+	edges, level, settled := 0, int64(0), 0
+	for range 300 {
+		level = 1 - level
+		edges += int(level)
+		c.in("bSilence", level)
+		for n := rng.IntN(6); n >= 0; n-- {
+			c.cycle(t, rng.IntN(3) > 0)
+		}
+		_, got := c.r.recorder.Take()
+		settled += len(got)
+		if settled > edges {
+			t.Fatalf("%d commands for %d edges", settled, edges)
+		}
+	}
+	if settled < edges/2 {
+		t.Errorf("%d commands for %d edges", settled, edges)
+	}
+}
