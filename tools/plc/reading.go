@@ -226,6 +226,13 @@ func (r *reading) show(reg *modbus.Register) string {
 // named is show of a register by its name.
 func (r *reading) named(name string) string { return r.show(register[name]) }
 
+// hasReading says whether levels count: the result is fresh, and of a face
+// that passes the quality gate.
+func (r *reading) hasReading() bool {
+	const both = modbus.StatusResultValid | modbus.StatusQualityOK
+	return r.word16("status")&both == both
+}
+
 // alarm is one alarm of the unit.
 type alarm struct {
 	number                             int

@@ -97,7 +97,7 @@ func line(r *reading) string {
 		alarms = append(alarms, fmt.Sprintf("%s %s", a.name, a.state))
 	}
 	reading := "no reading: " + r.named("no_reading_reason")
-	if r.word16("status")&modbus.StatusResultValid != 0 {
+	if r.hasReading() {
 		reading = fmt.Sprintf("%s %s", r.named("expression"), r.named("expression_probability"))
 	}
 	return fmt.Sprintf("%s  heartbeat %s  age %s  %s  faults %s  %s  [%s]", r.at.Format("15:04:05.0"), r.named("heartbeat"),
@@ -125,7 +125,7 @@ func view(r *reading, o *options, s *stats, trouble string) []string {
 	put("", "availability %s   temperature %s   events %s   dropped %s", r.named("availability"), r.named("temperature"), r.named("events"), r.named("frames_dropped"))
 	put("status", "%s", r.named("status"))
 	put("faults", "%s", r.named("faults"))
-	if r.word16("status")&modbus.StatusResultValid != 0 {
+	if r.hasReading() {
 		put("reading", "%s %s   valence %s   arousal %s   (derived)", r.named("expression"), r.named("expression_probability"), r.named("valence"), r.named("arousal"))
 	} else {
 		put("reading", "none: %s", r.named("no_reading_reason"))
