@@ -90,7 +90,7 @@ func live(ctx context.Context, o *options, l *link, r *reading, in, out *os.File
 // after the config has changed.
 func poll(l *link, r *reading, slow *time.Time) error {
 	config := r.word16("config_crc")
-	if err := r.read(l, fast); err != nil {
+	if err := r.read(l, fast...); err != nil {
 		return err
 	}
 	if time.Since(*slow) >= time.Second {

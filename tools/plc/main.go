@@ -65,7 +65,6 @@ func serve(ctx context.Context, o *options, in, out, errs *os.File) error {
 	}
 	defer l.close()
 	r := newReading(o.low)
-	everything := append(append([]block{fast}, rest...), names...)
 	if err := r.read(l, everything...); err != nil {
 		return err
 	}
@@ -81,9 +80,9 @@ func serve(ctx context.Context, o *options, in, out, errs *os.File) error {
 	}
 	switch {
 	case o.once:
-		return once(ctx, o, l, r, everything, out)
+		return once(ctx, o, l, r, out)
 	case len(o.tasks) > 0 && !o.watch:
-		if err := settle(ctx, l, r, everything); err != nil {
+		if err := settle(ctx, l, r); err != nil {
 			return err
 		}
 		writeAlarms(out, r)
@@ -104,7 +103,7 @@ func serve(ctx context.Context, o *options, in, out, errs *os.File) error {
 
 // settle reads everything once more after the commands have taken effect: the
 // unit takes them between two frames.
-func settle(ctx context.Context, l *link, r *reading, everything []block) error {
+func settle(ctx context.Context, l *link, r *reading) error {
 	select {
 	case <-ctx.Done():
 	case <-time.After(500 * time.Millisecond):
@@ -112,9 +111,9 @@ func settle(ctx context.Context, l *link, r *reading, everything []block) error 
 	return r.read(l, everything...)
 }
 
-func once(ctx context.Context, o *options, l *link, r *reading, everything []block, out *os.File) error {
+func once(ctx context.Context, o *options, l *link, r *reading, out *os.File) error {
 	if len(o.tasks) > 0 {
-		if err := settle(ctx, l, r, everything); err != nil {
+		if err := settle(ctx, l, r); err != nil {
 			return err
 		}
 	}

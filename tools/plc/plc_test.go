@@ -85,8 +85,8 @@ func TestPlanReadsTheWholeMap(t *testing.T) {
 			}
 		}
 	}
-	if fast.at != 0 || fast.n < 124 {
-		t.Errorf("the fast block is %+v: all alarms belong to it", fast)
+	if fast[0].at != 0 || fast[0].n < 124 {
+		t.Errorf("the first block is %+v: all alarms belong to it", fast[0])
 	}
 }
 
@@ -143,7 +143,7 @@ func TestJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &all); err != nil {
 		t.Fatalf("%v in %s", err, out)
 	}
-	if len(all.Registers) != len(table) || all.Line.Requests == 0 || all.Line.Requests != len(fastRestNames()) {
+	if len(all.Registers) != len(table) || all.Line.Requests == 0 || all.Line.Requests != len(everything) {
 		t.Errorf("%d registers of %d, %d requests", len(all.Registers), len(table), all.Line.Requests)
 	}
 	code, out, errs := plc(t, "-port", u.port, "-json", "-for", "700ms", "-rate", "100ms")
@@ -169,8 +169,6 @@ func TestJSON(t *testing.T) {
 		t.Errorf("%d polls in 700 ms", polls)
 	}
 }
-
-func fastRestNames() []block { return append(append([]block{fast}, rest...), names...) }
 
 func TestCommands(t *testing.T) {
 	for _, c := range []struct {
@@ -276,18 +274,18 @@ func TestLiveOutlivesThePort(t *testing.T) {
 	}
 	defer l.close()
 	r := newReading(false)
-	if err := r.read(l, fast); err != nil {
+	if err := r.read(l, fast...); err != nil {
 		t.Fatal(err)
 	}
 	l.close() // as an unplugged adapter, all that follows fails
-	err = r.read(l, fast)
+	err = r.read(l, fast...)
 	if gone := new(lost); err == nil || !strings.Contains(err.Error(), u.port) || !asLost(err, &gone) {
 		t.Fatalf("reading a lost port: %v", err)
 	}
 	if err := l.reopen(); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.read(l, fast); err != nil || l.stats.reopened != 1 {
+	if err := r.read(l, fast...); err != nil || l.stats.reopened != 1 {
 		t.Errorf("after it was opened again: %v, %d times", err, l.stats.reopened)
 	}
 }
@@ -315,7 +313,7 @@ func TestViewFitsATerminal(t *testing.T) {
 	}
 	defer l.close()
 	r := newReading(false)
-	if err := r.read(l, fastRestNames()...); err != nil {
+	if err := r.read(l, everything...); err != nil {
 		t.Fatal(err)
 	}
 	o.port = "/dev/ttyUSB0"

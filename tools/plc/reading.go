@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,18 +48,15 @@ func plan(space modbus.Space) (blocks []block) {
 	return blocks
 }
 
-// fast is the block that is read in every poll; rest is read once a second;
-// names when the config changes.
-var fast, rest, names = func() (fast block, rest, names []block) {
+// fast is read in every poll, what masters write once a second (rest), the
+// names of the alarms when the config changes.
+var fast, rest, names = func() (fast, rest, names []block) {
 	firstName := register["alarm0_name"].Address
 	for _, b := range plan(modbus.Input) {
-		switch {
-		case b.at == 0:
-			fast = b
-		case b.at >= firstName:
+		if b.at >= firstName {
 			names = append(names, b)
-		default:
-			rest = append(rest, b)
+		} else {
+			fast = append(fast, b)
 		}
 	}
 	for _, s := range []modbus.Space{modbus.Holding, modbus.Discrete, modbus.Coil} {
@@ -66,6 +64,9 @@ var fast, rest, names = func() (fast block, rest, names []block) {
 	}
 	return fast, rest, names
 }()
+
+// everything is the whole map.
+var everything = slices.Concat(fast, rest, names)
 
 // reading is what is known of the unit.
 type reading struct {
