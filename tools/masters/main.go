@@ -55,7 +55,7 @@ func main() {
 	python := flag.String("python", ".venv-modbus/bin/python", "Python with tools/plc/requirements.txt")
 	only := flag.String("only", "", "masters, turnaround or load; all where empty")
 	requests := flag.Int("requests", 1000, "requests to each server for the turnaround")
-	rounds := flag.Int("rounds", 5, "rounds with and without a master for the load")
+	rounds := flag.Int("rounds", 5, "rounds for each kind of master for the load")
 	asJSON := flag.Bool("json", false, "end with the figures as one line of JSON")
 	flag.Parse()
 	failed, err := prove(*mien, *python, *only, *requests, *rounds, *asJSON)

@@ -15,8 +15,8 @@ import (
 )
 
 // turnaround measures, on ptys, from the last character of a request to the
-// first of the answer: the unit with its pipeline running, and a pymodbus
-// server, in turns in the same run.
+// first of the answer: the unit with its pipeline running, a pymodbus server
+// and, for what the machine itself needs, cat, in turns in the same run.
 func turnaround(f figures, u *unit, python string, requests int) error {
 	line, err := open(u.port)
 	if err != nil {
@@ -30,6 +30,12 @@ func turnaround(f figures, u *unit, python string, requests int) error {
 		lost  int
 	}
 	servers := []*server{{name: "mien", line: line}}
+	echo, stop, err := startEcho()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	servers = append(servers, &server{name: "echo", line: echo})
 	if other, stop, err := startServer(python); err != nil {
 		fmt.Println("\npymodbus server skipped:", err)
 	} else {
@@ -103,6 +109,28 @@ func respond(line serial.Line, frame []byte) (time.Duration, error) {
 			return took, err
 		}
 	}
+}
+
+// startEcho runs cat on one side of a pty: what it needs for giving back a
+// request is what this machine, as busy as it is, needs for any answer.
+func startEcho() (serial.Line, func(), error) {
+	line, err := serial.OpenPty("")
+	if err != nil {
+		return nil, nil, err
+	}
+	side, err := os.OpenFile(line.Peer(), os.O_RDWR, 0)
+	if err != nil {
+		line.Close()
+		return nil, nil, err
+	}
+	defer side.Close()
+	cmd := exec.Command("cat")
+	cmd.Stdin, cmd.Stdout = side, side
+	if err := cmd.Start(); err != nil {
+		line.Close()
+		return nil, nil, err
+	}
+	return line, func() { cmd.Process.Kill(); cmd.Wait(); line.Close() }, nil
 }
 
 // startServer runs a pymodbus RTU server on one side of a pty and opens the
