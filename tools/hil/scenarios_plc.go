@@ -84,13 +84,18 @@ var plcScenarios = []scenario{
 		b.m.modbus.SetWriteDeadline(time.Now().Add(20 * time.Second))
 		n, err := b.m.modbus.Write(bytes.Repeat([]byte{1, 3, 0, 0, 0, 99, 0x55}, 40000))
 		b.m.modbus.SetWriteDeadline(time.Time{})
+		count, before := map[string]uint32{}, uint32(0)
+		b.eventually(slack, "the kernel has taken it all", func() bool {
+			before = count["rx"]
+			b.need(b.m.call("icount", plcPort, &count))
+			time.Sleep(time.Second)
+			return count["rx"] == before
+		})
 		b.signal(syscall.SIGCONT)
 		b.toggles(2, slack)
 		tries := 0
 		b.eventually(slack, "an answer", func() bool { tries++; _, err := b.mbpoll("3", 0, 10); return err == nil })
 		b.registers(0, 10)
-		var count map[string]uint32
-		b.need(b.m.call("icount", plcPort, &count))
 		b.check(count["buf_overrun"]+count["overrun"] > 0, "the kernel counts no overrun: %v", count)
 		b.logf("%d bytes sent to a stopped unit (%v); answers again at try %d; the kernel counts %d overruns of its buffer, %d of the UART", n, err, tries, count["buf_overrun"], count["overrun"])
 	}},

@@ -162,6 +162,9 @@ func (b *bench) clear() {
 
 // frowning makes sure that the unit sees a frown, unacknowledged.
 func (b *bench) frowning() {
+	if b.shown == "" {
+		b.show("neutral")
+	}
 	b.running(baseConfig)
 	if b.shown == "frown" && b.m.pins.level(horn) && b.m.pins.level(lamp) {
 		return
