@@ -77,6 +77,10 @@ func resolve(chip, line string) (gpio.Line, error) {
 	return gpio.Line{Chip: chip, Offset: int(line[0] - '0')}, nil
 }
 
+// settle lets what runs beside the frames, such as the first look at the
+// sensors, come before the counting.
+const settle = 400 * time.Millisecond
+
 // unitCost is the processor time a frame of a running unit in ms, all its
 // goroutines together, and its allocations a frame.
 func unitCost(c *clip, jpeg bool) (ms, allocs float64, err error) {
@@ -89,6 +93,7 @@ func unitCost(c *clip, jpeg bool) (ms, allocs float64, err error) {
 	src := &reel.Camera{Reel: c.Reel, JPEG: jpeg, At: func(n int) error {
 		switch n {
 		case warmup:
+			time.Sleep(settle)
 			runtime.ReadMemStats(&before)
 			began = cpu()
 		case warmup + counted:

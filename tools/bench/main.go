@@ -50,7 +50,7 @@ func bench(rounds int, python, mien, tables string, asJSON bool) error {
 		}
 	}
 	if tables != "" {
-		if err := writeTables(f, clip, tables, max(3, rounds/2)); err != nil {
+		if err := writeTables(f, clip, tables, rounds); err != nil {
 			return err
 		}
 	}
