@@ -65,7 +65,7 @@ type pi struct {
 func runPi(ctx context.Context, k *kit, list []scenario, tell func(scenario, string, []string, time.Duration)) error {
 	image := filepath.Join(k.work, "pi.cpio")
 	extra := map[string]string{"etc/mien/pi.toml": "text:" + piConfig,
-		"etc/hil/script": "text:/usr/lib/mien/mien probe\n/usr/lib/mien/mien run -config /etc/mien/pi.toml\n"}
+		"etc/hil/script": "text:/usr/lib/mien/mien probe\n/usr/lib/mien/mien run -log -config /etc/mien/pi.toml\n"}
 	if err := writeImage(ctx, k.system, image, k.stage, nil, nil, extra); err != nil {
 		return err
 	}

@@ -275,7 +275,7 @@ func ends(s syscall.Signal) func(b *bench) {
 }
 
 // dogConfig has the machine's watchdog.
-const dogConfig = baseConfig + `
+var dogConfig = configWith(`stale = "20s"`, `stale = "12s"`) + `
 [watchdog]
 device = "/dev/watchdog0"
 timeout = "30s"

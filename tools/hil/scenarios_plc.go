@@ -81,8 +81,8 @@ var plcScenarios = []scenario{
 	{name: "Modbus: the UART overruns while the unit is stopped", fault: true, ci: true, run: func(b *bench) {
 		b.seeing("neutral")
 		b.signal(syscall.SIGSTOP)
-		b.m.modbus.SetWriteDeadline(time.Now().Add(20 * time.Second))
-		n, err := b.m.modbus.Write(bytes.Repeat([]byte{1, 3, 0, 0, 0, 99, 0x55}, 40000))
+		b.m.modbus.SetWriteDeadline(time.Now().Add(time.Minute))
+		n, err := b.m.modbus.Write(bytes.Repeat([]byte{1, 3, 0, 0, 0, 99, 0x55}, 150000)) // the kernel keeps 640 KiB of a port
 		b.m.modbus.SetWriteDeadline(time.Time{})
 		count, before := map[string]uint32{}, uint32(0)
 		b.eventually(slack, "the kernel has taken it all", func() bool {
