@@ -13,7 +13,7 @@ export VERSION
 .DEFAULT_GOAL := help
 include cross.mk
 
-.PHONY: help tools deps build demo test test-race faults bench generate clean
+.PHONY: help tools deps build demo test test-race test-train train masters faults kill soak bench bench-peers hil hil-full hil-demo generate clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9 -]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,7 +32,7 @@ build: deps ## leave bin/mien, with its libraries in bin/lib
 demo: build ## the main job on the clip that ships with mien: no camera, no pins needed
 	@bin/mien demo $(DEMO)
 
-test: deps ## everything the tests need, then every test
+test: deps .venv-modbus/.pinned ## everything the tests need, then every test
 	@tools/setup.sh gcc libturbojpeg0 mbpoll qemu-user-static libstdc++6-arm64-cross
 	$(GO) vet ./...
 	$(GO) test -timeout 20m ./...
@@ -41,11 +41,57 @@ test-race: deps ## the Go tests under the race detector (needs gcc)
 	@tools/setup.sh gcc
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m ./firmware/... ./drivers/... ./board/...
 
-faults: deps ## inject N=1000 faults of more than 25 kinds; each must reach its safe state in time and come back
+test-train: deps ## the tests of the training code, in an environment of its own (TensorFlow, 1.5 GB)
+	@tools/setup.sh python3-venv
+	@$(MAKE) --no-print-directory -C model/train test
+
+train: deps ## data to model card, MINUTES=120 of it training; goes on where it stopped
+	@tools/setup.sh python3-venv
+	@$(MAKE) -C model/train train
+
+# pymodbus is one of the masters that the tests try the unit with.
+.venv-modbus/.pinned: tools/plc/requirements.txt
+	@tools/setup.sh python3-venv
+	python3 -m venv .venv-modbus
+	.venv-modbus/bin/pip install -q --disable-pip-version-check -r tools/plc/requirements.txt
+	@touch $@
+
+masters: build .venv-modbus/.pinned ## others' Modbus masters against the running unit, turnaround, load
+	@tools/setup.sh mbpoll
+	$(GO) run ./tools/masters
+
+faults: deps ## inject N=1000 faults of more than 30 kinds; each must reach its safe state in time and come back
 	$(GO) run ./tools/faults -n $(or $(N),1000)
 
-bench: build ## what the pipeline costs above its networks, start, memory, latency; JSON=1 ends with one line
+kill: build ## kill -9 a running unit N=1000 times at random moments: nothing may be lost
+	$(GO) run ./tools/kill -n $(or $(N),1000)
+
+soak: deps ## N=1000000 frames as fast as they go: memory, descriptors and goroutines must stay flat
+	$(GO) run ./tools/soak -frames $(or $(N),1000000)
+
+bench: build ## what the pipeline costs, start, memory, latency; JSON=1 ends with one line, TABLES=FILE.md writes them
 	$(GO) run ./tools/bench $(if $(JSON),-json) $(if $(TABLES),-tables $(TABLES))
+
+bench-peers: .venv-bench/.pinned ## the environment of the peers that make bench compares with
+
+.venv-bench/.pinned: tools/bench/peers/requirements.txt
+	@tools/setup.sh python3-venv
+	python3 -m venv .venv-bench
+	.venv-bench/bin/pip install -q --disable-pip-version-check -r tools/bench/peers/requirements.txt
+	.venv-bench/bin/pip install -q --disable-pip-version-check --no-deps emotiefflib==1.1.1
+	@touch $@
+
+hil: ## the emulated arm64 board: scenarios on a real kernel
+	@tools/setup.sh qemu-system-arm mbpoll
+	$(GO) run ./tools/hil
+
+hil-full: ## every scenario of the emulated board
+	@tools/setup.sh qemu-system-arm mbpoll
+	$(GO) run ./tools/hil -full
+
+hil-demo: ## leave the emulated board up, with the unit's view and a pty for tools/plc
+	@tools/setup.sh qemu-system-arm
+	$(GO) run ./tools/hil -demo
 
 generate: ## write again every document that comes from a table in the code
 	$(GO) run ./tools/generate

@@ -34,7 +34,8 @@ func (u *Unit) result(s *Sight, lost uint32, now time.Duration) {
 	snap.Sequence = uint32(r.Sequence)
 	snap.ResultAt, snap.Latency = now, max(now-s.At, 0)
 	snap.Dropped += lost
-	if u.beat == 0 || now-u.beat >= time.Second {
+	// A picture that nobody may act on keeps no heartbeat going either.
+	if trusted && (u.beat == 0 || now-u.beat >= time.Second) {
 		u.beat = max(u.beat+time.Second, now-time.Second/2)
 		snap.Heartbeat++
 	}
