@@ -23,7 +23,7 @@ type supervisor struct {
 	dog      watchdog.Watchdog // nil: none
 	notifier *health.Notifier  // nil: no systemd
 
-	keepAlive time.Duration    // how often systemd wants to hear of us; 0: never
+	keepAlive time.Duration // how often systemd wants to hear of us; 0: never
 
 	clock     health.ClockJump
 	available availability
