@@ -34,6 +34,7 @@ demo: build ## the main job on the clip that ships with mien: no camera, no pins
 
 test: deps .venv-modbus/.pinned ## everything the tests need, then every test
 	@tools/setup.sh gcc libturbojpeg0 mbpoll qemu-user-static libstdc++6-arm64-cross
+	@$(GO) run ./tools/fetch -arch arm64
 	$(GO) vet ./...
 	$(GO) test -timeout 20m ./...
 
@@ -56,9 +57,9 @@ train: deps ## data to model card, MINUTES=120 of it training; goes on where it 
 	.venv-modbus/bin/pip install -q --disable-pip-version-check -r tools/plc/requirements.txt
 	@touch $@
 
-masters: build .venv-modbus/.pinned ## others' Modbus masters against the running unit, turnaround, load
+masters: build .venv-modbus/.pinned ## others' Modbus masters against the running unit, turnaround, load; ONLY=masters is the first
 	@tools/setup.sh mbpoll
-	$(GO) run ./tools/masters
+	$(GO) run ./tools/masters $(if $(ONLY),-only $(ONLY))
 
 faults: deps ## inject N=1000 faults of more than 30 kinds; each must reach its safe state in time and come back
 	$(GO) run ./tools/faults -n $(or $(N),1000)

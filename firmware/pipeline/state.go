@@ -98,7 +98,7 @@ func (u *Unit) publish() {
 		snap.Alarms[i] = modbus.Alarm{Name: st.Name, State: modbus.AlarmState(st.State), Value: st.Level,
 			Below: st.Side == alarm.Below, OnLimit: st.Limit, OffLimit: st.Off, OnDelay: st.OnDelay, OffDelay: st.OffDelay,
 			Min: u.ranges[st.Signal][0], Max: u.ranges[st.Signal][1], Unlocked: st.Unlocked,
-			ShelveMax: u.engine.Definition(i).MaxShelve, Since: st.Since}
+			ShelveMax: u.engine.Definition(i).MaxShelve, Since: max(st.Since, u.started)}
 		locked = locked && !st.Unlocked
 		switch st.State {
 		case alarm.Shelved:
