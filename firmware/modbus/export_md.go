@@ -21,7 +21,7 @@ func WriteMarkdown(w io.Writer) error {
 	l.f("")
 	l.f("- Addresses are 0-based, as on the wire. A tool that counts from 1 wants one more; one that wants six digits writes")
 	l.f("  input register 2 as 300003.")
-	l.f("- A register is 16 bits, high byte first. 32-bit values take two, high word first unless `word_order = \"low\"` is set in")
+	l.f("- A register is 16 bits, high byte first. 32-bit values take two, high word first unless `word_order = \"low-first\"` is set in")
 	l.f("  `[modbus]`. Read both words in one request: each answer is made of one result, and only one.")
 	l.f("- A scale of x1000 means that the register holds the value times 1000: 437 is 0.437.")
 	l.f("- int16: -32768 (0x8000) is \"not available\": no face, a covered part, a network without that output. uint16 and enum where it says so: 65535.")
