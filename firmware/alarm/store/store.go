@@ -9,8 +9,9 @@
 //	…
 //	err := kept.Close()
 //
-// An event is on the disk at most Options.Delay, plus the disk's own time for
-// one append and fsync, after Put; from then on it survives kill -9 and power
+// An event is on the disk at most Options.Delay after Put, plus the disk's own
+// time: that of one append and fsync, or of up to four syncs when an append is
+// under way and the journal goes round. From then on it survives kill -9 and power
 // loss (Durable tells). The states of the alarms can be had from the journal
 // alone; the state file follows at most Options.StateEvery later, so that the
 // journal may be rotated and that a damaged journal does not matter.
