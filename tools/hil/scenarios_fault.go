@@ -73,6 +73,7 @@ var faultScenarios = []scenario{
 		b.seeing("neutral")
 		b.show("frozen")
 		b.says("F02", 25*time.Second+slack)
+		b.becomes(healthy, false, slack) // its fail value
 		b.still(5 * time.Second)
 		b.show("neutral")
 		b.says("frozen ended", slack)

@@ -79,7 +79,8 @@ func (b *bench) judge(trace string) {
 		}
 	}
 	writing := regexp.MustCompile(`O_(WRONLY|RDWR|CREAT|TRUNC|APPEND|TMPFILE)`)
-	files := regexp.MustCompile(`^(/dev/(video0|gpiochip0|ttyS0|null)|/var/lib/mien(/.*)?)$`)
+	// /dev/vcio is the Raspberry Pi's firmware, which tells of under-voltage.
+	files := regexp.MustCompile(`^(/dev/(video0|gpiochip0|ttyS0|null|vcio)|/var/lib/mien(/.*)?)$`)
 	ends := regexp.MustCompile(`^(/dev/(ttyS0)|/var/lib/mien/.*|pipe:.*|socket:.*|UNIX.*|anon_inode:\[eventfd\])$`)
 	for _, line := range strings.Split(trace, "\n") {
 		m := traced.FindStringSubmatch(line)
