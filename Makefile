@@ -82,17 +82,14 @@ bench-peers: .venv-bench/.pinned ## the environment of the peers that make bench
 	.venv-bench/bin/pip install -q --disable-pip-version-check --no-deps emotiefflib==1.1.1
 	@touch $@
 
-hil: ## the emulated arm64 board: scenarios on a real kernel
-	@tools/setup.sh qemu-system-arm mbpoll
-	$(GO) run ./tools/hil
+hil: arm64 ## the emulated arm64 board: scenarios on a real kernel
+	$(GO) run ./tools/hil -archive dist/mien-$(VERSION)-linux-arm64.tar.gz
 
-hil-full: ## every scenario of the emulated board
-	@tools/setup.sh qemu-system-arm mbpoll
-	$(GO) run ./tools/hil -full
+hil-full: arm64 ## every scenario of the emulated board
+	$(GO) run ./tools/hil -full -archive dist/mien-$(VERSION)-linux-arm64.tar.gz
 
-hil-demo: ## leave the emulated board up, with the unit's view and a pty for tools/plc
-	@tools/setup.sh qemu-system-arm
-	$(GO) run ./tools/hil -demo
+hil-demo: arm64 ## an emulated unit to play with: live view, keys for face and buttons, a pty for tools/plc
+	$(GO) run ./tools/hil -demo -archive dist/mien-$(VERSION)-linux-arm64.tar.gz
 
 generate: ## write again every document that comes from a table in the code
 	$(GO) run ./tools/generate
