@@ -41,17 +41,17 @@ func (p *parts) start(ctx context.Context, name string, run func(context.Context
 		defer cancel()
 		wait := health.Backoff{First: 100 * time.Millisecond, Most: 5 * time.Second}
 		for ctx.Err() == nil {
+			began := time.Now()
 			err := p.once(ctx, name, run)
 			if err == nil || ctx.Err() != nil {
 				return
 			}
 			p.unit.failedPart(name, err)
-			began := time.Now()
-			if !sleep(ctx, wait.Next()) {
-				return
-			}
 			if time.Since(began) > time.Minute {
 				wait.Reset()
+			}
+			if !sleep(ctx, wait.Next()) {
+				return
 			}
 			p.unit.health.End(health.Internal)
 		}
@@ -76,16 +76,6 @@ func (p *parts) stop(name string) {
 	p.mu.Unlock()
 	if ok {
 		one.cancel()
-		<-one.done
-	}
-}
-
-// wait returns when the named part has ended by itself or by its context.
-func (p *parts) wait(name string) {
-	p.mu.Lock()
-	one, ok := p.all[name]
-	p.mu.Unlock()
-	if ok {
 		<-one.done
 	}
 }

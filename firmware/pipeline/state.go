@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"mien/drivers/camera"
 	"mien/firmware/alarm"
 	"mien/firmware/health"
 	"mien/firmware/modbus"
@@ -180,9 +179,6 @@ func (u *Unit) shown(now time.Duration) shown {
 	}
 	return st
 }
-
-// sourceIs notes a camera that was opened.
-func (u *Unit) sourceIs(camera.Info) {}
 
 func (u *Unit) outputIs(i int, on bool) {
 	u.mu.Lock()

@@ -113,7 +113,6 @@ func (w *watcher) openCamera() time.Duration {
 	}
 	info := src.Info()
 	w.source, w.reopened = src, u.now()
-	u.sourceIs(info)
 	u.say("camera open", append([]string{fmt.Sprintf("%s (%s) %s %dx%d at %g frames/s", info.Name, info.Device,
 		camera.FormatName(info.Format), info.Width, info.Height, info.FPS)}, info.Warnings...)...)
 	return 0
