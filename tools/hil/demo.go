@@ -25,10 +25,10 @@ var demoKeys = []struct {
 
 // runDemo leaves a machine up: the unit's live view on this terminal, keys for
 // what the camera sees and for the buttons, a pty for a PLC.
-func runDemo(ctx context.Context, work, archive string) error {
+func runDemo(ctx context.Context, work, archive string, newer bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	k, err := prepare(ctx, work, archive)
+	k, err := prepare(ctx, work, archive, newer)
 	if err != nil {
 		return err
 	}

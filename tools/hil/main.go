@@ -35,6 +35,7 @@ func main() {
 	times := flag.Int("times", 1, "runs in a row")
 	work := flag.String("work", ".hil", "folder of the kernel, the machines and the logs")
 	archive := flag.String("archive", "", "archive to test; empty: the newest dist/mien-*-linux-arm64.tar.gz")
+	newer := flag.Bool("newer", false, "take newer packages for the machine where the pinned ones are gone from Debian's archive")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -45,11 +46,9 @@ func main() {
 		case *list:
 			printList()
 		case *demo:
-			err = runDemo(ctx, *work, *archive)
+			err = runDemo(ctx, *work, *archive, *newer)
 		default:
-			for n := 1; n <= *times && err == nil; n++ {
-				err = runAll(ctx, *work, *archive, chosen)
-			}
+			err = runTimes(*times, func() (string, error) { return runAll(ctx, *work, *archive, *newer, chosen) })
 		}
 	}
 	if err != nil {
@@ -96,7 +95,7 @@ type kit struct {
 	work   string
 }
 
-func prepare(ctx context.Context, work, archive string) (*kit, error) {
+func prepare(ctx context.Context, work, archive string, newer bool) (*kit, error) {
 	work, err := filepath.Abs(work)
 	if err != nil {
 		return nil, err
@@ -119,7 +118,7 @@ func prepare(ctx context.Context, work, archive string) (*kit, error) {
 	if err := unpack(archive, k.stage); err != nil {
 		return nil, fmt.Errorf("%s: %w", archive, err)
 	}
-	k.system, err = fetchSystem(ctx, work)
+	k.system, err = fetchSystem(ctx, work, newer)
 	fmt.Printf("hil: %s\n", filepath.Base(archive))
 	return k, err
 }
@@ -173,12 +172,30 @@ func unpack(archive, to string) error {
 	}
 }
 
-// runAll runs the chosen scenarios, and says what each saw.
-func runAll(ctx context.Context, work, archive string, chosen func(scenario) bool) error {
+// runTimes runs n times in a row, stops at the first failure, and ends with a
+// list of the runs.
+func runTimes(n int, run func() (string, error)) error {
+	var list []string
+	for i := 1; i <= n; i++ {
+		began := time.Now()
+		result, err := run()
+		list = append(list, fmt.Sprintf("run %2d, %s UTC: %s", i, began.UTC().Format("15:04:05"), result))
+		if n > 1 {
+			fmt.Printf("\n%s\n\n", strings.Join(list, "\n"))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runAll runs the chosen scenarios, says what each saw, and sums up in a line.
+func runAll(ctx context.Context, work, archive string, newer bool, chosen func(scenario) bool) (string, error) {
 	began := time.Now()
-	k, err := prepare(ctx, work, archive)
+	k, err := prepare(ctx, work, archive, newer)
 	if err != nil {
-		return err
+		return "did not start", err
 	}
 	passed, failed, faults := 0, 0, 0
 	tell := func(s scenario, why string, said []string, took time.Duration) {
@@ -212,9 +229,10 @@ func runAll(ctx context.Context, work, archive string, chosen func(scenario) boo
 			failed++
 		}
 	}
-	fmt.Printf("%d passed (%d faults among %d run), %d failed, in %.0f s\n", passed, faults, passed+failed, failed, time.Since(began).Seconds())
+	result := fmt.Sprintf("%d passed (%d faults among %d run), %d failed, in %.0f s", passed, faults, passed+failed, failed, time.Since(began).Seconds())
+	fmt.Println(result)
 	if failed > 0 {
-		return fmt.Errorf("%d scenarios failed; logs are in %s", failed, filepath.Join(k.work, "logs"))
+		return result, fmt.Errorf("%d scenarios failed; logs are in %s", failed, filepath.Join(k.work, "logs"))
 	}
-	return ctx.Err()
+	return result, ctx.Err()
 }
