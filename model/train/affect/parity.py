@@ -28,7 +28,7 @@ def make(data, folder, log=print):
                                   background=heads.backdrop(r, 240, 320))
         eyes = np.round(eyes.astype(np.float64), 3)
         crop = align.crop(img, *eyes)
-        tensor = align.tensor(np.round(crop), SCALE, ZERO)
+        tensor = align.tensor(crop, SCALE, ZERO)
         with open(os.path.join(folder, name + ".pgm"), "wb") as f:
             f.write(b"P5\n320 240\n255\n" + img.tobytes())
         with open(os.path.join(folder, name + ".i8"), "wb") as f:
