@@ -59,7 +59,8 @@ func (b *bench) driverTest(driver, tests string, env ...string) {
 	b.logf("%d passed, %d skipped %s", passed, len(skipped), strings.Join(skipped, " "))
 }
 
-// wiggle changes an input's level a few times a second until it is told to stop.
+// wiggle changes an input's level until it is told to stop, slowly enough that a
+// test on a busy host sees each level before the next.
 func (b *bench) wiggle(line int) (stop func()) {
 	halt, done := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -72,7 +73,7 @@ func (b *bench) wiggle(line int) (stop func()) {
 			case <-halt:
 				b.m.pins.drive(line, false)
 				return
-			case <-time.After(100 * time.Millisecond):
+			case <-time.After(400 * time.Millisecond):
 			}
 		}
 	}()

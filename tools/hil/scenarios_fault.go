@@ -2,11 +2,13 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"mien/firmware/alarm"
+	"mien/tools/hil/wire"
 )
 
 // faultScenarios break what the running unit stands on, one thing at a time.
@@ -90,6 +92,33 @@ var faultScenarios = []scenario{
 		b.signal(syscall.SIGCONT)
 		b.toggles(3, slack)
 		b.logf("stopped: the last change of the healthy line came %.0f ms after the signal; lines held: %s", max(0, stopped.Seconds()*1000), held)
+	}},
+	{name: "a camera that hangs: streaming, but no frame comes", fault: true, ci: true, run: func(b *bench) {
+		b.seeing("neutral")
+		began := time.Now()
+		b.control(cameraNode, "percentage_of_dropped_buffers", 100)
+		b.says("F01 camera lost", stale+slack)
+		stopped := b.settles(began, 4*time.Second, slack)
+		b.control(cameraNode, "percentage_of_dropped_buffers", 0)
+		b.says("F01 camera lost ended", 2*slack)
+		b.toggles(2, slack)
+		b.logf("the last change of the healthy line came %.1f s after the last frame", stopped.Seconds())
+	}},
+	{name: "a hang inside the network's library: healthy stops, everything else answers", fault: true, ci: true, run: func(b *bench) {
+		b.seeing("neutral")
+		began := time.Now()
+		pid := b.hold(false)
+		defer b.m.call("unhold", pid, nil)
+		stopped := b.settles(began, 4*time.Second, slack)
+		b.becomes(eyesLine, true, stale+slack) // its fail value
+		s := b.status()
+		r := b.registers(2, 1)
+		b.check(!s.Trusted && r[0]&2 == 0, "trusted: %+v, status register %#x", s, r[0])
+		b.still(2 * time.Second)
+		b.need(b.m.call("unhold", pid, nil))
+		b.toggles(2, slack)
+		b.becomes(eyesLine, false, slack)
+		b.logf("a thread held inside the library: the last change of the healthy line came %.1f s later; socket and Modbus say that no result is valid; let go, it went on", stopped.Seconds())
 	}},
 	{name: "a line that another driver holds", fault: true, ci: true, run: func(b *bench) {
 		b.seeing("neutral")
@@ -251,21 +280,38 @@ var endScenarios = []scenario{
 		b.logf("after the start in 1970: %v; %s", state, field(b.unit.output(), `msg="(.*start \(start[^\n]*)"`))
 		b.clear()
 	}},
-	{name: "kill -9: what the lines do", fault: true, ci: true, run: ends(syscall.SIGKILL)},
-	{name: "a crash (SIGABRT): what the lines do", fault: true, run: ends(syscall.SIGABRT)},
-	{name: "a crash (SIGSEGV): what the lines do", fault: true, run: ends(syscall.SIGSEGV)},
+	{name: "kill -9: what the lines do", fault: true, ci: true, run: ends((*bench).killed)},
+	{name: "a fatal error of the Go runtime (SIGQUIT): what the lines do", fault: true, run: ends(func(b *bench) { b.signal(syscall.SIGQUIT) })},
+	{name: "a crash (SIGABRT): what the lines do", fault: true, run: ends(func(b *bench) { b.signal(syscall.SIGABRT) })},
+	{name: "a crash inside the network's library: what the lines do", fault: true, run: ends(func(b *bench) { b.hold(true) })},
+}
+
+func (b *bench) killed() { b.signal(syscall.SIGKILL) }
+
+// hold stops the unit's thread that computes, or makes it fail, and gives the
+// unit's process ID.
+func (b *bench) hold(crash bool) int {
+	list := b.processes()
+	b.check(len(list) == 1, "%d units run", len(list))
+	pid, err := strconv.Atoi(list[0]["pid"])
+	b.need(err)
+	b.need(b.m.call("hold", wire.Hold{PID: pid, Library: "/usr/lib/mien/lib/", Crash: crash}, nil))
+	return pid
 }
 
 // ends kills the unit while an alarm is on. Its lines are let go by the kernel: a
 // PL061 keeps what it drove, so that only the healthy line, which stands, tells.
-func ends(s syscall.Signal) func(b *bench) {
+func ends(end func(b *bench)) func(b *bench) {
 	return func(b *bench) {
 		b.frowning()
 		time.Sleep(2 * time.Second) // as long as the store may take
 		before := time.Now()
-		b.signal(s)
+		end(b)
 		b.check(b.unit.wait(slack), "it does not end")
 		_, how := b.unit.state()
+		if why := field(b.unit.output()[b.mark:], `(?m)^((?:fatal error|SIG[A-Z]+:|panic).*)$`); why != "" {
+			how += ", " + why
+		}
 		after := b.settles(before, 3*time.Second, slack)
 		b.check(after < 2*time.Second, "the healthy line changed %v after the signal", after)
 		b.logf("%s; healthy stands; %s", how, b.m.pins.all())

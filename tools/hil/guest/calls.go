@@ -36,6 +36,8 @@ var calls = map[string]func(json.RawMessage) (any, error){
 	"now":      with(func(struct{}) (any, error) { return time.Now(), nil }),
 	"status":   with(processes),
 	"icount":   with(icount),
+	"hold":     with(hold),
+	"unhold":   with(unhold),
 	"kill":     with(func(p [2]int) (any, error) { return nil, unix.Kill(p[0], unix.Signal(p[1])) }),
 	"control":  with(func(p wire.Control) (any, error) { return nil, setControl(p.Device, p.Name, p.Value) }),
 	"timings":  with(func(p wire.Control) (any, error) { return nil, setTimings(p.Device, uint32(p.Value)) }),

@@ -77,6 +77,13 @@ type Control struct {
 	Value  int32
 }
 
+// Hold is the parameter of the call "hold".
+type Hold struct {
+	PID     int
+	Library string // part of its path
+	Crash   bool   // not to stand still, but to fail
+}
+
 // Capture is the parameter of the call "capture".
 type Capture struct {
 	Device, Format        string
