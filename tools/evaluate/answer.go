@@ -164,16 +164,25 @@ func (a *answerer) findInCrop(img *pixel.Image) (face.Face, bool, error) {
 	return face.Face{}, false, nil
 }
 
-// usualEyes is where the eyes lie in a face crop on average, in parts of its
-// width and height: the mapping of a whole picture whose face is not found. In
-// FER+ they are found at (0.32, 0.39) and (0.69, 0.38), in squares of 1.35
-// times BlazeFace's box at (0.35, 0.35) and (0.65, 0.35).
-var usualEyes = [2][2]float64{{1. / 3, 0.37}, {2. / 3, 0.37}}
+// usualEyes is where the eyes lie in a face crop whose face is not found, in
+// parts of its width and height: in squares of 1.35 times BlazeFace's box they
+// are found at (0.35, 0.35) and (0.65, 0.35), in FER+ a little lower.
+var usualEyes = [2]face.Point{{X: 1. / 3, Y: 0.37}, {X: 2. / 3, Y: 0.37}}
+
+// ferEyes are the eyes of a FER+ picture, 48 pixels square, whose face is not
+// found, in pixels: those that model/train takes (MEAN_EYES in ferplus.py).
+var ferEyes = [2]face.Point{{X: 15.3, Y: 18.4}, {X: 32.1, Y: 18.2}}
+
+const ferSide = 48
 
 func usualFace(width, height int) face.Face {
 	var f face.Face
+	if width == ferSide && height == ferSide {
+		copy(f.Keypoints[:], ferEyes[:])
+		return f
+	}
 	for k, p := range usualEyes {
-		f.Keypoints[k] = face.Point{X: float32(p[0]*float64(width) - 0.5), Y: float32(p[1]*float64(height) - 0.5)}
+		f.Keypoints[k] = face.Point{X: p.X*float32(width) - 0.5, Y: p.Y*float32(height) - 0.5}
 	}
 	return f
 }

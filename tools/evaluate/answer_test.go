@@ -16,6 +16,7 @@ import (
 	"mien/firmware/config"
 	"mien/firmware/pipeline"
 	"mien/model/affect"
+	"mien/model/face"
 	"mien/model/pixel"
 )
 
@@ -176,6 +177,19 @@ func TestCropFindsTheFace(t *testing.T) {
 				t.Errorf("crop of %d: eye %d is %.1f pixels off, the eyes are %.1f apart", side, k, d, want.EyeDistance())
 			}
 		}
+	}
+}
+
+// TestUsualFace: a picture of FER+'s size has the eyes that training gives it,
+// another the usual ones of a crop.
+func TestUsualFace(t *testing.T) {
+	f := usualFace(48, 48)
+	if f.Keypoints[face.RightEye] != (face.Point{X: 15.3, Y: 18.4}) || f.Keypoints[face.LeftEye] != (face.Point{X: 32.1, Y: 18.2}) {
+		t.Errorf("FER+: eyes %v", f.Keypoints[:2])
+	}
+	f = usualFace(144, 100)
+	if r, l := f.Keypoints[face.RightEye], f.Keypoints[face.LeftEye]; r != (face.Point{X: 47.5, Y: 36.5}) || l != (face.Point{X: 95.5, Y: 36.5}) {
+		t.Errorf("crop of 144x100: eyes %v, %v", r, l)
 	}
 }
 
