@@ -82,14 +82,16 @@ bench-peers: .venv-bench/.pinned ## the environment of the peers that make bench
 	.venv-bench/bin/pip install -q --disable-pip-version-check --no-deps emotiefflib==1.1.1
 	@touch $@
 
-hil: arm64 ## the emulated arm64 board: scenarios on a real kernel
-	$(GO) run ./tools/hil -archive dist/mien-$(VERSION)-linux-arm64.tar.gz
+HIL = $(GO) run ./tools/hil -archive dist/mien-$(VERSION)-linux-arm64.tar.gz $(if $(NEWER),-newer)
+
+hil: arm64 ## the emulated arm64 board: scenarios on a real kernel; TIMES=20 runs in a row, NEWER=1 where Debian's archive has moved on
+	$(HIL) -times $(or $(TIMES),1)
 
 hil-full: arm64 ## every scenario of the emulated board
-	$(GO) run ./tools/hil -full -archive dist/mien-$(VERSION)-linux-arm64.tar.gz
+	$(HIL) -full
 
 hil-demo: arm64 ## an emulated unit to play with: live view, keys for face and buttons, a pty for tools/plc
-	$(GO) run ./tools/hil -demo -archive dist/mien-$(VERSION)-linux-arm64.tar.gz
+	$(HIL) -demo
 
 generate: ## write again every document that comes from a table in the code
 	$(GO) run ./tools/generate

@@ -26,7 +26,7 @@ const vividParameters = "n_devs=2 node_types=0x101,0x1 num_inputs=1,1 input_type
 
 // virtModules are loaded at boot of the machine `virt`.
 var virtModules = []module{{"virtio_pci", ""}, {"virtio_console", ""}, {"virtio_blk", ""}, {"crc32c_generic", ""}, {"ext4", ""},
-	{"i6300esb", ""}, {"vivid", vividParameters}}
+	{"i6300esb", ""}, {"vivid", vividParameters}, {"vhci_hcd", ""}, {"uvcvideo", ""}}
 
 // virtSpare are there to be loaded by a scenario.
 var virtSpare = []string{"gpio_keys"}

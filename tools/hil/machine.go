@@ -33,13 +33,19 @@ type machine struct {
 	down  bool // the link has broken
 }
 
-// virtPorts are the serial ports in the machine: one for the PLC, two with a
-// crossed cable between them.
+// Serial ports in the machine: one for the PLC, two with a crossed cable between
+// them (16550s), and the console's (a PL011).
 const (
-	plcPort  = "/dev/ttyS0"
-	crossedA = "/dev/ttyS1"
-	crossedB = "/dev/ttyS2"
+	plcPort     = "/dev/ttyS0"
+	crossedA    = "/dev/ttyS1"
+	crossedB    = "/dev/ttyS2"
+	consolePort = "/dev/ttyAMA0"
 )
+
+// processor is a Raspberry Pi 5's, near a Jetson Orin's too: with the dot
+// product instructions, for which the network's library has kernels of its own.
+// The machine raspi3b has a processor without them.
+const processor = "cortex-a76"
 
 // bootTime is the most that a start may take on a busy host.
 const bootTime = 4 * time.Minute
@@ -49,7 +55,7 @@ const bootTime = 4 * time.Minute
 // what outlives a reset.
 func startVirt(ctx context.Context, s *system, image, disk, dir string) (m *machine, err error) {
 	m = newMachine(dir)
-	m.cmd = exec.CommandContext(ctx, "qemu-system-aarch64", "-M", "virt", "-accel", "tcg,thread=multi", "-cpu", "cortex-a72", "-smp", "2", "-m", "1024",
+	m.cmd = exec.CommandContext(ctx, "qemu-system-aarch64", "-M", "virt", "-accel", "tcg,thread=multi", "-cpu", processor, "-smp", "2", "-m", "1024",
 		"-nodefaults", "-display", "none", "-kernel", s.kernel(), "-initrd", image,
 		"-append", "console=ttyAMA0 quiet loglevel=5 panic=-1 random.trust_cpu=on 8250.nr_uarts=4",
 		"-qtest", "unix:qtest.sock,server=on,wait=off", "-qtest-log", "none",

@@ -103,7 +103,7 @@ func prepare(ctx context.Context, work, archive string, newer bool) (*kit, error
 	if err := os.MkdirAll(work, 0o755); err != nil {
 		return nil, err
 	}
-	if out, err := exec.CommandContext(ctx, "tools/setup.sh", "qemu-system-arm", "mbpoll").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(ctx, "tools/setup.sh", "qemu-system-arm", "e2fsprogs", "mbpoll").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%w: %s", err, out)
 	}
 	if archive == "" {

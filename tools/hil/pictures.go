@@ -69,19 +69,15 @@ func (p *pictures) series(scene string) ([][]byte, error) {
 		list, err := p.series("neutral")
 		return list[:1], err
 	}
-	at, ok := p.events[scene]
-	if scene == "neutral" {
-		at = 0.4 // later it blinks
-	}
-	if !ok {
-		return nil, fmt.Errorf("the demo clip has no %s", scene)
+	files, err := p.jpegs(scene)
+	if err != nil {
+		return nil, err
 	}
 	var list [][]byte
-	for i := range 4 {
-		n := int(at*p.fps) + i
-		img, err := jpeg.Decode(bytes.NewReader(p.clip[n]))
+	for n, f := range files {
+		img, err := jpeg.Decode(bytes.NewReader(f))
 		if err != nil {
-			return nil, fmt.Errorf("picture %d of the clip: %w", n, err)
+			return nil, fmt.Errorf("picture %d of %s: %w", n, scene, err)
 		}
 		b, err := luma(img)
 		if err != nil {
@@ -90,6 +86,19 @@ func (p *pictures) series(scene string) ([][]byte, error) {
 		list = append(list, b)
 	}
 	return list, nil
+}
+
+// jpegs gives a scene of the clip as it is in the clip.
+func (p *pictures) jpegs(scene string) ([][]byte, error) {
+	at, ok := p.events[scene]
+	if scene == "neutral" {
+		at = 0.4 // later it blinks
+	}
+	if !ok {
+		return nil, fmt.Errorf("the demo clip has no %s", scene)
+	}
+	n := int(at * p.fps)
+	return p.clip[n : n+4], nil
 }
 
 func luma(img image.Image) ([]byte, error) {

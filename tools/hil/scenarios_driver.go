@@ -14,10 +14,10 @@ func driverScenarios() (list []scenario) {
 		fault, ci bool
 	}{
 		{"sizes, strides and rates", false, false}, {"slow reader", true, false}, {"percentage of dropped buffers", true, false},
-		{"buffer with error flag", true, false}, {"QBUF fails", true, false}, {"VIDIOC_REQBUFS fails", true, false},
-		{"VIDIOC_STREAMON fails", true, false}, {"fatal streaming error", true, false}, {"sequence wraps", true, false},
-		{"64-bit timestamp wraps", true, false}, {"32-bit timestamp wraps", true, false}, {"closed with a frame out", true, false},
-		{"busy", true, false}, {"Close wakes Next", false, false}, {"opened 100 times", false, false}, {"no allocation", false, false},
+		{"buffer with error flag", true, true}, {"QBUF fails", true, true}, {"VIDIOC_REQBUFS fails", true, true},
+		{"VIDIOC_STREAMON fails", true, true}, {"fatal streaming error", true, true}, {"sequence wraps", true, false},
+		{"64-bit timestamp wraps", true, false}, {"32-bit timestamp wraps", true, false}, {"closed with a frame out", true, true},
+		{"busy", true, true}, {"Close wakes Next", false, false}, {"opened 100 times", false, false}, {"no allocation", false, false},
 		{"disconnect", true, true},
 	} {
 		name := "^TestVivid$/^" + regexp.QuoteMeta(strings.ReplaceAll(c.test, " ", "_")) + "$"
@@ -43,6 +43,32 @@ func driverScenarios() (list []scenario) {
 		scenario{name: "driver tests: serial ports with a crossed cable", run: func(b *bench) {
 			b.driverTest("serial", "^TestReal(PortsInEveryFormat|PortsCarryEveryByte|List)$", "MIEN_TEST_SERIAL="+crossedA+","+crossedB)
 		}},
+		scenario{name: "driver tests: breaks on a serial line", fault: true, run: func(b *bench) {
+			b.stopUnit()
+			defer b.repeat(300*time.Millisecond, b.sendBreak)()
+			b.driverTest("serial", "^TestRealBreakIsCorrupt$", "MIEN_TEST_SERIAL_BREAK="+plcPort)
+		}},
+		scenario{name: "driver tests: a serial port that goes and comes three times", fault: true, run: func(b *bench) {
+			b.stopUnit()
+			driver, address := b.serialDriver()
+			how := "bind"
+			change := func() error {
+				if how == "bind" {
+					how = "unbind"
+				} else {
+					how = "bind"
+				}
+				return b.m.call("write", []string{driver + how, address}, nil)
+			}
+			end := b.repeat(2*time.Second, change)
+			defer func() {
+				if end(); how == "unbind" {
+					b.need(change())
+				}
+				b.devices()
+			}()
+			b.driverTest("serial", "^TestRealPortUnplugged$", "MIEN_TEST_SERIAL_UNPLUG="+plcPort)
+		}},
 		scenario{name: "driver tests: watchdog opened and closed 1000 times", run: func(b *bench) {
 			b.stopUnit()
 			b.driverTest("watchdog", "^TestDevice$", "MIEN_TEST_WATCHDOG=/dev/watchdog0")
@@ -62,20 +88,37 @@ func (b *bench) driverTest(driver, tests string, env ...string) {
 // wiggle changes an input's level until it is told to stop, slowly enough that a
 // test on a busy host sees each level before the next.
 func (b *bench) wiggle(line int) (stop func()) {
+	high := false
+	end := b.repeat(400*time.Millisecond, func() error { high = !high; return b.m.pins.drive(line, high) })
+	return func() { end(); b.m.pins.drive(line, false) }
+}
+
+// repeat does something again and again until it is told to stop, or an error.
+func (b *bench) repeat(every time.Duration, do func() error) (stop func()) {
 	halt, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		for high := true; ; high = !high {
-			if b.m.pins.drive(line, high) != nil {
-				return
-			}
+		for do() == nil {
 			select {
 			case <-halt:
-				b.m.pins.drive(line, false)
 				return
-			case <-time.After(400 * time.Millisecond):
+			case <-time.After(every):
 			}
 		}
 	}()
 	return func() { close(halt); <-done }
+}
+
+// sendBreak sends a break down the cable of the PLC.
+func (b *bench) sendBreak() error {
+	_, err := b.m.monitor("chardev-send-break plc")
+	return err
+}
+
+// serialDriver gives the driver's folder and the address of the PLC's port.
+func (b *bench) serialDriver() (driver, address string) {
+	var found []string
+	b.need(b.m.call("glob", "/sys/bus/pci/drivers/serial/*/tty/ttyS0", &found))
+	b.check(len(found) == 1, "%v", found)
+	return "/sys/bus/pci/drivers/serial/", strings.Split(found[0], "/")[6]
 }

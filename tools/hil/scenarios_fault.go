@@ -28,7 +28,7 @@ var faultScenarios = []scenario{
 		b.becomes(eyesLine, false, slack)
 		b.logf("the last change of the healthy line came %.1f s after the disconnect", stopped.Seconds())
 	}},
-	{name: "a fatal streaming error: the camera is opened again", fault: true, run: func(b *bench) {
+	{name: "a fatal streaming error: the camera is opened again", fault: true, ci: true, run: func(b *bench) {
 		b.seeing("neutral")
 		b.control(cameraNode, "inject_fatal_streaming_error", 0)
 		b.says("F01 camera lost", slack)
@@ -93,7 +93,7 @@ var faultScenarios = []scenario{
 		b.toggles(3, slack)
 		b.logf("stopped: the last change of the healthy line came %.0f ms after the signal; lines held: %s", max(0, stopped.Seconds()*1000), held)
 	}},
-	{name: "a camera that hangs: streaming, but no frame comes", fault: true, ci: true, run: func(b *bench) {
+	{name: "a camera that hangs: streaming, but no frame comes", fault: true, run: func(b *bench) {
 		b.seeing("neutral")
 		began := time.Now()
 		b.control(cameraNode, "percentage_of_dropped_buffers", 100)
@@ -170,7 +170,7 @@ function = "any"
 		b.need(b.m.call("remove", "/var/lib/mien/filler", nil))
 		b.says("F12 storage failed ended", slack)
 	}},
-	{name: "the state folder's disk turns read-only", fault: true, run: func(b *bench) {
+	{name: "the state folder's disk turns read-only", fault: true, ci: true, run: func(b *bench) {
 		b.seeing("neutral")
 		b.need(b.m.call("write", []string{"/proc/sysrq-trigger", "u"}, nil)) // emergency remount of every disk
 		b.provokes("F12")
@@ -328,10 +328,10 @@ func ends(end func(b *bench)) func(b *bench) {
 var dogConfig = configWith(`stale = "20s"`, `stale = "12s"`) + `
 [watchdog]
 device = "/dev/watchdog0"
-timeout = "30s"
+timeout = "20s"
 `
 
-const dogTime = 30 * time.Second
+const dogTime = 20 * time.Second
 
 // watchdogScenarios come last: they start the machine again.
 var watchdogScenarios = []scenario{

@@ -12,7 +12,7 @@ import (
 
 // virtScenarios is the order in which they run: the machine alone, pictures,
 // the running unit, what ends it, and last what resets the machine.
-var virtScenarios = joined(machineScenarios, pictureScenarios(), unitScenarios, plcScenarios, faultScenarios, endScenarios, privacyScenarios, driverScenarios(), watchdogScenarios)
+var virtScenarios = joined(machineScenarios, pictureScenarios(), unitScenarios, plcScenarios, faultScenarios, usbScenarios, endScenarios, privacyScenarios, driverScenarios(), watchdogScenarios)
 
 func joined(lists ...[]scenario) (all []scenario) {
 	for _, l := range lists {
@@ -68,7 +68,7 @@ var machineScenarios = []scenario{
 		b.check(code == 3 && strings.Contains(text, "wrong.toml:22") && strings.Contains(text, "min_rate"), "%d: %s", code, text)
 		b.logf("%s", strings.TrimSpace(text))
 	}},
-	{name: "a damaged network is refused", fault: true, run: func(b *bench) {
+	{name: "a damaged network is refused", fault: true, ci: true, run: func(b *bench) {
 		card, err := b.pictures.card()
 		b.need(err)
 		b.need(b.m.put("/tmp/net/affect.json", card, 0o644))
@@ -78,11 +78,18 @@ var machineScenarios = []scenario{
 		b.check(code == 3 && strings.Contains(text, "affect.tflite"), "%d: %s", code, text)
 		b.logf("%s", strings.TrimSpace(text))
 	}},
-	{name: "a missing library is named", fault: true, run: func(b *bench) {
+	{name: "a missing library is named", fault: true, ci: true, run: func(b *bench) {
 		b.need(b.m.put("/etc/mien/wrong.toml", []byte(configWith(`backend = "litert"`, "backend = \"litert\"\nlibrary = \"/tmp/nothing.so\"")), 0o644))
 		text, code := b.mien("selftest", "-config", "/etc/mien/wrong.toml")
 		b.check(code == 1 && strings.Contains(text, "failed") && strings.Contains(text, "/tmp/nothing.so"), "%d: %s", code, text)
 		b.logf("%s", strings.TrimSpace(strings.SplitN(text, "\n", 2)[0]))
+	}},
+	{name: "the kernel's console is refused as the PLC's port", fault: true, ci: true, run: func(b *bench) {
+		b.need(b.m.put("/etc/mien/wrong.toml", []byte(configWith(plcPort, consolePort)), 0o644))
+		text, code := b.mien("selftest", "-config", "/etc/mien/wrong.toml")
+		line := field(text, `(?m)^(failed\s+serial port.*)$`)
+		b.check(code == 1 && strings.Contains(line, "it is the system console"), "%d: %s", code, text)
+		b.logf("%s", line)
 	}},
 }
 

@@ -86,6 +86,19 @@ var plcScenarios = []scenario{
 		}
 		b.logf("5 bursts of 97 to 101 bytes that are no frames; answered at try %v", tries)
 	}},
+	{name: "Modbus: breaks on the line", fault: true, ci: true, run: func(b *bench) {
+		b.seeing("neutral")
+		tries := 0
+		for range 3 {
+			b.need(b.sendBreak())
+			time.Sleep(300 * time.Millisecond)
+			b.eventually(slack, "an answer", func() bool { tries++; _, err := b.mbpoll("3", 0, 10); return err == nil })
+		}
+		count := map[string]uint32{}
+		b.need(b.m.call("icount", plcPort, &count))
+		b.check(count["brk"] >= 3, "the kernel counts %d breaks", count["brk"])
+		b.logf("3 breaks, 3 polls answered in %d tries; the kernel counts %d", tries, count["brk"])
+	}},
 	{name: "Modbus: a flood while the unit is stopped", fault: true, run: func(b *bench) {
 		b.seeing("neutral")
 		b.signal(syscall.SIGSTOP)
@@ -123,17 +136,14 @@ var plcScenarios = []scenario{
 		b.check(b.unit.says("first result", 0, 4*time.Minute), "no result")
 		b.eventually(slack, "valid results", func() bool { return b.registers(2, 1)[0]&2 != 0 })
 	}},
-	{name: "Modbus: the port vanishes and comes back", fault: true, run: func(b *bench) {
+	{name: "Modbus: the port vanishes and comes back", fault: true, ci: true, run: func(b *bench) {
 		b.seeing("neutral")
-		var found []string
-		b.need(b.m.call("glob", "/sys/bus/pci/drivers/serial/*/tty/ttyS0", &found))
-		b.check(len(found) == 1, "%v", found)
-		address := strings.Split(found[0], "/")[6]
-		b.need(b.m.call("write", []string{"/sys/bus/pci/drivers/serial/unbind", address}, nil))
+		driver, address := b.serialDriver()
+		b.need(b.m.call("write", []string{driver + "unbind", address}, nil))
 		b.says("F10", slack)
 		b.becomes(faultLine, true, slack)
 		b.toggles(2, slack)
-		b.need(b.m.call("write", []string{"/sys/bus/pci/drivers/serial/bind", address}, nil))
+		b.need(b.m.call("write", []string{driver + "bind", address}, nil))
 		b.devices()
 		b.says("F10 serial port lost ended", slack)
 		b.eventually(slack, "an answer", func() bool { _, err := b.mbpoll("3", 0, 10); return err == nil })

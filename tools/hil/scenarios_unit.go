@@ -149,6 +149,11 @@ func (b *bench) normal(name string) {
 // clear ends all alarms as a person would.
 func (b *bench) clear() {
 	b.show("neutral")
+	b.cleared()
+}
+
+// cleared ends all alarms, whose conditions are gone.
+func (b *bench) cleared() {
 	b.eventually(2*time.Minute, "every alarm normal", func() bool {
 		for _, command := range []string{"ack", "reset"} {
 			text, code := b.mien(command, "-socket", "/run/mien/mien.sock")

@@ -46,6 +46,9 @@ var calls = map[string]func(json.RawMessage) (any, error){
 	"play":     with(func(p string) (any, error) { return nil, player.start(p) }),
 	"stopplay": with(func(struct{}) (any, error) { return nil, player.stop() }),
 	"capture":  with(capture),
+	"plug":     with(plug),
+	"unplug":   with(unplug),
+	"usbshow":  with(usbShow),
 }
 
 // with gives f its parameter out of JSON.
@@ -158,7 +161,7 @@ func icount(path string) (any, error) {
 	if err := ioctl(fd, unix.TIOCGICOUNT, unsafe.Pointer(&c)); err != nil {
 		return nil, fmt.Errorf("%s: counts: %w", path, err)
 	}
-	return map[string]uint32{"rx": c.rx, "tx": c.tx, "frame": c.frame, "overrun": c.overrun, "parity": c.parity, "buf_overrun": c.bufOverrun}, nil
+	return map[string]uint32{"rx": c.rx, "tx": c.tx, "frame": c.frame, "overrun": c.overrun, "parity": c.parity, "brk": c.brk, "buf_overrun": c.bufOverrun}, nil
 }
 
 // capture takes frames as the unit does: through drivers/camera.

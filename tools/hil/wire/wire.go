@@ -60,6 +60,15 @@ type Show struct {
 	Every    time.Duration
 }
 
+// USBShow is the parameter of the calls "plug" and "usbshow": the JPEGs that the
+// USB camera sends in a loop, by the paths they were put at; none: it sends
+// nothing.
+type USBShow struct {
+	Pictures []string
+	Every    time.Duration
+	CutEvery int // each n-th picture is cut off; 0: none
+}
+
 // Node is the parameter of the call "format": sets what a video node carries.
 type Node struct {
 	Device        string

@@ -1,0 +1,261 @@
+package main
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"mien/tools/hil/wire"
+)
+
+// A USB camera in software, at the kernel's virtual host controller vhci_hcd
+// (drivers/usb/usbip, protocol in Documentation/usb/usbip_protocol.rst): the
+// kernel enumerates it and drives it by uvcvideo like any other. It sends motion
+// JPEG over a bulk endpoint (USB Device Class Definition for Video Devices 1.1).
+
+const (
+	cmdSubmit, cmdUnlink = 1, 2
+	retSubmit, retUnlink = 3, 4
+	headerSize           = 48
+	speedHigh            = 3
+
+	vhci       = "/sys/devices/platform/vhci_hcd.0/"
+	cameraLink = "/dev/v4l/by-id/usb-mien_test_camera-video-index0"
+)
+
+// header is usbip_header of a command or a reply, but for the setup packet.
+type header struct {
+	Command, Sequence, Device, Direction, Endpoint uint32
+	A, Length, C, D, E                             uint32 // A: flags, status, or the sequence to unlink
+	Setup                                          [8]byte
+}
+
+// usbCamera is one such camera, plugged in.
+type usbCamera struct {
+	link *os.File
+
+	write   sync.Mutex
+	mu      sync.Mutex // covers what is below
+	show    wire.USBShow
+	files   [][]byte
+	probe   []byte
+	waiting []header // bulk requests without an answer
+	more    chan struct{}
+	gone    chan struct{}
+}
+
+var plugged *usbCamera
+
+// plug plugs the camera in, and gives its node once the kernel has made one.
+// There is no udev here: the lasting link is made as udev would.
+func plug(s wire.USBShow) (any, error) {
+	if plugged != nil {
+		return nil, errors.New("it is plugged in")
+	}
+	before, err := filepath.Glob("/sys/class/video4linux/video*")
+	if err != nil {
+		return nil, err
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	c := &usbCamera{link: os.NewFile(uintptr(pair[0]), "usb camera"), more: make(chan struct{}, 1), gone: make(chan struct{}), probe: probeControl()}
+	if err := c.setShow(s); err != nil {
+		return nil, err
+	}
+	go c.serve()
+	go c.stream()
+	err = writeTo(vhci+"attach", fmt.Sprintf("0 %d 1 %d", pair[1], speedHigh))
+	unix.Close(pair[1]) // the kernel has its own
+	if err != nil {
+		c.link.Close()
+		return nil, err
+	}
+	plugged = c
+	for range 600 {
+		now, err := filepath.Glob("/sys/class/video4linux/video*")
+		if err != nil {
+			return nil, err
+		}
+		for _, path := range now {
+			// The camera's second node carries metadata.
+			if index, _ := os.ReadFile(path + "/index"); !slices.Contains(before, path) && strings.TrimSpace(string(index)) == "0" {
+				node := "/dev/" + filepath.Base(path)
+				os.MkdirAll(filepath.Dir(cameraLink), 0o755)
+				os.Remove(cameraLink)
+				return node, os.Symlink(node, cameraLink)
+			}
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return nil, errors.New("no video node after 30 s")
+}
+
+// unplug pulls the plug.
+func unplug(struct{}) (any, error) {
+	if plugged == nil {
+		return nil, nil
+	}
+	c := plugged
+	plugged = nil
+	os.Remove(cameraLink)
+	err := writeTo(vhci+"detach", "0")
+	<-c.gone
+	return nil, errors.Join(err, c.link.Close())
+}
+
+// usbShow changes what the camera sends.
+func usbShow(s wire.USBShow) (any, error) {
+	if plugged == nil {
+		return nil, errors.New("it is not plugged in")
+	}
+	return nil, plugged.setShow(s)
+}
+
+func (c *usbCamera) setShow(s wire.USBShow) error {
+	var files [][]byte
+	for _, path := range s.Pictures {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		files = append(files, b)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.show, c.files = s, files
+	return nil
+}
+
+// serve answers the kernel until the plug is pulled.
+func (c *usbCamera) serve() {
+	defer close(c.gone)
+	for {
+		var h header
+		if err := binary.Read(c.link, binary.BigEndian, &h); err != nil {
+			return
+		}
+		var out []byte
+		if h.Command == cmdSubmit && h.Direction == 0 {
+			out = make([]byte, h.Length)
+			if _, err := io.ReadFull(c.link, out); err != nil {
+				return
+			}
+		}
+		switch {
+		case h.Command == cmdUnlink:
+			c.unlink(h)
+		case h.Endpoint == 0:
+			in, status := c.control(h.Setup, out)
+			length := len(out)
+			if h.Direction == 1 {
+				in = in[:min(len(in), int(h.Length))]
+				length = len(in)
+			}
+			c.reply(h, status, length, in)
+		default:
+			c.mu.Lock()
+			c.waiting = append(c.waiting, h)
+			c.mu.Unlock()
+			select {
+			case c.more <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
+func (c *usbCamera) reply(h header, status int32, length int, data []byte) {
+	r := header{Command: retSubmit, Sequence: h.Sequence, A: uint32(status), Length: uint32(length)}
+	b, _ := binary.Append(make([]byte, 0, headerSize+len(data)), binary.BigEndian, r) // a struct of numbers
+	c.write.Lock()
+	defer c.write.Unlock()
+	c.link.Write(append(b, data...)) // an error comes again with the next read
+}
+
+// unlink takes a request back, if it has no answer yet.
+func (c *usbCamera) unlink(h header) {
+	status := int32(0)
+	c.mu.Lock()
+	for i, w := range c.waiting {
+		if w.Sequence == h.A {
+			c.waiting = slices.Delete(c.waiting, i, i+1)
+			status = -int32(unix.ECONNRESET)
+			break
+		}
+	}
+	c.mu.Unlock()
+	b, _ := binary.Append(nil, binary.BigEndian, header{Command: retUnlink, Sequence: h.Sequence, A: uint32(status)})
+	c.write.Lock()
+	defer c.write.Unlock()
+	c.link.Write(b)
+}
+
+// next waits for a bulk request; false: the plug was pulled.
+func (c *usbCamera) next() (header, bool) {
+	for {
+		c.mu.Lock()
+		if len(c.waiting) > 0 {
+			h := c.waiting[0]
+			c.waiting = c.waiting[1:]
+			c.mu.Unlock()
+			return h, true
+		}
+		c.mu.Unlock()
+		select {
+		case <-c.more:
+		case <-c.gone:
+			return header{}, false
+		}
+	}
+}
+
+// stream sends pictures as payloads of one request each: a header of two bytes
+// (its length; frame ID and end of frame), then the bytes (2.4.3.2.2, 2.4.3.3).
+func (c *usbCamera) stream() {
+	for n := 0; ; n++ {
+		c.mu.Lock()
+		s, files := c.show, c.files
+		c.mu.Unlock()
+		if len(files) == 0 {
+			select {
+			case <-time.After(100 * time.Millisecond):
+				continue
+			case <-c.gone:
+				return
+			}
+		}
+		picture := files[n%len(files)]
+		if s.CutEvery > 0 && n%s.CutEvery == 0 {
+			picture = picture[:len(picture)/3]
+		}
+		for at := 0; at < len(picture); {
+			h, ok := c.next()
+			if !ok {
+				return
+			}
+			m := min(int(h.Length)-512, len(picture)-at)
+			flags := byte(0x80 | n&1)
+			if at+m == len(picture) {
+				flags |= 2
+			}
+			c.reply(h, 0, 2+m, append([]byte{2, flags}, picture[at:at+m]...))
+			at += m
+		}
+		select {
+		case <-time.After(s.Every):
+		case <-c.gone:
+			return
+		}
+	}
+}
