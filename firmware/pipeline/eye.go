@@ -47,9 +47,9 @@ type Eye struct {
 	stage    *affect.Stage
 	colour   bool // a network wants colour
 	mounting pixel.Mounting
-	img      pixel.Image // of the frame at hand
-	light    pixel.Stats // as measured last
-	looks    uint
+	img      pixel.Image   // of the frame at hand
+	light    pixel.Stats   // as measured last
+	lit      time.Duration // when that was
 	sight    Sight
 }
 
@@ -86,9 +86,13 @@ func OpenEye(cfg *config.Config) (*Eye, error) {
 		minWidth: float32(cfg.Face.Quality.MinSize),
 		mounting: pixel.Mounting{Turn: cfg.Camera.Rotate / 90, Mirror: cfg.Camera.Mirror},
 	}
-	// The accelerator serves the affect network; the detector runs rarely.
+	for _, card := range cards {
+		e.colour = e.colour || card.Input.Channels == 3
+	}
+	// The accelerator serves the affect network; the detector runs rarely, and sees
+	// colour where a network does.
 	options := tflite.Options{Backend: cfg.Model.Backend, Library: cfg.Model.Library, Threads: cfg.Model.Threads}
-	detector := face.DetectorOptions{MinScore: float32(cfg.Face.Score), Network: options}
+	detector := face.DetectorOptions{MinScore: float32(cfg.Face.Score), Luma: !e.colour, Network: options}
 	if cfg.Face.Detector == "full" {
 		detector.Range = face.Full
 	}
@@ -104,7 +108,6 @@ func OpenEye(cfg *config.Config) (*Eye, error) {
 		}
 		e.networks = append(e.networks, n)
 		e.results = append(e.results, new(affect.Result))
-		e.colour = e.colour || card.Input.Channels == 3
 	}
 	if e.stage, err = affect.NewStage(stageOf(cfg), cards...); err != nil {
 		e.Close()
@@ -185,9 +188,9 @@ func (e *Eye) Accelerated() bool {
 	return !slices.ContainsFunc(e.networks, func(n *affect.Network) bool { return !strings.Contains(n.Backend(), "edge tpu") })
 }
 
-// lightEvery is on how many frames the light of the whole picture is measured
-// once: a lens is covered for seconds, and the face is measured on each frame.
-const lightEvery = 4
+// lightEvery is how often the light of the whole picture is measured: a lens is
+// covered for seconds, and the face is measured on each frame.
+const lightEvery = 250 * time.Millisecond
 
 // ErrPicture: this frame cannot be read (a damaged JPEG); the next may be.
 var ErrPicture = errors.New("picture cannot be read")
@@ -204,11 +207,11 @@ func (e *Eye) Look(f *camera.Frame) (*Sight, error) {
 		s.Levels = e.stage.Step(f.Time, nil)
 		return s, fmt.Errorf("frame %d: %w: %w", f.Sequence, ErrPicture, err)
 	}
-	if e.looks%lightEvery == 0 {
+	if e.light.Samples == 0 || f.Time < e.lit || f.Time-e.lit >= lightEvery {
 		w, h := img.Upright()
-		e.light, err = pixel.Measure(img, pixel.Rect{X1: w, Y1: h}, 1)
+		e.light, err = pixel.Measure(img, pixel.Rect{X1: w, Y1: h}, 0)
+		e.lit = f.Time
 	}
-	e.looks++
 	s.Light = e.light
 	if err == nil {
 		err = e.read(img, f.Time)
@@ -242,6 +245,9 @@ func (e *Eye) read(img *pixel.Image, at time.Duration) error {
 		return err
 	}
 	if s.View.Found {
+		if err := e.prepare(img, &s.View.Face); err != nil {
+			return err
+		}
 		if s.Quality, err = face.Assess(img, &s.View.Face); err != nil {
 			return err
 		}
@@ -252,7 +258,12 @@ func (e *Eye) read(img *pixel.Image, at time.Duration) error {
 	results := e.results[:0]
 	if s.Reason == face.Good {
 		for i, n := range e.networks {
-			if err := n.Infer(img, &s.View.Face, e.results[i]); err != nil {
+			if !n.Grey() {
+				err = n.Infer(img, &s.View.Face, e.results[i])
+			} else {
+				err = n.Run(e.results[i])
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -262,6 +273,20 @@ func (e *Eye) read(img *pixel.Image, at time.Duration) error {
 	s.Levels = e.stage.Step(at, results)
 	s.Class, s.ClassP = e.stage.Expression()
 	s.Compound, s.CompoundP = e.stage.Compound()
+	return nil
+}
+
+// prepare fills the inputs of grey networks before it is known whether the face
+// can be read: what that copies of the face lies in the cache when the face is
+// judged.
+func (e *Eye) prepare(img *pixel.Image, f *face.Face) error {
+	for _, n := range e.networks {
+		if n.Grey() {
+			if err := n.Prepare(img, f); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 

@@ -19,6 +19,7 @@ var ErrModel = errors.New("not this face detector")
 type DetectorOptions struct {
 	Range    Range
 	MinScore float32        // faces below are dropped, 0..1; 0: MediaPipe's 0.5, full range 0.6
+	Luma     bool           // it sees no colour: half of the reading, and the same by infrared light
 	Network  tflite.Options // Name may stay empty
 }
 
@@ -101,7 +102,8 @@ func NewDetector(net tflite.Interpreter, o DetectorOptions) (*Detector, error) {
 	d.sampler, err = pixel.NewSampler(pixel.Target{
 		Width: side, Height: side, Channels: 3, Type: pixel.Float32,
 		Mean: [3]float32{127.5, 127.5, 127.5}, Std: [3]float32{127.5, 127.5, 127.5}, // output_tensor_float_range -1..1
-		Border: pixel.Constant, // BORDER_ZERO
+		Border:   pixel.Constant, // BORDER_ZERO
+		FromLuma: o.Luma,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("face detector: %w", err)

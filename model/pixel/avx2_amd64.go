@@ -4,23 +4,27 @@ import "golang.org/x/sys/cpu"
 
 var hasAVX2 = cpu.X86.HasAVX2
 
-// lumaFromPacked copies n samples that lie 2 bytes apart, each less 128; n is a
-// multiple of 32. It reads 2*n bytes.
+// lumaRowsPacked copies rows of n samples, a multiple of 32, that lie 2 bytes
+// apart, each less 128. src is where a pair of bytes begins; shift is 0 where the
+// luma is its first byte, 8 where it is its second.
 //
 //go:noescape
-func lumaFromPacked(dst, src *byte, n int)
+func lumaRowsPacked(dst, src *byte, n, rows, dstStride, srcStride int, shift uint)
 
-// lumaFromPlanar copies n adjacent samples, each less 128; n is a multiple of 32.
+// lumaRowsPlanar copies rows of n adjacent samples, a multiple of 32, each less
+// 128.
 //
 //go:noescape
-func lumaFromPlanar(dst, src *byte, n int)
+func lumaRowsPlanar(dst, src *byte, n, rows, dstStride, srcStride int)
 
 // boxes4 fills n bytes of dst, a multiple of 8, with table entries for the means
 // of boxes of up to 4 x 4 samples of a patch, in quarters. u, v, du and dv are
-// in 1/65536 samples; u and v may not lead out of the patch.
+// in 1/65536 samples; u and v may not lead out of the patch. For each 8 boxes it
+// asks for the cache lines at ahead and in the two rows below, and goes
+// aheadStep bytes further.
 //
 //go:noescape
-func boxes4(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][16]uint8, y *[256][8]int16, table *[1024]byte)
+func boxes4(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][16]uint8, y *[256][8]int16, table *[1024]byte, ahead *byte, aheadStride, aheadStep int)
 
 // boxes8 is boxes4 for boxes of up to 8 x 8 samples.
 //

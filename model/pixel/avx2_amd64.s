@@ -1,53 +1,83 @@
 #include "textflag.h"
 
-// func lumaFromPacked(dst, src *byte, n int)
-TEXT ·lumaFromPacked(SB), NOSPLIT, $0-24
+// func lumaRowsPacked(dst, src *byte, n, rows, dstStride, srcStride int, shift uint)
+TEXT ·lumaRowsPacked(SB), NOSPLIT, $0-56
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ n+16(FP), CX
+	MOVQ rows+24(FP), DX
+	MOVQ dstStride+32(FP), R8
+	MOVQ srcStride+40(FP), R9
+	MOVQ shift+48(FP), AX
+	VMOVQ AX, X12
 	VPCMPEQW Y14, Y14, Y14
 	VPSRLW   $8, Y14, Y15   // 00ff in each word
 	VPCMPEQB Y13, Y13, Y13
 	VPABSB   Y13, Y13       // 01 in each byte
 	VPSLLW   $7, Y13, Y14   // 80 in each byte: 0101 << 7 = 8080
 
-packed:
-	SUBQ $32, CX
+packedRow:
+	DECQ DX
 	JLT  packedDone
-	VMOVDQU (SI), Y0
-	VMOVDQU 32(SI), Y1
+	MOVQ SI, R10
+	MOVQ DI, R11
+	MOVQ CX, BX
+
+packed:
+	SUBQ $32, BX
+	JLT  packedNext
+	VMOVDQU (R10), Y0
+	VMOVDQU 32(R10), Y1
+	VPSRLW X12, Y0, Y0
+	VPSRLW X12, Y1, Y1
 	VPAND Y15, Y0, Y0
 	VPAND Y15, Y1, Y1
 	VPACKUSWB Y1, Y0, Y0
 	VPERMQ $0xd8, Y0, Y0    // VPACKUSWB works in halves
 	VPXOR Y14, Y0, Y0
-	VMOVDQU Y0, (DI)
-	ADDQ $64, SI
-	ADDQ $32, DI
+	VMOVDQU Y0, (R11)
+	ADDQ $64, R10
+	ADDQ $32, R11
 	JMP  packed
+
+packedNext:
+	ADDQ R8, DI
+	ADDQ R9, SI
+	JMP  packedRow
 
 packedDone:
 	VZEROUPPER
 	RET
 
-// func lumaFromPlanar(dst, src *byte, n int)
-TEXT ·lumaFromPlanar(SB), NOSPLIT, $0-24
+// func lumaRowsPlanar(dst, src *byte, n, rows, dstStride, srcStride int)
+TEXT ·lumaRowsPlanar(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ n+16(FP), CX
+	MOVQ rows+24(FP), DX
+	MOVQ dstStride+32(FP), R8
+	MOVQ srcStride+40(FP), R9
 	VPCMPEQB Y13, Y13, Y13
 	VPABSB   Y13, Y13
 	VPSLLW   $7, Y13, Y14
 
-planar:
-	SUBQ $32, CX
+planarRow:
+	DECQ DX
 	JLT  planarDone
-	VMOVDQU (SI), Y0
-	VPXOR Y14, Y0, Y0
-	VMOVDQU Y0, (DI)
-	ADDQ $32, SI
-	ADDQ $32, DI
+	XORQ BX, BX
+
+planar:
+	CMPQ BX, CX
+	JGE  planarNext
+	VPXOR (SI)(BX*1), Y14, Y0
+	VMOVDQU Y0, (DI)(BX*1)
+	ADDQ $32, BX
 	JMP  planar
+
+planarNext:
+	ADDQ R8, DI
+	ADDQ R9, SI
+	JMP  planarRow
 
 planarDone:
 	VZEROUPPER
@@ -99,8 +129,10 @@ DATA steps<>+24(SB)/4, $6
 DATA steps<>+28(SB)/4, $7
 GLOBL steps<>(SB), RODATA|NOPTR, $32
 
-// func boxes4(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][16]uint8, y *[256][8]int16, table *[1024]byte)
-TEXT ·boxes4(SB), NOSPLIT, $96-72
+// func boxes4(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][16]uint8, y *[256][8]int16, table *[1024]byte, ahead *byte, aheadStride, aheadStep int)
+TEXT ·boxes4(SB), NOSPLIT, $96-96
+	MOVQ ahead+72(FP), R14
+	MOVQ aheadStride+80(FP), R15
 	MOVQ dst+0(FP), DI
 	MOVQ n+8(FP), CX
 	MOVQ patch+16(FP), SI
@@ -144,6 +176,10 @@ TEXT ·boxes4(SB), NOSPLIT, $96-72
 boxes:
 	SUBQ $8, CX
 	JLT  boxesDone
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R14)(R15*1)
+	PREFETCHT0 (R14)(R15*2)
+	ADDQ aheadStep+88(FP), R14
 	VPSRAD $16, Y9, Y0
 	VPMULLD Y12, Y0, Y0
 	VPSRAD $16, Y8, Y1

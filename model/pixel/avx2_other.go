@@ -4,11 +4,11 @@ package pixel
 
 const hasAVX2 = false
 
-func lumaFromPacked(dst, src *byte, n int) {}
+func lumaRowsPacked(dst, src *byte, n, rows, dstStride, srcStride int, shift uint) {}
 
-func lumaFromPlanar(dst, src *byte, n int) {}
+func lumaRowsPlanar(dst, src *byte, n, rows, dstStride, srcStride int) {}
 
-func boxes4(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][16]uint8, y *[256][8]int16, table *[1024]byte) {
+func boxes4(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][16]uint8, y *[256][8]int16, table *[1024]byte, ahead *byte, aheadStride, aheadStep int) {
 }
 
 func boxes8(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][16]uint8, y *[256][32]int16, table *[1024]byte) {

@@ -27,9 +27,12 @@ func (s *Sampler) emit(j *job, y, x0, x1 int) {
 			s.put(out[x*next:], grey(a[x], b[x], c[x]))
 		}
 	case j.n == 1:
-		for x := x0; x < x1; x++ {
-			v := quarters(a[x])
-			s.put3(out[x*next:], v, v, v)
+		tables := &s.tables
+		if j.img.colour() && !j.img.FullRange {
+			tables = &s.limited
+		}
+		if x0 < x1 {
+			s.emitGrey(out[x0*next:], next, tables, a[x0:])
 		}
 	case j.img.Format == RGB24:
 		for x := x0; x < x1; x++ {
@@ -51,7 +54,26 @@ func (s *Sampler) emit(j *job, y, x0, x1 int) {
 	}
 }
 
-// emitFloats is the case of a face detector.
+// emitGrey makes three channels of one.
+func (s *Sampler) emitGrey(out []byte, next int, tables *[3]table, a []uint16) {
+	red, green, blue := &tables[0], &tables[1], &tables[2]
+	if s.target.Type == Float32 {
+		for i, v := range a {
+			v = quarters(v) & 1023
+			o := out[i*next:][:12]
+			binary.LittleEndian.PutUint64(o, uint64(red[v])|uint64(green[v])<<32)
+			binary.LittleEndian.PutUint32(o[8:], blue[v])
+		}
+		return
+	}
+	for i, v := range a {
+		v = quarters(v) & 1023
+		o := out[i*next:][:3]
+		o[0], o[1], o[2] = uint8(red[v]), uint8(green[v]), uint8(blue[v])
+	}
+}
+
+// emitFloats is the case of a face detector that sees colour.
 func (s *Sampler) emitFloats(out []byte, next int, k *matrix, a, b, c []uint16) {
 	red, green, blue := &s.tables[0], &s.tables[1], &s.tables[2]
 	b, c = b[:len(a)], c[:len(a)]

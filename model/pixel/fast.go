@@ -1,18 +1,34 @@
 package pixel
 
-import "math"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // fast fills one-channel integer tensors by any map, on processors with AVX2: the
 // part of the luma that is needed is copied, with its edge repeated, and boxes of
 // up to 7 samples are summed in vector registers. It is the same rule as that of
 // kernel, in the same precision: positions and weights of 1/256.
+//
+// What it copies lies in no cache, and fetching it is the larger part of the cost.
+// So it copies rows only as far as the next row of the tensor needs them, and
+// while that row is computed the rows behind are fetched.
 type fast struct {
 	wide, high int // the box that the tables are for, in 1/256 samples
 	x          [256][16]uint8
 	y4         [256][8]int16  // for boxes of up to 3 samples
 	y8         [256][32]int16 // for larger ones
 	table      [1024]byte
-	patch      []byte
+	window     window
+}
+
+// window is a copy of a part of a picture's luma.
+type window struct {
+	data           []byte // samples, each less 128
+	stride         int
+	x0, y0, x1, y1 int  // the pixels it holds, from the first to before the last
+	width, height  int  // of the picture: what lies outside is its edge repeated
+	count          uint // rises with each picture
 }
 
 // Boxes of fast: up to so many samples wide and high, they touch one more.
@@ -41,24 +57,29 @@ func (f *fast) fill(s *Sampler, j *job) bool {
 	if box > smallBox {
 		taps = largeBox + 1
 	}
-	x0 := int(math.Floor(left+min(0, w*l.du)+min(0, h*ru))) - 1
-	x1 := int(math.Floor(left+max(0, w*l.du)+max(0, h*ru))) + taps + 1
-	y0 := int(math.Floor(top+min(0, w*l.dv)+min(0, h*rv))) - 1
-	y1 := int(math.Floor(top+max(0, w*l.dv)+max(0, h*rv))) + taps + 1
-	stride := f.copy(p, x0, y0, x1, y1)
+	c := &f.window
+	c.begin(p,
+		int(math.Floor(left+min(0, w*l.du)+min(0, h*ru)))-1,
+		int(math.Floor(top+min(0, w*l.dv)+min(0, h*rv)))-1,
+		int(math.Floor(left+max(0, w*l.du)+max(0, h*ru)))+taps+2,
+		int(math.Floor(top+max(0, w*l.dv)+max(0, h*rv)))+taps+2)
 
 	const one = 1 << 16
 	du, dv := int32(math.Round(l.du*one)), int32(math.Round(l.dv*one))
+	below := max(0, w*l.dv) + float64(taps) + 2
 	for y := range j.height {
-		u := int32(math.Round((left + ru*float64(y) - float64(x0)) * one))
-		v := int32(math.Round((top + rv*float64(y) - float64(y0)) * one))
+		c.copyTo(p, int(top+rv*float64(y)+below))
+		u := int32(math.Round((left + ru*float64(y) - float64(c.x0)) * one))
+		v := int32(math.Round((top + rv*float64(y) - float64(c.y0)) * one))
 		out := &j.out[y*j.nextY]
 		if box > smallBox {
-			boxes8(out, j.width, &f.patch[0], stride, u, v, du, dv, &f.x, &f.y8, &f.table)
-		} else {
-			boxes4(out, j.width, &f.patch[0], stride, u, v, du, dv, &f.x, &f.y4, &f.table)
+			boxes8(out, j.width, &c.data[0], c.stride, u, v, du, dv, &f.x, &f.y8, &f.table)
+			continue
 		}
+		ahead, stride, step := c.ahead(p, j.width/8)
+		boxes4(out, j.width, &c.data[0], c.stride, u, v, du, dv, &f.x, &f.y4, &f.table, ahead, stride, step)
 	}
+	c.done(j.img)
 	return true
 }
 
@@ -74,19 +95,17 @@ func (f *fast) prepare(s *Sampler, bw, bh float64) {
 	if large {
 		box = largeBox
 	}
-	// As large as the patch can be for any map with such boxes.
-	side := int(math.Ceil(float64(box)*math.Hypot(float64(s.target.Width), float64(s.target.Height)))) + 64
-	if len(f.patch) < side*side {
-		f.patch = make([]byte, side*side)
+	// As large as the window can be for any map with such boxes.
+	side := int(math.Ceil(float64(box)*math.Hypot(float64(s.target.Width), float64(s.target.Height)))) + 96
+	if len(f.window.data) < side*side {
+		f.window.data = make([]byte, side*side)
 	}
 	wide, high := int(math.Round(bw*256)), int(math.Round(bh*256))
 	if f.wide == wide && f.high == high {
 		return
 	}
 	f.wide, f.high = wide, high
-	var across, down running
-	across.fill(wide, 256)
-	down.fill(high, 1<<14)
+	across, down := newShares(wide, 256), newShares(high, 1<<14)
 	for phase := range f.x {
 		x := &f.x[phase]
 		if large {
@@ -103,56 +122,108 @@ func (f *fast) prepare(s *Sampler, bw, bh float64) {
 		if w[0] == 256 { // does not fit a byte: 1/256 goes to the neighbour
 			w[0], w[1] = 255, 1
 		}
+		row := uint32(w[0]) | uint32(w[1])<<8 | uint32(w[2])<<16 | uint32(w[3])<<24
 		for tap := range smallBox + 1 {
-			for row := range smallBox + 1 {
-				x[4*row+tap] = uint8(w[tap])
-			}
+			binary.LittleEndian.PutUint32(x[4*tap:], row)
 			f.y4[phase][2*tap], f.y4[phase][2*tap+1] = int16(v[tap]), int16(v[tap])
 		}
 	}
 }
 
-// copy fills the patch with the samples x0..x1 of the rows y0..y1, each less 128,
-// and gives the bytes of a row. Outside the picture its edge is repeated.
-func (f *fast) copy(p *plane, x0, y0, x1, y1 int) (stride int) {
-	stride = x1 - x0 + 1
-	from, to := min(max(x0, 0), p.width-1), min(max(x1, 0), p.width-1)
+// begin makes the window one of the part from (x0, y0) to before (x1, y1), of
+// which nothing is copied yet.
+func (c *window) begin(p *plane, x0, y0, x1, y1 int) {
+	c.count++
+	c.width, c.height = p.width, p.height
+	// In vectors of 32, where the picture has as many columns.
+	if whole := (x1 - x0 + 31) &^ 31; x0 >= 0 && x1 <= p.width && whole <= p.width {
+		x0 = min(x0, p.width-whole)
+		x1 = x0 + whole
+	}
+	c.x0, c.y0, c.x1, c.y1 = x0, y0, x1, y0
+	c.stride = x1 - x0
+}
+
+// copyTo copies the rows up to before y, those that are not there yet. Outside
+// the picture its edge is repeated.
+func (c *window) copyTo(p *plane, y int) {
+	if c.y1 >= y {
+		return
+	}
+	n := c.stride
+	dst := c.data[(c.y1-c.y0)*n:][:(y-c.y1)*n]
+	if c.x0 >= 0 && c.x1 <= p.width && n%32 == 0 && c.y1 >= 0 && y <= p.height {
+		src := p.data[p.base+c.y1*p.stride+c.x0*p.step:]
+		src = src[:(y-c.y1-1)*p.stride+n*p.step]
+		if p.step == 2 {
+			lumaRowsPacked(&dst[0], &src[0], n, y-c.y1, n, p.stride, uint(8*(p.offset-p.base)))
+		} else {
+			lumaRowsPlanar(&dst[0], &src[0], n, y-c.y1, n, p.stride)
+		}
+		c.y1 = y
+		return
+	}
+	for ; c.y1 < y; c.y1++ {
+		c.copyRow(p, dst[:n])
+		dst = dst[n:]
+	}
+}
+
+// copyRow copies one row, at c.y1.
+func (c *window) copyRow(p *plane, out []byte) {
+	from, to := min(max(c.x0, 0), p.width-1), min(max(c.x1-1, 0), p.width-1)
 	n := to - from + 1
-	inner := min(max(from-x0, 0), stride-1)
-	last := -1
-	for y := y0; y <= y1; y++ {
-		out := f.patch[(y-y0)*stride:][:stride]
-		row := min(max(y, 0), p.height-1)
-		if row == last {
-			copy(out, f.patch[(y-1-y0)*stride:][:stride])
-			continue
+	inner := min(max(from-c.x0, 0), len(out)-1)
+	src := p.data[p.offset+min(max(c.y1, 0), p.height-1)*p.stride+from*p.step:]
+	dst := out[inner:][:n]
+	// In vectors of 32, the last one laid over the one before; UYVY's reads end a
+	// byte late, so the row's last sample is left to the loop.
+	x := 0
+	for whole := (n - 1) &^ 31; x < n-1 && n > 32; {
+		if p.step == 2 {
+			lumaRowsPacked(&dst[x], &src[2*x], whole, 1, 0, 0, 0)
+		} else {
+			lumaRowsPlanar(&dst[x], &src[x], whole, 1, 0, 0)
 		}
-		last = row
-		src := p.data[p.offset+row*p.stride+from*p.step:]
-		dst := out[inner:][:n]
-		// In vectors of 32, the last one laid over the one before; UYVY's reads end a
-		// byte late, so the row's last sample is left to the loop.
-		x := 0
-		for whole := (n - 1) &^ 31; x < n-1 && n > 32; {
-			if p.step == 2 {
-				lumaFromPacked(&dst[x], &src[2*x], whole)
-			} else {
-				lumaFromPlanar(&dst[x], &src[x], whole)
-			}
-			x += whole
-			if x < n-1 {
-				x, whole = n-33, 32
-			}
-		}
-		for ; x < n; x++ {
-			dst[x] = src[x*p.step] ^ 0x80
-		}
-		for x := range out[:inner] {
-			out[x] = dst[0]
-		}
-		for x := inner + n; x < stride; x++ {
-			out[x] = dst[n-1]
+		x += whole
+		if x < n-1 {
+			x, whole = n-33, 32
 		}
 	}
-	return stride
+	for ; x < n; x++ {
+		dst[x] = src[x*p.step] ^ 0x80
+	}
+	for x := range out[:inner] {
+		out[x] = dst[0]
+	}
+	for x := inner + n; x < len(out); x++ {
+		out[x] = dst[n-1]
+	}
+}
+
+// ahead says where three rows lie that are needed soon, to be fetched in so many
+// pieces.
+func (c *window) ahead(p *plane, pieces int) (at *byte, stride, step int) {
+	const lead = 3
+	y, x := min(max(c.y1+lead, 0), p.height-1), min(max(c.x0, 0), p.width-1)
+	at = &p.data[p.base+y*p.stride+x*p.step]
+	if y+2 >= p.height || c.x0 < 0 || c.x1 > p.width {
+		return at, 0, 0
+	}
+	return at, p.stride, (c.stride*p.step + pieces - 1) / pieces
+}
+
+// done lets the picture know of the window.
+func (c *window) done(img *Image) { img.near, img.nearAt = c, c.count }
+
+// copied gives the window of the picture, if it holds a part of it and the
+// pixels around, as far as the picture goes.
+func (m *Image) copied(part Rect, around int) (*window, bool) {
+	c := m.near
+	if c == nil || m.nearAt != c.count || c.width != m.Width || c.height != m.Height {
+		return nil, false
+	}
+	ok := max(part.X0-around, 0) >= c.x0 && max(part.Y0-around, 0) >= c.y0 &&
+		min(part.X1+around, m.Width) <= c.x1 && min(part.Y1+around, m.Height) <= c.y1
+	return c, ok
 }

@@ -74,6 +74,9 @@ func rule(img *Image, t Target, m Affine) []float64 {
 				}
 			}
 			area := bw * bh
+			if t.FromLuma && img.Format != RGB24 {
+				sum[1], sum[2] = 128*area, 128*area
+			}
 			value := colours(img, t.Channels, sum[0]/area, sum[1]/area, sum[2]/area)
 			for ch := range t.Channels {
 				if t.Border == Constant && (u < -0.5 || v < -0.5 || u >= float64(img.Width)-0.5 || v >= float64(img.Height)-0.5) {

@@ -15,6 +15,7 @@ var ErrAffine = errors.New("unusable map")
 type Sampler struct {
 	target  Target
 	tables  [3]table
+	limited [3]table    // from luma of limited range, with FromLuma
 	rows    [3][]uint16 // one destination row a component, in 1/256
 	outside []byte      // a row of the value outside the picture
 
@@ -28,7 +29,10 @@ func NewSampler(t Target) (*Sampler, error) {
 	if err := t.check(); err != nil {
 		return nil, err
 	}
-	s := &Sampler{target: t, tables: t.tables()}
+	s := &Sampler{target: t, tables: t.tables(asItIs)}
+	if t.FromLuma {
+		s.limited = t.tables(fromLimited)
+	}
 	for c := range s.rows {
 		s.rows[c] = make([]uint16, max(t.Width, t.Height))
 	}
@@ -66,7 +70,11 @@ func (s *Sampler) Fill(dst []byte, img *Image, m Affine) error {
 		job.width, job.height = job.height, job.width
 		job.nextX, job.nextY = job.nextY, job.nextX
 	}
-	job.planes, job.n = img.planes(&l, t.Channels)
+	channels := t.Channels
+	if t.FromLuma {
+		channels = 1
+	}
+	job.planes, job.n = img.planes(&l, channels)
 	if job.m[1] == 0 && job.m[3] == 0 && s.grid.fits(&job) {
 		s.fillGrid(&job)
 	} else {

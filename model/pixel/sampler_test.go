@@ -55,6 +55,8 @@ func targets() []Target {
 		{Width: 21, Height: 19, Channels: 3, Type: Float32, Mean: [3]float32{127.5, 127.5, 127.5}, Std: [3]float32{127.5, 127.5, 127.5}, Border: Constant},
 		{Width: 21, Height: 19, Channels: 1, Type: Uint8, Border: Constant, Outside: 90},
 		{Width: 21, Height: 19, Channels: 3, Type: Int8, Mean: [3]float32{123, 116, 103}, Std: [3]float32{58, 57, 57}, Scale: 0.02, ZeroPoint: -3},
+		{Width: 21, Height: 19, Channels: 3, Type: Float32, Mean: [3]float32{127.5, 127.5, 127.5}, Std: [3]float32{127.5, 127.5, 127.5}, Border: Constant, FromLuma: true},
+		{Width: 21, Height: 19, Channels: 3, Type: Uint8, Mean: [3]float32{3, 2, 1}, FromLuma: true},
 	}
 }
 
@@ -302,6 +304,12 @@ func BenchmarkFillRGB112FromYUYV640(b *testing.B) {
 
 func BenchmarkFillDetector128(b *testing.B) {
 	benchmarkFill(b, picture(YUYV, 640, 480, 0, smooth, 1), blazeTarget, Letterbox(128, 128, 640, 480))
+}
+
+func BenchmarkFillDetector128Luma(b *testing.B) {
+	t := blazeTarget
+	t.FromLuma = true
+	benchmarkFill(b, picture(YUYV, 640, 480, 0, smooth, 1), t, Letterbox(128, 128, 640, 480))
 }
 
 func BenchmarkFillDetector128FromGREY(b *testing.B) {

@@ -3,6 +3,7 @@ package pixel
 import (
 	"encoding/binary"
 	"math"
+	"unsafe"
 )
 
 // Rect is a part of the upright picture: columns X0 to X1-1, rows Y0 to Y1-1.
@@ -32,14 +33,17 @@ const maxSamples = 400
 // neighbours 2*reach pixels away, less the one with neighbours reach pixels
 // away: a sensor's noise is the same in both and cancels out, detail that a lens
 // in focus gives is not. So that it means the same for a near and a far face, give
-// the size of one network pixel in picture pixels as reach, 1 or more. What lies
-// outside the picture is left out; the error wraps ErrFormat or ErrSize.
+// the size of one network pixel in picture pixels as reach; 0 leaves it out. What
+// lies outside the picture is left out; the error wraps ErrFormat or ErrSize.
+//
+// Where the last Fill of this picture has copied what Measure needs, it reads
+// that copy, which is in the cache.
 func Measure(img *Image, part Rect, reach int) (Stats, error) {
 	l, err := img.layout()
 	if err != nil {
 		return Stats{}, err
 	}
-	reach = min(max(reach, 1), maxSide)
+	reach = min(max(reach, 0), maxSide)
 	part = img.toSensor(part)
 	part.X0, part.Y0 = max(part.X0, 0), max(part.Y0, 0)
 	part.X1, part.Y1 = min(part.X1, img.Width), min(part.Y1, img.Height)
@@ -49,65 +53,112 @@ func Measure(img *Image, part Rect, reach int) (Stats, error) {
 	side := math.Sqrt(float64(part.X1-part.X0) * float64(part.Y1-part.Y0) / maxSamples)
 	pitch := max(1, int(math.Ceil(side)))
 
-	var n, dark, bright, inner int
-	var sum, squares, near, nearSquares, wide, wideSquares int64
-	data := img.Data
+	var c counts
+	p := probe{data: img.Data[l.luma:l.need], step: l.step, stride: l.stride, reach: reach}
+	if w, ok := img.copied(part, 2*reach); ok {
+		p.data, p.step, p.stride, p.flip = w.data, 1, w.stride, 0x80
+		p.left, p.top = w.x0, w.y0
+	}
+	// Columns whose neighbours lie in the picture.
+	first := part.X0 + (part.X1-part.X0-1)%pitch/2
+	from, to := max(part.X0, 2*reach), min(part.X1, img.Width-2*reach)
 	for y := part.Y0 + (part.Y1-part.Y0-1)%pitch/2; y < part.Y1; y += pitch {
-		row := l.luma + y*l.stride
-		for x := part.X0 + (part.X1-part.X0-1)%pitch/2; x < part.X1; x += pitch {
-			at := row + x*l.step
-			v := lumaAt(data, at, l.step)
-			n++
-			sum += int64(v)
-			squares += int64(v) * int64(v)
-			if v <= darkLimit {
-				dark++
+		x := first
+		if reach > 0 && y >= 2*reach && y+2*reach < img.Height {
+			for ; x < from; x += pitch {
+				c.light(p.at(x, y))
 			}
-			if v >= brightLimit {
-				bright++
+			for ; x < to; x += pitch {
+				p.detail(&c, x, y)
 			}
-			if x < 2*reach || y < 2*reach || x+2*reach >= img.Width || y+2*reach >= img.Height {
-				continue
-			}
-			d := int64(laplacian(data, at, reach*l.step, reach*l.stride, l.step))
-			e := int64(laplacian(data, at, 2*reach*l.step, 2*reach*l.stride, l.step))
-			inner++
-			near += d
-			nearSquares += d * d
-			wide += e
-			wideSquares += e * e
+		}
+		for ; x < part.X1; x += pitch {
+			c.light(p.at(x, y))
 		}
 	}
-	s := Stats{
-		Mean:    float32(sum) / float32(n),
-		Dark:    float32(dark) / float32(n),
-		Bright:  float32(bright) / float32(n),
-		Samples: n,
-	}
-	s.Contrast = float32(math.Sqrt(variance(n, sum, squares)))
-	if inner > 0 {
-		s.Sharpness = float32(max(0, variance(inner, wide, wideSquares)-variance(inner, near, nearSquares)))
-	}
-	return s, nil
+	return c.stats(), nil
 }
 
-func laplacian(data []byte, at, dx, dy, step int) int {
-	return 4*lumaAt(data, at, step) - lumaAt(data, at-dx, step) - lumaAt(data, at+dx, step) -
-		lumaAt(data, at-dy, step) - lumaAt(data, at+dy, step)
+// probe reads the luma of single pixels.
+type probe struct {
+	data         []byte
+	step, stride int
+	left, top    int  // the pixel that data begins with
+	flip         byte // what the samples are exclusive-ored with
+	reach        int
+}
+
+// at is the luma of a pixel; RGB24 is the only format of three bytes a pixel.
+func (p *probe) at(x, y int) int {
+	at := (y-p.top)*p.stride + (x-p.left)*p.step
+	if p.step == 3 {
+		b := p.data[at:][:3]
+		return int(grey(uint16(b[0])<<8, uint16(b[1])<<8, uint16(b[2])<<8)+2) >> 2
+	}
+	return int(p.data[at] ^ p.flip)
+}
+
+// detail counts a pixel with its neighbours, which lie in the picture.
+func (p *probe) detail(c *counts, x, y int) {
+	r := p.reach
+	if p.step == 3 {
+		v := p.at(x, y)
+		c.light(v)
+		c.detail(4*v-p.at(x-r, y)-p.at(x+r, y)-p.at(x, y-r)-p.at(x, y+r),
+			4*v-p.at(x-2*r, y)-p.at(x+2*r, y)-p.at(x, y-2*r)-p.at(x, y+2*r))
+		return
+	}
+	dx, dy := r*p.step, r*p.stride
+	at := (y-p.top)*p.stride + (x-p.left)*p.step
+	// One check for all: the first and the last byte.
+	base := unsafe.Pointer(&p.data[at-2*dy : at+2*dy+1][2*dy])
+	luma := func(offset int) int { return int(*(*byte)(unsafe.Add(base, offset)) ^ p.flip) }
+	v := luma(0)
+	c.light(v)
+	c.detail(4*v-luma(-dx)-luma(dx)-luma(-dy)-luma(dy), 4*v-luma(-2*dx)-luma(2*dx)-luma(-2*dy)-luma(2*dy))
+}
+
+// counts is what the figures are made of.
+type counts struct {
+	n, dark, bright, inner               int
+	sum, squares                         int64
+	near, nearSquares, wide, wideSquares int64
+}
+
+func (c *counts) light(v int) {
+	c.n++
+	c.sum += int64(v)
+	c.squares += int64(v * v)
+	if v <= darkLimit {
+		c.dark++
+	}
+	if v >= brightLimit {
+		c.bright++
+	}
+}
+
+// detail counts the two Laplacians of a pixel.
+func (c *counts) detail(near, wide int) {
+	c.inner++
+	c.near += int64(near)
+	c.nearSquares += int64(near * near)
+	c.wide += int64(wide)
+	c.wideSquares += int64(wide * wide)
+}
+
+func (c *counts) stats() Stats {
+	n := float32(c.n)
+	s := Stats{Mean: float32(c.sum) / n, Dark: float32(c.dark) / n, Bright: float32(c.bright) / n, Samples: c.n}
+	s.Contrast = float32(math.Sqrt(variance(c.n, c.sum, c.squares)))
+	if c.inner > 0 {
+		s.Sharpness = float32(max(0, variance(c.inner, c.wide, c.wideSquares)-variance(c.inner, c.near, c.nearSquares)))
+	}
+	return s
 }
 
 func variance(n int, sum, squares int64) float64 {
 	mean := float64(sum) / float64(n)
 	return max(0, float64(squares)/float64(n)-mean*mean)
-}
-
-// lumaAt is the luma of the pixel whose first byte is at; RGB24 is the only
-// format of three bytes a pixel.
-func lumaAt(data []byte, at, step int) int {
-	if step == 3 {
-		return int(grey(uint16(data[at])<<8, uint16(data[at+1])<<8, uint16(data[at+2])<<8)+2) >> 2
-	}
-	return int(data[at])
 }
 
 // toSensor turns a part of the upright picture into one of the camera's.
@@ -126,27 +177,29 @@ func (m *Image) toSensor(r Rect) Rect {
 
 // Hash gives a number that stays the same only when the camera delivers the
 // very same picture again: sensor noise changes it from frame to frame. It
-// reads two thousand bytes spread over the picture, and all of an MJPEG
-// picture's. It works on any Data, whatever the format.
+// reads two thousand bytes spread over the picture, in pieces of a cache line,
+// and all of an MJPEG picture's. It works on any Data, whatever the format.
 func Hash(img *Image) uint64 {
 	const (
 		prime  = 1099511628211 // FNV-1a's, on words of 8 bytes
-		words  = 256
 		offset = 14695981039346656037
+		pieces = 32
+		piece  = 64
 	)
 	data := img.Data
-	pitch := 8
-	if img.Format != MJPEG {
-		pitch = max(8, len(data)/words)
-	}
 	h := uint64(offset) ^ uint64(len(data))
-	at := 0
-	for ; at+8 <= len(data); at += pitch {
-		h = (h ^ binary.LittleEndian.Uint64(data[at:])) * prime
-		h ^= h >> 32
+	pitch := piece
+	if img.Format != MJPEG {
+		pitch = max(piece, len(data)/pieces&^(piece-1))
 	}
-	for ; at < len(data); at++ {
-		h = (h ^ uint64(data[at])) * prime
+	for ; len(data) >= piece; data = data[min(pitch, len(data)):] {
+		for at := 0; at < piece; at += 8 {
+			h = (h ^ binary.LittleEndian.Uint64(data[at:piece])) * prime
+			h ^= h >> 32
+		}
+	}
+	for _, v := range data {
+		h = (h ^ uint64(v)) * prime
 	}
 	return h
 }

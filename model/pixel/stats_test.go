@@ -198,3 +198,56 @@ func BenchmarkHash(b *testing.B) {
 		Hash(img)
 	}
 }
+
+// What Fill has copied of a picture gives the same figures as the picture, and is
+// never taken for another picture's.
+func TestMeasureOfWhatFillCopied(t *testing.T) {
+	s, err := NewSampler(Target{Width: 48, Height: 48, Channels: 1, Type: Int8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dst := make([]byte, 48*48)
+	parts := []Rect{{100, 80, 160, 150}, {0, 0, 320, 240}, {-20, -20, 60, 60}, {280, 200, 400, 300}, {150, 100, 151, 200}}
+	read := 0
+	for _, format := range allFormats {
+		for _, mounting := range []Mounting{{}, {1, false}, {2, true}} {
+			for _, m := range []Affine{{2.1, 0.3, 80, -0.3, 2.1, 70}, {2, 0.1, -20, -0.1, 2, -30}, {2, 0, 270, 0, 2, 180}, {6, 1, 10, -1, 5, 40}} {
+				fresh := *picture(format, 320, 240, 4, smooth, 3)
+				fresh.Mounting = mounting
+				img, other := fresh, *picture(format, 320, 240, 4, smooth, 4)
+				if err := s.Fill(dst, &img, m); err != nil {
+					t.Fatal(err)
+				}
+				check := func(when string) {
+					t.Helper()
+					for _, part := range parts {
+						for reach := range 4 {
+							got, err := Measure(&img, part, reach)
+							if err != nil {
+								t.Fatal(err)
+							}
+							if want, _ := Measure(&fresh, part, reach); got != want {
+								t.Errorf("%s, %v, %v, %v, reach %d: %s %+v, want %+v", format, mounting, m, part, reach, when, got, want)
+							}
+							if _, ok := img.copied(img.toSensor(part), 2*reach); ok {
+								read++
+							}
+						}
+					}
+				}
+				check("after the fill")
+				if err := s.Fill(dst, &other, m); err != nil {
+					t.Fatal(err)
+				}
+				before := read
+				check("after a fill of another")
+				if read != before {
+					t.Errorf("%s: the copy of another picture was read", format)
+				}
+			}
+		}
+	}
+	if hasAVX2 && read == 0 {
+		t.Error("no copy was read")
+	}
+}

@@ -59,6 +59,9 @@ type Target struct {
 	ZeroPoint     int
 	Border        Border
 	Outside       uint8 // the value outside the picture with Constant
+	// FromLuma fills a tensor of 3 channels from the luma alone, as if the picture
+	// had no colour. RGB24, which has no luma to itself, stays in colour.
+	FromLuma bool
 }
 
 // Grey8 is a plain grey picture of width x height bytes.
@@ -96,7 +99,7 @@ func (t Target) check() error {
 // round twice, which costs up to one step where the mean is 127.5.
 type table [1024]uint32
 
-func (t Target) tables() (out [3]table) {
+func (t Target) tables(of func(quarter int) float64) (out [3]table) {
 	for c := range out {
 		std, scale := float64(t.Std[c]), float64(t.Scale)
 		if std == 0 {
@@ -106,7 +109,7 @@ func (t Target) tables() (out [3]table) {
 			scale = 1
 		}
 		for v := range out[c] {
-			x := (float64(v)/4 - float64(t.Mean[c])) / std
+			x := (of(v) - float64(t.Mean[c])) / std
 			switch t.Type {
 			case Float32:
 				out[c][v] = math.Float32bits(float32(x))
@@ -119,5 +122,11 @@ func (t Target) tables() (out [3]table) {
 	}
 	return out
 }
+
+// asItIs is a value in steps of 255.
+func asItIs(quarter int) float64 { return float64(quarter) / 4 }
+
+// fromLimited is the grey that a luma of limited range means.
+func fromLimited(quarter int) float64 { return hold((float64(quarter)/4-16)*255/219, 0, 255) }
 
 func hold(v, lo, hi float64) float64 { return math.Min(math.Max(v, lo), hi) }

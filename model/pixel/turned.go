@@ -54,9 +54,7 @@ func (k *kernel) prepare(bw, bh float64) {
 	if k.cols > maxTaps || k.rows > maxTaps {
 		return
 	}
-	var across, down running
-	across.fill(wide, 256)
-	down.fill(high, 256)
+	across, down := newShares(wide, 256), newShares(high, 256)
 	for phase := range k.x {
 		w, v := across.weights(phase, maxTaps), down.weights(phase, maxTaps)
 		k.x[phase] = uint64(w[0])<<48 | uint64(w[1])<<32 | uint64(w[2])<<16 | uint64(w[3])
