@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -191,27 +190,28 @@ func (b *bench) reload(config, answer string) {
 
 const takenOver = "config taken over"
 
-// status asks the unit as an operator does.
+// ask asks the unit at its socket.
+func (b *bench) ask(r operator.Request) (reply operator.Reply) {
+	b.need(b.m.call("ask", r, &reply))
+	return reply
+}
+
+// status asks the unit how it is.
 func (b *bench) status() *operator.Status {
-	text, code := b.mien("status", "-json", "-socket", "/run/mien/mien.sock")
-	var s operator.Status
-	b.check(code == 0, "mien status: %s", text)
-	b.need(json.Unmarshal([]byte(text), &s))
-	return &s
+	s := b.ask(operator.Request{Ask: operator.AskStatus}).Status
+	b.check(s != nil, "no status")
+	return s
 }
 
 // alarm gives one alarm of the unit.
 func (b *bench) alarm(name string) operator.Alarm {
-	text, code := b.mien("alarms", "-json", "-socket", "/run/mien/mien.sock")
-	var list []operator.Alarm
-	b.check(code == 0, "mien alarms: %s", text)
-	b.need(json.Unmarshal([]byte(text), &list))
+	list := b.ask(operator.Request{Ask: operator.AskAlarms}).Alarms
 	for _, a := range list {
 		if a.Name == name {
 			return a
 		}
 	}
-	b.fatalf("no alarm %s in %s", name, text)
+	b.fatalf("no alarm %s in %v", name, list)
 	panic("unreachable")
 }
 

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"mien/tools/hil/wire"
@@ -112,6 +113,8 @@ func (m *machine) start() error {
 		return err
 	}
 	m.cmd.Dir, m.cmd.Stdout, m.cmd.Stderr = m.dir, log, log
+	// QEMU goes when we go, however that happens: it is bound to the main thread.
+	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := m.cmd.Start(); err != nil {
 		return err
 	}

@@ -21,11 +21,15 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"sort"
 	"strings"
 	"syscall"
 	"time"
 )
+
+// The main thread starts the emulators and must live as long as they do.
+func init() { runtime.LockOSThread() }
 
 func main() {
 	full := flag.Bool("full", false, "run every scenario")

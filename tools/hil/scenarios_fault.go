@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mien/firmware/alarm"
+	"mien/firmware/operator"
 	"mien/tools/hil/wire"
 )
 
@@ -214,7 +215,7 @@ func (b *bench) replay() {
 // provokes does what must be kept, until the unit says that it cannot.
 func (b *bench) provokes(fault string) {
 	b.eventually(slack, fault, func() bool {
-		b.mien("ack", "-socket", "/run/mien/mien.sock")
+		b.ask(operator.Request{Ask: operator.AskDo, Do: alarm.Acknowledge})
 		return b.unit.says(fault, b.mark, time.Second)
 	})
 	b.becomes(faultLine, true, slack)

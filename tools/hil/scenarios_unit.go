@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"mien/firmware/alarm"
+	"mien/firmware/operator"
 )
 
 // Times of baseConfig, and what an emulated processor may add to each.
@@ -93,6 +94,16 @@ var unitScenarios = []scenario{
 		b.check(b.alarm(brow).State == alarm.Normal, "%+v", b.alarm(brow))
 		b.logf("latched %.1f s after the face was neutral; the reset key cleared it", took.Seconds())
 	}},
+	{name: "the operator's commands: status, alarms, events, ack, reset", ci: true, run: func(b *bench) {
+		b.frowning()
+		for _, c := range []struct{ command, want string }{
+			{"status", "results are valid"}, {"alarms", brow}, {"events", brow + ": raise"}, {"ack", ""}, {"alarms", "acknowledged"}, {"reset", ""},
+		} {
+			text, code := b.mien(c.command, "-socket", "/run/mien/mien.sock")
+			b.check(code == 0 && strings.Contains(text, c.want), "mien %s: %d: %s", c.command, code, text)
+		}
+		b.becomes(horn, false, slack)
+	}},
 	{name: "an output test shows each line on", run: func(b *bench) {
 		b.show("neutral")
 		b.running(baseConfig)
@@ -155,9 +166,8 @@ func (b *bench) clear() {
 // cleared ends all alarms, whose conditions are gone.
 func (b *bench) cleared() {
 	b.eventually(2*time.Minute, "every alarm normal", func() bool {
-		for _, command := range []string{"ack", "reset"} {
-			text, code := b.mien(command, "-socket", "/run/mien/mien.sock")
-			b.check(code == 0, "mien %s: %s", command, text)
+		for _, do := range []alarm.Trigger{alarm.Acknowledge, alarm.Reset} {
+			b.ask(operator.Request{Ask: operator.AskDo, Do: do})
 		}
 		return b.alarm(brow).State == alarm.Normal && b.alarm(eyes).State == alarm.Normal
 	})

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"mien/drivers/camera"
+	"mien/firmware/operator"
 	"mien/tools/hil/wire"
 )
 
@@ -36,6 +37,7 @@ var calls = map[string]func(json.RawMessage) (any, error){
 	"now":      with(func(struct{}) (any, error) { return time.Now(), nil }),
 	"status":   with(processes),
 	"icount":   with(icount),
+	"ask":      with(ask),
 	"hold":     with(hold),
 	"unhold":   with(unhold),
 	"kill":     with(func(p [2]int) (any, error) { return nil, unix.Kill(p[0], unix.Signal(p[1])) }),
@@ -162,6 +164,16 @@ func icount(path string) (any, error) {
 		return nil, fmt.Errorf("%s: counts: %w", path, err)
 	}
 	return map[string]uint32{"rx": c.rx, "tx": c.tx, "frame": c.frame, "overrun": c.overrun, "parity": c.parity, "brk": c.brk, "buf_overrun": c.bufOverrun}, nil
+}
+
+// ask asks the unit at its socket, as its own commands do.
+func ask(r operator.Request) (any, error) {
+	c, err := operator.Dial("/run/mien/mien.sock")
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	return c.Ask(r)
 }
 
 // capture takes frames as the unit does: through drivers/camera.
