@@ -2,7 +2,7 @@
 // at a random moment (SIGKILL, no warning), and starts it again, many times:
 // nothing that the client was told may be lost.
 //
-//	go run ./tools/kill [-n 1000] [-seed 1] [-mien bin/mien] [-durable 300ms]
+//	go run ./tools/kill [-n 1000] [-seed 1] [-mien bin/mien] [-turn 50ms]
 //
 // The unit plays the demo clip as fast as it can, and a dozen alarms with their
 // limits in the middle of what it shows come and go many times a second, while
@@ -13,12 +13,12 @@
 //   - the start is not refused, and no storage fault is on;
 //   - the events go on from the last that was confirmed, numbered without a gap;
 //   - each event that the client had seen long enough before the kill is there,
-//     unchanged. The store gathers events for up to 200 ms before it writes them
-//     (firmware/alarm/store). Four syncs may be in the way of that write: two of
-//     the append that is under way, when its file is new, and two of the state
-//     file, when the journal is full and goes round. So long enough is -durable
-//     and four times the longest that a write and fsync of the tool's own took in
-//     that round on the same disk. Younger ones may be gone, and are counted;
+//     unchanged. The store hands each event to the kernel at once, where a kill
+//     leaves it (firmware/alarm/store); the work that is under way may be in its
+//     way, which is two syncs at most: of a new journal file, or of the state file,
+//     and their folder. So long enough is -turn, for the scheduler, and twice the
+//     longest that a write and fsync of the tool's own took in that round on the
+//     same disk. Younger ones may be gone, and are counted;
 //   - each alarm that was listed as unacknowledged, latched or shelved that long
 //     before the kill still is, but where an event says why not;
 //   - the state of each alarm is the one with which the journal's story ends.
@@ -40,9 +40,9 @@ func main() {
 	n := flag.Int("n", 1000, "kills")
 	seed := flag.Uint64("seed", 1, "of the moments and commands")
 	mien := flag.String("mien", "bin/mien", "the binary")
-	durable := flag.Duration("durable", 300*time.Millisecond, "an event seen this long before the kill, and four times the disk's time for a write, must be kept")
+	turn := flag.Duration("turn", 50*time.Millisecond, "an event seen this long before the kill, and twice the disk's time for a write, must be kept")
 	flag.Parse()
-	wrong, err := campaign(*n, *seed, *mien, *durable)
+	wrong, err := campaign(*n, *seed, *mien, *turn)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "kill:", err)
 		os.Exit(1)
@@ -52,7 +52,7 @@ func main() {
 	}
 }
 
-func campaign(n int, seed uint64, mien string, durable time.Duration) (wrong int, err error) {
+func campaign(n int, seed uint64, mien string, turn time.Duration) (wrong int, err error) {
 	u, err := newUnit(mien)
 	if err != nil {
 		return 0, err
@@ -79,7 +79,7 @@ func campaign(n int, seed uint64, mien string, durable time.Duration) (wrong int
 				l.fail("after the start: %v", err)
 			}
 			disk := probe(u.dir)
-			c, err := load(client, l, random, durable+time.Duration(random.Int64N(int64(700*time.Millisecond))))
+			c, err := load(client, l, random, turn+time.Duration(random.Int64N(int64(700*time.Millisecond))))
 			if err != nil {
 				l.fail("under load: %v", err)
 			}
@@ -87,7 +87,7 @@ func campaign(n int, seed uint64, mien string, durable time.Duration) (wrong int
 			at := u.kill()
 			slow := disk.stop()
 			slows = append(slows, slow)
-			l.killed(at, durable+4*slow)
+			l.killed(at, turn+2*slow)
 			client.Close()
 		}
 		for _, w := range l.wrong[before:] {

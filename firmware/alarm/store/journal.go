@@ -106,13 +106,15 @@ func scan(data []byte, after uint64, visit func(*alarm.Event)) contents {
 	return c
 }
 
-// journal appends to the newer of two files.
+// journal appends to the newer of two files. What is appended outlives the
+// process; what is synced outlives a power loss.
 type journal struct {
 	fs    FS
 	dir   string
 	most  int64 // bytes of one file
 	file  File
-	size  int64 // of the file, up to the last whole record
+	size  int64 // of the file, up to the last record that is synced
+	laid  int64 // bytes of whole records behind size, appended and not synced
 	fresh bool  // the file's name may not be durable yet
 	torn  bool  // something that could not be taken away stands behind size
 	buf   []byte
@@ -141,9 +143,24 @@ func (j *journal) load(after uint64, visit func(*alarm.Event)) (last uint64, not
 	return last, notes
 }
 
-// open makes the file ready to append to. A torn line at its end is taken away.
-func (j *journal) open() error {
+// ready opens the file to append to, where it is not open or somebody has taken
+// it away or emptied it. again: what was appended and not synced is to be
+// appended again.
+func (j *journal) ready() (again bool, err error) {
 	path := filepath.Join(j.dir, journalFile)
+	if j.file != nil {
+		if n, err := j.fs.Size(path); err == nil && n == j.size+j.laid {
+			return false, nil
+		}
+		j.close()
+	}
+	again = j.laid > 0
+	j.laid = 0
+	return again, j.open(path)
+}
+
+// open makes the file ready to append to. A torn line at its end is taken away.
+func (j *journal) open(path string) error {
 	data, err := j.fs.ReadFile(path)
 	missing := errors.Is(err, fs.ErrNotExist)
 	j.fresh = j.fresh || missing
@@ -158,46 +175,46 @@ func (j *journal) open() error {
 		}
 	}
 	if j.file, err = j.fs.Append(path); err != nil {
+		j.file = nil
 		return fmt.Errorf("open journal: %w", err)
 	}
 	return nil
 }
 
-// encode makes the records of events ready for commit, and gives their length.
-func (j *journal) encode(events []alarm.Event) (int64, error) {
+// encode makes the records of events ready for append.
+func (j *journal) encode(events []alarm.Event) error {
 	j.buf = append(j.buf[:0], '\n') // for a torn line in front
 	for i := range events {
 		var err error
 		if j.buf, err = encodeRecord(j.buf, &events[i]); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	return int64(len(j.buf)), nil
+	return nil
 }
 
-// commit writes what encode made ready and makes it durable, all or, with an
-// error, nothing: what got into the file is taken out again.
-func (j *journal) commit() (int, error) {
-	path := filepath.Join(j.dir, journalFile)
-	if j.file != nil {
-		// Somebody may have taken the file away or emptied it.
-		if n, err := j.fs.Size(path); err != nil || n != j.size {
-			j.close()
-		}
-	}
-	if j.file == nil {
-		if err := j.open(); err != nil {
-			return 0, err
-		}
-	}
+// append writes what encode made ready, all or, with an error, nothing: what got
+// into the file is taken out again. The file must be ready.
+func (j *journal) append() error {
 	records := j.buf[1:]
-	if j.torn {
+	if j.torn && j.laid == 0 {
 		records = j.buf
 	}
-	_, err := j.file.Write(records)
-	if err == nil {
-		err = j.file.Sync()
+	if _, err := j.file.Write(records); err != nil {
+		if e := j.fs.Truncate(filepath.Join(j.dir, journalFile), j.size+j.laid); e != nil {
+			err = errors.Join(err, e)
+			j.close() // it is opened anew, and the torn line found
+		}
+		return fmt.Errorf("write journal: %w", err)
 	}
+	j.laid += int64(len(records))
+	return nil
+}
+
+// sync makes what was appended durable and gives its length. With an error it
+// is taken out of the file, to be appended again.
+func (j *journal) sync() (int64, error) {
+	err := j.file.Sync()
 	if err == nil && j.fresh {
 		err = j.fs.SyncDir(j.dir)
 	}
@@ -205,25 +222,29 @@ func (j *journal) commit() (int, error) {
 		// After a failed fsync the kernel may have dropped the pages: the file
 		// is opened anew and the records are written again.
 		j.close()
-		if e := j.fs.Truncate(path, j.size); e != nil {
-			err = errors.Join(err, e) // open finds the torn line again
+		if e := j.fs.Truncate(filepath.Join(j.dir, journalFile), j.size); e != nil {
+			err = errors.Join(err, e) // they then stand there twice, and are read once
 		}
+		j.laid = 0
 		return 0, fmt.Errorf("write journal: %w", err)
 	}
-	j.size += int64(len(records))
+	n := j.laid
+	j.size, j.laid = j.size+n, 0
 	j.fresh, j.torn = false, false
-	return len(records), nil
+	return n, nil
 }
 
-// full says that n more bytes do not fit into the file.
-func (j *journal) full(n int64) bool {
-	if j.file == nil {
-		j.size, _ = j.fs.Size(filepath.Join(j.dir, journalFile)) // 0 when it cannot be told: commit says why
-	}
-	return j.size > 0 && j.size+n > j.most
+// full says that what encode made ready does not fit into the file.
+func (j *journal) full() bool {
+	return j.size+j.laid > 0 && j.size+j.laid+int64(len(j.buf)) > j.most
 }
 
-// rotate makes the file the old one; the next append begins a new one.
+// nearlyFull says that it is time to rotate, while there is still room for
+// events that come meanwhile.
+func (j *journal) nearlyFull() bool { return j.size+j.laid > j.most-j.most/8 }
+
+// rotate makes the file, which is synced, the old one; the next append begins a
+// new one.
 func (j *journal) rotate() error {
 	j.close()
 	if err := j.fs.Rename(filepath.Join(j.dir, journalFile), filepath.Join(j.dir, journalOld)); err != nil && !errors.Is(err, fs.ErrNotExist) {

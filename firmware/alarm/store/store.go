@@ -9,12 +9,15 @@
 //	…
 //	err := kept.Close()
 //
-// An event is on the disk at most Options.Delay after Put, plus the disk's own
-// time: that of one append and fsync, or of up to four syncs when an append is
-// under way and the journal goes round. From then on it survives kill -9 and power
-// loss (Durable tells). The states of the alarms can be had from the journal
-// alone; the state file follows at most Options.StateEvery later, so that the
-// journal may be rotated and that a damaged journal does not matter.
+// The writer takes an event from Put within a scheduler's turn and appends it to
+// the journal: from then on it survives kill -9. It syncs it at once too, and then
+// it survives power loss (Durable tells); only when syncs would come closer than
+// Options.Delay for longer than a handful, it gathers what chatters until the delay
+// is over. What can be in an event's way is the work that is under way: at most two
+// syncs, of a state file and its folder, once in Options.StateEvery and when the
+// journal goes round. The states of the alarms can be had from the journal alone;
+// the state file follows at most Options.StateEvery later, so that the journal may
+// be rotated and that a damaged journal does not matter.
 //
 // An SD card has to write, in blocks of 4 KiB with the file system's own
 // (TestBytesADay counts them), a day: 2 MB without an alarm, 12 MB with
@@ -40,7 +43,7 @@ import (
 type Options struct {
 	Dir          string
 	JournalBytes int64         // both journal files together; 0 is 1 MiB
-	Delay        time.Duration // writes are this far apart at least, so that a burst is one; 0 is 200 ms
+	Delay        time.Duration // after a few at once, syncs are this far apart at least, so that what chatters is gathered; 0 is 200 ms
 	StateEvery   time.Duration // the state file follows the journal after this time; 0 is 30 s
 	Queue        int           // events kept in memory while they cannot be written; 0 is 1,000
 	RetryMost    time.Duration // longest wait between tries on a failing disk; 0 is 10 s
@@ -61,9 +64,9 @@ type Status struct {
 	Queued      int           // events not yet on the disk
 	Behind      time.Duration // how long the oldest of them waits; seconds of it without an Err: the disk is stuck
 	Dropped     uint64        // events that the memory could not hold either; their numbers are missing in the journal
-	Durable     uint64        // number of the newest event that is on the disk
+	Durable     uint64        // number of the newest event that survives power loss
 	StateNumber uint64        // the same, for the state file
-	Appends     uint64        // writes to the journal, each with an fsync
+	Appends     uint64        // syncs of the journal
 	States      uint64        // state files written
 	Bytes       uint64        // of both
 }
@@ -97,13 +100,14 @@ type Store struct {
 	room   error // what look found
 
 	// The writer's own.
-	batch      []alarm.Event
-	next       generation // being written
-	lastAppend time.Duration
-	dirtyAt    time.Duration // when the writer found the state dirty; never: it is not
-	looked     time.Duration
-	retryAt    time.Duration
-	wait       time.Duration
+	batch   []alarm.Event
+	next    generation    // being written
+	laid    uint64        // number of the newest event that the journal has taken, synced or not
+	paced   time.Duration // when the syncs so far would have ended at one each Delay
+	dirtyAt time.Duration // when the writer found the state dirty; never: it is not
+	looked  time.Duration
+	retryAt time.Duration
+	wait    time.Duration
 }
 
 const (
@@ -142,7 +146,7 @@ func prepare(o Options) (*Store, Found) {
 	s := &Store{options: o, begun: time.Now(), wake: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
 		journal: journal{fs: o.FS, dir: o.Dir, most: o.JournalBytes / 2, fresh: true},
 		queue:   make([]alarm.Event, o.Queue), batch: make([]alarm.Event, 0, batchMost), noLock: true,
-		lastAppend: -o.Delay, dirtyAt: never, looked: -lookEvery}
+		dirtyAt: never, looked: -lookEvery}
 	s.idle.L = &s.mu
 	if err := s.prepareFolder(); err != nil {
 		s.failed(0, err)
@@ -263,8 +267,7 @@ func (s *Store) Status() Status {
 	return st
 }
 
-// Durable is the number of the newest event that survives kill -9 and power
-// loss now.
+// Durable is the number of the newest event that survives power loss now.
 func (s *Store) Durable() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -125,26 +126,98 @@ func TestKeepsOverARestart(t *testing.T) {
 	}
 }
 
-// Writes are apart, so that a burst is one; the first is at once.
+// The first few syncs are at once; what goes on chattering is gathered, but in
+// the file at once, where kill -9 leaves it.
 func TestCoalescing(t *testing.T) {
-	s, _ := manual(NewFake())
-	s.Put(raises(1, 1))
-	if next := s.step(0); s.Durable() != 1 {
-		t.Fatalf("the first waits: durable %d, next %v", s.Durable(), next)
+	f := NewFake()
+	s, _ := manual(f)
+	for n := uint64(1); n <= burst; n++ {
+		s.Put(raises(n, n))
+		if next := s.step(0); s.Durable() != n {
+			t.Fatalf("event %d waits: durable %d, next %v", n, s.Durable(), next)
+		}
 	}
-	for n := uint64(2); n <= 40; n++ {
+	for n := uint64(burst + 1); n <= 40; n++ {
 		s.Put(raises(n, n))
 		s.step(time.Duration(n) * 4 * time.Millisecond)
+		if read, err := Read(f, dir, 0, 100); err != nil || len(read) != int(n) {
+			t.Fatalf("event %d is not in the file: %v %v", n, err, numbers(read))
+		}
 	}
-	if s.Durable() != 1 {
-		t.Errorf("durable %d within the delay", s.Durable())
+	if s.Durable() != burst || s.Status().Queued != 40-burst {
+		t.Errorf("durable %d within the delay, %d queued", s.Durable(), s.Status().Queued)
 	}
 	if next := s.step(160 * time.Millisecond); next != 40*time.Millisecond {
 		t.Errorf("next in %v", next)
 	}
 	s.step(200 * time.Millisecond)
-	if st := s.Status(); s.Durable() != 40 || st.Appends != 2 {
-		t.Errorf("durable %d in %d appends", s.Durable(), st.Appends)
+	if st := s.Status(); s.Durable() != 40 || st.Appends != burst+1 || st.Queued != 0 {
+		t.Errorf("durable %d in %d syncs", s.Durable(), st.Appends)
+	}
+	// A quiet second earns the burst again.
+	for n := uint64(41); n <= 40+burst; n++ {
+		s.Put(raises(n, n))
+		s.step(1400 * time.Millisecond)
+	}
+	if s.Durable() != 40+burst {
+		t.Errorf("durable %d after a quiet second", s.Durable())
+	}
+}
+
+// A disk that fills in the middle of a write, and power that fails before the
+// next sync, each between two events of which the first was only appended: the
+// first is still in the file, and nothing is called durable that is not.
+func TestAppendedAndNotSynced(t *testing.T) {
+	for keep := range 300 {
+		f := NewFake()
+		s, _ := manual(f)
+		for n := uint64(1); n <= burst+1; n++ { // the last one is appended only
+			s.Put(raises(n, n))
+			s.step(0)
+		}
+		f.Fail(Fault{Op: OpWrite, Keep: keep, Err: unix.ENOSPC})
+		s.Put(raises(burst+2, burst+2))
+		s.step(time.Millisecond)
+		if st := s.Status(); !errors.Is(st.Err, unix.ENOSPC) || st.Durable != burst || st.Queued != 2 {
+			t.Fatalf("%d bytes in: %+v", keep, st)
+		}
+		if read, err := Read(f, dir, 0, 100); err != nil || len(read) != burst+1 {
+			t.Fatalf("%d bytes in: %v %v", keep, err, numbers(read))
+		}
+		g := f.PowerLoss(rand.New(rand.NewPCG(uint64(keep), 3)))
+		if _, found := manual(g); found.Saved.Number < burst {
+			t.Fatalf("%d bytes in: power loss leaves %d", keep, found.Saved.Number)
+		}
+		s.step(s.retryAt)
+		data, _ := f.ReadFile(dir + "/" + journalFile)
+		if n := strings.Count(string(data), "\n"); n != burst+2 || s.Durable() != burst+2 || s.Status().Err != nil {
+			t.Fatalf("%d bytes in: %d lines, %+v", keep, n, s.Status())
+		}
+	}
+}
+
+// Rotation is out of an event's way: a journal of ordinary events goes round
+// before an append finds it full, and no append comes after a state's syncs in
+// the same step.
+func TestRotationIsOutOfTheWay(t *testing.T) {
+	f := NewFake()
+	s, _ := prepare(Options{Dir: dir, FS: f, JournalBytes: 64 << 10, StateEvery: 1000 * time.Hour})
+	rotations := 0
+	for n := uint64(1); n <= 500; n++ {
+		s.Put(raises(n, n))
+		_, before := f.Written()
+		if err := s.writeEvents(time.Duration(n)*time.Second, false); err != nil {
+			t.Fatal(err)
+		}
+		if _, after := f.Written(); after-before > 2 || s.Durable() != n { // the append's, and the folder's of a new file
+			t.Fatalf("event %d took %d syncs, durable %d", n, after-before, s.Durable())
+		}
+		states := s.Status().States
+		s.step(time.Duration(n) * time.Second)
+		rotations += int(s.Status().States - states)
+	}
+	if rotations < 3 {
+		t.Errorf("only %d rotations", rotations)
 	}
 }
 

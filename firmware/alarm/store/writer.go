@@ -88,8 +88,8 @@ func (s *Store) step(now time.Duration) time.Duration {
 	// A failing journal does not keep the state from being written, nor the
 	// other way round: one of the two may fit where the other does not.
 	if err == nil {
-		if waiting && (hurry || failing || now-s.lastAppend >= s.options.Delay) {
-			err = s.writeEvents(now)
+		if waiting {
+			err = s.writeEvents(now, hurry || failing)
 		}
 		s.mu.Lock()
 		s.adopt(err != nil)
@@ -101,7 +101,13 @@ func (s *Store) step(now time.Duration) time.Duration {
 			s.dirtyAt = now
 		}
 		if dirty && (hurry || failing || now-s.dirtyAt >= s.options.StateEvery) {
+			if err == nil {
+				err = s.lay(now) // what came during the sync goes first
+			}
 			err = errors.Join(err, s.writeState())
+		}
+		if err == nil && s.journal.nearlyFull() {
+			err = s.makeRoom(now)
 		}
 	}
 	if err != nil {
@@ -119,7 +125,7 @@ func (s *Store) step(now time.Duration) time.Duration {
 	defer s.mu.Unlock()
 	next := lookEvery
 	if s.count > 0 {
-		next = min(next, s.options.Delay-(now-s.lastAppend))
+		next = min(next, s.untilSync(now))
 	}
 	if s.dirty {
 		next = min(next, s.options.StateEvery-(now-s.dirtyAt))
@@ -127,57 +133,118 @@ func (s *Store) step(now time.Duration) time.Duration {
 	return max(next, time.Millisecond)
 }
 
-// writeEvents appends all that is queued, in batches.
-func (s *Store) writeEvents(now time.Duration) error {
-	s.lastAppend = now
+// burst is how many syncs may follow each other at once before Options.Delay
+// counts: what people and alarms do in ordinary life is on the disk at once, and
+// what chatters is gathered.
+const burst = 5
+
+// untilSync is how long the next sync of the journal is to wait.
+func (s *Store) untilSync(now time.Duration) time.Duration {
+	return max(0, s.paced-(burst-1)*s.options.Delay-now)
+}
+
+// writeEvents appends what is queued, and syncs it when that is due or pressing.
+func (s *Store) writeEvents(now time.Duration, pressing bool) error {
+	if err := s.lay(now); err != nil {
+		return err
+	}
+	if pressing || s.untilSync(now) == 0 {
+		return s.syncEvents(now)
+	}
+	return nil
+}
+
+// lay appends what is queued to the journal, in batches: no end of the process
+// loses it from then on. Nothing waits for the disk here, unless the journal is
+// full beyond the room that makeRoom leaves.
+func (s *Store) lay(now time.Duration) error {
 	for {
+		again, err := s.journal.ready()
+		if err != nil || again {
+			s.laid = 0
+		}
+		if err != nil {
+			return err
+		}
 		s.mu.Lock()
 		s.batch = s.batch[:0]
-		for i := 0; i < s.count && i < batchMost; i++ {
-			s.batch = append(s.batch, s.queue[(s.head+i)%len(s.queue)])
+		for i := 0; i < s.count && len(s.batch) < batchMost; i++ {
+			if ev := &s.queue[(s.head+i)%len(s.queue)]; ev.Number > s.laid {
+				s.batch = append(s.batch, *ev)
+			}
 		}
 		s.mu.Unlock()
 		if len(s.batch) == 0 {
 			return nil
 		}
-		size, err := s.journal.encode(s.batch)
-		if err != nil {
+		if err := s.journal.encode(s.batch); err != nil {
 			return err
 		}
-		if s.journal.full(size) {
-			// What is in the file that goes must be in the state by then.
+		if s.journal.full() {
+			if err := s.syncEvents(now); err != nil {
+				return err
+			}
 			if err := s.writeState(); err != nil {
 				return err
 			}
 			if err := s.journal.rotate(); err != nil {
 				return err
 			}
+			continue
 		}
-		n, err := s.journal.commit()
-		if err != nil {
+		if err := s.journal.append(); err != nil {
 			return err
 		}
-		last := s.batch[len(s.batch)-1].Number
-		s.mu.Lock()
-		// Put may have let the oldest go meanwhile.
-		for s.count > 0 && s.queue[s.head].Number <= last {
-			s.queue[s.head] = alarm.Event{}
-			s.head = (s.head + 1) % len(s.queue)
-			s.count--
-			s.oldest = now
-		}
-		for i := range s.batch { // in case Keep is not called, or comes later
-			if s.batch[i].Number > s.saved.Number {
-				s.saved.Replay(s.batch[i])
-				s.dirty = true
-			}
-		}
-		s.state.Durable = max(s.state.Durable, last)
-		s.adopt(false)
-		s.state.Appends++
-		s.state.Bytes += uint64(n)
-		s.mu.Unlock()
+		s.laid = s.batch[len(s.batch)-1].Number
 	}
+}
+
+// syncEvents makes what was appended durable.
+func (s *Store) syncEvents(now time.Duration) error {
+	if s.journal.laid == 0 {
+		return nil
+	}
+	s.paced = max(s.paced, now) + s.options.Delay
+	n, err := s.journal.sync()
+	if err != nil {
+		s.laid = 0
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// Put may have let the oldest go meanwhile.
+	for s.count > 0 && s.queue[s.head].Number <= s.laid {
+		ev := &s.queue[s.head]
+		if ev.Number > s.saved.Number { // in case Keep is not called, or comes later
+			s.saved.Replay(*ev)
+			s.dirty = true
+		}
+		*ev = alarm.Event{}
+		s.head = (s.head + 1) % len(s.queue)
+		s.count--
+		s.oldest = now
+	}
+	s.state.Durable = max(s.state.Durable, s.laid)
+	s.adopt(false)
+	s.state.Appends++
+	s.state.Bytes += uint64(n)
+	return nil
+}
+
+// makeRoom begins a new journal file before the one in use is full. What is in
+// the file that goes must be in the state by then; what comes while the state is
+// written goes into the file first.
+func (s *Store) makeRoom(now time.Duration) error {
+	if err := s.writeState(); err != nil {
+		return err
+	}
+	if err := s.lay(now); err != nil {
+		return err
+	}
+	if err := s.syncEvents(now); err != nil {
+		return err
+	}
+	return s.journal.rotate()
 }
 
 // writeState writes the newest states as the next generation.
