@@ -279,7 +279,7 @@ var endScenarios = []scenario{
 		b.need(b.m.call("clock", now, nil))
 		b.toggles(2, slack)
 		b.logf("after the start in 1970: %v; %s", state, field(b.unit.output(), `msg="(.*start \(start[^\n]*)"`))
-		b.clear()
+		b.show("frown") // as it was before
 	}},
 	{name: "kill -9: what the lines do", fault: true, ci: true, run: ends((*bench).killed)},
 	{name: "a fatal error of the Go runtime (SIGQUIT): what the lines do", fault: true, run: ends(func(b *bench) { b.signal(syscall.SIGQUIT) })},
@@ -321,7 +321,7 @@ func ends(end func(b *bench)) func(b *bench) {
 		b.becomes(horn, true, slack)
 		b.check(b.alarm(brow).State.NeedsAck(), "lost: %+v", b.alarm(brow))
 		b.logf("after the restart the alarm is %v", b.alarm(brow).State)
-		b.clear()
+		b.show("frown") // as it was before
 	}
 }
 
@@ -329,10 +329,10 @@ func ends(end func(b *bench)) func(b *bench) {
 var dogConfig = configWith(`stale = "20s"`, `stale = "12s"`) + `
 [watchdog]
 device = "/dev/watchdog0"
-timeout = "20s"
+timeout = "24s"
 `
 
-const dogTime = 20 * time.Second
+const dogTime = 24 * time.Second
 
 // watchdogScenarios come last: they start the machine again.
 var watchdogScenarios = []scenario{

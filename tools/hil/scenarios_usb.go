@@ -61,10 +61,10 @@ var usbScenarios = []scenario{
 		b.says("F01 camera lost ended", 2*slack)
 		b.toggles(2, slack)
 	}},
-	{name: "USB camera: the plug pulled three times", fault: true, ci: true, run: func(b *bench) {
+	{name: "USB camera: the plug pulled twice", fault: true, ci: true, run: func(b *bench) {
 		b.usb("neutral")
 		var nodes []string
-		for range 3 {
+		for range 2 {
 			b.from()
 			began := time.Now()
 			b.need(b.m.call("unplug", nil, nil))
