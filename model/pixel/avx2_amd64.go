@@ -42,3 +42,16 @@ func sumRows(even, odd *byte, src *byte, stride, rows, n int, shift uint)
 //
 //go:noescape
 func sumRowsInOrder(sums *byte, src *byte, stride, rows, n int, shift uint)
+
+// blocksPacked fills n bytes of dst with the means of blocks of 8 x 4 samples that
+// lie 2 bytes apart, their rows pitch bytes apart. The first begins at pixel
+// (u, v), in 1/2^32, and so on by (du, dv); all must lie in data. The cache lines
+// of blocks that are (nextU, nextV) further are asked for.
+//
+//go:noescape
+func blocksPacked(dst *byte, n int, data *byte, stride, pitch int, u, v, du, dv, nextU, nextV int64)
+
+// fetchLines asks for the cache lines at a place in so many rows.
+//
+//go:noescape
+func fetchLines(at *byte, stride, rows int)

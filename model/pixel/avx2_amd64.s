@@ -420,3 +420,88 @@ orderedRowsDone:
 orderedWordsDone:
 	VZEROUPPER
 	RET
+
+// func blocksPacked(dst *byte, n int, data *byte, stride, pitch int, u, v, du, dv, nextU, nextV int64)
+TEXT ·blocksPacked(SB), NOSPLIT, $0-88
+	MOVQ dst+0(FP), DI
+	MOVQ n+8(FP), CX
+	MOVQ data+16(FP), SI
+	MOVQ stride+24(FP), R12
+	MOVQ pitch+32(FP), R13
+	MOVQ u+40(FP), R8
+	MOVQ v+48(FP), R9
+	MOVQ du+56(FP), R10
+	MOVQ dv+64(FP), R11
+	MOVQ nextU+72(FP), R14
+	MOVQ nextV+80(FP), R15
+	VPCMPEQW X7, X7, X7
+	VPSRLW   $8, X7, X7     // 00ff in each word
+	VPCMPEQW X6, X6, X6
+	VPSRLW   $15, X6, X6    // 1 in each word
+
+block:
+	DECQ CX
+	JLT  blocksDone
+
+	// The block of this column in the next row of the patch.
+	LEAQ (R8)(R14*1), AX
+	LEAQ (R9)(R15*1), BX
+	SARQ $32, AX
+	SARQ $32, BX
+	IMULQ R12, BX
+	LEAQ (BX)(AX*2), AX
+	ADDQ SI, AX
+	LEAQ (AX)(R13*2), BX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R13*1)
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(R13*1)
+
+	MOVQ R8, AX
+	MOVQ R9, BX
+	SARQ $32, AX
+	SARQ $32, BX
+	IMULQ R12, BX
+	LEAQ (BX)(AX*2), AX
+	ADDQ SI, AX
+	LEAQ (AX)(R13*2), BX
+	VPAND (AX), X7, X0
+	VPAND (AX)(R13*1), X7, X1
+	VPAND (BX), X7, X2
+	VPAND (BX)(R13*1), X7, X3
+	VPADDW X1, X0, X0
+	VPADDW X3, X2, X2
+	VPADDW X2, X0, X0
+	VPMADDWD X6, X0, X0     // 4 sums of 8 samples
+	VPSHUFD $0x4e, X0, X1
+	VPADDD X1, X0, X0
+	VPSHUFD $0xb1, X0, X1
+	VPADDD X1, X0, X0
+	VMOVD X0, AX
+	ADDL $16, AX
+	SHRL $5, AX
+	MOVB AX, (DI)
+	INCQ DI
+	ADDQ R10, R8
+	ADDQ R11, R9
+	JMP  block
+
+blocksDone:
+	VZEROUPPER
+	RET
+
+// func fetchLines(at *byte, stride, rows int)
+TEXT ·fetchLines(SB), NOSPLIT, $0-24
+	MOVQ at+0(FP), SI
+	MOVQ stride+8(FP), R8
+	MOVQ rows+16(FP), CX
+
+fetch:
+	DECQ CX
+	JLT  fetched
+	PREFETCHT0 (SI)
+	ADDQ R8, SI
+	JMP  fetch
+
+fetched:
+	RET

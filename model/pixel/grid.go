@@ -24,6 +24,39 @@ type grid struct {
 
 	even, odd []byte // 16-bit sums of the bytes of the rows
 	from      int    // the first of those bytes
+	soon      soon
+}
+
+// soon is what is fetched into the cache while something else is computed.
+type soon struct {
+	rest         []byte // from its first row's first byte to its last row's last
+	stride, rows int
+	n            int // bytes of a row that are left to fetch
+}
+
+// fetch asks for the next cache line of each row.
+func (s *soon) fetch() {
+	if s.n <= 0 {
+		return
+	}
+	fetchLines(&s.rest[0], s.stride, s.rows)
+	s.rest, s.n = s.rest[min(64, len(s.rest)):], s.n-64
+}
+
+// next makes the rows of the next span, 8 at most, those that are needed soon.
+func (g *grid) next(p *plane, spans []span, y int) {
+	g.soon.n = 0
+	if y+1 >= len(spans) || !hasAVX2 {
+		return
+	}
+	r := &spans[y+1]
+	g.soon = soon{stride: p.stride, rows: min(int(r.hi-r.lo), 8), n: p.row - g.from}
+	if r.hi > r.lo {
+		at := p.base + int(r.lo)*p.stride
+		g.soon.rest = p.data[at+g.from : at+p.row]
+	} else {
+		g.soon.n = 0
+	}
 }
 
 // span is what one box covers along one axis: samples lo to hi-1 whole, and
@@ -115,6 +148,9 @@ func (s *Sampler) fillGrid(j *job) {
 				if p.same && p.step == 4 {
 					g.addPairs(s.rows[1][x0:x1], s.rows[2][x0:x1], p, g.cols[i][x0:x1], g.scale[i])
 					break
+				}
+				if j.n == 1 {
+					g.next(p, g.rows[i], y)
 				}
 				g.addColumns(s.rows[c][x0:x1], p, g.cols[i][x0:x1], g.scale[i])
 			}
@@ -290,7 +326,12 @@ func (g *grid) addColumns(dst []uint16, p *plane, cols []span, scale uint64) {
 	}
 	cols = cols[:len(dst)]
 	if n := g.whole[p.kind()]; n > 0 && n <= 8 && step == 1 {
-		addWhole(dst, sums[2*(at+int(cols[0].lo)):], n, scale)
+		sums = sums[2*(at+int(cols[0].lo)):]
+		for ; len(dst) > 8; dst, sums = dst[8:], sums[2*8*n:] {
+			g.soon.fetch()
+			addWhole(dst[:8], sums, n, scale)
+		}
+		addWhole(dst, sums, n, scale)
 		return
 	}
 	for i := range dst {

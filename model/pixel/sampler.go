@@ -171,18 +171,30 @@ type line struct {
 
 // line gives the way of row y by map m.
 func (p *plane) line(m *Affine, y int) line {
-	a, b, c := float64(m[0]), float64(m[1]), float64(m[2])
-	d, e, f := float64(m[3]), float64(m[4]), float64(m[5])
+	l := p.way(m, y)
+	a, b, d, e := float64(m[0]), float64(m[1]), float64(m[3]), float64(m[4])
+	l.bw, l.bh = math.Max(1, math.Hypot(a, b)), math.Max(1, math.Hypot(d, e))
+	if p.sx == 1 {
+		l.bw /= 2
+	}
+	if p.sy == 1 {
+		l.bh /= 2
+	}
+	return l
+}
+
+// way is line without the box.
+func (p *plane) way(m *Affine, y int) line {
 	l := line{
-		u: b*float64(y) + c, v: e*float64(y) + f, du: a, dv: d,
-		bw: math.Max(1, math.Hypot(a, b)), bh: math.Max(1, math.Hypot(d, e)),
+		u: float64(m[1])*float64(y) + float64(m[2]), v: float64(m[4])*float64(y) + float64(m[5]),
+		du: float64(m[0]), dv: float64(m[3]),
 	}
 	// Sample k of a halved plane covers the pixels 2k and 2k+1.
 	if p.sx == 1 {
-		l.u, l.du, l.bw = (l.u+0.5)/2-0.5, l.du/2, l.bw/2
+		l.u, l.du = (l.u+0.5)/2-0.5, l.du/2
 	}
 	if p.sy == 1 {
-		l.v, l.dv, l.bh = (l.v+0.5)/2-0.5, l.dv/2, l.bh/2
+		l.v, l.dv = (l.v+0.5)/2-0.5, l.dv/2
 	}
 	return l
 }
@@ -193,7 +205,7 @@ func (s *Sampler) inside(j *job, y int) (x0, x1 int) {
 	if s.target.Border != Constant {
 		return 0, j.width
 	}
-	l := j.planes[0].line(&j.m, y)
+	l := j.planes[0].way(&j.m, y)
 	in := func(x int) bool {
 		u, v := l.u+l.du*float64(x), l.v+l.dv*float64(x)
 		return u >= -0.5 && v >= -0.5 && u < float64(j.img.Width)-0.5 && v < float64(j.img.Height)-0.5

@@ -78,7 +78,7 @@ func (s *Sampler) fillTurned(j *job) {
 		x0, x1 := s.inside(j, y)
 		for c := range j.n {
 			p := &j.planes[c]
-			l := p.line(&j.m, y)
+			l := p.way(&j.m, y)
 			s.kernels[p.kind()].row(s.rows[c], p, &l, x0, x1)
 		}
 		s.emit(j, y, x0, x1)
