@@ -122,9 +122,11 @@ func prepare(ctx context.Context, work, archive string, newer bool) (*kit, error
 	if err := unpack(archive, k.stage); err != nil {
 		return nil, fmt.Errorf("%s: %w", archive, err)
 	}
-	k.system, err = fetchSystem(ctx, work, newer)
+	if k.system, err = fetchSystem(ctx, work, newer); err != nil {
+		return nil, err
+	}
 	fmt.Printf("hil: %s\n", filepath.Base(archive))
-	return k, err
+	return k, nil
 }
 
 func modified(path string) time.Time {

@@ -156,7 +156,7 @@ func (c *usbCamera) serve() {
 		case h.Command == cmdUnlink:
 			c.unlink(h)
 		case h.Endpoint == 0:
-			in, status := c.control(h.Setup, out)
+			in, status := c.control(h.Setup)
 			length := len(out)
 			if h.Direction == 1 {
 				in = in[:min(len(in), int(h.Length))]

@@ -77,7 +77,7 @@ func probeControl() []byte {
 }
 
 // control answers a request at endpoint 0, with a stall where it knows none.
-func (c *usbCamera) control(setup [8]byte, _ []byte) (in []byte, status int32) {
+func (c *usbCamera) control(setup [8]byte) (in []byte, status int32) {
 	kind, request := setup[0], setup[1]
 	value, index := binary.LittleEndian.Uint16(setup[2:]), setup[4]
 	const stall = -int32(unix.EPIPE)
