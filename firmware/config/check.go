@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"mien/firmware/alarm"
@@ -257,6 +258,35 @@ func (c *checker) lines() {
 			c.wrong(key("for"), fmt.Sprintf(`at most unit.inhibit_max, "%s"`, formatDuration(c.Unit.InhibitMax)), "is %s", formatDuration(in.For))
 		}
 	}
+}
+
+// SameLines finds outputs and inputs whose line is written differently and is
+// the same, by what identify makes of chip and line: a name that is the line's
+// own, or "" for one that it does not know.
+func (cfg *Config) SameLines(identify func(chip, line string) string) Problems {
+	type use struct{ key, name string }
+	c := &checker{Config: cfg}
+	taken := make(map[string]use)
+	take := func(block, name, chip, line string) {
+		id := identify(chip, line)
+		if id == "" {
+			return
+		}
+		other, ok := taken[id]
+		if !ok {
+			taken[id] = use{block + ".line", name}
+			return
+		}
+		c.wrong(block+".line", "", "%s of %s and %s on line %d of the file are one and the same: %s",
+			strconv.Quote(line), name, other.name, c.at(other.key).line, id)
+	}
+	for i, o := range c.Outputs {
+		take(fmt.Sprintf("output[%d]", i+1), fmt.Sprintf("output %q", o.Name), o.Chip, o.Line)
+	}
+	for i, in := range c.Inputs {
+		take(fmt.Sprintf("input[%d]", i+1), fmt.Sprintf("input %q", in.Name), in.Chip, in.Line)
+	}
+	return c.problems
 }
 
 // rest looks at the other sections.

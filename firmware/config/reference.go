@@ -210,7 +210,7 @@ var reference = []Key{
 	{Path: "health.flat_below", Kind: Number, Takes: ReopenCamera, Default: "2", Min: 0, Max: 128, Unit: "luma", Meaning: "Contrast (standard deviation of the luma) below which the picture is blocked."},
 	{Path: "health.min_rate", Kind: Number, Takes: ReopenCamera, Default: "5", Min: 0, Max: 240, Unit: "results/s", Meaning: "Fewer results a second than this is too slow."},
 	{Path: "health.max_temperature", Kind: Number, Takes: ReopenCamera, Default: "85", Min: 30, Max: 125, Unit: "°C", Meaning: "Processor temperature above which the unit is too hot."},
-	{Path: "health.clock_jump", Kind: Duration, Takes: ReopenCamera, Default: `"2s"`, Min: 0.1, Max: hour, Meaning: "A wall clock that jumps by more than this is noted. Alarm times run on the monotonic clock and do not mind."},
+	{Path: "health.clock_jump", Kind: Duration, Takes: ReopenCamera, Default: `"2s"`, Min: 0.1, Max: hour, Meaning: "A wall clock that jumps by more than this is a fault for a while. Delays and shelving run on the monotonic clock and do not mind."},
 	{Path: "health.retry_first", Kind: Duration, Takes: ReopenCamera, Default: `"250ms"`, Min: 0.05, Max: 60, Meaning: "Wait before a lost device is opened again; it grows with each try."},
 	{Path: "health.retry_most", Kind: Duration, Takes: ReopenCamera, Default: `"5s"`, Min: 0.1, Max: 600, Meaning: "Longest wait between two tries."},
 

@@ -7,7 +7,8 @@ import (
 )
 
 // Fault is one thing that can be wrong with a unit. Its number is its bit in
-// the fault word of the register map and never changes meaning.
+// the fault words of the register map (from 16 on in the second one) and never
+// changes meaning.
 type Fault uint8
 
 const (
@@ -27,6 +28,7 @@ const (
 	InputStuck
 	HostLost
 	Internal
+	ClockJumped
 	faults // how many
 )
 
@@ -72,6 +74,7 @@ var table = [faults]Info{
 	InputStuck:      {"F14", "input stuck", "an input is active for longer than a person would hold it", Degrades, 500 * time.Millisecond, "by itself when the input is released (detected after the input's stuck_after)"},
 	HostLost:        {"F15", "host heartbeat lost", "the PLC no longer changes its heartbeat register", Degrades, 500 * time.Millisecond, "by itself with the next change (detected after modbus.host_timeout)"},
 	Internal:        {"F16", "internal error", "a part of the program failed and was started again", Stops, 500 * time.Millisecond, "by itself; the journal has the cause: report it"},
+	ClockJumped:     {"F17", "clock jumped", "the wall clock was set by more than health.clock_jump: times in the journal before and after do not fit together; delays and times to shelve run on another clock and go on", Degrades, 500 * time.Millisecond, "by itself when the clock has gone evenly for 10 s; mind the time source"},
 }
 
 // Info gives a fault's row of the table.
@@ -84,8 +87,9 @@ func (f Fault) Info() Info {
 
 func (f Fault) String() string { return f.Info().Name }
 
-// Bit is the fault's bit in the fault word.
-func (f Fault) Bit() uint16 { return 1 << f }
+// Bit is the fault's bit in the fault word; the register map has its upper half
+// in a word of its own.
+func (f Fault) Bit() uint32 { return 1 << f }
 
 // Faults lists every fault in the order of its bit.
 func Faults() []Fault {
@@ -105,7 +109,8 @@ Written by `+"`make generate`"+` from the table in firmware/health; times are wi
 
 A fault that *stops* means that no result may be trusted: readings are Unknown, the healthy line no longer
 toggles and alarm outputs go to their fail value within 500 ms of the time to detect. A fault that *degrades*
-is shown by the fault output and the fault word; the unit goes on.
+is shown by the fault output and the fault word; the unit goes on. Bits from 16 on are those of the second
+fault word (bit 16 is its bit 0).
 
 | code | bit | fault | what it means | effect | detected within | how it ends |
 |---|---|---|---|---|---|---|

@@ -57,8 +57,8 @@ func TestTableIsWhole(t *testing.T) {
 		}
 		codes[i.Code] = true
 	}
-	if faults > 16 {
-		t.Error("the fault word has 16 bits")
+	if faults > 32 {
+		t.Error("the fault words have 32 bits")
 	}
 }
 

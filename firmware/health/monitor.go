@@ -18,7 +18,7 @@ type Monitor struct {
 
 	mu      sync.Mutex // covers the fields below
 	active  [faults]Active
-	word    uint16
+	word    uint32
 	result  time.Duration // when the last result came out of the pipeline
 	results uint64
 	turn    time.Duration // when the pipeline's loop last turned
@@ -136,7 +136,7 @@ func (m *Monitor) Trusted(now time.Duration) bool {
 }
 
 // Word is the fault word: bit n is fault n.
-func (m *Monitor) Word() uint16 {
+func (m *Monitor) Word() uint32 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.word
@@ -158,7 +158,7 @@ func (m *Monitor) List(dst []Active) []Active {
 }
 
 // stopping is the set of faults that stop the unit.
-var stopping = func() (word uint16) {
+var stopping = func() (word uint32) {
 	for f, info := range table {
 		if info.Effect == Stops {
 			word |= Fault(f).Bit()
@@ -168,4 +168,4 @@ var stopping = func() (word uint16) {
 }()
 
 // Stopping tells whether a fault word has a fault that stops the unit.
-func Stopping(word uint16) bool { return word&stopping != 0 }
+func Stopping(word uint32) bool { return word&stopping != 0 }

@@ -66,7 +66,7 @@ func check(c *call) error {
 		if err != nil {
 			return coded{err, exitConfig}
 		}
-		found = cfg.Check(signals)
+		found = append(cfg.Check(signals), pipeline.SameLines(cfg)...)
 	}
 	if *c.json {
 		if err := c.printJSON(found); err != nil {

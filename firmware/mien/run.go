@@ -167,12 +167,16 @@ func (s *session) run(unit *pipeline.Unit, path string, kept *store.Store) error
 	logging.Add(1)
 	go func() {
 		defer logging.Done()
-		s.write(logged)
+		for unit.Guard("log", func() { s.write(logged) }) != nil {
+			time.Sleep(time.Second)
+		}
 	}()
 	beside.Add(1)
 	go func() {
 		defer beside.Done()
-		s.beside(ctx, unit, path, kept)
+		for ctx.Err() == nil && unit.Guard("beside", func() { s.beside(ctx, unit, path, kept) }) != nil {
+			time.Sleep(time.Second) // and then the socket and the view once more
+		}
 	}()
 	err := unit.Run(ctx)
 	cancel()
@@ -196,12 +200,15 @@ func (s *session) beside(ctx context.Context, unit *pipeline.Unit, path string, 
 			s.say("socket", err.Error())
 		} else {
 			served := make(chan struct{})
-			defer func() { <-served }()
+			ctx, stop := context.WithCancel(ctx)
+			defer func() { stop(); <-served }()
 			go func() {
 				defer close(served)
-				if err := server.Serve(ctx); err != nil {
-					s.say("socket", err.Error())
-				}
+				unit.Guard("socket", func() {
+					if err := server.Serve(ctx); err != nil {
+						s.say("socket", err.Error())
+					}
+				})
 			}()
 		}
 	}

@@ -86,6 +86,12 @@ func WriteMarkdown(w io.Writer) error {
 		l.f("| %d | %s | %s | %s | %s |", i, statusNames[i], statusMeanings[i], faultNames[i], faultMeanings[i])
 	}
 	l.f("")
+	l.f("Second fault word (register 146, since version 2):")
+	l.f("")
+	for i, name := range moreFaultNames {
+		l.f("- bit %d, %s: %s", i, name, moreFaultMeanings[i])
+	}
+	l.f("")
 	l.f("## Alarm states")
 	l.f("")
 	l.f("| Value | State |")

@@ -41,6 +41,10 @@ func WriteStructuredTextConstants(w io.Writer) error {
 	for i, name := range faultNames {
 		l.f("    MIEN_FAULT_%s : WORD := 16#%04X; (* %s *)", strings.ToUpper(name), 1<<i, faultMeanings[i])
 	}
+	l.f("    (* Bits of the second fault word *)")
+	for i, name := range moreFaultNames {
+		l.f("    MIEN_FAULT2_%s : WORD := 16#%04X; (* %s *)", strings.ToUpper(name), 1<<i, moreFaultMeanings[i])
+	}
 	l.f("")
 	l.f("    (* Values of alarm0_state and the like *)")
 	for i, name := range AlarmStates {

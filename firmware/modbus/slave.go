@@ -83,6 +83,27 @@ func New(cfg Config, latest *Latest, commands Commands) (*Slave, error) {
 	return s, nil
 }
 
+// Succeed lets s go on where before, which no longer serves, left off: counters,
+// what masters wrote, and the host heartbeat. So a master that writes the same
+// block in every cycle gives no command again. Settings that the config changed
+// are the new ones.
+func (s *Slave) Succeed(before *Slave) {
+	for i, n := range before.stats.all() {
+		s.stats.all()[i].Store(n.Load())
+	}
+	timeout, minutes := s.image.holding[holdingHostTimeout], s.image.holding[holdingShelveMinutes]
+	s.image, s.begun, s.listenOnly = before.image, before.begun, before.listenOnly
+	if s.cfg.HostTimeout != before.cfg.HostTimeout || s.cfg.HostRequired != before.cfg.HostRequired {
+		s.image.holding[holdingHostTimeout] = timeout
+	}
+	if time.Duration(s.image.holding[holdingShelveMinutes])*time.Minute > s.cfg.ShelveMax {
+		s.image.holding[holdingShelveMinutes] = minutes
+	}
+	s.host.timeout.Store(int64(time.Duration(s.image.holding[holdingHostTimeout]) * time.Millisecond))
+	s.host.changedAt.Store(before.host.changedAt.Load())
+	s.host.seen.Store(before.host.seen.Load())
+}
+
 // Serve answers requests on port until ctx ends or the port fails; it returns
 // ctx.Err or the port's error. It does not close the port. One Serve runs at a
 // time.

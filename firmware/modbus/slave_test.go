@@ -359,9 +359,15 @@ func TestNamesAndNumbersAgreeWithTheirRooms(t *testing.T) {
 		modbus.FaultSelfTest: health.SelfTestFailed, modbus.FaultInputStuck: health.InputStuck, modbus.FaultHostLost: health.HostLost,
 		modbus.FaultInternal: health.Internal,
 	} {
-		if fault.Bit() != bit {
+		if fault.Bit() != uint32(bit) {
 			t.Errorf("%v is bit %04X, the map has %04X", fault, fault.Bit(), bit)
 		}
+	}
+	if bit := health.ClockJumped.Bit(); bit != uint32(modbus.FaultClockJumped)<<16 {
+		t.Errorf("clock jumped is bit %X", bit)
+	}
+	if n := len(health.Faults()); n != 17 {
+		t.Errorf("%d faults, the map has 17", n)
 	}
 }
 

@@ -62,6 +62,11 @@ const (
 	FaultInternal // a part of the program failed and was started again
 )
 
+// Bits of Snapshot.MoreFaults: those of health.Fault from 16 on.
+const (
+	FaultClockJumped uint16 = 1 << iota // the wall clock was set
+)
+
 // Bits of Snapshot.Covered.
 const (
 	CoveredEyes uint16 = 1 << iota
@@ -124,7 +129,9 @@ type Alarm struct {
 type Snapshot struct {
 	Status uint16 // Status… bits
 	Faults uint16 // Fault… bits
-	Reason uint8  // index into Reasons
+	// MoreFaults are those that came after the fault word was full.
+	MoreFaults uint16
+	Reason     uint8 // index into Reasons
 
 	// Sequence counts results; 0 says that there is none yet.
 	Sequence uint32

@@ -4,7 +4,7 @@ import "fmt"
 
 // MapVersion is the version of the register map, in input register 0. It goes
 // up when registers are added; a published address never changes its meaning.
-const MapVersion = 1
+const MapVersion = 2
 
 // MirrorBase is the holding register from which the input registers can be
 // read as well, for masters that know only function 3.
@@ -103,7 +103,7 @@ func Table() []Register { return append([]Register(nil), table...) }
 const inputWords = 328
 
 // discreteBits is the length of the discrete inputs.
-const discreteBits = 96
+const discreteBits = 97
 
 // coilBits is the length of the coils.
 const coilBits = 8 + MaxAlarms

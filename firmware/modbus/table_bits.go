@@ -33,6 +33,10 @@ func discreteRegisters() []Register {
 			return bit(v.Shelved|v.Suppressed|v.OutOfService, n)
 		})
 	}
+	for i, name := range moreFaultNames {
+		row(96+i, "fault_"+name, moreFaultMeanings[i], i, func(v *view, i int) uint32 { return bit(v.MoreFaults, i) })
+		t[len(t)-1].Since = 2
+	}
 	return byAddress(t)
 }
 

@@ -54,6 +54,11 @@ var faultMeanings = []string{
 	"a part of the program failed and was started again",
 }
 
+// moreFaultNames are the bits of the second fault word.
+var moreFaultNames = []string{"clock_jumped"}
+
+var moreFaultMeanings = []string{"the wall clock was set by more than the config allows; goes when it has gone evenly for 10 s"}
+
 var coveredNames = []string{"eyes", "mouth"}
 var annunciatorNames = []string{"horn", "lamp", "silenced"}
 
@@ -232,6 +237,9 @@ func moreInputRegisters() []Register {
 		number(144, "bus_exceptions", Uint16, "", 1, false, "exception answers, as function 8/13; wraps", func(v *view, _ int) uint32 { return v.stats.Exceptions.Load() & 0xFFFF }),
 		number(145, "bus_foreign_replies", Uint16, "", 1, false, "answers under this unit's address that it did not give: two devices share the address, or the line echoes", func(v *view, _ int) uint32 { return v.stats.ForeignReplies.Load() & 0xFFFF }),
 	}
+	more := mask(146, "faults_2", moreFaultNames, "second fault word: what came after the first was full", func(v *view, _ int) uint32 { return uint32(v.MoreFaults) })
+	more.Since = 2
+	t = append(t, more)
 	for n := range MaxAlarms {
 		r := number(200+8*n, fmt.Sprintf("alarm%d_name", n), Text, "", 1, false, "first 16 characters of its name in the config; empty where there is no such alarm", nil)
 		r.Words, r.index = 8, n

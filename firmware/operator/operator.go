@@ -105,6 +105,9 @@ type Unit interface {
 	Faults() []health.Active
 	Latest() *modbus.Latest
 	Now() time.Duration
+	// Guard runs a client's goroutine; a panic in it is the unit's fault, not
+	// its end.
+	Guard(name string, run func()) error
 }
 
 // Journal gives the kept events whose number is above after, at most so many of

@@ -25,6 +25,7 @@ type unit struct {
 	latest  *modbus.Latest
 	now     time.Duration
 	tested  time.Duration
+	panics  int
 	journal []alarm.Event
 }
 
@@ -69,6 +70,18 @@ func (u *unit) Faults() []health.Active {
 }
 func (u *unit) Latest() *modbus.Latest { return u.latest }
 func (u *unit) Now() time.Duration     { return u.now }
+func (u *unit) Guard(name string, run func()) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%s: %v", name, r)
+			u.mu.Lock()
+			u.panics++
+			u.mu.Unlock()
+		}
+	}()
+	run()
+	return nil
+}
 
 func (u *unit) Events(after uint64, most int) (list []alarm.Event, err error) {
 	u.mu.Lock()

@@ -76,12 +76,12 @@ func (s *Server) Serve(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return nil
 			}
-			var ne net.Error
-			if errors.As(err, &ne) && ne.Timeout() || errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ECONNABORTED) {
-				time.Sleep(100 * time.Millisecond)
-				continue
+			if errors.Is(err, net.ErrClosed) {
+				return fmt.Errorf("socket %s: %w", s.path, err)
 			}
-			return fmt.Errorf("socket %s: %w", s.path, err)
+			// No descriptors or no memory just now, or a client that went at once.
+			time.Sleep(100 * time.Millisecond)
+			continue
 		}
 		select {
 		case places <- struct{}{}:
@@ -96,7 +96,7 @@ func (s *Server) Serve(ctx context.Context) error {
 			defer c.Close()
 			stop := context.AfterFunc(ctx, func() { c.Close() })
 			defer stop()
-			s.talk(c)
+			s.desk.unit.Guard("socket", func() { s.talk(c) })
 		}()
 	}
 }

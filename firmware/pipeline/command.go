@@ -20,7 +20,7 @@ func (u *Unit) Do(c alarm.Command) error {
 }
 
 func (u *Unit) doLocked(c alarm.Command) error {
-	c.At, c.Wall = u.now(), time.Now()
+	c.At, c.Wall = u.now(), u.wall()
 	events, err := u.engine.Do(c)
 	u.happened(events)
 	return err

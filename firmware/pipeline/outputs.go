@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"mien/drivers/gpio"
@@ -55,6 +56,8 @@ type panel struct {
 	unit    *Unit
 	host    gpio.Host
 	outputs []*output
+
+	mu sync.Mutex // covers each output's line and what it shows, for fail
 
 	healthy   bool // level of the healthy line
 	toggledAt time.Duration
@@ -158,6 +161,8 @@ func (p *panel) drive(now time.Duration) {
 
 // show opens the line if need be and sets it. Only a change costs a system call.
 func (p *panel) show(o *output, st *shown, now time.Duration) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	fresh := false
 	if o.line == nil {
 		if now < o.retry {
@@ -249,17 +254,23 @@ func (o *output) level(st *shown, healthy bool, now time.Duration) (on, safe boo
 	return on, safe
 }
 
-// fail drives every line to its fail value at once: for a panic, when nothing
-// else may be relied on.
+// fail drives every line to its fail value at once, from any goroutine: for a
+// panic, when nothing else may be relied on. The panel then shows what the fault
+// makes of each.
 func (p *panel) fail() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, o := range p.outputs {
 		if o.line != nil {
-			o.line.Fail()
+			o.line.Fail() // the panel finds out by itself what is wrong with the line
+			o.set, o.safe = o.settings.Fail, true
 		}
 	}
 }
 
 func (p *panel) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, o := range p.outputs {
 		if o.line != nil {
 			o.line.Close() // drives the fail value; its error has nobody left to go to

@@ -46,7 +46,7 @@ func (p *parts) start(ctx context.Context, name string, run func(context.Context
 			if err == nil || ctx.Err() != nil {
 				return
 			}
-			p.unit.failedPart(name, err)
+			p.unit.failed(err)
 			if time.Since(began) > time.Minute {
 				wait.Reset()
 			}
@@ -68,25 +68,54 @@ func (p *parts) once(ctx context.Context, name string, run func(context.Context)
 	return run(ctx)
 }
 
-// stop ends a part and waits for it; one that does not run is no error.
-func (p *parts) stop(name string) {
+// endsWithin bounds how long stop waits: every part looks at its context more
+// often, so that only a device that hangs can keep one longer.
+const endsWithin = 5 * time.Second
+
+// stop ends a part and waits for it; one that does not run is no error. It
+// tells whether the part has ended.
+func (p *parts) stop(name string) (ended bool) {
 	p.mu.Lock()
 	one, ok := p.all[name]
 	delete(p.all, name)
 	p.mu.Unlock()
-	if ok {
-		one.cancel()
-		<-one.done
+	if !ok {
+		return true
+	}
+	one.cancel()
+	t := time.NewTimer(endsWithin)
+	defer t.Stop()
+	select {
+	case <-one.done:
+		return true
+	case <-t.C:
+		return false
 	}
 }
 
-// failedPart is what the unit does when one of its goroutines fails: lines to
-// their fail value at once, fault, journal.
-func (u *Unit) failedPart(name string, err error) {
+// failed is what the unit does when one of its goroutines fails: lines to their
+// fail value at once, fault, journal.
+func (u *Unit) failed(err error) {
 	if p := u.panel.Load(); p != nil {
 		p.fail()
 	}
 	u.health.Begin(health.Internal, u.now(), err.Error())
+}
+
+// Guard runs what belongs to the unit and has a goroutine of its own (the
+// socket, the live view). A panic in it does not end the program: the unit goes
+// to its safe state for a moment, as for one of its own parts, and the error
+// says why.
+func (u *Unit) Guard(name string, run func()) error {
+	err := u.parts.once(context.Background(), name, func(context.Context) error {
+		run()
+		return nil
+	})
+	if err != nil {
+		u.failed(err)
+		time.AfterFunc(time.Second, func() { u.health.End(health.Internal) })
+	}
+	return err
 }
 
 // sleep waits for d and tells whether ctx is still wanted then.

@@ -91,13 +91,17 @@ func (u *Unit) slaveConfig(cfg *config.Config, s serial.Settings) modbus.Config 
 	return c
 }
 
-// newSpeaker makes what speaks on the serial line; nil where none is to.
-func (u *Unit) newSpeaker(cfg *config.Config, s serial.Settings) (speaker, error) {
+// newSpeaker makes what speaks on the serial line. before is the slave of the
+// settings before, nil for none.
+func (u *Unit) newSpeaker(cfg *config.Config, s serial.Settings, before *modbus.Slave) (speaker, error) {
 	switch cfg.Serial.Protocol {
 	case "modbus":
 		slave, err := modbus.New(u.slaveConfig(cfg, s), u.latest, masters{u})
 		if err != nil {
 			return nil, err
+		}
+		if before != nil {
+			slave.Succeed(before)
 		}
 		u.slave.Store(slave)
 		return slave, nil

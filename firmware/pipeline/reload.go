@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"mien/firmware/alarm"
 	"mien/firmware/config"
@@ -72,6 +71,9 @@ func (u *Unit) reload(ctx context.Context, r replacement) error {
 	if err != nil {
 		return err
 	}
+	if err := cfg.SameLines(identify(u.options.Resolve)).Err(); err != nil {
+		return err
+	}
 	signals := affect.Signals(cards...)
 	p, err := newPanel(u, u.options.Host, cfg, u.options.Resolve)
 	if err != nil {
@@ -82,7 +84,7 @@ func (u *Unit) reload(ctx context.Context, r replacement) error {
 		return err
 	}
 	u.mu.Lock()
-	events, err := u.engine.Reconfigure(cfg.Definitions(), signals, "reload", u.now(), time.Now())
+	events, err := u.engine.Reconfigure(cfg.Definitions(), signals, "reload", u.now(), u.wall())
 	if err == nil {
 		u.engine.SetMaxInhibit(cfg.Unit.InhibitMax)
 		u.current, u.signals, u.card = cfg, signals, cards[0]

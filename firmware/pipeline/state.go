@@ -13,7 +13,7 @@ import (
 func (u *Unit) result(s *Sight, lost uint32, now time.Duration) {
 	u.health.Result(now)
 	trusted := u.health.Trusted(now)
-	wall := time.Now()
+	wall := u.wall()
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	r := alarm.Reading{At: now, Wall: wall, Sequence: u.health.Results(), Levels: s.Levels}
@@ -83,7 +83,7 @@ func (u *Unit) happened(events []alarm.Event) {
 func (u *Unit) publish() {
 	snap, sum := &u.snapshot, &u.summary
 	word := u.health.Word()
-	snap.Faults = word
+	snap.Faults, snap.MoreFaults = uint16(word), uint16(word>>16)
 	bit := func(on bool, b uint16) {
 		if on {
 			snap.Status |= b
@@ -155,7 +155,7 @@ func (u *Unit) publish() {
 // and blinking lamps the clock, when the panel looks by itself.
 type cause struct {
 	active, unacknowledged, latched, horn, lamp, safe uint64
-	faults                                            uint16
+	faults                                            uint32
 	trusted, test                                     bool
 }
 
@@ -165,7 +165,7 @@ type shown struct {
 	masks   [alarm.Low + 1]uint64 // alarms at least as urgent
 	trusted bool
 	results uint64
-	faults  uint16
+	faults  uint32
 	test    bool
 }
 
@@ -256,10 +256,6 @@ func (u *Unit) note(text, who string) {
 	u.doLocked(alarm.Command{Do: alarm.Note, Text: text, Who: who})
 }
 
-func (u *Unit) clockJumped(by time.Duration) {
-	u.note(fmt.Sprintf("the wall clock jumped by %v", by.Round(time.Millisecond)), "")
-}
-
 // checkHost makes a PLC that stopped its heartbeat a fault, where the config
 // asks for that.
 func (u *Unit) checkHost(now time.Duration) {
@@ -306,7 +302,7 @@ func (u *Unit) status() string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return fmt.Sprintf("%.1f results/s, %d faults, %d alarms unacknowledged", u.snapshot.FramesPerSecond,
-		bits(u.snapshot.Faults), bits(u.snapshot.Unacknowledged))
+		bits(u.snapshot.Faults)+bits(u.snapshot.MoreFaults), bits(u.snapshot.Unacknowledged))
 }
 
 func bits(word uint16) (n int) {

@@ -30,6 +30,7 @@ type supervisor struct {
 	rate      health.Rate
 	slow      health.Held
 	hot       bool
+	jumped    time.Duration // when the wall clock last did
 
 	fed, kept, sensed, stated time.Duration
 	results                   uint64
@@ -44,7 +45,7 @@ func (s *supervisor) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-t.C:
-			s.look(s.unit.now(), time.Now())
+			s.look(s.unit.now(), s.unit.wall())
 		}
 	}
 }
@@ -58,9 +59,7 @@ func (s *supervisor) look(now time.Duration, wall time.Time) {
 	s.available.tick(trusted, now)
 	u.availabilityIs(s.available.share())
 	s.rates(now)
-	if jump := s.clock.Update(wall, now); jump != 0 {
-		u.clockJumped(jump)
-	}
+	s.checkClock(now, wall)
 	if now-s.sensed >= 5*time.Second {
 		s.sensed = now
 		s.sense(now)
@@ -68,6 +67,26 @@ func (s *supervisor) look(now time.Duration, wall time.Time) {
 	u.checkHost(now)
 	u.expire(now)
 	s.feed(now)
+}
+
+// steady is how long the wall clock must go evenly before a jump is over.
+const steady = 10 * time.Second
+
+// checkClock makes a wall clock that was set a fault for a while. Each jump is
+// journaled with its size; nothing but the times in the journal goes by it.
+func (s *supervisor) checkClock(now time.Duration, wall time.Time) {
+	u := s.unit
+	s.clock.Limit = u.settings().Health.ClockJump
+	if jump := s.clock.Update(wall, now); jump != 0 {
+		text := fmt.Sprintf("the wall clock jumped by %v", jump.Round(time.Millisecond))
+		if u.health.On(health.ClockJumped) {
+			u.note(text, "")
+		}
+		u.health.Begin(health.ClockJumped, now, text)
+		s.jumped = now
+	} else if now-s.jumped >= steady {
+		u.health.End(health.ClockJumped)
+	}
 }
 
 // rates finds a unit that gives results, but too few.

@@ -13,6 +13,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,6 +45,7 @@ type Options struct {
 	OpenSerial func(serial.Settings) (serial.Line, error)
 	OpenDog    func(config.Watchdog) (watchdog.Watchdog, error)
 	Sensors    *board.Sensors
+	Wall       func() time.Time // the wall clock; only events carry it
 	Version    string
 	ConfigCRC  uint16 // of the config file, for the register map
 	// Store keeps alarm states and events over a restart, Found is what it had
@@ -60,6 +63,7 @@ type Unit struct {
 	options Options
 	version string
 	now     func() time.Duration
+	wall    func() time.Time
 	health  *health.Monitor
 	latest  *modbus.Latest
 	parts   parts
@@ -101,11 +105,14 @@ func New(o Options) (*Unit, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &Unit{options: o, version: o.Version, now: camera.Now, current: cfg, latest: modbus.NewLatest(),
+	u := &Unit{options: o, version: o.Version, now: camera.Now, wall: o.Wall, current: cfg, latest: modbus.NewLatest(),
 		signals: affect.Signals(cards...), card: cards[0],
 		wake: make(chan struct{}, 1), over: make(chan struct{}), reloading: make(chan replacement)}
 	u.parts.unit = u
 	u.health = health.New(cfg.Health.Stale, u.faultChanged)
+	if err := cfg.SameLines(identify(o.Resolve)).Err(); err != nil {
+		return nil, err
+	}
 	u.places, u.ranges = placesOf(u.signals, cards[0]), rangesOf(u.signals, cards)
 	if u.engine, err = newEngine(cfg, u.signals); err != nil {
 		return nil, err
@@ -119,7 +126,7 @@ func New(o Options) (*Unit, error) {
 	u.snapshot.ConfigCRC = o.ConfigCRC
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.happened(u.engine.Restore(o.Found.Saved, u.started, time.Now()))
+	u.happened(u.engine.Restore(o.Found.Saved, u.started, u.wall()))
 	for _, damage := range o.Found.Notes {
 		u.doLocked(alarm.Command{Do: alarm.Note, Text: damage})
 	}
@@ -165,6 +172,9 @@ func (o *Options) complete() {
 	}
 	if o.Sensors == nil {
 		o.Sensors = board.NewSensors("/", b.Board)
+	}
+	if o.Wall == nil {
+		o.Wall = time.Now
 	}
 	if o.Say == nil {
 		o.Say = func(string, ...string) {}
@@ -221,24 +231,33 @@ func (u *Unit) Run(ctx context.Context) error {
 	notifier.Send("STOPPING=1")
 	stop()
 	// Lines last but one: they go to their fail value while nothing else drives
-	// them. The supervisor feeds the watchdog until then.
-	u.stopAll("watcher", "serial", "reload")
-	for i := range cfg.Inputs {
-		u.parts.stop(inputPart(i))
+	// them. The supervisor feeds the watchdog until then. A part that hangs in a
+	// device does not keep the lines from it.
+	names := []string{"watcher", "serial", "reload"}
+	for i := range u.settings().Inputs {
+		names = append(names, inputPart(i))
 	}
-	u.stopAll("outputs", "supervisor")
+	hanging := u.stopAll(names...)
+	hanging = append(hanging, u.stopAll("outputs", "supervisor")...)
 	if dog != nil {
 		if err := dog.Disarm(); err != nil {
 			return fmt.Errorf("disarm the watchdog: %w", err)
 		}
 	}
+	if len(hanging) > 0 {
+		return fmt.Errorf("%s: hangs, and was left behind", strings.Join(hanging, ", "))
+	}
 	return nil
 }
 
-func (u *Unit) stopAll(names ...string) {
+// stopAll stops parts and gives those that do not end.
+func (u *Unit) stopAll(names ...string) (hanging []string) {
 	for _, n := range names {
-		u.parts.stop(n)
+		if !u.parts.stop(n) {
+			hanging = append(hanging, n)
+		}
 	}
+	return hanging
 }
 
 func openDog(c config.Watchdog) (watchdog.Watchdog, error) {
@@ -287,9 +306,10 @@ func (u *Unit) startInputs(ctx context.Context, buttons []*button) {
 	}
 }
 
-// startSerial starts the line to the PLC, where the config has one.
+// startSerial starts the line to the PLC, where the config has one. A slave
+// goes on where the one before it left off.
 func (u *Unit) startSerial(ctx context.Context, cfg *config.Config) {
-	u.slave.Store(nil)
+	before := u.slave.Swap(nil)
 	if cfg.Serial.Device == "" || cfg.Serial.Protocol == "off" {
 		u.health.End(health.SerialLost)
 		return
@@ -297,7 +317,7 @@ func (u *Unit) startSerial(ctx context.Context, cfg *config.Config) {
 	s, err := SerialSettings(cfg.Serial)
 	if err == nil {
 		var sp speaker
-		if sp, err = u.newSpeaker(cfg, s); err == nil {
+		if sp, err = u.newSpeaker(cfg, s, before); err == nil {
 			p := &plc{unit: u, speak: sp, open: func() (serial.Line, error) { return u.options.OpenSerial(s) },
 				back: health.Backoff{First: cfg.Health.RetryFirst, Most: cfg.Health.RetryMost}}
 			u.parts.start(ctx, "serial", p.run)
@@ -374,6 +394,28 @@ func BoardResolver(b board.Unit) Resolver {
 		}
 		return gpio.Line{Chip: chip, Name: line}, nil
 	}
+}
+
+// identify gives a line's true name, by which two ways to write it can be told
+// to mean the same; "" where only the kernel knows.
+func identify(resolve Resolver) func(chip, line string) string {
+	return func(chip, line string) string {
+		l, err := resolve(chip, line)
+		switch {
+		case err != nil: // said when the line is requested
+			return ""
+		case l.Name != "":
+			return l.Chip + " " + l.Name
+		}
+		return l.Chip + " line " + strconv.Itoa(l.Offset)
+	}
+}
+
+// SameLines finds GPIO lines that a config has twice under different names, on
+// the board that this is.
+func SameLines(cfg *config.Config) config.Problems {
+	b, _ := board.Detect("/") // on an unknown board a chip and a number have one name only
+	return cfg.SameLines(identify(BoardResolver(b)))
 }
 
 // offset reads a bare line number.

@@ -3,7 +3,6 @@ package pipeline
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"sync"
@@ -337,30 +336,11 @@ func TestModbusShowsTheFrameAndTakesCommands(t *testing.T) {
 	b.until("results", b.trusted)
 	b.show(pictures(t, frownFrom, frownTo))
 	b.until("the alarm", func() bool { return b.state() == alarm.Unacknowledged })
-	ask := func(pdu ...byte) []byte {
-		t.Helper()
-		adu := append([]byte{1}, pdu...)
-		sum := modbus.CRC(adu)
-		if _, err := theirs.Write(append(adu, byte(sum), byte(sum>>8)), time.Second); err != nil {
-			t.Fatal(err)
-		}
-		var got []byte
-		buf := make([]byte, 256)
-		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); {
-			n, err := theirs.Read(buf, 50*time.Millisecond)
-			got = append(got, buf[:n]...)
-			if errors.Is(err, serial.ErrTimeout) && len(got) > 0 {
-				return got
-			}
-		}
-		t.Fatal("no answer")
-		return nil
-	}
-	got := ask(4, 0, 36, 0, 2) // input registers 36, 37: active, unacknowledged
+	got := ask(t, theirs, 4, 0, 36, 0, 2) // input registers 36, 37: active, unacknowledged
 	if len(got) != 9 || got[4]&1 != 1 || got[6]&1 != 1 {
 		t.Fatalf("masks % x", got)
 	}
-	if got = ask(5, 0, 0, 0xff, 0); len(got) != 8 { // coil 0: acknowledge all
+	if got = ask(t, theirs, 5, 0, 0, 0xff, 0); len(got) != 8 { // coil 0: acknowledge all
 		t.Fatalf("coil % x", got)
 	}
 	b.until("the acknowledgement", func() bool { return b.state() == alarm.Acknowledged })

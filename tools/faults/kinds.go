@@ -155,6 +155,15 @@ func kinds() []kind {
 			end:   func(u *unit) { u.reload() }},
 		{name: "model missing at reload", fault: health.ConfigRefused, detect: 200 * time.Millisecond,
 			begin: func(u *unit) { u.reloadWithout() }, end: func(u *unit) { u.reload() }},
+		{name: "clock jumps forward", fault: health.ClockJumped, detect: 100 * time.Millisecond,
+			begin: func(u *unit) { u.wall.Add(int64(time.Hour)) }, end: func(*unit) {}},
+		{name: "clock jumps back and forth", fault: health.ClockJumped, detect: 100 * time.Millisecond, begin: func(u *unit) {
+			u.wall.Add(int64(-time.Hour))
+			time.Sleep(70 * time.Millisecond)
+			u.wall.Add(int64(time.Hour))
+		}, end: func(*unit) {}},
+		{name: "socket client panics", fault: health.Internal, detect: 100 * time.Millisecond,
+			begin: func(u *unit) { u.unit.Guard("socket", func() { panic("injected: a client went mad") }) }, end: func(*unit) {}},
 		{name: "camera driver panics", fault: health.Internal, detect: 100 * time.Millisecond,
 			begin: func(u *unit) { u.panics.Store(true) }, end: func(u *unit) { u.panics.Store(false) }},
 	}

@@ -106,7 +106,8 @@ type unit struct {
 	clip [][]byte
 
 	panics  atomic.Bool
-	beat    atomic.Bool // the master changes its heartbeat
+	beat    atomic.Bool  // the master changes its heartbeat
+	wall    atomic.Int64 // nanoseconds by which the wall clock is wrong
 	stopped context.CancelFunc
 	ended   chan error
 	chat    context.CancelFunc
@@ -143,6 +144,7 @@ func newUnit(n int) (*unit, error) {
 	u.unit, err = pipeline.New(pipeline.Options{Config: cfg, Host: u.chip, Store: u.kept, Found: found,
 		Resolve: func(chip, name string) (gpio.Line, error) { return line(int(name[0] - '0')), nil },
 		Sensors: board.NewSensors(root, nil),
+		Wall:    func() time.Time { return time.Now().Add(time.Duration(u.wall.Load())) },
 		OpenSource: func(config.Camera) (camera.Source, error) {
 			src, err := u.cam.Open()
 			return &mad{src, &u.panics}, err
@@ -242,7 +244,7 @@ func (u *unit) reloadWithout() {
 	}
 }
 
-func (u *unit) word() (word uint16) {
+func (u *unit) word() (word uint32) {
 	for _, f := range u.unit.Faults() {
 		word |= f.Fault.Bit()
 	}
@@ -327,7 +329,7 @@ func (u *unit) inject(k kind) (o outcome) {
 
 // explained are the bits that another fault brings with it: another stream is
 // opened for another format, a slow camera may be late once.
-var explained = map[health.Fault]uint16{
+var explained = map[health.Fault]uint32{
 	health.CameraDark:     health.CameraLost.Bit(),
 	health.OutputMismatch: health.InputStuck.Bit(), // a chip takes its inputs with it
 

@@ -16,7 +16,7 @@ func (s *Store) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		timer.Reset(s.step(s.now()))
+		timer.Reset(s.guarded(s.now()))
 		select {
 		case <-s.wake:
 		case <-timer.C:
@@ -24,7 +24,7 @@ func (s *Store) run() {
 			s.mu.Lock()
 			s.hurry = true
 			s.mu.Unlock()
-			s.step(s.now())
+			s.guarded(s.now())
 			s.journal.close()
 			if s.lock != nil {
 				s.lock.Close()
@@ -37,6 +37,19 @@ func (s *Store) run() {
 			return
 		}
 	}
+}
+
+// guarded is step; a panic in it is a failed write, which shows and is tried
+// again, and not the end of the program.
+func (s *Store) guarded(now time.Duration) (next time.Duration) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.failed(now, fmt.Errorf("state folder %s: panic: %v", s.options.Dir, r))
+			s.finish()
+			next = min(s.wait, lookEvery)
+		}
+	}()
+	return s.step(now)
 }
 
 // finish lets Sync return; after Close there is nobody else to do it.
