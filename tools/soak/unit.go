@@ -69,6 +69,11 @@ name = "horn"
 chip = "fake"
 line = 2
 function = "horn"
+[[input]]
+name = "ack"
+chip = "fake"
+line = 3
+function = "acknowledge"
 `
 
 // unit is the unit that soaks, and what stands around it.
@@ -78,11 +83,27 @@ type unit struct {
 	dir  string
 	port string // the pty's other side is linked here
 
+	chip *gpio.Fake
+	cut  atomic.Bool // the serial line is unplugged
+
 	frames, losses, events atomic.Int64
 }
 
 // errLost is a camera that was unplugged.
 var errLost = fmt.Errorf("soak: %w", camera.ErrGone)
+
+// port is the serial line, which can be unplugged.
+type port struct {
+	serial.Line
+	cut *atomic.Bool
+}
+
+func (p port) Read(b []byte, timeout time.Duration) (int, error) {
+	if p.cut.Load() {
+		return 0, serial.ErrGone
+	}
+	return p.Line.Read(b, timeout)
+}
 
 func newUnit(frames int, lasts time.Duration, lose int) (*unit, error) {
 	clip, err := outside()
@@ -93,7 +114,7 @@ func newUnit(frames int, lasts time.Duration, lose int) (*unit, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &unit{}
+	u := &unit{chip: gpio.NewFake(gpio.FakeChip{Label: "fake", Lines: make([]string, 4)})}
 	if u.dir, err = os.MkdirTemp("", "mien-soak-"); err != nil {
 		return nil, err
 	}
@@ -105,12 +126,15 @@ func newUnit(frames int, lasts time.Duration, lose int) (*unit, error) {
 	opens := 0
 	source := func(config.Camera) (camera.Source, error) {
 		opens++ // the unit opens one at a time
+		u.chip.Restore("fake")
 		return &reel.Camera{Reel: clip, JPEG: opens%2 == 0, N: int(u.frames.Load()), At: func(n int) error {
 			switch {
 			case lasts == 0 && n >= frames, lasts > 0 && time.Since(began) >= lasts:
 				return camera.ErrEnd
 			case lose > 0 && n > 0 && n%lose == 0 && int64(n/lose) > u.losses.Load():
 				u.losses.Add(1)
+				u.chip.Remove("fake")
+				u.cut.Store(true)
 				return errLost
 			}
 			u.frames.Store(int64(n) + 1)
@@ -118,11 +142,15 @@ func newUnit(frames int, lasts time.Duration, lose int) (*unit, error) {
 		}}, nil
 	}
 	u.unit, err = pipeline.New(pipeline.Options{Config: cfg, Store: u.kept, Found: found, OpenSource: source,
-		Host: gpio.NewFake(gpio.FakeChip{Label: "fake", Lines: make([]string, 4)}),
+		Host: u.chip,
 		Resolve: func(chip, line string) (gpio.Line, error) {
 			return gpio.Line{Chip: chip, Offset: int(line[0] - '0')}, nil
 		},
-		OpenSerial: func(serial.Settings) (serial.Line, error) { return serial.OpenPty(u.port) },
+		OpenSerial: func(serial.Settings) (serial.Line, error) {
+			u.cut.Store(false)
+			line, err := serial.OpenPty(u.port)
+			return port{line, &u.cut}, err
+		},
 		OnEvent:    func(alarm.Event) { u.events.Add(1) }})
 	return u, err
 }
@@ -219,7 +247,7 @@ func wait(ctx context.Context, d time.Duration) bool {
 // report prints how it ended.
 func (u *unit) report(found string, grown []string) bool {
 	st := u.kept.Status()
-	fmt.Printf("%d frames, camera lost and found %d times, %d events, %.1f MB written to the state folder in %d appends\n",
+	fmt.Printf("%d frames, camera, chip and serial line lost and found %d times, %d events, %.1f MB written to the state folder in %d appends\n",
 		u.frames.Load(), u.losses.Load(), u.events.Load(), float64(st.Bytes)/(1<<20), st.Appends)
 	fmt.Println("second to last tenth:", found)
 	if len(grown) == 0 {
