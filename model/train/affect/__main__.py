@@ -18,6 +18,7 @@ def prepare(a):
     os.makedirs(a.work, exist_ok=True)
     with ProcessPoolExecutor(a.jobs) as pool:
         faces144.prepare(a.work, a.data, pool, say)
+        faces144.mirror(a.work, a.data, pool, say)
         ferplus.prepare(a.work, a.data, pool, say)
     renders.make(a.work, a.data, a.jobs, say)
 
@@ -25,28 +26,28 @@ def prepare(a):
 def fit(a):
     from . import curves, fit as training
     init = a.init or None
-    state = training.train(a.work, a.run, a.minutes, lr=a.rate, init=init, every=a.every, frozen=a.frozen, log=say)
+    state = training.train(a.work, a.run, a.minutes, lr=a.rate, init=init, every=a.every, pretrain=a.pretrain, frozen=a.frozen, threads=a.threads, log=say)
     curves.draw(state.log, os.path.join(a.run, "curves.png"))
 
 
 def weights(a):
     from . import fit as training, net
     path = os.path.join(a.run, "state.npz")
-    return training.State(a.run).mean() if os.path.exists(path) else net.load(os.path.join(ROOT, "model/train/checkpoint/affect.npz"))
+    return training.State(a.run).mean() if os.path.exists(path) else net.load(a.checkpoint)
 
 
 def card(a):
     from . import card as cards, net
     w = weights(a)
-    cards.make(a.work, w, a.assets, a.version, test=a.test, log=say)
-    os.makedirs(os.path.join(ROOT, "model/train/checkpoint"), exist_ok=True)
-    net.save(os.path.join(ROOT, "model/train/checkpoint/affect.npz"), w, half=True)
+    cards.make(a.work, a.data, w, a.assets, a.version, test=a.test, log=say)
+    os.makedirs(os.path.dirname(a.checkpoint), exist_ok=True)
+    net.save(a.checkpoint, w, half=True)
 
 
 def document(a):
     from . import document as documents
     with open(os.path.join(a.assets, "affect.json")) as f:
-        documents.write(json.load(f), os.path.join(ROOT, "docs/model-card.md"))
+        documents.write(json.load(f), a.document)
 
 
 def demo(a):
@@ -72,22 +73,26 @@ def train(a):
     document(a)
 
 
-def main():
+def main(arguments=None):
     p = argparse.ArgumentParser(prog="python -m affect", description=__doc__)
     p.add_argument("command", choices=("train", "prepare", "fit", "card", "document", "demo", "parity", "watch"))
     p.add_argument("--data", default=os.environ.get("MIEN_DATA", os.path.join(ROOT, "../shared/data")), help="folder with ferplus.npz, faces144.npz, ict-face.npz, face_landmarker.task")
     p.add_argument("--work", default=os.path.join(ROOT, ".train"), help="prepared data and checkpoints")
     p.add_argument("--run", help="folder of the run's checkpoint; WORK/run by default")
     p.add_argument("--assets", default=os.path.join(ROOT, "model/assets"))
+    p.add_argument("--checkpoint", default=os.path.join(ROOT, "model/train/checkpoint/affect.npz"), help="where card keeps the weights")
+    p.add_argument("--document", default=os.path.join(ROOT, "docs/model-card.md"), help="where the model card goes")
     p.add_argument("--minutes", type=float, default=120, help="training time of the whole run; an interrupted run goes on")
     p.add_argument("--rate", type=float, default=.08, help="largest learning rate; .02 to go on from a trained network")
     p.add_argument("--init", help="weights to start from, as in model/train/checkpoint/affect.npz")
-    p.add_argument("--frozen", type=int, default=0, help="first convolutions to keep as they are (4: the two finest scales), which makes a step a third cheaper")
+    p.add_argument("--pretrain", type=float, help="part of the run in which the trunk is pretrained on expressions; 0.2, with --init 0")
+    p.add_argument("--frozen", type=int, default=0, help="first convolutions to keep as they are for two thirds of the run (4: the two finest scales), which makes a step a third cheaper")
     p.add_argument("--every", type=float, default=420, help="seconds between validations")
     p.add_argument("--jobs", type=int, default=2)
+    p.add_argument("--threads", type=int, default=2, help="of the training step")
     p.add_argument("--version", default="0.1.0")
     p.add_argument("--test", action="store_true", help="measure the test parts too: once, at the end")
-    a = p.parse_args()
+    a = p.parse_args(arguments)
     a.run = a.run or os.path.join(a.work, "run")
     globals()[a.command](a)
 

@@ -11,7 +11,9 @@ _UNIT = LEFT_EYE[0] - RIGHT_EYE[0]
 
 
 def jitter(r, amount=1.):
-    """3x3: crop pixel -> crop pixel of the unjittered template."""
+    """3x3: crop pixel -> crop pixel of the unjittered template. The two eyes decide turn, scale and
+    shift; the spreads are those of BlazeFace's eyes on rendered faces (.07 of the eyes' distance
+    for their middle, and for one against the other)."""
     a = np.clip(r.normal() * .07, -.2, .2) * amount
     s = np.exp(np.clip(r.normal() * .075, -.2, .2) * amount)
     c, n = np.cos(a) * s, np.sin(a) * s
@@ -30,16 +32,17 @@ def face_frame(j):
     return (inv @ base)[:2].astype(np.float32)
 
 
-def sample(img, eyes, r, sharp=True, plain=False, covered=.3):
+def sample(img, eyes, r, sharp=True, plain=False, covered=.3, strength=1.):
     """One training crop (112, 112) float32 0..255 and its visibility targets [eyes, mouth].
 
-    sharp: the picture is finer than the crop, so that it may be made coarser."""
+    sharp: the picture is finer than the crop, so that it may be made coarser; strength, 0..1:
+    how often something covers or disturbs it, and half of how far the eyes are off."""
     out = np.empty((SIZE, SIZE), np.float32)
     a = align.similarity(eyes[0], eyes[1]).astype(np.float64)
     if plain:
         align.sample(img, a.astype(np.float32), out)
         return out, [1., 1.]
-    j = jitter(r)
+    j = jitter(r, .5 + .5 * strength)
     m = (np.array([[a[0], a[1], a[2]], [a[3], a[4], a[5]], [0, 0, 1]]) @ j)[:2].ravel()
     align.sample(img, m.astype(np.float32), out)
     vis = [1., 1.]
@@ -47,12 +50,12 @@ def sample(img, eyes, r, sharp=True, plain=False, covered=.3):
     if r.random() < .5:  # light from one side
         gx, gy = r.normal(size=2) * .003
         out *= (1 + np.float32(gx) * (np.arange(SIZE, dtype=np.float32) - 56))[None, :] * (1 + np.float32(gy) * (np.arange(SIZE, dtype=np.float32) - 56))[:, None]
-    if r.random() < covered:
+    if r.random() < covered * strength:
         occlude.worn(c, r)
         vis = c.visibility()
-    if r.random() < .15:
+    if r.random() < .15 * strength:
         occlude.PLANT[int(r.integers(len(occlude.PLANT)))](c, r)
-    if sharp and r.random() < .3:
+    if sharp and r.random() < .3 * strength:
         n = int(r.integers(28, 90))
         out = cv2.resize(cv2.resize(c.img, (n, n), interpolation=cv2.INTER_AREA), (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
     else:

@@ -66,7 +66,7 @@ def order(runner, model):
     return index
 
 
-def make(work, weights, assets, version, test=False, log=print):
+def make(work, data, weights, assets, version, test=False, log=print):
     """Converts, chooses thresholds on validation identities, measures, writes both files.
 
     weights: list of arrays in the model's order. test: measure the test parts too (the parts
@@ -80,10 +80,11 @@ def make(work, weights, assets, version, test=False, log=print):
     scale, zero = runner.input["quantization"]
     log("thresholds on validation identities")
     thresholds, on_valid = evaluate.thresholds(work, runner, index)
-    scores = {"validation": evaluate.measure(work, runner, index, thresholds, "valid", log)}
+    closed_at = evaluate.eyes_closed_at(work, data, runner, index)
+    scores = {"validation": evaluate.measure(work, data, runner, index, thresholds, closed_at, "valid", log)}
     scores["float_to_int8"] = evaluate.quantisation(work, model, runner, index, thresholds)
     if test:
-        scores["test"] = evaluate.measure(work, runner, index, thresholds, "test", log)
+        scores["test"] = evaluate.measure(work, data, runner, index, thresholds, closed_at, "test", log)
     log("the worker's face")
     scores["disturbed"] = evaluate.disturbed(work, runner, index, thresholds, "test" if test else "valid")
     info = {"multiply_adds": net.macs(model), "parameters": int(model.count_params()), "bytes": len(content)}
@@ -97,7 +98,7 @@ def make(work, weights, assets, version, test=False, log=print):
         "outputs": {
             "expression": {"index": index["expression"], "kind": "logits", "classes": list(EXPRESSIONS)},
             "valence_arousal": {"index": index["valence_arousal"], "kind": "raw", "order": ["valence", "arousal"], "derived": True},
-            "action_units": {"index": index["action_units"], "kind": "logits", "units": list(AUS), "thresholds": thresholds, "weak": list(WEAK)},
+            "action_units": {"index": index["action_units"], "kind": "logits", "units": list(AUS), "thresholds": thresholds, "weak": list(WEAK), "eyes_closed_at": closed_at},
             "visibility": {"index": index["visibility"], "kind": "logits", "parts": ["eyes", "mouth"], "thresholds": [.5, .5]},
         },
         "regions": {"eyes": list(EYE_AUS), "mouth": list(MOUTH_AUS)},

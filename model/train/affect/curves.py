@@ -21,7 +21,10 @@ def draw(history, path):
     for k, n in (("drawn_best", "rendered, best thresholds"), ("drawn_f1", "rendered at 0.5"), ("real_best", "against teacher, best"), ("real_f1", "against teacher at 0.5")):
         ax[2].plot(x, [r[k] for r in rows], label=n)
     ax[2].set(title="validation: action units, macro F1", xlabel="minutes")
+    border = [r["minutes"] for r in rows if r.get("stage") == "pretrain"][-1:]
     for a in ax:
+        for m in border:
+            a.axvline(m, color="grey", linestyle=":")  # here the second stage begins
         a.legend(fontsize=8)
         a.grid(alpha=.3)
     fig.tight_layout()

@@ -1,8 +1,10 @@
 """Scores of the int8 file through LiteRT, on validation or test parts, with bootstrap intervals."""
 
+import os
+
 import numpy as np
 
-from . import AUS, CIRCUMPLEX, EXPRESSIONS, augment, faces144, ferplus, metrics, occlude, pool, renders, teacher
+from . import AUS, CIRCUMPLEX, EXPRESSIONS, augment, blaze, ferplus, metrics, occlude, pool, renders, teacher
 
 sigmoid = lambda x: 1 / (1 + np.exp(-np.clip(x, -60, 60)))
 r3 = lambda v: None if v is None or v != v else round(float(v), 3)
@@ -30,6 +32,14 @@ def real(work, part):
     use = np.nonzero((d["split"] == part) & (d["presence"] > .5))[0]
     x = crops(d["image"][use], d["eyes"][use])
     return x, teacher.values(d["blend"][use], d["gap"][use]), d["person"][use], x[:, 30:100, 30:82].mean((1, 2))
+
+
+def mirrored(work, part):
+    """Raw teacher values of the mirrors of the pictures that real() gives."""
+    with np.load(f"{work}/faces144.npz") as d:
+        use = np.nonzero((d["split"] == part) & (d["presence"] > .5))[0]
+    with np.load(f"{work}/faces144-mirror.npz") as m:
+        return teacher.values(m["blend"][use], m["gap"][use])
 
 
 def teacher_positive(raw):
@@ -67,6 +77,52 @@ def thresholds(work, runner, index):
     return out, note
 
 
+CLOSED = .8  # of the way down: the P80 of PERCLOS
+
+
+def eyes_closed_at(work, data, runner, index):
+    """The level of AU43 that tells closed eyes best: mean F1 of lids 80 % down on rendered validation
+    persons, at all heights of the lid, and of the teacher's closed eyes on real ones."""
+    d = renders.lids(work, data, "valid")
+    i = AUS.index(43)
+    a, y = Answers(runner, index, crops(d["image"], d["eyes"])).au[:, i], d["closed"] >= CLOSED
+    xr, raw, _, _ = real(work, 1)
+    ar, yr = Answers(runner, index, xr).au[:, i], teacher_positive(raw)[:, i] > .5
+    grid = np.arange(.05, .991, .01)
+    s = np.array([.5 * metrics.f1(a >= t, y) + .5 * metrics.f1(ar >= t, yr) for t in grid])
+    top = np.nonzero(s >= s.max() - .003)[0]
+    return round(float(grid[top[len(top) // 2]]), 2)
+
+
+def teacher_on_rendered(work, data, split, n=400):
+    """AUC of the teacher itself on rendered faces of known units, and of the shapes nearest to the
+    units that it cannot express: what its marks are worth there."""
+    d = renders.load(work, split)
+    pick = np.random.default_rng(8).permutation(len(d["image"]))[:n]
+    mark = blaze.Landmarker(os.path.join(data, "face_landmarker.task"))
+    blend, gap, seen = np.zeros((len(pick), 52), np.float32), np.zeros(len(pick), np.float32), np.zeros(len(pick), np.float32)
+    for k, (im, e) in enumerate(zip(d["image"][pick], d["eyes"][pick])):
+        # the landmark network wants 1.5 times the face's box: 3.3 eye distances, a little below the eyes
+        right, left = e.astype(np.float64)
+        unit = np.linalg.norm(left - right)
+        pts, seen[k], blend[k] = mark(im, (right + left) / 2 + (0, .45 * unit), 3.3 * unit, np.arctan2(*(left - right)[::-1]))
+        gap[k] = mark.lip_gap(pts)
+    raw = teacher.values(blend, gap)
+    shape = lambda name: np.maximum(*(blend[:, blaze.BLENDSHAPES.index(name + side)] for side in ("Left", "Right")))
+    raw[:, AUS.index(9)], raw[:, AUS.index(24)] = shape("noseSneer"), shape("mouthPress")
+    raw[:, AUS.index(23)] = blend[:, blaze.BLENDSHAPES.index("mouthRollLower")] + blend[:, blaze.BLENDSHAPES.index("mouthRollUpper")]
+    ok, y = seen > .5, d["au"][pick] >= pool.POSITIVE
+    return pick[ok], {str(k): r3(metrics.auc(raw[ok, i], y[ok, i])) for i, k in enumerate(AUS)}
+
+
+def paint(work, data, runner, index, split):
+    """AUC of every unit with and without the paint, all else alike."""
+    d = renders.unpainted(work, data, split)
+    y = d["au"] >= pool.POSITIVE
+    auc = lambda images: {str(k): r3(metrics.auc(p[:, i], y[:, i])) for p in [Answers(runner, index, crops(images, d["eyes"])).au] for i, k in enumerate(AUS)}
+    return {"n": int(len(y)), "painted_auc": auc(d["painted"]), "bare_auc": auc(d["bare"])}
+
+
 def expression_scores(logits, y):
     p = logits.argmax(1)
     ok = y >= 0
@@ -84,7 +140,15 @@ def expression_scores(logits, y):
     }
 
 
-def measure(work, runner, index, thr, split, log=print):
+def quarters(v, score):
+    """score(rows) of each quarter of the pictures by v, null where there is none, and worst to best."""
+    q = np.digitize(v, np.quantile(v, (.25, .5, .75)))
+    g = [r3(score(np.nonzero(q == k)[0])) for k in range(4)]
+    there = [x for x in g if x is not None]
+    return {"macro_f1": g, "worst_to_best": r3(min(there) / max(there)) if there and max(there) > 0 else None}
+
+
+def measure(work, data, runner, index, thr, closed_at, split, log=print):
     """Everything that the card tells, of one split: 'valid' or 'test'."""
     part = {"valid": 1, "test": 2}[split]
     thr = np.array(thr)
@@ -113,10 +177,17 @@ def measure(work, runner, index, thr, split, log=print):
     }
     groups = {}
     for name, v in (("albedo", d["albedo"]), ("face_width", d["width"])):
-        q = np.digitize(v, np.quantile(v, (.25, .5, .75)))
-        g = [r3(macro(np.nonzero(q == k)[0])) for k in range(4)]
-        groups[name + "_quarters"] = {"macro_f1": g, "worst_to_best": r3(min(g) / max(g))}
+        groups[name + "_quarters"] = quarters(v, macro)
     out["rendered"]["groups"] = groups
+    pick, theirs = teacher_on_rendered(work, data, split)
+    out["rendered"]["beside_teacher"] = {"n": len(pick), "teacher_auc": theirs, "own_auc": {str(k): r3(metrics.auc(a.au[pick, i], y[pick, i])) for i, k in enumerate(AUS)}}
+    out["rendered"]["paint"] = paint(work, data, runner, index, split)
+    lids = renders.lids(work, data, split)
+    shut, down = Answers(runner, index, crops(lids["image"], lids["eyes"])).au[:, AUS.index(43)] >= closed_at, lids["closed"] >= CLOSED
+    half = lids["closed"] >= pool.POSITIVE[AUS.index(43)]
+    out["lids"] = {"n": int(len(shut)), "eyes_closed_at": closed_at, "f1_80_percent_down": r3(metrics.f1(shut, down)),
+                   "f1_80_percent_down_95": [r3(v) for v in metrics.bootstrap(lambda ix: metrics.f1(shut[ix], down[ix]), len(shut), 200, groups=lids["person"])],
+                   "called_closed_below_half": r3(shut[~half].mean()), "called_open_above_80_percent": r3((~shut[down]).mean())}
 
     log(f"{split}: real persons against the teacher")
     x, raw, person, lum = real(work, part)
@@ -144,9 +215,19 @@ def measure(work, runner, index, thr, split, log=print):
         "thresholds": "chosen on the validation persons" + (" themselves" if split == "valid" else ""),
         "positives": {str(AUS[i]): int(y[:, i].sum()) for i in can},
     }
-    q = np.digitize(lum, np.quantile(lum, (.25, .5, .75)))
-    g = [r3(macro_real(np.nonzero(q == k)[0])) for k in range(4)]
-    out["real_against_teacher"]["groups"] = {"luminance_quarters": {"macro_f1": g, "worst_to_best": r3(min(g) / max(g))}}
+    # How far the teacher agrees with itself before a mirror, its thresholds free to move: what a score
+    # against it is worth. And the same answers against the mean of its two opinions.
+    m = mirrored(work, part)
+    mv, yv = (m, y) if split == "valid" else (mirrored(work, 1), teacher_positive(real(work, 1)[1]))
+    itself, both = {}, teacher_positive((raw + m) / 2)
+    for i in can:
+        marks = np.quantile(mv[:, i], np.arange(.02, .995, .005))
+        t = marks[np.nanargmax([metrics.f1(mv[:, i] >= v, yv[:, i] > .5) for v in marks])]
+        itself[str(AUS[i])] = r3(metrics.f1(m[:, i] >= t, y[:, i] > .5))
+    f_both = {str(AUS[i]): r3(metrics.f1(a.au[:, i] >= own[i], both[:, i] > .5)) for i in can}
+    out["real_against_teacher"].update({
+        "teacher_mirrored_unit_f1": itself, "teacher_mirrored_macro_f1": mean(itself), "unit_f1_mean_of_mirrored": f_both, "macro_f1_mean_of_mirrored": mean(f_both)})
+    out["real_against_teacher"]["groups"] = {"luminance_quarters": quarters(lum, macro_real)}
 
     log(f"{split}: visibility under coverings")
     out["visibility"] = visibility(work, runner, index, split)

@@ -29,6 +29,35 @@ def _inspect(job):
     return gap, aperture, seen
 
 
+def _inspect_mirrored(job):
+    images, keypoints, task = job
+    cv2.setNumThreads(1)
+    mark = blaze.Landmarker(task)
+    blend, gap = np.zeros((len(images), 52), np.float32), np.zeros(len(images), np.float32)
+    for i, (im, k) in enumerate(zip(images, keypoints)):
+        right, left = ((im.shape[1] - 1 - x, y) for x, y in (k[1], k[0]))
+        pts, _, blend[i] = mark(np.ascontiguousarray(im[:, ::-1]), (72., 72.), 144 / 1.35 * 1.5, np.arctan2(left[1] - right[1], left[0] - right[0]))
+        gap[i] = mark.lip_gap(pts)
+    return blend, gap
+
+
+def mirror(work, data, pool, log=print):
+    """Writes WORK/faces144-mirror.npz: what the teacher says of every picture's mirror, blend (in the
+    mirror's own left and right) and gap. How far it differs is how far the teacher can be believed."""
+    path = os.path.join(work, "faces144-mirror.npz")
+    if os.path.exists(path):
+        return path
+    log("faces144: the teacher before a mirror")
+    with np.load(os.path.join(work, "faces144.npz")) as d:
+        images, kp = d["image"], d["keypoints"]
+    task = os.path.join(data, "face_landmarker.task")
+    parts = list(pool.map(_inspect_mirrored, [(im, k, task) for im, k in zip(np.array_split(images, 8), np.array_split(kp, 8))]))
+    blend, gap = (np.concatenate(p) for p in zip(*parts))
+    np.savez(path + ".part.npz", blend=blend, gap=gap)
+    os.replace(path + ".part.npz", path)
+    return path
+
+
 def prepare(work, data, pool, log=print):
     """Writes WORK/faces144.npz: image, eyes, keypoints, blend, gap, presence, person, split, word."""
     path = os.path.join(work, "faces144.npz")

@@ -484,15 +484,20 @@ def draw_lights(r):
     return np.concatenate([d, p], 1), r.uniform(.12, .5), r.uniform(.02, .3)
 
 
-def shot(head, person, r, size=144):
-    """A random picture of a person: uint8 (size, size), eyes (2, 2), the 14 levels, expression or -1."""
+def shot(head, person, r, size=144, closed=None, paint=True):
+    """A random picture of a person: uint8 (size, size), eyes (2, 2), the 14 levels, expression or -1.
+    closed: how far the lids are down, 0..1, whatever else was drawn; paint: furrows and pressed lips."""
     w, au, label = draw_expression(head, r)
+    if closed is not None:
+        for name, v in (("eyeBlink", closed), ("eyeWide", 0.), ("eyeSquint", 0.)):
+            w[head.sides(name)] = v
+        au[AUS.index(43)], au[AUS.index(7)] = closed, 0.
     verts = head.vertices(person, w)
     au[AUS.index(25)] = lip_part(head.lip_gap(verts))
     rot = rotation(np.clip(r.normal() * .28, -.8, .8), np.clip(r.normal() * .16, -.45, .45), r.normal() * .1)
     eye = size * r.uniform(.30, .36)
     centre = (size * (.5 + r.normal() * .02), size * (.39 + r.normal() * .02))
-    img, eyes, _ = view(head, person, w, dict(zip(AUS, au)), rot, eye, centre, (size, size), draw_lights(r), r.uniform(35, 90),
+    img, eyes, _ = view(head, person, w, dict(zip(AUS, au)) if paint else {}, rot, eye, centre, (size, size), draw_lights(r), r.uniform(35, 90),
                         background=backdrop(r, size, size), exposure=r.uniform(.8, 1.5), gamma=r.uniform(1.6, 2.4))
     return img, eyes, au, label
 

@@ -51,11 +51,60 @@ def make(work, data, jobs=2, log=print):
             log(f"renders {i + 1}/{len(todo)}: {os.path.basename(path)}")
 
 
+def _kept(work, name, make):
+    """What make() rendered, a dict of lists, kept in a file of its own."""
+    path = os.path.join(work, f"renders-{VERSION}", name + ".npz")
+    if not os.path.exists(path):
+        cv2.setNumThreads(1)
+        np.savez(path + ".part.npz", **{k: np.array(v) for k, v in make().items()})
+        os.replace(path + ".part.npz", path)
+    return dict(np.load(path))
+
+
+def _seeds(split):
+    return range(FIRST[split], FIRST[split] + COUNT[split][0])
+
+
+def lids(work, data, split):
+    """Every person of a split with lids at all heights, twelve pictures each: image, eyes, closed
+    (0..1, evenly spread), person. To find the level at which eyes are closed; nothing is trained on it."""
+    def make():
+        head = heads.Head(heads.default_path(data))
+        out = {k: [] for k in ("image", "eyes", "closed", "person")}
+        for seed in _seeds(split):
+            p, r = head.person(seed), np.random.default_rng((3, seed))
+            for _ in range(12):
+                closed = r.random()
+                img, eyes, _, _ = heads.shot(head, p, r, closed=closed)
+                for k, v in zip(out, (img, eyes, closed, seed)):
+                    out[k].append(v)
+        return out
+    return _kept(work, "lids-" + split, make)
+
+
+def unpainted(work, data, split, each=6):
+    """Pictures of every person of a split twice, with and without the painted furrows and lips, all
+    else alike: painted, bare, eyes, au. To see how much of a score the paint carries."""
+    def make():
+        head = heads.Head(heads.default_path(data))
+        out = {k: [] for k in ("painted", "bare", "eyes", "au")}
+        for seed in _seeds(split):
+            p = head.person(seed)
+            for i in range(each):
+                img, eyes, au, _ = heads.shot(head, p, np.random.default_rng((4, seed, i)))
+                bare, _, _, _ = heads.shot(head, p, np.random.default_rng((4, seed, i)), paint=False)
+                for k, v in zip(out, (img, bare, eyes, au)):
+                    out[k].append(v)
+        return out
+    return _kept(work, "unpainted-" + split, make)
+
+
 def load(work, split):
-    """All pictures of a split that are there so far. Training pictures of earlier versions of the
-    renderer stay in use; validation and test are of the present one alone."""
+    """All pictures of a split that are there so far. While training pictures of this version of the
+    renderer are missing, those of earlier ones fill the gap; validation and test are of this one alone."""
     folders = [f"renders-{VERSION}"]
-    if split == "train":
+    persons, _ = COUNT[split]
+    if split == "train" and any(not os.path.exists(os.path.join(work, folders[0], f"{split}-{first:05d}.npz")) for first in range(0, persons, SHARD)):
         folders += sorted(f for f in os.listdir(work) if f.startswith("renders-") and f != folders[0])
     parts = []
     for folder in folders:

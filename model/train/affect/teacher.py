@@ -20,7 +20,7 @@ RULE = {  # unit: (absent at or below, present at or above, trust 0..1, what it 
     7: (.25, .60, .3, "mean eyeSquint"),
     10: (.06, .28, .8, "larger mouthUpperUp"),
     12: (.15, .50, 1., "larger mouthSmile"),
-    15: (.03, .14, .5, "larger mouthFrown"),
+    15: (.03, .14, .3, "larger mouthFrown"),  # before a mirror it says otherwise every other time
     25: (.03, .11, 1., "inner-lip gap over the distance of the outer eye corners (landmarks)"),
     26: (.06, .28, 1., "jawOpen"),
     43: (.40, .65, 1., "mean eyeBlink"),
