@@ -13,7 +13,7 @@ export VERSION
 .DEFAULT_GOAL := help
 include cross.mk
 
-.PHONY: help tools deps build demo test test-race test-train train masters faults kill soak bench bench-peers hil hil-full hil-demo generate clean
+.PHONY: help tools deps build demo test test-race test-train train masters faults kill soak fuzz bench bench-peers hil hil-full hil-demo generate clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9 -]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,17 @@ kill: build ## kill -9 a running unit N=1000 times at random moments: nothing ma
 
 soak: deps ## N=1000000 frames as fast as they go: memory, descriptors and goroutines must stay flat
 	$(GO) run ./tools/soak -frames $(or $(N),1000000)
+
+# Whatever comes in from outside: config, state folder, socket, serial line, pictures.
+FUZZERS := firmware/config:FuzzParse firmware/alarm:FuzzEngine firmware/alarm/store:FuzzFiles firmware/alarm/store:FuzzRecord \
+	firmware/operator:FuzzCommand firmware/operator:FuzzServer firmware/modbus:FuzzLine firmware/line:FuzzParser \
+	model/pixel:FuzzDecode drivers/camera:FuzzWholeJPEG
+FUZZTIME ?= 10m
+
+fuzz: deps ## each fuzzer for FUZZTIME=10m, one after another; ONLY=FuzzParse is one of them
+	@tools/setup.sh libturbojpeg0
+	@set -e; for f in $(FUZZERS); do name=$${f#*:}; [ -z "$(ONLY)" ] || [ "$(ONLY)" = "$$name" ] || continue; \
+		echo "$$name in $${f%:*}"; $(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) -parallel 1 -fuzzminimizetime 20x ./$${f%:*}; done
 
 bench: build ## what the pipeline costs, start, memory, latency; JSON=1 ends with one line, TABLES=FILE.md writes them
 	$(GO) run ./tools/bench $(if $(JSON),-json) $(if $(TABLES),-tables $(TABLES))

@@ -26,6 +26,7 @@ type unit struct {
 	now     time.Duration
 	tested  time.Duration
 	panics  int
+	mad     bool // asking for the alarms panics
 	journal []alarm.Event
 }
 
@@ -62,7 +63,16 @@ func (u *unit) Test(lasts time.Duration, who string) {
 func (u *unit) Alarms() []alarm.Status {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if u.mad {
+		panic("injected")
+	}
 	return []alarm.Status{u.engine.Status(0)}
+}
+
+func (u *unit) panicked() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.panics
 }
 
 func (u *unit) Faults() []health.Active {
@@ -202,10 +212,12 @@ func TestBadClientsAreCutOffAndOthersServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer deaf.Close()
+	cut := make(chan error, 1)
 	go func() {
-		deaf.SetWriteDeadline(time.Now().Add(10 * time.Second))
-		for i := 0; i < 1_000_000; i++ {
+		deaf.SetWriteDeadline(time.Now().Add(20 * time.Second))
+		for {
 			if _, err := fmt.Fprintln(deaf, `{"ask":"events"}`); err != nil {
+				cut <- err
 				return
 			}
 		}
@@ -219,6 +231,74 @@ func TestBadClientsAreCutOffAndOthersServed(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.Close()
+	}
+	if err := <-cut; errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("a client that never reads is not cut off")
+	}
+}
+
+// A panic while a client is answered ends that client, is the unit's to know,
+// and leaves the others served.
+func TestPanicEndsOneClient(t *testing.T) {
+	u := newUnit(t)
+	path := serve(t, u)
+	u.mu.Lock()
+	u.mad = true
+	u.mu.Unlock()
+	for i := 1; i <= 2*maxClients; i++ { // its place is free again each time
+		c, err := Dial(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if reply, err := c.Ask(Request{Ask: AskAlarms}); err == nil {
+			t.Fatalf("answered: %+v", reply)
+		}
+		c.Close()
+		for end := time.Now().Add(5 * time.Second); u.panicked() < i; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%d panics told, want %d", u.panicked(), i)
+			}
+		}
+	}
+	u.mu.Lock()
+	u.mad = false
+	u.mu.Unlock()
+	c, err := Dial(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Ask(Request{Ask: AskAlarms}); err != nil {
+		t.Error(err)
+	}
+}
+
+// 200 commands a second, for and against, from one client: each is answered and
+// journaled.
+func TestManyCommands(t *testing.T) {
+	u := newUnit(t)
+	path := serve(t, u)
+	c, err := Dial(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	u.mu.Lock()
+	before := len(u.journal)
+	u.mu.Unlock()
+	const n = 600
+	for i := range n {
+		do := []alarm.Trigger{alarm.Shelve, alarm.Unshelve, alarm.Acknowledge, alarm.Silence}[i%4]
+		var gone *net.OpError
+		if _, err := c.Ask(Request{Ask: AskDo, Do: do, Alarm: "frown", For: time.Minute}); errors.As(err, &gone) {
+			t.Fatal(err)
+		}
+	}
+	u.wellAfter(t)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if got := len(u.journal) - before; got < n {
+		t.Errorf("%d events of %d commands", got, n)
 	}
 }
 

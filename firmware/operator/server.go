@@ -120,22 +120,27 @@ func (s *Server) talk(c *net.UnixConn) {
 			}
 			return
 		}
-		var r Request
-		var reply Reply
-		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
-			reply.Error = "not a request: " + err.Error()
-		} else {
-			reply = s.desk.answer(r, who)
-		}
-		out, err := json.Marshal(reply)
-		if err != nil {
-			out, _ = json.Marshal(Reply{Error: err.Error()})
-		}
 		c.SetWriteDeadline(time.Now().Add(writeWithin))
-		if _, err := c.Write(append(out, '\n')); err != nil {
+		if _, err := c.Write(s.reply(lines.Bytes(), who)); err != nil {
 			return
 		}
 	}
+}
+
+// reply gives the line that answers a line.
+func (s *Server) reply(line []byte, who string) []byte {
+	var r Request
+	var reply Reply
+	if err := json.Unmarshal(line, &r); err != nil {
+		reply.Error = "not a request: " + err.Error()
+	} else {
+		reply = s.desk.answer(r, who)
+	}
+	out, err := json.Marshal(reply)
+	if err != nil {
+		out, _ = json.Marshal(Reply{Error: err.Error()})
+	}
+	return append(out, '\n')
 }
 
 // peer names who is at the other end, by the kernel's word (SO_PEERCRED in

@@ -151,7 +151,7 @@ func newUnit(frames int, lasts time.Duration, lose int) (*unit, error) {
 			line, err := serial.OpenPty(u.port)
 			return port{line, &u.cut}, err
 		},
-		OnEvent:    func(alarm.Event) { u.events.Add(1) }})
+		OnEvent: func(alarm.Event) { u.events.Add(1) }})
 	return u, err
 }
 

@@ -47,17 +47,15 @@ func decodeRecord(line []byte, ev *alarm.Event) (number uint64, err error) {
 	var head struct {
 		Number uint64 `json:"n"`
 	}
-	if ev == nil { // only the number, which stands first
-		if rest, ok := bytes.CutPrefix(body, []byte(`{"n":`)); ok {
-			if i := bytes.IndexByte(rest, ','); i > 0 {
-				if n, err := strconv.ParseUint(string(rest[:i]), 10, 64); err == nil {
-					return n, nil
-				}
-			}
-		}
+	first, stands := firstNumber(body)
+	if ev == nil && stands { // what follows need not be read
+		return first, nil
 	}
 	if err := json.Unmarshal(body, &head); err != nil {
 		return 0, fmt.Errorf("not an event: %w", err)
+	}
+	if stands && first != head.Number {
+		return 0, errors.New("a record with two numbers")
 	}
 	if ev != nil {
 		if err := json.Unmarshal(body, ev); err != nil {
@@ -65,6 +63,17 @@ func decodeRecord(line []byte, ev *alarm.Event) (number uint64, err error) {
 		}
 	}
 	return head.Number, nil
+}
+
+// firstNumber reads the event's number where it stands first, as the encoder
+// puts it.
+func firstNumber(body []byte) (n uint64, ok bool) {
+	rest, ok := bytes.CutPrefix(body, []byte(`{"n":`))
+	if i := bytes.IndexByte(rest, ','); ok && i > 0 {
+		n, err := strconv.ParseUint(string(rest[:i]), 10, 64)
+		return n, err == nil
+	}
+	return 0, false
 }
 
 // contents is what a journal file holds.
