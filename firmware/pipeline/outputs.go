@@ -147,10 +147,11 @@ func (p *panel) drive(now time.Duration) {
 	p.results = st.results
 	var failed error
 	for i, o := range p.outputs {
-		if err := p.show(o, &st, now); err != nil {
+		on, err := p.show(o, &st, now)
+		if err != nil {
 			failed = errors.Join(failed, err)
 		}
-		p.unit.outputIs(i, o.set && !o.safe || o.safe && o.settings.Fail)
+		p.unit.outputIs(i, on)
 	}
 	if failed != nil {
 		p.unit.health.Begin(health.OutputMismatch, now, failed.Error())
@@ -159,10 +160,17 @@ func (p *panel) drive(now time.Duration) {
 	}
 }
 
-// show opens the line if need be and sets it. Only a change costs a system call.
-func (p *panel) show(o *output, st *shown, now time.Duration) error {
+// show brings one line to what it has to show, and tells what that is.
+func (p *panel) show(o *output, st *shown, now time.Duration) (on bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	err = o.show(p, st, now)
+	return o.set && !o.safe || o.safe && o.settings.Fail, err
+}
+
+// show opens the line if need be and sets it. Only a change costs a system call.
+// p.mu is held.
+func (o *output) show(p *panel, st *shown, now time.Duration) error {
 	fresh := false
 	if o.line == nil {
 		if now < o.retry {

@@ -197,7 +197,7 @@ func TestHangFailsSafeAndDoesNotKeepTheEnd(t *testing.T) {
 			return hanging{src, &hang, never}, err
 		}
 	})
-	b.until("results", b.trusted)
+	b.until("results, and the lines away from their fail value", func() bool { return b.trusted() && !b.chip.High(pin(2)) })
 	hang.Store(true)
 	b.until("the fail values", func() bool { return b.chip.High(pin(2)) && !b.chip.High(pin(1)) })
 	toggles := b.toggles(0)

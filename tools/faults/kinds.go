@@ -12,7 +12,6 @@ import (
 
 	"mien/drivers/camera"
 	"mien/drivers/gpio"
-	"mien/drivers/serial"
 	"mien/firmware/alarm/store"
 	"mien/firmware/health"
 )
@@ -68,7 +67,6 @@ func kinds() []kind {
 		}
 	}
 	heal := func(u *unit) { u.disk.Heal() }
-	wire := func(set func(w *serial.Wire)) func(*unit) { return func(u *unit) { set(u.wire) } }
 	gpioFault := func(op gpio.Op, n int, err error) func(*unit) {
 		return func(u *unit) { u.chip.fail(op, n, err) }
 	}
@@ -136,10 +134,10 @@ func kinds() []kind {
 			u.chip.Bounce(line(inputLine), false, 4, func() { time.Sleep(time.Millisecond) })
 		}, end: func(*unit) {}},
 		{name: "serial port gone", fault: health.SerialLost, detect: 200 * time.Millisecond,
-			begin: wire(func(w *serial.Wire) { w.Unplug() }), end: wire(func(w *serial.Wire) { w.Replug() })},
-		{name: "serial noise", none: true, begin: func(u *unit) { u.noise(true) }, end: func(u *unit) { u.noise(false) }},
+			begin: func(u *unit) { u.plc.unplug() }, end: func(u *unit) { u.plc.plug() }}, // what fails here is missed as the way back
+		{name: "serial noise", none: true, begin: func(u *unit) { u.plc.noise.Store(true) }, end: func(u *unit) { u.plc.noise.Store(false) }},
 		{name: "host silent", fault: health.HostLost, detect: host + 100*time.Millisecond,
-			begin: func(u *unit) { u.beat.Store(false) }, end: func(u *unit) { u.beat.Store(true) }},
+			begin: func(u *unit) { u.plc.beat.Store(false) }, end: func(u *unit) { u.plc.beat.Store(true) }},
 		{name: "disk full", fault: health.StorageFailed, detect: 300 * time.Millisecond, begin: disk(store.OpWrite, unix.ENOSPC), end: heal},
 		{name: "disk read-only", fault: health.StorageFailed, detect: 300 * time.Millisecond, begin: func(u *unit) {
 			disk(store.OpOpen, unix.EROFS)(u)

@@ -5,8 +5,9 @@
 //	go run ./tools/faults [-n 1000] [-units 6] [-seed 1]
 //
 // Units are the real pipeline with the real networks on the demo clip's
-// pictures; camera, GPIO chip, serial line, file system and sensors are the
-// fakes that ship beside the drivers. Times are short (a result is stale after
+// pictures and the real serial driver on a pty, with a master at its other end;
+// camera, GPIO chip, file system and sensors are the fakes that ship beside the
+// drivers. Times are short (a result is stale after
 // 500 ms), so that a thousand faults take minutes; the time to detect is
 // reckoned from these settings as docs/faults.md reckons it from the defaults.
 package main

@@ -99,14 +99,13 @@ type unit struct {
 	unit *pipeline.Unit
 	cam  *camera.Fake
 	chip chip
-	wire *serial.Wire
+	plc  *plc
 	disk *store.Fake
 	kept *store.Store
 	root string
 	clip [][]byte
 
 	panics  atomic.Bool
-	beat    atomic.Bool  // the master changes its heartbeat
 	wall    atomic.Int64 // nanoseconds by which the wall clock is wrong
 	stopped context.CancelFunc
 	ended   chan error
@@ -133,12 +132,13 @@ func newUnit(n int) (*unit, error) {
 			return nil, err
 		}
 	}
-	ours, theirs, wire := serial.Pipe()
 	all := bytes.SplitAfter(assets.Demo(), []byte{0xff, 0xd9})
-	u := &unit{chip: chip{gpio.NewFake(gpio.FakeChip{Label: "fake", Lines: make([]string, 8)})}, wire: wire, disk: store.NewFake(),
+	u := &unit{chip: chip{gpio.NewFake(gpio.FakeChip{Label: "fake", Lines: make([]string, 8)})}, plc: newPLC(filepath.Join(root, "tty")), disk: store.NewFake(),
 		root: root, clip: all[3 : 3+20+n], ended: make(chan error, 1)}
 	u.cam = &camera.Fake{Format: camera.MJPEG, Pictures: u.clip, Period: frame}
-	u.beat.Store(true)
+	if err := u.plc.plug(); err != nil {
+		return nil, err
+	}
 	var found store.Found
 	u.kept, found = store.Open(store.Options{Dir: "/state", FS: u.disk, Delay: 20 * time.Millisecond, RetryMost: 200 * time.Millisecond})
 	u.unit, err = pipeline.New(pipeline.Options{Config: cfg, Host: u.chip, Store: u.kept, Found: found,
@@ -149,7 +149,10 @@ func newUnit(n int) (*unit, error) {
 			src, err := u.cam.Open()
 			return &mad{src, &u.panics}, err
 		},
-		OpenSerial: func(serial.Settings) (serial.Line, error) { return ours, ours.Reopen() },
+		OpenSerial: func(s serial.Settings) (serial.Line, error) {
+			s.Path = u.plc.path
+			return serial.Open(s)
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -160,7 +163,7 @@ func newUnit(n int) (*unit, error) {
 	u.wait.Add(1)
 	go func() {
 		defer u.wait.Done()
-		u.master(ctx, theirs)
+		u.plc.run(ctx)
 	}()
 	_, err = u.healthy()
 	return u, err
@@ -179,24 +182,6 @@ func (m *mad) Next(timeout time.Duration) (*camera.Frame, error) {
 	return m.Source.Next(timeout)
 }
 
-// master is a PLC that changes its heartbeat (holding register 0) ten times a
-// second.
-func (u *unit) master(ctx context.Context, end *serial.End) {
-	buf := make([]byte, 256)
-	for n := uint16(0); ctx.Err() == nil; time.Sleep(100 * time.Millisecond) {
-		if u.beat.Load() {
-			n++
-		}
-		adu := []byte{1, 6, 0, 0, byte(n >> 8), byte(n)}
-		sum := modbus.CRC(adu)
-		if _, err := end.Write(append(adu, byte(sum), byte(sum>>8)), time.Second); err != nil {
-			end.Reopen() // the wire was gone: one of the faults
-			continue
-		}
-		end.Read(buf, 50*time.Millisecond)
-	}
-}
-
 func (u *unit) show(format uint32, list [][]byte) {
 	u.cam.Lock()
 	reopen := u.cam.Format != format
@@ -205,14 +190,6 @@ func (u *unit) show(format uint32, list [][]byte) {
 		u.cam.NextErrs = map[int]error{u.cam.Nexts + 1: camera.ErrGone}
 	}
 	u.cam.Unlock()
-}
-
-func (u *unit) noise(on bool) {
-	if on {
-		u.wire.Disturb(0.005, 0.005, 0.005, 0.005)
-	} else {
-		u.wire.Disturb(0, 0, 0, 0)
-	}
 }
 
 // chatter drives the input as a loose wire does.
@@ -340,6 +317,7 @@ func (u *unit) close() {
 	u.stopped()
 	<-u.ended
 	u.wait.Wait()
+	u.plc.unplug()
 	u.kept.Close()
 	os.RemoveAll(u.root)
 }

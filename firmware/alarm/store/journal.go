@@ -206,7 +206,7 @@ func (j *journal) encode(events []alarm.Event) error {
 // into the file is taken out again. The file must be ready.
 func (j *journal) append() error {
 	records := j.buf[1:]
-	if j.torn && j.laid == 0 {
+	if j.torn && j.laid == 0 { // afterwards torn stands until the sync, as size does
 		records = j.buf
 	}
 	if _, err := j.file.Write(records); err != nil {
@@ -220,12 +220,20 @@ func (j *journal) append() error {
 	return nil
 }
 
-// sync makes what was appended durable and gives its length. With an error it
-// is taken out of the file, to be appended again.
-func (j *journal) sync() (int64, error) {
-	err := j.file.Sync()
-	if err == nil && j.fresh {
-		err = j.fs.SyncDir(j.dir)
+// sync makes what was appended durable and gives its length. With an error all
+// that is not synced is taken out of the file, to be appended again. patiently
+// runs what waits for the disk; the journal may be appended to meanwhile.
+func (j *journal) sync(patiently func(func() error) error) (int64, error) {
+	n, file, fresh := j.laid, j.file, j.fresh
+	err := patiently(func() error {
+		err := file.Sync()
+		if err == nil && fresh {
+			err = j.fs.SyncDir(j.dir)
+		}
+		return err
+	})
+	if err == nil && j.file != file {
+		err = errors.New("the file was closed meanwhile")
 	}
 	if err != nil {
 		// After a failed fsync the kernel may have dropped the pages: the file
@@ -237,8 +245,7 @@ func (j *journal) sync() (int64, error) {
 		j.laid = 0
 		return 0, fmt.Errorf("write journal: %w", err)
 	}
-	n := j.laid
-	j.size, j.laid = j.size+n, 0
+	j.size, j.laid = j.size+n, j.laid-n
 	j.fresh, j.torn = false, false
 	return n, nil
 }

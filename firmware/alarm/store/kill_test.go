@@ -241,6 +241,91 @@ func TestOpenPutSyncClose(t *testing.T) {
 	}
 }
 
+// slow is the machine's file system with a disk that stops for as long as the
+// gate is shut.
+type slow struct {
+	FS
+	gate chan struct{}
+}
+
+type slowFile struct {
+	File
+	gate chan struct{}
+}
+
+func (s slow) Append(name string) (File, error) {
+	f, err := s.FS.Append(name)
+	return slowFile{f, s.gate}, err
+}
+
+func (s slow) Create(name string) (File, error) {
+	f, err := s.FS.Create(name)
+	return slowFile{f, s.gate}, err
+}
+
+func (s slow) SyncDir(dir string) error {
+	<-s.gate
+	return s.FS.SyncDir(dir)
+}
+
+func (f slowFile) Sync() error {
+	<-f.gate
+	return f.File.Sync()
+}
+
+// While the disk takes its time for a sync, of the journal or of the state file,
+// each event is in the file at once, where a kill leaves it; nothing is called
+// durable; and once the disk goes on, all is.
+func TestEventsDoNotWaitForASync(t *testing.T) {
+	for _, stateEvery := range []time.Duration{time.Nanosecond, time.Hour} {
+		dir, gate := t.TempDir(), make(chan struct{})
+		s, _ := Open(Options{Dir: dir, FS: slow{OS, gate}, StateEvery: stateEvery})
+		passed := 0
+		for n := uint64(1); n <= 60; n++ {
+			s.Put(raises(n, n))
+			for end := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Microsecond) {
+				if read, err := Read(OS, dir, 0, 100); err == nil && len(read) == int(n) {
+					break
+				} else if time.Now().After(end) {
+					t.Fatalf("event %d is not in the file: %v %v", n, err, numbers(read))
+				}
+			}
+			if n%10 == 0 { // let one sync through: another one, of whatever kind, is next
+				select {
+				case gate <- struct{}{}:
+					passed++
+				case <-time.After(500 * time.Millisecond): // syncs are held apart by Delay
+				}
+			}
+			if passed == 0 && s.Durable() != 0 {
+				t.Fatalf("%d is called durable, and the disk did nothing", s.Durable())
+			}
+		}
+		if passed < 3 {
+			t.Errorf("only %d syncs were under way", passed)
+		}
+		close(gate)
+		if err := s.Sync(); err != nil || s.Durable() != 60 {
+			t.Errorf("%v, durable %d", err, s.Durable())
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if read, err := Read(OS, dir, 0, 100); err != nil || len(read) != 60 {
+			t.Errorf("%v %v", err, numbers(read))
+		}
+	}
+}
+
+// A panic in what waits for the disk is an error of the disk.
+func TestPanicIsAnError(t *testing.T) {
+	s, _ := manual(NewFake())
+	s.running = true
+	if err := s.patiently(func() error { panic("injected") }); err == nil || !strings.Contains(err.Error(), "injected") {
+		t.Error(err)
+	}
+}
+
 // A folder that is a file, for one: the unit starts, and says so.
 func TestOpenWhereNothingCanBeWritten(t *testing.T) {
 	path := t.TempDir() + "/file"

@@ -110,13 +110,9 @@ func loadState(fsys FS, dir string) (newest generation, notes []string) {
 	return newest, notes
 }
 
-// writeState makes g the newest generation. At each moment of it a whole
-// generation is on the disk.
-func writeState(fsys FS, dir string, g *generation) (int, error) {
-	data, err := encodeState(g)
-	if err != nil {
-		return 0, err
-	}
+// writeState makes an encoded generation the newest. At each moment of it a
+// whole generation is on the disk.
+func writeState(fsys FS, dir string, data []byte) (int, error) {
 	name, fresh, old := filepath.Join(dir, stateFile), filepath.Join(dir, stateNew), filepath.Join(dir, stateOld)
 	f, err := fsys.Create(fresh)
 	if err != nil {

@@ -10,14 +10,15 @@
 //	err := kept.Close()
 //
 // The writer takes an event from Put within a scheduler's turn and appends it to
-// the journal: from then on it survives kill -9. It syncs it at once too, and then
-// it survives power loss (Durable tells); only when syncs would come closer than
-// Options.Delay for longer than a handful, it gathers what chatters until the delay
-// is over. What can be in an event's way is the work that is under way: at most two
-// syncs, of a state file and its folder, once in Options.StateEvery and when the
-// journal goes round. The states of the alarms can be had from the journal alone;
-// the state file follows at most Options.StateEvery later, so that the journal may
-// be rotated and that a damaged journal does not matter.
+// the journal, also while it waits for the disk: from then on it survives kill -9.
+// It syncs it at once too, and then it survives power loss (Durable tells); only
+// when syncs would come closer than Options.Delay for longer than a handful, it
+// gathers what chatters until the delay is over. What can be in that sync's way is
+// the work that is under way: two syncs, of a state file and its folder, once in
+// Options.StateEvery and when the journal goes round. The states of the alarms can
+// be had from the journal alone; the state file follows at most Options.StateEvery
+// later, so that the journal may be rotated and that a damaged journal does not
+// matter.
 //
 // An SD card has to write, in blocks of 4 KiB with the file system's own
 // (TestBytesADay counts them), a day: 2 MB without an alarm, 12 MB with
@@ -102,6 +103,7 @@ type Store struct {
 	// The writer's own.
 	batch   []alarm.Event
 	next    generation    // being written
+	running bool          // there is a goroutine: waiting for the disk must not keep it
 	laid    uint64        // number of the newest event that the journal has taken, synced or not
 	paced   time.Duration // when the syncs so far would have ended at one each Delay
 	dirtyAt time.Duration // when the writer found the state dirty; never: it is not
@@ -119,6 +121,7 @@ const (
 // cannot be made, read, locked or written shows in Status, and is tried again.
 func Open(o Options) (*Store, Found) {
 	s, found := prepare(o)
+	s.running = true
 	go s.run()
 	return s, found
 }

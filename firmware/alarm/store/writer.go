@@ -137,6 +137,9 @@ func (s *Store) step(now time.Duration) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	next := lookEvery
+	if s.hurry { // since the step began
+		next = 0
+	}
 	if s.count > 0 {
 		next = min(next, s.untilSync(now))
 	}
@@ -167,6 +170,55 @@ func (s *Store) writeEvents(now time.Duration, pressing bool) error {
 	return nil
 }
 
+// patiently runs what waits for the disk. Meanwhile events are appended to the
+// journal as they come: a disk may take a second for a sync, and a kill does not
+// wait.
+func (s *Store) patiently(op func() error) error {
+	if !s.running {
+		return op()
+	}
+	done := make(chan error, 1)
+	go func() {
+		err := errors.New("panic") // unless op returns
+		defer func() {
+			if r := recover(); r != nil {
+				err = fmt.Errorf("state folder %s: panic: %v", s.options.Dir, r)
+			}
+			done <- err
+		}()
+		err = op()
+	}()
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-s.wake:
+			s.layMore()
+		}
+	}
+}
+
+// layMore appends what came during a sync, as far as that needs no more than a
+// write. An error shows when it is tried again after the sync.
+func (s *Store) layMore() {
+	for s.journal.file != nil && s.gather() && s.journal.encode(s.batch) == nil && !s.journal.full() && s.journal.append() == nil {
+		s.laid = s.batch[len(s.batch)-1].Number
+	}
+}
+
+// gather puts the next events that the journal has not taken into s.batch.
+func (s *Store) gather() (some bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.batch = s.batch[:0]
+	for i := 0; i < s.count && len(s.batch) < batchMost; i++ {
+		if ev := &s.queue[(s.head+i)%len(s.queue)]; ev.Number > s.laid {
+			s.batch = append(s.batch, *ev)
+		}
+	}
+	return len(s.batch) > 0
+}
+
 // lay appends what is queued to the journal, in batches: no end of the process
 // loses it from then on. Nothing waits for the disk here, unless the journal is
 // full beyond the room that makeRoom leaves.
@@ -179,15 +231,7 @@ func (s *Store) lay(now time.Duration) error {
 		if err != nil {
 			return err
 		}
-		s.mu.Lock()
-		s.batch = s.batch[:0]
-		for i := 0; i < s.count && len(s.batch) < batchMost; i++ {
-			if ev := &s.queue[(s.head+i)%len(s.queue)]; ev.Number > s.laid {
-				s.batch = append(s.batch, *ev)
-			}
-		}
-		s.mu.Unlock()
-		if len(s.batch) == 0 {
+		if !s.gather() {
 			return nil
 		}
 		if err := s.journal.encode(s.batch); err != nil {
@@ -218,7 +262,8 @@ func (s *Store) syncEvents(now time.Duration) error {
 		return nil
 	}
 	s.paced = max(s.paced, now) + s.options.Delay
-	n, err := s.journal.sync()
+	upto := s.laid
+	n, err := s.journal.sync(s.patiently)
 	if err != nil {
 		s.laid = 0
 		return err
@@ -226,7 +271,7 @@ func (s *Store) syncEvents(now time.Duration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// Put may have let the oldest go meanwhile.
-	for s.count > 0 && s.queue[s.head].Number <= s.laid {
+	for s.count > 0 && s.queue[s.head].Number <= upto {
 		ev := &s.queue[s.head]
 		if ev.Number > s.saved.Number { // in case Keep is not called, or comes later
 			s.saved.Replay(*ev)
@@ -237,7 +282,7 @@ func (s *Store) syncEvents(now time.Duration) error {
 		s.count--
 		s.oldest = now
 	}
-	s.state.Durable = max(s.state.Durable, s.laid)
+	s.state.Durable = max(s.state.Durable, upto)
 	s.adopt(false)
 	s.state.Appends++
 	s.state.Bytes += uint64(n)
@@ -267,7 +312,15 @@ func (s *Store) writeState() error {
 	s.dirty = false
 	s.mu.Unlock()
 	s.next.Generation++
-	n, err := writeState(s.options.FS, s.options.Dir, &s.next)
+	number := s.next.Saved.Number
+	data, err := encodeState(&s.next)
+	n := 0
+	if err == nil {
+		err = s.patiently(func() (err error) {
+			n, err = writeState(s.options.FS, s.options.Dir, data)
+			return err
+		})
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
@@ -275,7 +328,7 @@ func (s *Store) writeState() error {
 		return err
 	}
 	s.dirtyAt = never
-	s.state.StateNumber = s.next.Saved.Number
+	s.state.StateNumber = number
 	s.state.States++
 	s.state.Bytes += uint64(n)
 	return nil
