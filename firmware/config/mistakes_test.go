@@ -109,6 +109,47 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// Two names of one line are told with both places, whichever of the two blocks
+// they are in.
+func TestSameLines(t *testing.T) {
+	cfg, err := Parse("m", []byte(`[[output]]
+name = "healthy"
+line = "pin 11"
+function = "healthy"
+[[output]]
+name = "lamp"
+chip = "pinctrl-rp1"
+line = 17
+function = "lamp"
+[[input]]
+name = "ack"
+line = "GPIO17"
+function = "acknowledge"
+[[input]]
+name = "horn off"
+line = "only the kernel knows"
+function = "silence"
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]string{"pin 11": "pinctrl-rp1 line 17", "17": "pinctrl-rp1 line 17", "GPIO17": "pinctrl-rp1 line 17"}
+	got := cfg.SameLines(func(chip, line string) string { return names[line] })
+	want := []string{
+		`m:8: output[2].line: "17" of output "lamp" and output "healthy" on line 3 of the file are one and the same: pinctrl-rp1 line 17`,
+		`m:12: input[1].line: "GPIO17" of input "ack" and output "healthy" on line 3 of the file are one and the same: pinctrl-rp1 line 17`,
+	}
+	for i := range want {
+		if i >= len(got) || got[i].String() != want[i] {
+			t.Errorf("got\n%v\nwant\n%s", got, strings.Join(want, "\n"))
+			break
+		}
+	}
+	if len(got) != len(want) || got.Err() == nil {
+		t.Errorf("%d problems, %v", len(got), got.Err())
+	}
+}
+
 // All mistakes are told at once, in the order of their lines, also behind a
 // line that is no TOML.
 func TestAllAtOnce(t *testing.T) {
