@@ -13,6 +13,7 @@ import (
 	"mien/drivers/camera"
 	"mien/drivers/gpio"
 	"mien/drivers/serial"
+	"mien/drivers/watchdog"
 	"mien/firmware/alarm"
 	"mien/firmware/config"
 	"mien/firmware/health"
@@ -441,4 +442,18 @@ func TestOneLineUnderTwoNames(t *testing.T) {
 	if err := b.reload(strings.Replace(twice, "pin 11", "7", 1)); err != nil {
 		t.Errorf("with a line of its own: %v", err)
 	}
+}
+
+// A watchdog that cannot be opened fails the self-test: told, and no reason not
+// to watch.
+func TestNoWatchdogFailsTheSelfTest(t *testing.T) {
+	b := newBench(t, "", func(o *Options) {
+		o.OpenDog = func(config.Watchdog) (watchdog.Watchdog, error) {
+			return nil, errors.New("open /dev/watchdog: injected")
+		}
+	})
+	b.until("the fault", b.fault(health.SelfTestFailed))
+	b.until("trust all the same", func() bool { return b.unit.health.Trusted(b.unit.now()) })
+	b.until("the fault line", func() bool { return b.chip.High(pin(3)) })
+	b.told("open /dev/watchdog: injected")
 }

@@ -24,6 +24,7 @@ type watcher struct {
 
 	source  camera.Source
 	eye     *Eye
+	look    func(*camera.Frame) (*Sight, error) // the eye's
 	modelAt health.Backoff
 	camAt   health.Backoff
 	lookAt  health.Backoff
@@ -88,10 +89,13 @@ func (w *watcher) loadEye() time.Duration {
 				fault = health.ModelRefused
 			}
 		}
+		if _, _, e := Cards(u.settings().Model); e != nil { // the files themselves
+			fault = health.ModelRefused
+		}
 		u.health.Begin(fault, u.now(), err.Error())
 		return w.modelAt.Next()
 	}
-	w.eye = eye
+	w.eye, w.look = eye, eye.Look
 	w.modelAt.Reset()
 	for _, f := range []health.Fault{health.ModelRefused, health.InferenceFailed} {
 		u.health.End(f)
@@ -141,7 +145,7 @@ func (w *watcher) frame() (time.Duration, error) {
 		return w.camAt.Next(), nil
 	}
 	lost := f.Lost
-	sight, err := w.eye.Look(f)
+	sight, err := w.look(f)
 	w.source.Release() // an error here comes again with the next Next
 	now = u.now()
 	if errors.Is(err, ErrPicture) {

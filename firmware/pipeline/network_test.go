@@ -1,0 +1,133 @@
+package pipeline
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"mien/drivers/camera"
+	"mien/firmware/config"
+	"mien/firmware/health"
+	"mien/model/affect"
+	"mien/model/assets"
+)
+
+// byHand is a unit whose watcher is turned by the test.
+func byHand(t *testing.T, change func(*config.Config)) (*Unit, *watcher) {
+	t.Helper()
+	u := newIdle(t)
+	cam := &camera.Fake{Format: camera.MJPEG, Pictures: pictures(t, neutralFrom, neutralTo)}
+	u.options.OpenSource = func(config.Camera) (camera.Source, error) { return cam.Open() }
+	if change != nil {
+		change(u.current)
+	}
+	w := u.newWatcher()
+	t.Cleanup(w.close)
+	return u, w
+}
+
+// looks takes frames until one has come through, or a fault is on.
+func looks(t *testing.T, u *Unit, w *watcher) {
+	t.Helper()
+	for n, end := u.health.Results(), time.Now().Add(10*time.Second); u.health.Results() == n && u.health.Word() == 0; {
+		if w.source == nil {
+			w.openCamera()
+		}
+		if _, err := w.frame(); err != nil {
+			t.Fatal(err)
+		}
+		if time.Now().After(end) {
+			t.Fatal("no result")
+		}
+	}
+}
+
+// A network that fails on a frame is a fault that stops; the network is loaded
+// again, and results are trusted again.
+func TestNetworkThatFailsIsLoadedAgain(t *testing.T) {
+	u, w := byHand(t, nil)
+	if wait := w.loadEye(); wait != 0 {
+		t.Fatalf("not loaded: %v", u.Faults())
+	}
+	looks(t, u, w)
+	if !u.health.Trusted(u.now()) {
+		t.Fatalf("no trust: %v", u.Faults())
+	}
+	w.look = func(f *camera.Frame) (*Sight, error) { // as Eye.Look does when a network cannot be run
+		return &Sight{}, errors.New("frame 7: invoke: injected")
+	}
+	looks(t, u, w)
+	if !u.health.On(health.InferenceFailed) || u.health.Trusted(u.now()) || w.eye != nil {
+		t.Fatalf("faults %v, trusted %v", u.Faults(), u.health.Trusted(u.now()))
+	}
+	if wait := w.loadEye(); wait != 0 || u.health.On(health.InferenceFailed) {
+		t.Fatalf("not loaded again: %v", u.Faults())
+	}
+	looks(t, u, w)
+	if !u.health.Trusted(u.now()) {
+		t.Errorf("no way back: %v", u.Faults())
+	}
+}
+
+// A model file that is not the one its card names is refused with ever longer
+// waits, and taken when the right one is there.
+func TestDamagedModelIsRefusedUntilItIsWhole(t *testing.T) {
+	dir := t.TempDir()
+	embedded, _, err := affect.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	card, file := filepath.Join(dir, "card.json"), filepath.Join(dir, embedded.File)
+	write := func(path string, data []byte) {
+		t.Helper()
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(card, assets.Card())
+	damaged := append([]byte(nil), assets.Network()...)
+	damaged[len(damaged)/2] ^= 1
+	write(file, damaged)
+	u, w := byHand(t, func(c *config.Config) { c.Model.Card = card })
+	first := w.loadEye()
+	if !u.health.On(health.ModelRefused) || u.health.On(health.InferenceFailed) || first == 0 {
+		t.Fatalf("wait %v, faults %v", first, u.Faults())
+	}
+	if second := w.loadEye(); second <= first {
+		t.Errorf("waits %v, then %v", first, second)
+	}
+	os.Remove(file)
+	if w.loadEye() == 0 || !u.health.On(health.ModelRefused) {
+		t.Errorf("without the file: %v", u.Faults())
+	}
+	write(file, assets.Network())
+	if wait := w.loadEye(); wait != 0 || u.health.Word() != 0 {
+		t.Fatalf("with the right file: wait %v, faults %v", wait, u.Faults())
+	}
+	looks(t, u, w)
+	if !u.health.Trusted(u.now()) {
+		t.Errorf("no trust: %v", u.Faults())
+	}
+}
+
+// An accelerator that is not there is told, and the processor does its work.
+func TestAcceleratorLostDegrades(t *testing.T) {
+	if _, err := os.Stat("/dev/apex_0"); err == nil {
+		t.Skip("there is an Edge TPU")
+	}
+	u, w := byHand(t, func(c *config.Config) { c.Model.Accelerator = "edgetpu" })
+	if wait := w.loadEye(); wait != 0 || !u.health.On(health.AcceleratorLost) {
+		t.Fatalf("wait %v, faults %v", wait, u.Faults())
+	}
+	w.openCamera()
+	for u.health.Results() == 0 {
+		if _, err := w.frame(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !u.health.Trusted(u.now()) {
+		t.Errorf("no trust: %v", u.Faults())
+	}
+}
