@@ -33,7 +33,7 @@ const (
 	frozen    = 700 * time.Millisecond
 	dark      = 400 * time.Millisecond
 	stuck     = 400 * time.Millisecond
-	host      = 600 * time.Millisecond
+	host      = time.Second
 	readBack  = 500 * time.Millisecond // pipeline's own
 	sensing   = 5 * time.Second        // likewise
 	rateKnown = 2 * 2 * time.Second    // two windows of the rate
@@ -155,9 +155,9 @@ func kinds() []kind {
 			begin: func(u *unit) { u.reloadWithout() }, end: func(u *unit) { u.reload() }},
 		{name: "clock jumps forward", fault: health.ClockJumped, detect: 100 * time.Millisecond,
 			begin: func(u *unit) { u.wall.Add(int64(time.Hour)) }, end: func(*unit) {}},
-		{name: "clock jumps back and forth", fault: health.ClockJumped, detect: 100 * time.Millisecond, begin: func(u *unit) {
+		{name: "clock jumps back and forth", fault: health.ClockJumped, detect: 350 * time.Millisecond, begin: func(u *unit) {
 			u.wall.Add(int64(-time.Hour))
-			time.Sleep(70 * time.Millisecond)
+			time.Sleep(250 * time.Millisecond) // a jump that is gone before anybody looks is none
 			u.wall.Add(int64(time.Hour))
 		}, end: func(*unit) {}},
 		{name: "socket client panics", fault: health.Internal, detect: 100 * time.Millisecond,

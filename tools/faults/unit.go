@@ -81,7 +81,7 @@ stuck_after = "400ms"
 [serial]
 device = "/dev/ttyFAKE"
 [modbus]
-host_timeout = "600ms"
+host_timeout = "1s"
 `
 
 func line(n int) gpio.Line { return gpio.Line{Chip: "fake", Offset: n} }
