@@ -65,7 +65,7 @@ func wellDump() dump {
 			d.of(r.Space)[r.Address] = modbus.NotAvailableUint
 		}
 	}
-	for at, w := range map[int]uint16{0: 1, 45: 7, 50: 0x1234, 51: 0x5678, 52: 0x3F80, 62: 700, 66: 600, 60: 0, 64: 0, 124: 2} {
+	for at, w := range map[int]uint16{0: modbus.MapVersion, 45: 7, 50: 0x1234, 51: 0x5678, 52: 0x3F80, 62: 700, 66: 600, 60: 0, 64: 0, 124: 2} {
 		d.Input[at] = w
 	}
 	for i, c := range "brow lowered" {
