@@ -76,7 +76,7 @@ FUZZERS := firmware/config:FuzzParse firmware/alarm:FuzzEngine firmware/alarm/st
 	model/pixel:FuzzDecode drivers/camera:FuzzWholeJPEG
 FUZZTIME ?= 10m
 
-fuzz: deps ## each fuzzer for FUZZTIME=10m, one after another; ONLY=FuzzParse is one of them
+fuzz: deps ## each fuzzer for FUZZTIME=10m (or 3000x inputs), one after another; ONLY=FuzzParse is one of them
 	@tools/setup.sh libturbojpeg0
 	@set -e; for f in $(FUZZERS); do name=$${f#*:}; [ -z "$(ONLY)" ] || [ "$(ONLY)" = "$$name" ] || continue; \
 		echo "$$name in $${f%:*}"; $(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) -parallel 1 -fuzzminimizetime 20x ./$${f%:*}; done
