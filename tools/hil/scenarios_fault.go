@@ -191,7 +191,8 @@ function = "any"
 		b.toggles(2, slack)
 		b.check(b.alarm(brow).For > held && b.alarm(brow).For < 10*time.Minute, "%v in its state, then %v", held, b.alarm(brow).For)
 		b.clear()
-		b.logf("noted; alarm times did not move")
+		b.says("F17 clock jumped ended", slack+10*time.Second)
+		b.logf("F17 until the clock went evenly; alarm times did not move")
 	}},
 }
 
@@ -278,6 +279,7 @@ var endScenarios = []scenario{
 		b.check(state.NeedsAck(), "%v", state)
 		b.need(b.m.call("clock", now, nil))
 		b.toggles(2, slack)
+		b.says("F17 clock jumped ended", slack+10*time.Second)
 		b.logf("after the start in 1970: %v; %s", state, field(b.unit.output(), `msg="(.*start \(start[^\n]*)"`))
 		b.show("frown") // as it was before
 	}},
