@@ -29,6 +29,8 @@ const (
 	speedHigh            = 3
 
 	vhci       = "/sys/devices/platform/vhci_hcd.0/"
+	portOne    = vhci + "usb*/*-1" // the device at the controller's first port
+	plugTime   = time.Minute       // the most that a plug may take on a busy host
 	cameraLink = "/dev/v4l/by-id/usb-mien_test_camera-video-index0"
 )
 
@@ -61,10 +63,6 @@ func plug(s wire.USBShow) (any, error) {
 	if plugged != nil {
 		return nil, errors.New("it is plugged in")
 	}
-	before, err := filepath.Glob("/sys/class/video4linux/video*")
-	if err != nil {
-		return nil, err
-	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
@@ -82,26 +80,53 @@ func plug(s wire.USBShow) (any, error) {
 		return nil, err
 	}
 	plugged = c
-	for range 600 {
-		now, err := filepath.Glob("/sys/class/video4linux/video*")
-		if err != nil {
-			return nil, err
-		}
-		for _, path := range now {
-			// The camera's second node carries metadata.
-			if index, _ := os.ReadFile(path + "/index"); !slices.Contains(before, path) && strings.TrimSpace(string(index)) == "0" {
-				node := "/dev/" + filepath.Base(path)
-				os.MkdirAll(filepath.Dir(cameraLink), 0o755)
-				os.Remove(cameraLink)
-				return node, os.Symlink(node, cameraLink)
-			}
-		}
-		time.Sleep(50 * time.Millisecond)
+	var node string
+	if !soon(func() bool { node = cameraNode(); return node != "" }) {
+		device, _ := filepath.Glob(portOne) // the pattern is right
+		return nil, fmt.Errorf("no video node after %v; at the port %v; nodes %v", plugTime, device, nodes())
 	}
-	return nil, errors.New("no video node after 30 s")
+	os.MkdirAll(filepath.Dir(cameraLink), 0o755)
+	os.Remove(cameraLink)
+	return node, os.Symlink(node, cameraLink)
 }
 
-// unplug pulls the plug.
+// nodes are the camera's own, whatever numbers other devices have had. The
+// kernel names a device in sysfs before it makes the file in /dev.
+func nodes() (list []string) {
+	found, _ := filepath.Glob(portOne + "/*/video4linux/video*") // the pattern is right
+	for _, path := range found {
+		if _, err := os.Stat("/dev/" + filepath.Base(path)); err == nil {
+			list = append(list, path)
+		}
+	}
+	return list
+}
+
+// cameraNode is the node that gives pictures, once the second, for metadata, is
+// there too.
+func cameraNode() string {
+	list := nodes()
+	for _, path := range list {
+		if index, _ := os.ReadFile(path + "/index"); len(list) == 2 && strings.TrimSpace(string(index)) == "0" {
+			return "/dev/" + filepath.Base(path)
+		}
+	}
+	return ""
+}
+
+// soon asks until ok, for plugTime.
+func soon(ok func() bool) bool {
+	for began := time.Now(); !ok(); time.Sleep(20 * time.Millisecond) {
+		if time.Since(began) > plugTime {
+			return false
+		}
+	}
+	return true
+}
+
+// unplug pulls the plug, and returns once the kernel has let the device go: it
+// does so by and by, and until then the old nodes would pass for those of a
+// device plugged in anew, and the port is taken.
 func unplug(struct{}) (any, error) {
 	if plugged == nil {
 		return nil, nil
@@ -111,7 +136,25 @@ func unplug(struct{}) (any, error) {
 	os.Remove(cameraLink)
 	err := writeTo(vhci+"detach", "0")
 	<-c.gone
+	if !soon(func() bool {
+		device, _ := filepath.Glob(portOne) // the pattern is right
+		return len(device) == 0 && portFree()
+	}) {
+		err = errors.Join(err, fmt.Errorf("the device is still there %v after the plug was pulled", plugTime))
+	}
 	return nil, errors.Join(err, c.link.Close())
+}
+
+// portFree tells whether the controller's first port takes a device: its state
+// is VDEV_ST_NULL (drivers/usb/usbip/vhci_sysfs.c, usbip_common.h).
+func portFree() bool {
+	text, _ := os.ReadFile(vhci + "status") // none: not free
+	for _, line := range strings.Split(string(text), "\n") {
+		if f := strings.Fields(line); len(f) > 2 && f[0] == "hs" && f[1] == "0000" {
+			return f[2] == "004"
+		}
+	}
+	return false
 }
 
 // usbShow changes what the camera sends.
@@ -176,38 +219,62 @@ func (c *usbCamera) serve() {
 }
 
 func (c *usbCamera) reply(h header, status int32, length int, data []byte) {
-	r := header{Command: retSubmit, Sequence: h.Sequence, A: uint32(status), Length: uint32(length)}
-	b, _ := binary.Append(make([]byte, 0, headerSize+len(data)), binary.BigEndian, r) // a struct of numbers
 	c.write.Lock()
 	defer c.write.Unlock()
-	c.link.Write(append(b, data...)) // an error comes again with the next read
+	c.send(h, status, length, data)
+}
+
+// send writes a reply. The write lock is held.
+func (c *usbCamera) send(h header, status int32, length int, data []byte) {
+	r := header{Command: retSubmit, Sequence: h.Sequence, A: uint32(status), Length: uint32(length)}
+	b, _ := binary.Append(make([]byte, 0, headerSize+len(data)), binary.BigEndian, r) // a struct of numbers
+	c.link.Write(append(b, data...))                                                  // an error comes again with the next read
+}
+
+// answer answers a bulk request, unless the kernel has taken it back: an answer
+// after that would be to nothing, at which the kernel drops the device.
+func (c *usbCamera) answer(h header, data []byte) bool {
+	c.write.Lock()
+	defer c.write.Unlock()
+	if !c.take(h.Sequence) {
+		return false
+	}
+	c.send(h, 0, len(data), data)
+	return true
+}
+
+// take takes a bulk request off the list, if it is there. The write lock is held
+// until the kernel is told.
+func (c *usbCamera) take(sequence uint32) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := slices.IndexFunc(c.waiting, func(h header) bool { return h.Sequence == sequence })
+	if i < 0 {
+		return false
+	}
+	c.waiting = slices.Delete(c.waiting, i, i+1)
+	return true
 }
 
 // unlink takes a request back, if it has no answer yet.
 func (c *usbCamera) unlink(h header) {
-	status := int32(0)
-	c.mu.Lock()
-	for i, w := range c.waiting {
-		if w.Sequence == h.A {
-			c.waiting = slices.Delete(c.waiting, i, i+1)
-			status = -int32(unix.ECONNRESET)
-			break
-		}
-	}
-	c.mu.Unlock()
-	b, _ := binary.Append(nil, binary.BigEndian, header{Command: retUnlink, Sequence: h.Sequence, A: uint32(status)})
 	c.write.Lock()
 	defer c.write.Unlock()
-	c.link.Write(b)
+	status := int32(0)
+	if c.take(h.A) {
+		status = -int32(unix.ECONNRESET)
+	}
+	b, _ := binary.Append(nil, binary.BigEndian, header{Command: retUnlink, Sequence: h.Sequence, A: uint32(status)}) // a struct of numbers
+	c.link.Write(b)                                                                                                   // as with send
 }
 
-// next waits for a bulk request; false: the plug was pulled.
+// next waits for a bulk request and leaves it in the list; false: the plug was
+// pulled.
 func (c *usbCamera) next() (header, bool) {
 	for {
 		c.mu.Lock()
 		if len(c.waiting) > 0 {
 			h := c.waiting[0]
-			c.waiting = c.waiting[1:]
 			c.mu.Unlock()
 			return h, true
 		}
@@ -249,8 +316,9 @@ func (c *usbCamera) stream() {
 			if at+m == len(picture) {
 				flags |= 2
 			}
-			c.reply(h, 0, 2+m, append([]byte{2, flags}, picture[at:at+m]...))
-			at += m
+			if c.answer(h, append([]byte{2, flags}, picture[at:at+m]...)) {
+				at += m
+			}
 		}
 		select {
 		case <-time.After(s.Every):
