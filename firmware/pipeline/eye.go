@@ -101,6 +101,7 @@ func OpenEye(cfg *config.Config) (*Eye, error) {
 	}
 	options.EdgeTPU = cfg.Model.Accelerator == "edgetpu"
 	for i, card := range cards {
+		options.InPlace = i == 0 && cfg.Model.Card == "" // the one in the binary
 		n, err := affect.Open(card, models[i], options)
 		if err != nil {
 			e.Close()
@@ -115,6 +116,8 @@ func OpenEye(cfg *config.Config) (*Eye, error) {
 	}
 	e.tracker = face.NewTracker(e.detector, trackerOf(cfg.Face))
 	e.decoder = pixel.NewDecoder("")
+	// The networks' libraries compute on copies in an order of their own.
+	assets.Idle(assets.Network())
 	return e, nil
 }
 
@@ -312,7 +315,12 @@ func OpenSource(c config.Camera) (camera.Source, error) {
 		o := camera.ClipOptions{Loop: c.Loop, Fast: c.Pace == "fast"}
 		if c.Clip == DemoClip {
 			o.FPS = assets.DemoFPS
-			return camera.NewClip(DemoClip, assets.Demo(), o)
+			src, err := camera.NewClip(DemoClip, assets.Demo(), o)
+			if err != nil {
+				return nil, err
+			}
+			assets.Idle(assets.Demo()) // all of it has been looked through
+			return &demoClip{Source: src}, nil
 		}
 		o.FPS = c.FPS
 		return camera.OpenClip(c.Clip, o)
@@ -325,6 +333,22 @@ func OpenSource(c config.Camera) (camera.Source, error) {
 		s.Format = ""
 	}
 	return camera.Open(s)
+}
+
+// demoClip keeps but little of the clip in the binary in resident memory.
+type demoClip struct {
+	camera.Source
+	shown int
+}
+
+// keptPictures is after how many pictures those that were shown are let go.
+const keptPictures = 32
+
+func (c *demoClip) Next(timeout time.Duration) (*camera.Frame, error) {
+	if c.shown++; c.shown%keptPictures == 0 {
+		assets.Idle(assets.Demo())
+	}
+	return c.Source.Next(timeout)
 }
 
 // DemoClip is the name of the clip in the binary, for camera.clip.

@@ -18,6 +18,7 @@ func sumRows(even, odd *byte, src *byte, stride, rows, n int, shift uint) {}
 
 func sumRowsInOrder(sums *byte, src *byte, stride, rows, n int, shift uint) {}
 
-func blocksPacked(dst *byte, n int, data *byte, stride, pitch int, u, v, du, dv, nextU, nextV int64) {}
+func blocksPacked(dst *byte, n int, data *byte, stride, pitch int, u, v, du, dv, nextU, nextV int64) {
+}
 
 func fetchLines(at *byte, stride, rows int) {}

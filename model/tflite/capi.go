@@ -7,7 +7,6 @@ import (
 	"unsafe"
 
 	"github.com/ebitengine/purego"
-	"golang.org/x/sys/unix"
 )
 
 // capiLib is the TensorFlow Lite C API (tensorflow/lite/c/c_api.h, version
@@ -81,7 +80,7 @@ func (l *capiLib) createXNNPACK(threads int) uintptr {
 type capiNet struct {
 	core
 	lib         *capiLib
-	memory      []byte
+	memory      modelMemory
 	model       uintptr
 	interpreter uintptr
 	xnnpack     uintptr
@@ -103,10 +102,10 @@ func openCAPI(l *capiLib, model []byte, o *Options, d *Description, tpu *edgeTPU
 		return nil, err
 	}
 	n.report = newReport()
-	if n.memory, err = copyModel(model); err != nil {
+	if n.memory, err = place(model, o.InPlace); err != nil {
 		return nil, err
 	}
-	n.model = l.modelCreate.call(uintptr(unsafe.Pointer(&n.memory[0])), uintptr(len(n.memory)))
+	n.model = l.modelCreate.call(n.memory.address(), uintptr(len(n.memory.bytes)))
 	if n.model == 0 {
 		return nil, fmt.Errorf("tflite: read the model: %w", ErrRefused)
 	}
@@ -242,12 +241,7 @@ func (n *capiNet) Close() error {
 	n.interpreter, n.xnnpack, n.tpu, n.model = 0, 0, nil, 0
 	n.report.drop()
 	n.drop()
-	if n.memory == nil {
-		return nil
-	}
-	err := unix.Munmap(n.memory)
-	n.memory = nil
-	return err
+	return n.memory.free()
 }
 
 // report collects what one interpreter's library says.

@@ -9,7 +9,6 @@ import (
 	"unsafe"
 
 	"github.com/ebitengine/purego"
-	"golang.org/x/sys/unix"
 )
 
 // litertLib is LiteRT's C API (litert/c/*.h, version 2.3.0). size_t and
@@ -130,7 +129,7 @@ func (l *litertLib) environment() (uintptr, error) {
 type litertNet struct {
 	core
 	lib      *litertLib
-	memory   []byte
+	memory   modelMemory
 	model    uintptr
 	options  uintptr
 	compiled uintptr
@@ -153,7 +152,7 @@ func openLiteRT(l *litertLib, model []byte, o *Options, d *Description) (_ *lite
 			n.Close()
 		}
 	}()
-	if n.memory, err = copyModel(model); err != nil {
+	if n.memory, err = place(model, o.InPlace); err != nil {
 		return nil, err
 	}
 	check := func(what string, st int32) error {
@@ -162,8 +161,8 @@ func openLiteRT(l *litertLib, model []byte, o *Options, d *Description) (_ *lite
 		}
 		return fmt.Errorf("litert: %s: %w: %w", what, litertError(st), ErrRefused)
 	}
-	if err := check("read the model", l.modelFromBuffer.status(env, uintptr(unsafe.Pointer(&n.memory[0])),
-		uintptr(len(n.memory)), uintptr(unsafe.Pointer(&n.model)))); err != nil {
+	if err := check("read the model", l.modelFromBuffer.status(env, n.memory.address(),
+		uintptr(len(n.memory.bytes)), uintptr(unsafe.Pointer(&n.model)))); err != nil {
 		return nil, err
 	}
 	if err := check("create options", l.createOptions.status(uintptr(unsafe.Pointer(&n.options)))); err != nil {
@@ -332,12 +331,7 @@ func (n *litertNet) Close() error {
 	}
 	n.ins, n.outs, n.compiled, n.options, n.model = nil, nil, 0, 0, 0
 	n.drop()
-	if n.memory == nil {
-		return nil
-	}
-	err := unix.Munmap(n.memory)
-	n.memory = nil
-	return err
+	return n.memory.free()
 }
 
 // litertError names a LiteRtStatus (litert/c/litert_common.h).

@@ -41,7 +41,8 @@ type opened interface {
 	base() *core
 }
 
-// Open loads a model. The bytes are copied; the caller may drop them.
+// Open loads a model. Unless Options.InPlace says otherwise the bytes are copied,
+// and the caller may drop them.
 //
 // With Options.Backend Auto it takes LiteRT, unless an Edge TPU is asked for
 // and there, or LiteRT cannot be loaded: then the C API. Why tells. An error

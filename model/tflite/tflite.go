@@ -81,6 +81,9 @@ type Options struct {
 	EdgeTPU bool
 	// Delegate is the path of the Edge TPU library. Empty: libedgetpu.so.1.
 	Delegate string
+	// InPlace: the model's bytes are never written, moved or freed, as those
+	// that are embedded in the program never are. They are then not copied.
+	InPlace bool
 	// Input, if set, is the shape that input 0 must have, such as
 	// 1, 112, 112, 1. Another one is ErrShape.
 	Input []int
