@@ -97,8 +97,11 @@ def train(work, folder, minutes, lr=.08, batch=(44, 16, 36), seed=1, init=None, 
     part of them the first stage takes; by default a fifth, and none where init already holds a trunk.
     batch: pictures of FER+, faces144 and renders in the second stage; frozen: how many first convolutions stay as they
     are until the part thaw of the run is over. Towards the end the disturbances become milder."""
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError:  # TensorFlow has computed in this process before, and keeps its threads
+        log("TensorFlow runs already: its number of threads stays as it is")
     keras.utils.set_random_seed(seed)
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
     model = net.build(drop=drop)
