@@ -73,6 +73,7 @@ func NewDetector(net tflite.Interpreter, o DetectorOptions) (*Detector, error) {
 	side, _, _ := o.Range.layers()
 	d := &Detector{net: net, side: side, anchors: o.Range.anchors()}
 	n := len(d.anchors)
+	d.candidates = make([]Face, 0, n) // every anchor may see a face
 
 	ins, outs := net.Inputs(), net.Outputs()
 	if len(ins) != 1 || ins[0].Type != tflite.Float32 || ins[0].Len() != side*side*3 {

@@ -283,6 +283,9 @@ func TestDetectAllocatesNothing(t *testing.T) {
 	}); n != 0 {
 		t.Errorf("%v allocations a picture", n)
 	}
+	if cap(d.candidates) < len(d.anchors) {
+		t.Errorf("room for %d candidates of %d: a picture with more allocates", cap(d.candidates), len(d.anchors))
+	}
 }
 
 func BenchmarkInvokeShort(b *testing.B) {
