@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"strings"
 	"sync"
 )
 
@@ -26,7 +27,7 @@ func Load(path string) (*Config, error) {
 // mistakes are found in one go; the error is then Problems, and the Config is
 // nil.
 func Parse(file string, data []byte) (*Config, error) {
-	cfg, problems := parse(file, data)
+	cfg, problems, _ := parse(file, data)
 	if len(problems) > 0 {
 		problems.sort()
 		if n := len(problems) - mostProblems; n > 0 {
@@ -40,7 +41,9 @@ func Parse(file string, data []byte) (*Config, error) {
 // mostProblems of one file are told; a file with more is another kind of file.
 const mostProblems = 200
 
-func parse(file string, data []byte) (*Config, Problems) {
+// parse gives what could be read, what is wrong with it, and whether its syntax
+// is whole.
+func parse(file string, data []byte) (*Config, Problems, bool) {
 	d := decoder{grow(file, data), make(map[string]place)}
 	cfg := Default()
 	cfg.file, cfg.set = file, d.set
@@ -64,7 +67,49 @@ func parse(file string, data []byte) (*Config, Problems) {
 			}
 		}
 	}
-	return cfg, d.problems
+	return cfg, d.problems, !d.broken
+}
+
+// Examine is Parse and Check in one go, for who mends a file: what is wrong with
+// it and what does not fit its network, all in the order of its lines. The signals
+// are those of the network that a config names; their error is passed on, unless
+// [model] itself has a mistake. The Config is nil if there are errors.
+func Examine(file string, data []byte, signals func(*Config) ([]Signal, error)) (*Config, Problems, error) {
+	cfg, found, whole := parse(file, data)
+	if !whole {
+		return nil, found, nil // an alarm may have lost any of its lines
+	}
+	// A mistake is told once, and where a block has one, its other keys are judged
+	// by what is missing. The name of a signal needs no other key.
+	keys, blocks := make(map[string]bool), make(map[string]bool)
+	for _, p := range found {
+		keys[p.Key], blocks[block(p.Key)] = true, true
+	}
+	known, err := signals(cfg)
+	if err != nil {
+		known = nil
+		if blocks["model"] {
+			err = nil
+		}
+	}
+	for _, p := range cfg.Check(known) {
+		if !keys[p.Key] && (!blocks[block(p.Key)] || strings.HasSuffix(p.Key, ".signal")) {
+			found = append(found, p)
+		}
+	}
+	found.sort()
+	if err != nil || len(found.Errors()) > 0 {
+		return nil, found, err
+	}
+	return cfg, found, nil
+}
+
+// block is the part of a key before its name: "alarm[2].high" is in "alarm[2]".
+func block(key string) string {
+	if i := strings.LastIndexByte(key, '.'); i >= 0 {
+		return key[:i]
+	}
+	return key
 }
 
 // Default is what an empty file gives.

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -260,6 +261,41 @@ func TestPurpose(t *testing.T) {
 					t.Errorf("%s, %q: %v", purpose, text, err)
 				}
 			}
+		}
+	}
+}
+
+// TestExamineTellsAllAtOnce: mistakes of the file and those against the network
+// come together, each once.
+func TestExamineTellsAllAtOnce(t *testing.T) {
+	known := func(*Config) ([]Signal, error) { return signals, nil }
+	failing := func(*Config) ([]Signal, error) { return nil, errors.New("no such card") }
+	const unknown, right = "[[alarm]]\nname = \"a\"\nsignal = \"au99\"\nhigh = 0.5\ndeadband = 0.1\n", "[[alarm]]\nname = \"b\"\nsignal = \"au4\"\nhigh = 0.5\ndeadband = 0.1\n"
+	for name, c := range map[string]struct {
+		text    string
+		signals func(*Config) ([]Signal, error)
+		want    []string // keys
+		fails   bool
+	}{
+		"nothing wrong":     {right, known, nil, false},
+		"only the network":  {unknown, known, []string{"alarm[1].signal"}, false},
+		"both":              {"[camera]\nwidht = 3\n" + unknown, known, []string{"camera.widht", "alarm[1].signal"}, false},
+		"both in one alarm": {unknown + "on_dealy = \"1s\"\n", known, []string{"alarm[1].signal", "alarm[1].on_dealy"}, false},
+		// Without its limit an alarm is not judged by the limit.
+		"no limit":      {"[[alarm]]\nname = \"a\"\nsignal = \"au4\"\nhigh = \"much\"\n", known, []string{"alarm[1].high"}, false},
+		"broken":        {"[camera\nwidth = 3\n" + unknown, known, []string{""}, false},
+		"no card":       {right, failing, nil, true},
+		"no card, both": {"[camera]\nwidht = 3\n" + right, failing, []string{"camera.widht"}, true},
+		"card mistaken": {"[model]\ncard = 3\n" + unknown, failing, []string{"model.card"}, false},
+	} {
+		cfg, found, err := Examine("x.toml", []byte(c.text), c.signals)
+		var keys []string
+		for _, p := range found.Errors() {
+			keys = append(keys, p.Key)
+		}
+		if !slices.Equal(keys, c.want) || (err != nil) != c.fails || (cfg == nil) != (len(c.want) > 0 || c.fails) {
+			t.Errorf("%s: %q, %v, config %v; want %q", name, keys, err, cfg != nil, c.want)
+			t.Log(found)
 		}
 	}
 }

@@ -55,18 +55,9 @@ func check(c *call) error {
 	if err != nil {
 		return coded{err, exitMissing}
 	}
-	cfg, err := config.Parse(path, data)
-	var found config.Problems
-	switch {
-	case errors.As(err, &found):
-	case err != nil:
-		return coded{err, exitConfig}
-	default:
-		signals, err := configSignals(cfg)
-		if err != nil {
-			return coded{err, exitConfig}
-		}
-		found = append(cfg.Check(signals), pipeline.SameLines(cfg)...)
+	cfg, found, unread := config.Examine(path, data, configSignals)
+	if cfg != nil {
+		found = append(found, pipeline.SameLines(cfg)...)
 	}
 	if *c.json {
 		if err := c.printJSON(found); err != nil {
@@ -76,6 +67,9 @@ func check(c *call) error {
 		for _, p := range found {
 			fmt.Fprintln(c.out, p)
 		}
+	}
+	if unread != nil {
+		return coded{unread, exitConfig}
 	}
 	wrong := len(found.Errors())
 	if wrong > 0 || *strict && len(found) > 0 {

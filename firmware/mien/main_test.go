@@ -36,6 +36,7 @@ func TestCommandLine(t *testing.T) {
 	wrong := write(t, "[unit]\nname = \"x\"\n[camera]\nwidht = 3\n")
 	weak := write(t, "[[alarm]]\nname = \"lips\"\nsignal = \"au24\"\nhigh = 0.5\n")
 	network := write(t, "[[alarm]]\nname = \"x\"\nsignal = \"au99\"\nhigh = 0.5\n")
+	both := write(t, "[camera]\nwidht = 3\n[[alarm]]\nname = \"x\"\nsignal = \"au99\"\nhigh = 0.5\n")
 	purpose := write(t, "[[alarm]]\nname = \"x\"\nsignal = \"arousal\"\nhigh = 0.5\n")
 	for _, c := range []struct {
 		args []string
@@ -56,6 +57,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"check", missing}, exitMissing, `no such file`},
 		{[]string{"check", wrong}, exitConfig, `mien.toml:4.*widht.*width`},
 		{[]string{"check", network}, exitConfig, `au99`},
+		{[]string{"check", both}, exitConfig, `(?s):2.*widht.*:5.*au99.*2 mistakes`},
 		{[]string{"check", purpose}, exitConfig, `unit.purpose`},
 		{[]string{"check", weak}, exitOK, `weak signal`},
 		{[]string{"check", "-strict", weak}, exitConfig, `0 mistakes`},
