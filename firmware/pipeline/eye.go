@@ -50,6 +50,7 @@ type Eye struct {
 	img      pixel.Image   // of the frame at hand
 	light    pixel.Stats   // as measured last
 	lit      time.Duration // when that was
+	readable bool          // the face of the frame before could be read
 	sight    Sight
 }
 
@@ -257,7 +258,13 @@ func (e *Eye) read(img *pixel.Image, at time.Duration) error {
 		if s.Reason = e.gate.Judge(&s.Quality); s.Reason == face.Good && s.View.Face.Box.Width() < e.minWidth {
 			s.Reason = face.TooSmall
 		}
+		// A face that could be read and now cannot may have been followed astray:
+		// the next frame is searched, whenever it would be its turn.
+		if s.Reason != face.Good && e.readable && s.View.Cause == face.NotDetected {
+			e.tracker.Recheck()
+		}
 	}
+	e.readable = s.Reason == face.Good
 	results := e.results[:0]
 	if s.Reason == face.Good {
 		for i, n := range e.networks {

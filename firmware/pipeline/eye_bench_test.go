@@ -2,11 +2,13 @@ package pipeline
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 	"time"
 
 	"mien/drivers/camera"
 	"mien/firmware/config"
+	"mien/model/face"
 	"mien/model/pixel"
 )
 
@@ -59,5 +61,40 @@ func looker(b testing.TB) func() {
 		if _, err := eye.Look(f); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// A face that can no longer be read is searched on the next frame, once.
+func TestFaceThatTurnsBadIsSearched(t *testing.T) {
+	cfg := config.Default()
+	cfg.Face.Quality.MinLight = 100
+	eye, err := OpenEye(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer eye.Close()
+	d := pixel.NewDecoder("")
+	img, err := d.Decode(pictures(t, 0, 1)[0], pixel.DecodeOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bright := bytes.Clone(img.Data[:640*480])
+	dim := bytes.Clone(bright)
+	for i := range dim {
+		dim[i] /= 2
+	}
+	var reasons []face.Reason
+	var causes []face.Cause
+	for n, luma := range [][]byte{bright, bright, dim, dim, dim} {
+		s, err := eye.Look(&camera.Frame{Format: camera.GREY, Width: 640, Height: 480, Stride: 640,
+			Data: luma, Sequence: uint32(n), Time: time.Duration(n) * time.Second / 15})
+		if err != nil {
+			t.Fatal(err)
+		}
+		reasons, causes = append(reasons, s.Reason), append(causes, s.View.Cause)
+	}
+	if !slices.Equal(reasons, []face.Reason{face.Good, face.Good, face.TooDark, face.TooDark, face.TooDark}) ||
+		!slices.Equal(causes[:4], []face.Cause{face.Asked, face.NotDetected, face.NotDetected, face.Asked}) || causes[4] == face.Asked {
+		t.Errorf("%v, searched for %v", reasons, causes)
 	}
 }
