@@ -21,6 +21,7 @@ type Device struct {
 	Controls []Control
 	Holders  []string // other programs that have it open, as far as this user may see
 	Problem  error    // why it cannot be used as a camera here; nil if it can
+	Other    string   // what it is, if it was never meant as a camera: "a video output"; Problem is set too
 }
 
 // Format is a pixel format a node offers.
@@ -89,7 +90,7 @@ func (h *host) inspect(path string, detail func(fourcc uint32) bool) Device {
 		return d
 	}
 	d.Driver, d.Name, d.Bus = text(c.driver[:]), text(c.card[:]), text(c.busInfo[:])
-	if d.Problem = refuseNode(path, &c); d.Problem != nil {
+	if d.Other, d.Problem = refuseNode(path, &c); d.Problem != nil {
 		return d
 	}
 	w, err := h.webcam(path)
@@ -241,33 +242,38 @@ func plain(name string) string {
 const wayOut = "use a USB (UVC) camera, or let libcamera make pictures of it and hand them over through v4l2loopback " +
 	"(gst-launch-1.0 libcamerasrc ! video/x-raw,format=YUY2,width=640,height=480 ! v4l2sink device=/dev/videoN)"
 
-// refuseNode says why a node is no camera by its capabilities.
-func refuseNode(path string, c *v4l2Capability) error {
+// refuseNode says why a node is no camera by its capabilities, and for one that
+// is something else altogether, what it is.
+func refuseNode(path string, c *v4l2Capability) (other string, err error) {
 	caps, driver := c.caps(), text(c.driver[:])
-	refuse := func(format string, args ...any) error {
-		return fmt.Errorf("camera %s (%s): %w: %s", path, text(c.card[:]), ErrUnsupported, fmt.Sprintf(format, args...))
+	refuse := func(format string, args ...any) (string, error) {
+		return "", fmt.Errorf("camera %s (%s): %w: %s", path, text(c.card[:]), ErrUnsupported, fmt.Sprintf(format, args...))
+	}
+	is := func(what, more string) (string, error) {
+		_, err := refuse("%s%s", what, more)
+		return what, err
 	}
 	switch {
 	case caps&(capVideoM2M|capVideoM2MMplane) != 0:
-		return refuse("a codec or scaler, not a camera")
+		return is("a codec or scaler", ", not a camera")
 	case caps&capIOMC != 0:
 		return refuse("one part of a camera that must first be set up through the media controller; %s", wayOut)
 	case caps&capVideoCapture == 0 && caps&capMetaCapture != 0:
-		return refuse("a metadata node, it carries no pictures; the camera's pictures come from another node of %s, by its name the one that ends in index0", text(c.busInfo[:]))
+		return is("a metadata node", ", it carries no pictures; the camera's pictures come from another node of "+text(c.busInfo[:])+", by its name the one that ends in index0")
 	case caps&capVideoCapture == 0 && caps&capVideoCaptureMplane != 0:
 		return refuse("it gives pictures only through the multi-planar interface of a camera pipeline; %s", wayOut)
 	case caps&capVideoCapture == 0 && strings.Contains(driver, "loopback"):
 		return refuse("a v4l2loopback device into which nothing is fed yet; start the program that feeds it")
 	case caps&capVideoCapture == 0 && caps&capVideoOutput != 0:
-		return refuse("a video output, not a camera")
+		return is("a video output", ", not a camera")
 	case caps&capVideoCapture == 0:
-		return refuse("no video capture")
+		return is("no video capture", "")
 	case driver == "bcm2835-isp":
-		return refuse("the image processor of a Raspberry Pi, without a sensor of its own; %s", wayOut)
+		return is("the image processor of a Raspberry Pi", ", without a sensor of its own; "+wayOut)
 	case caps&capStreaming == 0:
 		return refuse("it offers no streaming I/O")
 	}
-	return nil
+	return "", nil
 }
 
 // refuseFormats says why none of a node's formats can be used.

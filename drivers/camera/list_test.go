@@ -55,6 +55,9 @@ func TestList(t *testing.T) {
 	if len(d.Controls) != 2 || d.Controls[0].Name != "Brightness" || d.Controls[0].Min != -64 || d.Controls[1].Value != 10 {
 		t.Errorf("%+v", d.Controls)
 	}
+	if d.Other != "" || devices[1].Other != "a metadata node" || devices[2].Other != "" {
+		t.Errorf("others: %q, %q, %q", d.Other, devices[1].Other, devices[2].Other)
+	}
 	if err := devices[1].Problem; !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), "metadata") || !strings.Contains(err.Error(), "index0") {
 		t.Errorf("%v", err)
 	}
@@ -86,18 +89,19 @@ func TestNodesThatAreNoCamera(t *testing.T) {
 		caps   uint32
 		driver string
 		words  string
+		other  bool // something else than a camera, not a camera that cannot be used
 	}{
-		{"metadata of a USB camera", capMetaCapture | capStreaming, "uvcvideo", "metadata"},
-		{"codec", capVideoM2MMplane | capStreaming, "bcm2835-codec", "codec"},
-		{"scaler", capVideoM2M | capStreaming, "vim2m", "codec or scaler"},
-		{"CSI receiver of a Raspberry Pi 5", capVideoCapture | capStreaming | capIOMC, "rp1-cfe", "v4l2loopback"},
-		{"CSI receiver of a Raspberry Pi 4", capVideoCapture | capStreaming | capIOMC, "unicam", "libcamera"},
-		{"image processor of a Raspberry Pi 4", capVideoCapture | capStreaming, "bcm2835-isp", "USB (UVC) camera"},
-		{"multi-planar", capVideoCaptureMplane | capStreaming, "rkisp1", "multi-planar"},
-		{"loopback without a producer", capVideoOutput | capStreaming, "v4l2 loopback", "nothing is fed"},
-		{"output", capVideoOutput | capStreaming, "vivid", "output"},
-		{"radio", 0x00040000, "si470x", "no video capture"},
-		{"read() only", capVideoCapture | 0x01000000, "old", "no streaming"},
+		{"metadata of a USB camera", capMetaCapture | capStreaming, "uvcvideo", "metadata", true},
+		{"codec", capVideoM2MMplane | capStreaming, "bcm2835-codec", "codec", true},
+		{"scaler", capVideoM2M | capStreaming, "vim2m", "codec or scaler", true},
+		{"CSI receiver of a Raspberry Pi 5", capVideoCapture | capStreaming | capIOMC, "rp1-cfe", "v4l2loopback", false},
+		{"CSI receiver of a Raspberry Pi 4", capVideoCapture | capStreaming | capIOMC, "unicam", "libcamera", false},
+		{"image processor of a Raspberry Pi 4", capVideoCapture | capStreaming, "bcm2835-isp", "USB (UVC) camera", true},
+		{"multi-planar", capVideoCaptureMplane | capStreaming, "rkisp1", "multi-planar", false},
+		{"loopback without a producer", capVideoOutput | capStreaming, "v4l2 loopback", "nothing is fed", false},
+		{"output", capVideoOutput | capStreaming, "vivid", "output", true},
+		{"radio", 0x00040000, "si470x", "no video capture", true},
+		{"read() only", capVideoCapture | 0x01000000, "old", "no streaming", false},
 	} {
 		s := newSim()
 		s.cap.deviceCaps = test.caps
@@ -108,6 +112,9 @@ func TestNodesThatAreNoCamera(t *testing.T) {
 		_, err := h.start(Settings{Device: "video0"})
 		if !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), test.words) {
 			t.Errorf("%s: %v", test.name, err)
+		}
+		if list, err := h.list(); err != nil || (list[0].Other != "") != test.other || list[0].Other != "" && !strings.Contains(list[0].Problem.Error(), list[0].Other) {
+			t.Errorf("%s: listed as %+v, %v", test.name, list, err)
 		}
 	}
 	s := newSim() // a driver from before device_caps

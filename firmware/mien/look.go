@@ -86,6 +86,7 @@ type found struct {
 	Board   string             `json:"board"`
 	Notes   []string           `json:"notes,omitempty"`
 	Cameras []foundCamera      `json:"cameras"`
+	Others  []foundCamera      `json:"other_video_nodes,omitempty"`
 	Chips   []foundChip        `json:"gpio_chips"`
 	Ports   []foundPort        `json:"serial_ports"`
 	Library map[string]string  `json:"libraries"`
@@ -95,6 +96,8 @@ type found struct {
 type foundCamera struct {
 	Name    string   `json:"name"`
 	Device  string   `json:"device"`
+	Is      string   `json:"is,omitempty"`      // what a node is that is no camera
+	Summary string   `json:"summary,omitempty"` // of the formats
 	Formats []string `json:"formats,omitempty"`
 	Problem string   `json:"problem,omitempty"`
 }
@@ -114,6 +117,7 @@ type foundPort struct {
 }
 
 func probe(c *call) error {
+	all := c.Bool("v", false, "list every format and size of the cameras, and the video nodes that are none")
 	if err := c.options(0); err != nil {
 		return err
 	}
@@ -121,7 +125,7 @@ func probe(c *call) error {
 	if *c.json {
 		return c.printJSON(f)
 	}
-	return f.print(c.out)
+	return f.print(c.out, *all)
 }
 
 // look gathers what is here. What cannot be read stands in its place as a
@@ -144,7 +148,7 @@ func look() *found {
 		f.Cameras = append(f.Cameras, foundCamera{Problem: err.Error()})
 	}
 	for _, d := range cameras {
-		one := foundCamera{Name: d.Name, Device: d.Node}
+		one := foundCamera{Name: d.Name, Device: d.Node, Is: d.Other, Summary: summarise(d.Formats)}
 		if len(d.Links) > 0 {
 			one.Device = d.Links[0]
 		}
@@ -153,6 +157,10 @@ func look() *found {
 		}
 		if d.Problem != nil {
 			one.Problem = d.Problem.Error()
+		}
+		if d.Other != "" {
+			f.Others = append(f.Others, one)
+			continue
 		}
 		f.Cameras = append(f.Cameras, one)
 	}
@@ -193,6 +201,50 @@ func look() *found {
 	return f
 }
 
+// summarise tells a camera's formats in half a line.
+func summarise(list []camera.Format) string {
+	var names []string
+	var least, most camera.Size
+	unread, fps := 0, 0.0
+	for _, f := range list {
+		if !f.Usable {
+			unread++
+			continue
+		}
+		names = append(names, camera.FormatName(f.FourCC))
+		for _, s := range f.Sizes {
+			if least.Width == 0 || s.Width*s.Height < least.Width*least.Height {
+				least = s
+			}
+			// A range whose bounds are not known counts by its least size.
+			if w, h := max(s.MaxWidth, s.Width), max(s.MaxHeight, s.Height); w*h > most.Width*most.Height {
+				most = camera.Size{Width: w, Height: h}
+			}
+			for _, rate := range s.FPS {
+				fps = max(fps, rate)
+			}
+		}
+	}
+	var parts []string
+	if len(names) > 0 {
+		parts = append(parts, strings.Join(names, " "))
+	}
+	if most.Width > 0 {
+		size := fmt.Sprintf("%dx%d", least.Width, least.Height)
+		if most.Width*most.Height > least.Width*least.Height {
+			size += fmt.Sprintf(" to %dx%d", most.Width, most.Height)
+		}
+		parts = append(parts, size)
+	}
+	if fps > 0 {
+		parts = append(parts, fmt.Sprintf("up to %g frames/s", fps))
+	}
+	if unread > 0 {
+		parts = append(parts, fmt.Sprintf("%d formats that mien does not read", unread))
+	}
+	return strings.Join(parts, "; ")
+}
+
 func describeFormat(f camera.Format) string {
 	text := camera.FormatName(f.FourCC)
 	if !f.Usable {
@@ -212,7 +264,7 @@ func describeFormat(f camera.Format) string {
 	return text + " " + strings.Join(sizes, ", ")
 }
 
-func (f *found) print(w io.Writer) error {
+func (f *found) print(w io.Writer, all bool) error {
 	fmt.Fprintln(w, "board    ", f.Board)
 	for _, n := range f.Notes {
 		if n != "" {
@@ -220,9 +272,19 @@ func (f *found) print(w io.Writer) error {
 		}
 	}
 	for _, d := range f.Cameras {
-		fmt.Fprintln(w, "camera   ", d.Device, d.Name)
-		for _, format := range d.Formats {
-			fmt.Fprintln(w, "           ", format)
+		if d.Device == "" { // what looking for cameras came to
+			fmt.Fprintln(w, "camera   ", d.Problem)
+			continue
+		}
+		line := strings.TrimSpace(d.Device + " " + d.Name)
+		if !all && d.Summary != "" {
+			line += ": " + d.Summary
+		}
+		fmt.Fprintln(w, "camera   ", line)
+		if all {
+			for _, format := range d.Formats {
+				fmt.Fprintln(w, "           ", format)
+			}
 		}
 		if d.Problem != "" {
 			fmt.Fprintln(w, "            not usable:", d.Problem)
@@ -230,6 +292,16 @@ func (f *found) print(w io.Writer) error {
 	}
 	if len(f.Cameras) == 0 {
 		fmt.Fprintln(w, "camera    none: plug one in; a CSI camera needs a libcamera bridge (docs/integration.md)")
+	}
+	var others []string
+	for _, d := range f.Others {
+		others = append(others, fmt.Sprintf("%s (%s)", d.Device, d.Is))
+		if all {
+			fmt.Fprintf(w, "video     %s\n            %s\n", strings.TrimSpace(d.Device+" "+d.Name), d.Problem)
+		}
+	}
+	if len(others) > 0 && !all {
+		fmt.Fprintln(w, "video     no cameras:", strings.Join(others, ", "))
 	}
 	for _, chip := range f.Chips {
 		fmt.Fprintf(w, "gpio      %s label %q, %d lines\n", chip.Name, chip.Label, chip.Lines)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"mien/drivers/camera"
 	"mien/firmware/alarm"
 	"mien/firmware/alarm/store"
 	"mien/firmware/modbus"
@@ -225,5 +226,35 @@ func TestScriptOfTheDemoIsRight(t *testing.T) {
 	s, err := readScript()
 	if err != nil || s.Seconds < 10 || len(s.Events) < 5 {
 		t.Errorf("%+v %v", s, err)
+	}
+}
+
+func TestProbeTellsACameraInALine(t *testing.T) {
+	fourcc := func(s string) uint32 {
+		return uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24
+	}
+	vga, hd := camera.Size{Width: 640, Height: 480, MaxWidth: 640, MaxHeight: 480, FPS: []float64{30, 15}}, camera.Size{Width: 1280, Height: 720, MaxWidth: 1280, MaxHeight: 720, FPS: []float64{10}}
+	formats := []camera.Format{{FourCC: camera.YUYV, Usable: true, Sizes: []camera.Size{vga, hd}}, {FourCC: camera.MJPEG, Usable: true, Sizes: []camera.Size{vga}},
+		{FourCC: fourcc("H264"), Sizes: []camera.Size{{Width: 3840, Height: 2160}}}}
+	const want = "YUYV MJPG; 640x480 to 1280x720; up to 30 frames/s; 1 formats that mien does not read"
+	if got := summarise(formats); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := summarise(nil); got != "" {
+		t.Errorf("no format: %q", got)
+	}
+	f := found{Cameras: []foundCamera{{Name: "Acme", Device: "/dev/video0", Summary: want, Formats: []string{"YUYV 640x480@30", "MJPG 640x480@30"}}},
+		Others: []foundCamera{{Name: "Acme", Device: "/dev/video1", Is: "a video output", Problem: "camera /dev/video1: not supported: a video output"}}}
+	for all, lines := range map[bool][]string{
+		false: {"camera    /dev/video0 Acme: " + want, "video     no cameras: /dev/video1 (a video output)"},
+		true:  {"camera    /dev/video0 Acme", "            YUYV 640x480@30", "            MJPG 640x480@30", "video     /dev/video1 Acme", "            camera /dev/video1: not supported: a video output"},
+	} {
+		var b bytes.Buffer
+		if err := f.print(&b, all); err != nil {
+			t.Fatal(err)
+		}
+		if want := strings.Join(lines, "\n") + "\n"; !strings.Contains(b.String(), want) {
+			t.Errorf("all %v:\n%s\nwant in it\n%s", all, b.String(), want)
+		}
 	}
 }

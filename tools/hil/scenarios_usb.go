@@ -19,7 +19,7 @@ var usbScenarios = []scenario{
 	{name: "USB camera: motion JPEG through uvcvideo, byte by byte", ci: true, run: func(b *bench) {
 		b.stopUnit()
 		node := b.plug("neutral")
-		text, code := b.mien("probe")
+		text, code := b.mien("probe", "-v")
 		for _, want := range []string{usbLink + " mien test camera", "MJPG 640x480@10", "not supported: a metadata node"} {
 			b.check(code == 0 && strings.Contains(text, want), "probe does not say %q:\n%s", want, text)
 		}
