@@ -13,7 +13,7 @@ export VERSION
 .DEFAULT_GOAL := help
 include cross.mk
 
-.PHONY: help tools deps build demo test test-race test-train train masters faults kill soak fuzz bench bench-peers hil hil-full hil-demo generate clean
+.PHONY: help tools deps build demo test test-race test-train train import test-import masters faults kill soak fuzz bench bench-peers hil hil-full hil-demo generate clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9 -]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,22 @@ test-train: deps ## the tests of the training code, in an environment of its own
 train: deps ## data to model card, MINUTES=120 of it training; goes on where it stopped
 	@tools/setup.sh python3-venv
 	@$(MAKE) -C model/train train
+
+# The user's names reach the importer through the environment, whatever is in them.
+import: ## WEIGHTS=file.onnx: a trained face network to int8 .tflite and card (docs/import.md); alone it tells its settings
+	@[ -n "$$WEIGHTS" ] || { cat model/train/importer/usage.txt; exit 2; }
+	@tools/setup.sh python3-venv
+	@$(MAKE) --no-print-directory build .venv-import/.pinned
+	@PYTHONPATH=model/train TF_CPP_MIN_LOG_LEVEL=3 OMP_WAIT_POLICY=passive .venv-import/bin/python -m importer
+
+test-import: build .venv-import/.pinned ## the three backbones of the paper, with random weights, through make import and mien; bad files
+	@PYTHONPATH=model/train TF_CPP_MIN_LOG_LEVEL=3 OMP_WAIT_POLICY=passive .venv-import/bin/python -m pytest -q -rP model/train/importer/tests
+
+.venv-import/.pinned: model/train/importer/requirements.txt
+	@tools/setup.sh python3-venv
+	python3 -m venv .venv-import
+	.venv-import/bin/pip install -q --disable-pip-version-check -r model/train/importer/requirements.txt
+	@touch $@
 
 # pymodbus is one of the masters that the tests try the unit with.
 .venv-modbus/.pinned: tools/plc/requirements.txt

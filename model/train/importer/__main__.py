@@ -1,0 +1,90 @@
+"""make import: settings come as environment variables, because file names may hold anything."""
+
+import os
+import sys
+
+from . import ORDERS, Refused
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
+PICKLED = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin")
+EXPORT = '''{path}: is a PyTorch file: pickled Python code, which runs as soon as it is opened. mien does not open it.
+Turn it into ONNX yourself, on a machine where you would run a stranger's program, with PyTorch and timm:
+
+  import torch
+  m = torch.load("{base}", map_location="cpu", weights_only=False).eval()
+  torch.onnx.export(m, torch.zeros(1, 3, 224, 224), "{stem}.onnx", input_names=["input"],
+                    output_names=["output"], opset_version=17, dynamo=False)
+
+(112 in place of 224 for MobileFaceNet and DDAMFN, 260 for EfficientNet-B2.) Then  make import WEIGHTS={stem}.onnx'''
+
+
+def main():
+    here = os.path.join(os.path.dirname(__file__), "usage.txt")
+    given = os.environ.get("WEIGHTS", "")
+    if not given:
+        print(open(here).read(), end="")
+        return 2
+    try:
+        path = os.path.expanduser(given)
+        early(path)
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # else it talks about itself, twice
+        from . import bring  # TensorFlow takes seconds to load: a wrong name is told before
+        bring.run(settings(path), say)
+    except Refused as e:
+        print(f"import: {e}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("import: stopped; nothing was written", file=sys.stderr)
+        return 130
+    return 0
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def early(path):
+    """Refuses what needs no library to be refused."""
+    if not os.path.isfile(path):
+        raise Refused(f"{path}: there is no such file" if not os.path.isdir(path) else f"{path}: is a folder, must be an .onnx file")
+    if path.lower().endswith(PICKLED):
+        base = os.path.basename(path)
+        raise Refused(EXPORT.format(path=path, base=base, stem=os.path.splitext(base)[0]))
+
+
+def settings(path):
+    """{name: value} of what was asked for, checked as far as the network need not be known."""
+    get = lambda name: os.environ.get(name, "").strip()
+    out = {
+        "weights": path, "name": get("NAME") or os.path.splitext(os.path.basename(path))[0],
+        "out": os.path.expanduser(get("OUT")) or os.path.dirname(os.path.abspath(path)),
+        "calibration": os.path.expanduser(get("CALIBRATION")), "licence": get("LICENCE") or "as the weights' own; not known to mien",
+        "classes": None, "size": None, "template": None, "preprocessing": get("PREPROCESSING"),
+        "shared": os.path.join(ROOT, "..", "shared", "data", "faces144.npz"), "work": os.path.join(ROOT, ".train"),
+        "libraries": os.path.join(ROOT, ".deps", "lib"), "mien": os.path.join(ROOT, "bin", "mien"),
+    }
+    if get("AU") not in ("", "0", "1"):
+        raise Refused(f"AU={get('AU')}: must be 1 or left out")
+    out["au"] = get("AU") == "1"
+    if out["preprocessing"] not in ("", "half", "imagenet"):
+        raise Refused(f"PREPROCESSING={out['preprocessing']}: must be half or imagenet")
+    if get("CLASSES"):
+        names = [n.strip().lower() for n in get("CLASSES").split(",")]
+        out["classes"] = ORDERS[names[0]] if len(names) == 1 and names[0] in ORDERS else tuple(names)
+        wrong = [n for n in out["classes"] if n not in KNOWN]
+        if wrong or len(set(out["classes"])) != len(out["classes"]) or len(out["classes"]) < 2:
+            raise Refused(f"CLASSES={get('CLASSES')}: must be one of {', '.join(ORDERS)}, or two or more of {', '.join(KNOWN)}, each once")
+    try:
+        out["size"] = int(get("SIZE")) if get("SIZE") else None
+        out["template"] = [float(v) for v in get("TEMPLATE").split(",")] if get("TEMPLATE") else None
+    except ValueError as e:
+        raise Refused(f"SIZE={get('SIZE')} TEMPLATE={get('TEMPLATE')}: {e}") from None
+    if out["template"] and (len(out["template"]) != 4 or out["template"][2] - out["template"][0] < 4):
+        raise Refused(f"TEMPLATE={get('TEMPLATE')}: must be x,y of the person's right eye, then x,y of the left one, which lies at least 4 pixels further right")
+    return out
+
+
+KNOWN = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "other")
+
+sys.exit(main())
