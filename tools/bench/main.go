@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 )
 
 // figures are the last line of the output, by the names that make bench JSON=1
@@ -34,6 +35,7 @@ func main() {
 
 func bench(rounds int, python, mien, tables string, asJSON bool) error {
 	f := figures{}
+	before := loadAverage()
 	clip, err := loadClip()
 	if err != nil {
 		return err
@@ -50,7 +52,7 @@ func bench(rounds int, python, mien, tables string, asJSON bool) error {
 		}
 	}
 	if tables != "" {
-		if err := writeTables(f, clip, tables, rounds); err != nil {
+		if err := writeTables(f, clip, tables, rounds, before); err != nil {
 			return err
 		}
 	}
@@ -62,6 +64,16 @@ func bench(rounds int, python, mien, tables string, asJSON bool) error {
 		fmt.Println(string(line))
 	}
 	return nil
+}
+
+// loadAverage is the system's over the last minute, as it stands in /proc.
+func loadAverage() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	first, _, ok := strings.Cut(string(text), " ")
+	if err != nil || !ok {
+		return "unknown"
+	}
+	return first
 }
 
 func median(list []float64) float64 {

@@ -71,7 +71,7 @@ func table(b *strings.Builder, first string, rows []*row) {
 
 // writeTables measures cost by picture size and by faces, and writes them with
 // the figures to a document.
-func writeTables(f figures, c *clip, path string, rounds int) error {
+func writeTables(f figures, c *clip, path string, rounds int, before string) error {
 	var sizes, faces []*row
 	for _, s := range [][2]int{{320, 240}, {640, 480}, {1280, 720}, {1920, 1080}} {
 		r, err := newRow(fmt.Sprintf("%d x %d", s[0], s[1]), c.Scaled(s[0], s[1], few))
@@ -95,7 +95,7 @@ func writeTables(f figures, c *clip, path string, rounds int) error {
 	b.WriteString("\n")
 	table(&b, "faces", faces)
 	fmt.Print(b.String())
-	if err := os.WriteFile(path, []byte(document(f, sizes, faces, rounds)), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte(document(f, sizes, faces, rounds, before, loadAverage())), 0o644); err != nil {
 		return err
 	}
 	fmt.Println("written:", path)
