@@ -87,4 +87,5 @@ def settings(path):
 
 KNOWN = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "other")
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
