@@ -97,7 +97,10 @@ and is raised when the cover goes, if its condition is still present by then.
 States, shelvings and events are kept in the folder state.dir: the states in a small file of two generations, the events
 in a journal of two files that together take at most state.journal_kib. Neither has a picture, or a level over time.
 
-- An event is in the journal's file within a scheduler's turn: a crash or kill -9 after that loses nothing.
+- An event is in the journal's file within a scheduler's turn: a crash or kill -9 after that loses nothing. A busy disk can
+  make even a plain write wait, on ext4 for most of a second; meanwhile the event lies in a file in memory (in
+  $RUNTIME_DIRECTORY, which the systemd unit keeps over a restart, or in /run/mien, $XDG_RUNTIME_DIR, /dev/shm), and the
+  next start takes it from there.
 - It is synced at once, and from then on survives power loss. Only what chatters (more than five syncs in a second, for
   longer than that) is gathered for 0.2 s.
 - A torn or damaged file at any byte costs at most the lines that are torn; the states are then read from the generation

@@ -46,7 +46,7 @@ func run(c *call) error {
 	}
 	// A missing state folder loses alarms over a restart: it is a fault, and
 	// tried again, but the unit watches all the same.
-	kept, found := store.Open(store.Options{Dir: cfg.State.Folder(), JournalBytes: int64(cfg.State.JournalKiB) << 10})
+	kept, found := store.Open(store.Options{Dir: cfg.State.Folder(), JournalBytes: int64(cfg.State.JournalKiB) << 10, Memory: waitingFile(cfg.State.Folder())})
 	defer kept.Close()
 	options := pipeline.Options{Config: cfg, ConfigCRC: crc, Version: version, Store: kept, Found: found, Say: s.say, OnEvent: s.event}
 	unit, err := pipeline.New(options)

@@ -12,6 +12,9 @@ import (
 	"mien/firmware/alarm"
 )
 
+// waiting is the file for events that wait for the disk, in memory.
+const waiting = `(/run/mien|/dev/shm/mien-\d+)/waiting-[0-9a-f]{8}\.events(\.new)?`
+
 // privacyScenarios look at the unit from below: its system calls and what the
 // kernel says of it.
 var privacyScenarios = []scenario{
@@ -26,7 +29,7 @@ var privacyScenarios = []scenario{
 		}
 		net := regexp.MustCompile(`(?m)^\s*(\S+):`).FindAllStringSubmatch(list[0]["net/dev"], -1)
 		b.check(len(net) == 1 && net[0][1] == "lo", "network interfaces: %v", net)
-		allowed := regexp.MustCompile(`^(/dev/(video0|gpiochip0|ttyS0|null|pts/\d+)|socket:.*|pipe:.*|anon_inode:.*|/var/lib/mien/.*|/var/lib/mien|/usr/lib/mien/.*|)$`)
+		allowed := regexp.MustCompile(`^(/dev/(video0|gpiochip0|ttyS0|null|pts/\d+)|socket:.*|pipe:.*|anon_inode:.*|/var/lib/mien/.*|/var/lib/mien|/usr/lib/mien/.*|` + waiting + `|)$`)
 		for _, fd := range strings.Split(list[0]["fd"], "\n") {
 			b.check(allowed.MatchString(fd), "an open file that it has no need of: %s", fd)
 		}
@@ -80,8 +83,8 @@ func (b *bench) judge(trace string) {
 	}
 	writing := regexp.MustCompile(`O_(WRONLY|RDWR|CREAT|TRUNC|APPEND|TMPFILE)`)
 	// /dev/vcio is the Raspberry Pi's firmware, which tells of under-voltage.
-	files := regexp.MustCompile(`^(/dev/(video0|gpiochip0|ttyS0|null|vcio)|/var/lib/mien(/.*)?)$`)
-	ends := regexp.MustCompile(`^(/dev/(ttyS0)|/var/lib/mien/.*|pipe:.*|socket:.*|UNIX.*|anon_inode:\[eventfd\])$`)
+	files := regexp.MustCompile(`^(/dev/(video0|gpiochip0|ttyS0|null|vcio)|/var/lib/mien(/.*)?|` + waiting + `)$`)
+	ends := regexp.MustCompile(`^(/dev/(ttyS0)|/var/lib/mien/.*|` + waiting + `|pipe:.*|socket:.*|UNIX.*|anon_inode:\[eventfd\])$`)
 	for _, line := range strings.Split(trace, "\n") {
 		m := traced.FindStringSubmatch(line)
 		if m == nil {
@@ -108,7 +111,7 @@ func (b *bench) judge(trace string) {
 			}
 		case "mkdirat", "renameat", "renameat2", "linkat", "symlinkat", "mknodat":
 			path := plainText(field(rest, `"([^"]*)"`))
-			b.check(strings.HasPrefix(path, "/var/lib/mien") || strings.HasPrefix(path, "/run/mien") || !strings.HasPrefix(path, "/"), "%s", plainText(line))
+			b.check(strings.HasPrefix(path, "/var/lib/mien") || strings.HasPrefix(path, "/run/mien") || strings.HasPrefix(path, "/dev/shm/mien-") || !strings.HasPrefix(path, "/"), "%s", plainText(line))
 		case "write", "pwrite64", "writev":
 			to := target.FindStringSubmatch(rest)
 			b.check(to != nil && ends.MatchString(plainText(to[1])), "written elsewhere: %s", plainText(line))

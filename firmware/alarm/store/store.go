@@ -11,6 +11,7 @@
 //
 // The writer takes an event from Put within a scheduler's turn and appends it to
 // the journal, also while it waits for the disk: from then on it survives kill -9.
+// Where a busy disk makes even that wait, the copy in Options.Memory survives it.
 // It syncs it at once too, and then it survives power loss (Durable tells); only
 // when syncs would come closer than Options.Delay for longer than a handful, it
 // gathers what chatters until the delay is over. What can be in that sync's way is
@@ -49,6 +50,7 @@ type Options struct {
 	Queue        int           // events kept in memory while they cannot be written; 0 is 1,000
 	RetryMost    time.Duration // longest wait between tries on a failing disk; 0 is 10 s
 	FS           FS            // nil is OS
+	Memory       string        // file on a file system in memory, for events that wait for the disk; empty: none, and a kill loses them
 }
 
 // Found is what Open found on the disk.
@@ -77,6 +79,7 @@ type Status struct {
 type Store struct {
 	options Options
 	journal journal
+	memory  *memory // nil: there is none
 	lock    Hold
 	noLock  bool // the lock is still to be had
 	begun   time.Time
@@ -97,6 +100,7 @@ type Store struct {
 	hurry  bool          // Sync or Close waits
 	idle   sync.Cond
 	closed bool
+	held   bool // the folder is ours
 	state  Status
 	room   error // what look found
 
@@ -123,6 +127,10 @@ func Open(o Options) (*Store, Found) {
 	s, found := prepare(o)
 	s.running = true
 	go s.run()
+	if s.memory != nil {
+		go s.runMemory()
+		s.poke()
+	}
 	return s, found
 }
 
@@ -169,6 +177,12 @@ func prepare(o Options) (*Store, Found) {
 	s.state.Durable = found.Saved.Number
 	copySaved(&s.saved, &found.Saved)
 	s.dirty = found.Events > 0
+	if o.Memory != "" {
+		s.memory = &memory{fs: o.FS, path: o.Memory, batch: make([]alarm.Event, 0, batchMost), wake: make(chan struct{}, 1), done: make(chan struct{})}
+		if s.held {
+			s.recall(&found)
+		}
+	}
 	return s, found
 }
 
@@ -185,6 +199,9 @@ func (s *Store) prepareFolder() error {
 		return fmt.Errorf("hold state folder: %w", err)
 	}
 	s.lock, s.noLock = lock, false
+	s.mu.Lock()
+	s.held = true
+	s.mu.Unlock()
 	return nil
 }
 
@@ -197,19 +214,24 @@ func (s *Store) Put(events []alarm.Event) {
 	}
 	s.mu.Lock()
 	for i := range events {
-		if s.count == len(s.queue) {
-			s.head = (s.head + 1) % len(s.queue)
-			s.count--
-			s.state.Dropped++
-		}
-		if s.count == 0 {
-			s.oldest = s.now()
-		}
-		s.queue[(s.head+s.count)%len(s.queue)] = events[i]
-		s.count++
+		s.enqueue(&events[i])
 	}
 	s.mu.Unlock()
 	s.poke()
+}
+
+// enqueue puts an event into the ring. s.mu is held.
+func (s *Store) enqueue(ev *alarm.Event) {
+	if s.count == len(s.queue) {
+		s.head = (s.head + 1) % len(s.queue)
+		s.count--
+		s.state.Dropped++
+	}
+	if s.count == 0 {
+		s.oldest = s.now()
+	}
+	s.queue[(s.head+s.count)%len(s.queue)] = *ev
+	s.count++
 }
 
 // Keep hands over the newest alarm states; only the newest are written. It
@@ -252,6 +274,12 @@ func (s *Store) poke() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
+	}
+	if s.memory != nil {
+		select {
+		case s.memory.wake <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -298,6 +326,9 @@ func (s *Store) Sync() error {
 func (s *Store) Close() error {
 	s.once.Do(func() { close(s.closing) })
 	<-s.done
+	if s.memory != nil {
+		<-s.memory.done
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.count > 0 {

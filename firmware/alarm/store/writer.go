@@ -201,22 +201,26 @@ func (s *Store) patiently(op func() error) error {
 // layMore appends what came during a sync, as far as that needs no more than a
 // write. An error shows when it is tried again after the sync.
 func (s *Store) layMore() {
-	for s.journal.file != nil && s.gather() && s.journal.encode(s.batch) == nil && !s.journal.full() && s.journal.append() == nil {
+	for s.journal.file != nil {
+		s.batch = s.gather(s.laid, s.batch)
+		if len(s.batch) == 0 || s.journal.encode(s.batch) != nil || s.journal.full() || s.journal.append() != nil {
+			return
+		}
 		s.laid = s.batch[len(s.batch)-1].Number
 	}
 }
 
-// gather puts the next events that the journal has not taken into s.batch.
-func (s *Store) gather() (some bool) {
+// gather puts the next queued events above a number into a batch.
+func (s *Store) gather(above uint64, batch []alarm.Event) []alarm.Event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.batch = s.batch[:0]
-	for i := 0; i < s.count && len(s.batch) < batchMost; i++ {
-		if ev := &s.queue[(s.head+i)%len(s.queue)]; ev.Number > s.laid {
-			s.batch = append(s.batch, *ev)
+	batch = batch[:0]
+	for i := 0; i < s.count && len(batch) < batchMost; i++ {
+		if ev := &s.queue[(s.head+i)%len(s.queue)]; ev.Number > above {
+			batch = append(batch, *ev)
 		}
 	}
-	return len(s.batch) > 0
+	return batch
 }
 
 // lay appends what is queued to the journal, in batches: no end of the process
@@ -231,7 +235,7 @@ func (s *Store) lay(now time.Duration) error {
 		if err != nil {
 			return err
 		}
-		if !s.gather() {
+		if s.batch = s.gather(s.laid, s.batch); len(s.batch) == 0 {
 			return nil
 		}
 		if err := s.journal.encode(s.batch); err != nil {
