@@ -124,6 +124,7 @@ func (b *bench) judge(trace string) {
 			b.check(!strings.Contains(rest, `"...`), "a write too long to see: %.300s", line)
 		}
 	}
+	b.check(slices.ContainsFunc(wrote, regexp.MustCompile("^"+waiting+"$").MatchString), "no file in memory for events that wait for the disk: %v", wrote)
 	b.check(writes > 10, "the trace shows %d writes only:\n%s", writes, tail(trace, 5))
 	b.logf("sockets %v; opened for writing %v; %d writes, %d bytes, the largest %d: no 8 bytes of the pictures among them", sockets, wrote, writes, bytes, largest)
 }

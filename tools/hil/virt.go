@@ -126,6 +126,7 @@ func (b *bench) settle() {
 	b.need(b.m.call("mount", []string{"/dev/vda", "/var/lib/mien", "ext4", ""}, nil))
 	b.need(b.m.call("chown", wire.Control{Name: "/var/lib/mien", Value: 990}, nil))
 	b.need(b.m.call("chown", wire.Control{Name: "/run/mien", Value: 990}, nil))
+	b.need(b.m.call("chmod", wire.Control{Name: "/run/mien", Value: 0o755}, nil))
 	b.devices()
 }
 
