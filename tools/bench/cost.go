@@ -44,6 +44,7 @@ func pipelineOverInvoke(f figures, c *clip, rounds int) error {
 		fmt.Printf("round %d: pipeline %.3f ms a frame, bare %.3f; from JPEG %.3f, bare %.3f; %.3f allocations a frame\n", i+1, u, b, m, bm, max(a, ma))
 	}
 	f["pipeline_over_invoke"], f["mjpeg_over_bare"], f["allocs_per_frame"] = median(ratio), median(mjpeg), median(allocs)
+	f["pipeline_over_invoke_q1"], f["pipeline_over_invoke_q3"] = quantile(ratio, 0.25), quantile(ratio, 0.75)
 	f["pipeline_ms"], f["bare_ms"] = median(unitMs), median(bareMs)
 	fmt.Printf("pipeline_over_invoke %.3f  mjpeg_over_bare %.3f  allocs_per_frame %.3f\n", median(ratio), median(mjpeg), median(allocs))
 	return nil
