@@ -79,8 +79,12 @@ func resolve(chip, line string) (gpio.Line, error) {
 }
 
 // settle lets what runs beside the frames, such as the first look at the
-// sensors, come before the counting.
-const settle = 400 * time.Millisecond
+// sensors, come before the counting: early in the warm-up, since a goroutine that
+// has slept may wake on a processor with empty pools and caches.
+const (
+	settle  = 400 * time.Millisecond
+	settled = 60 // frame
+)
 
 // unitCost is the processor time a frame of a running unit in ms, all its
 // goroutines together, and its allocations a frame.
@@ -93,8 +97,9 @@ func unitCost(c *clip, jpeg bool) (ms, allocs float64, err error) {
 	var before, after runtime.MemStats
 	src := &reel.Camera{Reel: c.Reel, JPEG: jpeg, At: func(n int) error {
 		switch n {
-		case warmup:
+		case settled:
 			time.Sleep(settle)
+		case warmup:
 			runtime.ReadMemStats(&before)
 			began = cpu()
 		case warmup + counted:

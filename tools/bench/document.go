@@ -40,7 +40,8 @@ func document(f figures, sizes, faces []*row, rounds int, before, after string) 
 
 What the unit costs, how that is measured, and where it falls short of what was wanted. Written by
 `+"`make bench TABLES=docs/performance.md`"+` on %s, with %s, in %d rounds (three
-times as many for the unit against the bare loops), at a load average of %s at the start and %s at the end; on another processor the times differ, and so do the ratios.
+times as many for the unit against the bare loops), at a load average of %s at the start and %s at the end; on another
+processor the times differ, and so do the ratios.
 
 ## Figures
 
