@@ -55,7 +55,8 @@ def quiet():
 def convert(concrete, pictures=None, log=lambda s: None):
     """The .tflite bytes: int8 in and out, calibrated on pictures (N, H, W, C) as the network takes
     them; float32 without."""
-    c = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
+    with quiet():
+        c = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
     if pictures is not None:
         def samples():
             for i, x in enumerate(pictures):

@@ -11,10 +11,13 @@ from . import backbones
 # varies stays quiet, as in a trained network. Full normalising blows it up from layer to layer, until
 # a face that gave no statistics is 20 times as loud at the end, and rounding as loud as the faces.
 FLOOR = np.float32(.1)
+# Mean bias of the norms. Where it is higher, activations work more on their straight part: SiLU's bend,
+# over and over, favours the loudest face.
+BIAS = {"mobilefacenet": .5, "ddamfn": .5, "efficientnet": 1.}
 BUILDERS = {"mobilefacenet": backbones.mobilefacenet, "efficientnet": backbones.efficientnet, "ddamfn": backbones.ddamfn}
 
 
-def weights(seed):
+def weights(seed, bias=.5):
     """Random weights by name and shape: He's scale for what multiplies, near 1 and 0 for norms, 0.25 for PReLU."""
     r = np.random.default_rng(seed)
 
@@ -26,15 +29,16 @@ def weights(seed):
                 return np.ones(shape)
             # The last norm of a residual branch is small, as trained ones are: deep random sums run away.
             last = ".project.bn." in name or ".bn3." in name or ".layers.2.layers.1." in name
-            return r.uniform(.1, .4, shape) if slope else r.uniform(.2, .4, shape) if last else r.uniform(.8, 1.2, shape)
+            low, high = (.1, .4) if slope else (.3, .6) if ".bn3." in name else (.2, .4) if last else (.8, 1.2)
+            return r.uniform(low, high, shape)
         if kind in ("bias", "running_mean"):
-            return np.zeros(shape) if kind == "running_mean" else r.normal(0, .1, shape) if ".se." in name else r.normal(.5, .3, shape)
+            return np.zeros(shape) if kind == "running_mean" else r.normal(0, .1, shape) if ".se." in name else r.normal(bias, .3, shape)
         if shape[1] == 1 and max(shape[2:]) > 1:
             # Depthwise kernels mostly of one sign, as a blur: of both signs they pass little but edges and noise.
             n = np.prod(shape[2:])
             return .9 * r.uniform(.2, 1.8, shape) / n + .1 * r.normal(0, 1 / np.sqrt(n), shape)
         if ".se." in name:  # gates that follow loudness would make loud faces louder from block to block
-            return r.normal(0, .3 / np.sqrt(np.prod(shape[1:])), shape)
+            return r.normal(0, .03 / np.sqrt(np.prod(shape[1:])), shape)
         gain = 3 if name.startswith(("fc", "classifier")) else 2
         return r.normal(0, np.sqrt(gain / np.prod(shape[1:])), shape)
     return make
@@ -43,7 +47,7 @@ def weights(seed):
 def network(name, pictures, seed=1, **shape):
     """ModelProto of a backbone. pictures (N, H, W, 3), as the network takes them: the statistics of its
     batch norms come from one pass over them, without which random layers soon answer a constant."""
-    return aim(settle(BUILDERS[name](weights(seed), **shape), pictures), pictures)
+    return aim(settle(BUILDERS[name](weights(seed, BIAS[name]), **shape), pictures), pictures)
 
 
 def settle(model, pictures):

@@ -9,6 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from importer import Refused, bring
 from importer.__main__ import main
 
 from . import clip
@@ -27,7 +28,7 @@ POOL = [helper.make_node("GlobalAveragePool", ["input"], ["pooled"])]
 
 
 @pytest.fixture
-def bring(tmp_path, monkeypatch, capfd):
+def importing(tmp_path, monkeypatch, capfd):
     """(exit status, what it said) of an import into tmp_path/out; in this process, because each new one
     loads TensorFlow. An exception that is no message fails the test as it stands."""
     def run(weights, **settings):
@@ -42,9 +43,9 @@ def bring(tmp_path, monkeypatch, capfd):
 
 
 @pytest.fixture
-def refused(tmp_path, bring):
+def refused(tmp_path, importing):
     def run(weights, *words, **settings):
-        code, said = bring(weights, **settings)
+        code, said = importing(weights, **settings)
         assert code == 1 and "import: " in said, said
         for w in words:
             assert w in said, said
@@ -52,8 +53,8 @@ def refused(tmp_path, bring):
     return run
 
 
-def test_nothing_given(bring):
-    code, said = bring("")
+def test_nothing_given(importing):
+    code, said = importing("")
     assert code == 2 and "make import WEIGHTS=" in said
 
 
@@ -150,3 +151,9 @@ def test_program(tmp_path):
     env = dict(os.environ, WEIGHTS="face.onnx", PYTHONPATH=os.path.join(clip.ROOT, "model", "train"))
     p = subprocess.run([sys.executable, "-m", "importer"], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert p.returncode == 1 and p.stderr == "import: face.onnx: is no ONNX file, or is cut short (DecodeError)\n", p.stderr
+
+
+def test_no_pictures_at_all(tmp_path):
+    """Without ../shared/data and without a folder of the user's."""
+    with pytest.raises(Refused, match="CALIBRATION=folder"):
+        bring.pictures({"calibration": "", "shared": str(tmp_path / "faces144.npz")}, None, None, None)
