@@ -193,16 +193,19 @@ func TestNoAllocation(t *testing.T) {
 		i++
 		return r.now + 3*ms, requests[i%len(requests)], true
 	}
+	const rounds = 8
 	serve := func() {
-		left = 2 * len(requests)
+		left = rounds * len(requests)
 		r.next.held = false
 		_ = r.Serve(t.Context(), &r.bus)
 	}
 	serve()
-	// What Serve allocates at its end, for its error, it allocates once.
-	none := testing.AllocsPerRun(50, func() { left = 0; r.next.held = false; _ = r.Serve(t.Context(), &r.bus) })
-	if n := testing.AllocsPerRun(50, serve); n > none {
-		t.Errorf("%.1f allocations in %d requests", n-none, 2*len(requests))
+	// What Serve allocates at its end, for its error, is not a request's. It
+	// is not the same at each end (the race detector lets pools lose things by
+	// chance), but a request that allocates does so in every round.
+	end := testing.AllocsPerRun(50, func() { left = 0; r.next.held = false; _ = r.Serve(t.Context(), &r.bus) })
+	if n := testing.AllocsPerRun(50, serve); n-end >= rounds/2 {
+		t.Errorf("%.1f allocations in %d requests", n-end, rounds*len(requests))
 	}
 }
 
