@@ -112,21 +112,21 @@ const how = `
   a collection. Reading the sensors, every five seconds, does allocate, and is not in it.
 - Both sides of each ratio take turns in one run; the figure is the median of the rounds' ratios. A busy machine
   disturbs both, but not alike: caches that others fill cost the side more that reads more memory, which is the unit.
-  Four runs of this version, at loads of 4 to 10, gave 1.11 to 1.21 for the first ratio and 1.08 to 1.12 for motion JPEG:
-  the first is missed for certain, the second lies at its limit.
+  On an idle machine two runs gave 1.035 and 1.046 for the first ratio, 0.976 and 0.968 for motion JPEG; at loads of 4 to
+  10 it was 1.11 to 1.21, and 1.08 to 1.12.
 - The Python peer (tools/bench/peers/python_peer.py) is OpenCV and LiteRT with one thread each, luma only where luma will
   do, the image cut to the face before it is touched. It gets the unit's schedule for nothing and does not follow the
   face between searches, hence the differences in its answers. Its resident memory is without the frames.
 - emotiefflib reads the face on each frame with a detector in front. Its documentation shows MTCNN from facenet-pytorch,
   which needs PyTorch; the peer uses BlazeFace, at a fraction of that cost, so that the figure is a lower bound. The model
   is EfficientNet-B0 in its layout with random weights, on which the cost does not depend.
-- Why ` + "`pipeline_over_invoke`" + ` is above 1.053: by a profile (28,500 frames, load 10) the unit's own code costs about 14% of what the
-  bare loop does, and the same networks run 6% slower inside the unit than in the bare loop, which is more than the whole
-  allowance. Of the 14%, 8 are the face's sampling (5 its boxes, 2 the copy of its rows), 2 following it, 1.6 the picture's
-  sampling for the search, 1.5 the light of face and picture, 0.5 the hash. The likely reason for the slower networks is
-  the cores' caches: the weights of 2 MB share them with each new frame. A fetch past the second cache (PREFETCHNTA) made
-  the whole 4% slower; one thread for all frames made it 3% faster, and is in (the least of 12 rounds each, in 4 turns). The light of the whole picture costs 0.6%
-  as often as it is measured: it is not measured more seldom, since a covered lens is to be known in 2.5 s.
+- What the unit adds to its networks, by a profile (28,500 frames, load 10): the face's sampling (8% of what the bare
+  loop costs: 5 its boxes, 2 the copy of its rows), following it (2%), the picture's sampling for the search (1.6%), the
+  light of face and picture (1.5%), the hash (0.5%). On a busy machine the same networks also run slower inside the unit
+  than in the bare loop, 6% there: their weights of 2 MB share the cores' caches with each new frame. A fetch past the
+  second cache (PREFETCHNTA) made the whole 4% slower; one thread for all frames made it 3% faster, and is in (the least
+  of 12 rounds each, in 4 turns). The light of the whole picture is not measured more seldom, since a covered lens is to be
+  known in 2.5 s.
 - Resident memory is VmRSS of ` + "`mien demo`" + ` three seconds after its first result, pages of files included. The network in
   the binary is read by its library where it lies and not copied; its pages, and those of the demo clip that were played,
   are given back to the system, which reads them again when they are touched.
