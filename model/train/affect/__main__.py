@@ -26,7 +26,7 @@ def prepare(a):
 def fit(a):
     from . import curves, fit as training
     init = a.init or None
-    state = training.train(a.work, a.run, a.minutes, lr=a.rate, init=init, every=a.every, pretrain=a.pretrain, frozen=a.frozen, threads=a.threads, log=say)
+    state = training.train(a.work, a.run, a.minutes, lr=a.rate, init=init, every=a.every, pretrain=a.pretrain, frozen=a.frozen, batch=a.batch, threads=a.threads, log=say)
     curves.draw(state.log, os.path.join(a.run, "curves.png"))
 
 
@@ -45,9 +45,11 @@ def card(a):
 
 
 def document(a):
-    from . import document as documents
+    from . import document as documents, figures
     with open(os.path.join(a.assets, "affect.json")) as f:
-        documents.write(json.load(f), a.document)
+        made = json.load(f)
+    figures.write(made, a.work, os.path.splitext(a.document)[0], say)
+    documents.write(made, a.document)
 
 
 def demo(a):
@@ -73,6 +75,13 @@ def train(a):
     document(a)
 
 
+def counts(text):
+    n = tuple(int(v) if v.isdecimal() else -1 for v in text.split(","))
+    if len(n) != 3 or min(n) < 0 or sum(n) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be three numbers of pictures, such as 44,16,36")
+    return n
+
+
 def main(arguments=None):
     p = argparse.ArgumentParser(prog="python -m affect", description=__doc__)
     p.add_argument("command", choices=("train", "prepare", "fit", "card", "document", "demo", "parity", "watch"))
@@ -81,12 +90,13 @@ def main(arguments=None):
     p.add_argument("--run", help="folder of the run's checkpoint; WORK/run by default")
     p.add_argument("--assets", default=os.path.join(ROOT, "model/assets"))
     p.add_argument("--checkpoint", default=os.path.join(ROOT, "model/train/checkpoint/affect.npz"), help="where card keeps the weights")
-    p.add_argument("--document", default=os.path.join(ROOT, "docs/model-card.md"), help="where the model card goes")
+    p.add_argument("--document", default=os.path.join(ROOT, "docs/model-card.md"), help="where the model card goes; its pictures go into a folder of its name")
     p.add_argument("--minutes", type=float, default=120, help="training time of the whole run; an interrupted run goes on")
     p.add_argument("--rate", type=float, default=.08, help="largest learning rate; .02 to go on from a trained network")
     p.add_argument("--init", help="weights to start from, as in model/train/checkpoint/affect.npz")
     p.add_argument("--pretrain", type=float, help="part of the run in which the trunk is pretrained on expressions; 0.2, with --init 0")
     p.add_argument("--frozen", type=int, default=0, help="first convolutions to keep as they are for two thirds of the run (4: the two finest scales), which makes a step a third cheaper")
+    p.add_argument("--batch", type=counts, default=(44, 16, 36), help="pictures of FER+, faces144 and renders in a batch; 44,16,36 by default")
     p.add_argument("--every", type=float, default=420, help="seconds between validations")
     p.add_argument("--jobs", type=int, default=2)
     p.add_argument("--threads", type=int, default=2, help="of the training step")

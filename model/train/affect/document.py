@@ -12,11 +12,15 @@ def _f(v):
     return "–" if v is None else f"{v:.3f}" if isinstance(v, float) else str(v)
 
 
+def _of(positives, unit, n):
+    return f"{positives[unit]} of {n}" if unit in positives else "–"
+
+
 def _ci(d, k):
     return f"{_f(d[k])} ({_f(d[k + '_95'][0])}–{_f(d[k + '_95'][1])})"
 
 
-def _part(title, s, lines):
+def _part(title, s, lines, pictures):
     f, d, r, v = s["ferplus"], s["rendered"], s["real_against_teacher"], s["visibility"]
     lines += [f"## {title}", "", "Intervals are bootstrap 95%, over pictures for FER+ and over persons for action units.", "",
               "| task | measure | value |", "|---|---|---|",
@@ -25,18 +29,24 @@ def _part(title, s, lines):
               f"| valence, arousal (derived from votes) | CCC | {_f(f['ccc_derived']['valence'])}, {_f(f['ccc_derived']['arousal'])} |",
               f"| action units, {d['persons']} rendered persons, {d['n']} pictures | macro F1 | {_ci(d, 'macro_f1')} |",
               f"| action units against MediaPipe, {r['persons']} real persons, {r['n']} pictures | macro F1, {r['thresholds']} | {_ci(r, 'macro_f1')} |",
+              f"| | the same, where MediaPipe takes a side | {_ci(r, 'macro_f1_decided')} |",
               f"| | macro F1 at the card's thresholds | {_f(r['macro_f1_at_card_thresholds'])} |",
               f"| | mean Spearman | {_f(r['mean_spearman'])} |",
               f"| visibility of eyes, {v['n']} pictures | F1 visible / covered | {_f(v['eyes']['f1_visible'])} / {_f(v['eyes']['f1_covered'])} |",
               f"| visibility of mouth | F1 visible / covered | {_f(v['mouth']['f1_visible'])} / {_f(v['mouth']['f1_covered'])} |", "",
               "| expression | " + " | ".join(f["class_f1"]) + " |", "|---" * (len(f["class_f1"]) + 1) + "|",
               "| F1 | " + " | ".join(_f(k) for k in f["class_f1"].values()) + " |", "",
-              "| unit | | rendered F1 | rendered AUC | against MediaPipe: F1 | Spearman |", "|---|---|---|---|---|---|"]
+              "| unit | | rendered F1 | rendered AUC | against MediaPipe: F1 | of n | where it takes a side: F1 | of n | Spearman |", "|---" * 9 + "|"]
     for k in AUS:
         u = str(k)
-        lines.append(f"| AU{k} | {_NAMES[k]} | {_f(d['unit_f1'][u])} | {_f(d['unit_auc'][u])} | {_f(r['unit_f1'].get(u))} | {_f(r['unit_spearman'].get(u))} |")
+        lines.append(f"| AU{k} | {_NAMES[k]} | {_f(d['unit_f1'][u])} | {_f(d['unit_auc'][u])} | {_f(r['unit_f1'].get(u))} | {_of(r['positives'], u, r['n'])} | "
+                     f"{_f(r['unit_f1_decided'].get(u))} | {_of(r['decided_positives'], u, r['decided'].get(u))} | {_f(r['unit_spearman'].get(u))} |")
+    if pictures:
+        lines += ["", "![F1 of every unit](model-card/units.png)"]
     b, p, e = d["beside_teacher"], d["paint"], s["lids"]
-    lines += ["", f"MediaPipe beside itself: shown the mirrors of the same {r['n']} pictures, its own marks agree with those it gave before at macro F1 "
+    lines += ["", "Of n: how many of the pictures have the unit, by MediaPipe. Its value has two marks for every unit (affect/teacher.py): absent at or below the one, present at or above the other. "
+              "The first F1 counts every picture, split in the middle between the marks, where a little noise turns the label; the second those at or beyond a mark, at the same thresholds.", "",
+              f"MediaPipe beside itself: shown the mirrors of the same {r['n']} pictures, its own marks agree with those it gave before at macro F1 "
               f"{_f(r['teacher_mirrored_macro_f1'])}, thresholds chosen on the validation persons. A network that came near that figure would follow the teacher as well as the teacher follows itself. Against the mean of its two opinions this network has "
               f"{_f(r['macro_f1_mean_of_mirrored'])}. AU4, 6, 7, 9 and 15 are where the teacher is weak; there the rendered faces, whose units are known, are the better judge:", "",
               f"| unit | made of | teacher against its mirror, F1 | teacher on {b['n']} rendered faces, AUC | this network on the same, AUC | with paint, AUC | without paint, AUC |", "|---|---|---|---|---|---|---|"]
@@ -65,8 +75,8 @@ def write(card, path):
     lines += [f"| {d['name']} | {d['licence']} | {d['note']} |" for d in card["data"]]
     lines += ["", "No picture of these sets is in the repository or on the unit.", ""]
     if "test" in s:
-        _part("Test parts", s["test"], lines)
-    _part("Validation parts", s["validation"], lines)
+        _part("Test parts", s["test"], lines, True)
+    _part("Validation parts", s["validation"], lines, "test" not in s)
     q = s["float_to_int8"]
     lines += ["## What int8 costs (validation)", "", "| | float | int8 |", "|---|---|---|",
               f"| expression accuracy | {_f(q['expression_accuracy']['float'])} | {_f(q['expression_accuracy']['int8'])} |",
@@ -74,7 +84,9 @@ def write(card, path):
               f"Mean absolute difference: unit probability {_f(q['unit_probability_error'])}, V/A {_f(q['valence_arousal_error'])}, visibility {_f(q['visibility_error'])}.", ""]
     if "disturbed" in s:
         d = s["disturbed"]
-        lines += ["## The worker's face", "", d["note"], "", "| covering or disturbance | strength | unit macro F1 | eyes: units F1 | mouth: units F1 | expression accuracy | called covered: eyes / mouth |", "|---|---|---|---|---|---|---|"]
+        lines += ["## The worker's face", "", d["note"], "",
+                  f"One rendered face under each, with the scores of the {d['split']} parts below it, red where units are below 0.7 or expressions below 0.75:", "",
+                  "![every covering and disturbance on one rendered face](model-card/conditions.png)", "", "![scores against the strength of each disturbance](model-card/disturbed.png)", "", "| covering or disturbance | strength | unit macro F1 | eyes: units F1 | mouth: units F1 | expression accuracy | called covered: eyes / mouth |", "|---|---|---|---|---|---|---|"]
         lines += [f"| {r['what']} | {r['strength']} | {_f(r['macro_f1'])} | {_f(r['eye_units'])} | {_f(r['mouth_units'])} | {_f(r['expression_accuracy'])} | {_f(r['eyes_called_covered'])} / {_f(r['mouth_called_covered'])} |" for r in d["rows"]]
         lines.append("")
     lines += ["## Units too weak to alarm on by default", "", ", ".join(f"AU{k}" for k in o["action_units"]["weak"]) + ".", "", "## Limits", ""]

@@ -51,6 +51,12 @@ def teacher_positive(raw):
     return out
 
 
+def teacher_decided(raw):
+    """Where the teacher takes a side: at or beyond one of its two marks, not between them."""
+    y, trust = teacher.targets(raw)
+    return (trust > 0) & ((y <= 0) | (y >= 1))
+
+
 def drawn(work, split):
     d = renders.load(work, split)
     x = crops(d["image"], d["eyes"])
@@ -215,6 +221,15 @@ def measure(work, data, runner, index, thr, closed_at, split, log=print):
         "thresholds": "chosen on the validation persons" + (" themselves" if split == "valid" else ""),
         "positives": {str(AUS[i]): int(y[:, i].sum()) for i in can},
     }
+    # Between its two marks the teacher itself is undecided: the same answers, at the same thresholds,
+    # over the pictures on which it is not.
+    sure = teacher_decided(raw)
+    decided = lambda ix: [metrics.f1(a.au[ix][sure[ix, i], i] >= own[i], y[ix][sure[ix, i], i] > .5) for i in can]
+    macro_decided = lambda ix: np.nanmean(decided(ix))
+    f_sure = {str(AUS[i]): r3(v) for i, v in zip(can, decided(np.arange(len(y))))}
+    out["real_against_teacher"].update({
+        "macro_f1_decided": mean(f_sure), "macro_f1_decided_95": [r3(v) for v in metrics.bootstrap(macro_decided, len(y), 200, groups=person)], "unit_f1_decided": f_sure,
+        "decided": {str(AUS[i]): int(sure[:, i].sum()) for i in can}, "decided_positives": {str(AUS[i]): int((y[:, i] > .5)[sure[:, i]].sum()) for i in can}})
     # How far the teacher agrees with itself before a mirror, its thresholds free to move: what a score
     # against it is worth. And the same answers against the mean of its two opinions.
     m = mirrored(work, part)
@@ -294,7 +309,7 @@ def quantisation(work, model, runner, index, thr):
     return out
 
 
-def _conditions():
+def conditions():
     """(what, strength, function(canvas, rng)) of the worker's-face table."""
     o = occlude
     out = [("nothing", "–", lambda c, r: None)]
@@ -335,7 +350,7 @@ def disturbed(work, runner, index, thr, split, n=300):
     plain, fplain = crops(images, eyes), crops(fimg, feyes)
     frame = augment.face_frame(np.eye(3))
     table = []
-    for what, strength, act in _conditions():
+    for what, strength, act in conditions():
         r = np.random.default_rng(10)
         x, vis, fx = [], [], []
         for p in plain:

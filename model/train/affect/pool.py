@@ -25,6 +25,7 @@ class Source:
         self.au, self.au_w = au.astype(np.float32), au_w.astype(np.float32)
         self.labelled, self.labelled_w = self.expression, self.expression_w
         self.sampling = None
+        self.strength = 1.  # of its disturbances, as part of the batches'
 
     def __len__(self):
         return len(self.image)
@@ -37,9 +38,12 @@ def from_ferplus(work, split=0):
     y, w = teacher.targets(teacher.values(d["blend"], d["gap"]))
     w *= (d["presence"] > .5)[:, None] * .6
     s = Source("FER+", d["image"][use], d["eyes"][use], soft[use], ok[use], y[use], w[use], False, .5)
+    # What is 48 pixels wide has lost enough already: at full strength its training part itself is learnt
+    # to 89% only, at this to 93%, and of faces never seen one in 200 more is right (validation part).
+    s.strength = .4
     # rarer expressions come more often, mildly: class weights by sampling
     share = s.expression[s.expression_w > 0].mean(0)
-    p = s.expression @ (np.clip(share.max() / np.maximum(share, 1e-6), 1, 60) ** .3) + (s.expression_w == 0)
+    p = s.expression @ (np.clip(share.max() / np.maximum(share, 1e-6), 1, 60) ** .15) + (s.expression_w == 0)
     s.sampling = np.cumsum(p / p.sum())
     return s
 
@@ -74,7 +78,7 @@ def from_renders(work, split="train"):
     return Source("renders", d["image"], d["eyes"], e, .25 * (lab >= 0), d["au"] >= POSITIVE, np.ones_like(d["au"]), True, 1.)
 
 
-OWN = {"FER+": (.4, None), "faces144": (.7, .5)}  # share of the network's own opinion in a label, and the label's weight then
+OWN = {"FER+": (.5, None), "faces144": (.7, .5)}  # share of the network's own opinion in a label, and the label's weight then
 
 
 def opinions(sources, model):
@@ -109,11 +113,6 @@ def teach(sources, soft):
                 s.expression_w = np.full(len(s), weight, np.float32)
 
 
-# Part of the pairs of pictures that are blended with each other, expression labels alike (mixup,
-# Zhang 2018, arXiv 1710.09412): the expressions have few pictures for their noise.
-BLENDED = {"FER+": .4}
-
-
 class Batches:
     """Endless batches from several sources, made by threads ahead of the training step."""
 
@@ -139,7 +138,7 @@ class Batches:
         for s, n in zip(self.sources, self.counts):
             ids = r.integers(len(s), size=n) if s.sampling is None else np.minimum(np.searchsorted(s.sampling, r.random(n)), len(s) - 1)
             for i in ids:
-                x, vis = augment.sample(s.image[i], s.eyes[i], r, s.sharp, strength=self.strength)
+                x, vis = augment.sample(s.image[i], s.eyes[i], r, s.sharp, strength=self.strength * s.strength)
                 v = np.array(vis)
                 aw = s.au_w[i].copy()
                 if not v[0] >= 1:
@@ -153,14 +152,6 @@ class Batches:
                 aws.append(aw)
                 vs.append(np.nan_to_num(v))
                 vws.append(np.where(np.isnan(v), 0., np.where(v > .5, s.vis_w, 1.)))
-            for k in range(len(xs) - n, len(xs) - 1, 2):
-                if r.random() < BLENDED.get(s.name, 0.):
-                    part = np.float32(r.beta(.8, .8))
-                    for of in (xs, es):
-                        of[k], of[k + 1] = part * of[k] + (1 - part) * of[k + 1], part * of[k + 1] + (1 - part) * of[k]
-                    ews[k] = ews[k + 1] = min(ews[k], ews[k + 1])
-                    for j in (k, k + 1):  # two faces at once have no units and nothing that covers them
-                        aws[j], vws[j] = np.zeros_like(aws[j]), np.zeros_like(vws[j])
         e = np.array(es, np.float32)
         return dict(x=((np.array(xs, np.float32) - 127.5) / 127.5)[..., None], e=e, ew=np.array(ews, np.float32),
                     va=e @ np.array(CIRCUMPLEX, np.float32), au=np.array(aus, np.float32), aw=np.array(aws, np.float32),

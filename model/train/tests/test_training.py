@@ -72,9 +72,9 @@ class Stop(Exception):
 
 def test_train_from_data_to_card(work, monkeypatch, capsys):
     a = ["train", "--work", str(work), "--data", str(work), "--run", str(work / "run"), "--assets", str(work / "assets"), "--checkpoint", str(work / "kept/affect.npz"),
-         "--document", str(work / "model-card.md"), "--minutes", ".7", "--pretrain", ".5", "--rate", ".03", "--every", "9", "--version", "9.9.9", "--jobs", "1", "--test"]
+         "--document", str(work / "model-card.md"), "--minutes", ".7", "--pretrain", ".5", "--rate", ".03", "--every", "9", "--version", "9.9.9", "--batch", "8,4,4", "--jobs", "1", "--test"]
     train, say = fit.train, command.say
-    monkeypatch.setattr(fit, "train", lambda *x, **k: train(*x, **k, batch=(8, 4, 4), average=.97))
+    monkeypatch.setattr(fit, "train", lambda *x, **k: train(*x, **k, average=.97))
     monkeypatch.setattr(fit, "time", Clock())
     monkeypatch.setattr(fit, "SAVE", 5)
 
@@ -106,3 +106,12 @@ def test_train_from_data_to_card(work, monkeypatch, capsys):
     assert len(net.load(work / "kept/affect.npz")) == len(net.build().weights)
     text = (work / "model-card.md").read_text()
     assert "version 9.9.9" in text and "AU43" in text and not re.search(r"\bnan\b", text)
+    links = re.findall(r"!\[[^]]+\]\((\S+)\)", text)
+    assert len(links) == 3 and all((work / l).read_bytes().startswith(b"\x89PNG") for l in links)
+
+
+@pytest.mark.parametrize("text", ("44,16", "a,b,c", "0,0,0", "-1,2,3", ""))
+def test_batch_of_three_sources(text, capsys):
+    with pytest.raises(SystemExit):
+        command.main(["fit", "--batch=" + text])
+    assert "must be three numbers of pictures, such as 44,16,36" in capsys.readouterr().err
