@@ -55,15 +55,25 @@ import: ## WEIGHTS=file.onnx: a trained face network to int8 .tflite and card (d
 	@[ -n "$$WEIGHTS" ] || { cat model/train/importer/usage.txt; exit 2; }
 	@tools/setup.sh python3-venv
 	@$(MAKE) --no-print-directory build .venv-import/.pinned
+	@[ "$$SANDBOX" != 1 ] || { tools/setup.sh bubblewrap && $(MAKE) --no-print-directory .venv-torch/.pinned; }
 	@PYTHONPATH=model/train TF_CPP_MIN_LOG_LEVEL=3 OMP_WAIT_POLICY=passive .venv-import/bin/python -m importer
 
 test-import: build .venv-import/.pinned ## the three backbones of the paper, with random weights, through make import and mien; bad files
+	@tools/setup.sh bubblewrap
 	@PYTHONPATH=model/train TF_CPP_MIN_LOG_LEVEL=3 OMP_WAIT_POLICY=passive .venv-import/bin/python -m pytest -q -rP model/train/importer/tests
 
 .venv-import/.pinned: model/train/importer/requirements.txt
 	@tools/setup.sh python3-venv
 	python3 -m venv .venv-import
 	.venv-import/bin/pip install -q --disable-pip-version-check -r model/train/importer/requirements.txt
+	@touch $@
+
+# PyTorch, which the sandbox of make import opens pickled networks with.
+.venv-torch/.pinned: model/train/importer/sandbox/requirements.txt
+	@tools/setup.sh python3-venv
+	@echo "fetching PyTorch, some 5 GB"
+	python3 -m venv .venv-torch
+	.venv-torch/bin/pip install -q --disable-pip-version-check -r model/train/importer/sandbox/requirements.txt
 	@touch $@
 
 # pymodbus is one of the masters that the tests try the unit with.

@@ -35,6 +35,7 @@ var conformance = []struct {
 	{name: "operators_float.tflite"},
 	{name: "activations_float.tflite"},
 	{name: "by_hand.tflite"},
+	{name: "steep.tflite"},
 	{name: "dense_per_channel.tflite", refused: ErrUnsupported},
 	{name: "grouped.tflite", refused: ErrRefused},
 	{name: assets.FaceShort},

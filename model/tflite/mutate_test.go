@@ -268,7 +268,7 @@ func meaningful(t *testing.T, model []byte) []int {
 // mutated are the models that the mutations start from. Between them they have
 // every operator that Check lets in.
 var mutated = []string{"int8.tflite", "uint8.tflite", "float.tflite", "dense_per_channel.tflite", "grouped.tflite",
-	"signature.tflite", "any_batch.tflite", "operators_float.tflite", "operators_int8.tflite", "activations_float.tflite", "by_hand.tflite", "int8_wide.tflite",
+	"signature.tflite", "any_batch.tflite", "operators_float.tflite", "operators_int8.tflite", "activations_float.tflite", "by_hand.tflite", "steep.tflite", "int8_wide.tflite",
 	assets.FaceShort}
 
 // TestMutatedModelsDoNotCrash opens mutated models in a child process with

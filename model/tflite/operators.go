@@ -29,7 +29,7 @@ var rules = map[int]rule{
 	5:   {"DEPTH_TO_SPACE", one, one, 94, false, depthToSpace},
 	6:   {"DEQUANTIZE", one, one, 38, true, dequantize},
 	9:   {"FULLY_CONNECTED", [2]int{2, 3}, one, 8, false, fullyConnected},
-	14:  {"LOGISTIC", one, one, 0, true, unary},
+	14:  {"LOGISTIC", one, one, 0, true, tabled},
 	17:  {"MAX_POOL_2D", one, one, 5, false, pool},
 	18:  {"MUL", [2]int{2, 2}, one, 21, false, mul},
 	19:  {"RELU", one, one, 0, true, unary},
@@ -38,7 +38,7 @@ var rules = map[int]rule{
 	22:  {"RESHAPE", [2]int{1, 2}, one, 17, true, reshape},
 	23:  {"RESIZE_BILINEAR", [2]int{2, 2}, one, 15, false, resize},
 	25:  {"SOFTMAX", one, one, 9, false, softmax},
-	28:  {"TANH", one, one, 0, true, unary},
+	28:  {"TANH", one, one, 0, true, tabled},
 	34:  {"PAD", [2]int{2, 2}, one, 22, true, pad},
 	39:  {"TRANSPOSE", [2]int{2, 2}, one, 26, true, transpose},
 	40:  {"MEAN", [2]int{2, 2}, one, 27, false, reduce},
@@ -245,6 +245,16 @@ func unary(o *call) error {
 		}
 	}
 	return o.shaped(0, x.Shape...)
+}
+
+// tabled is for what the kernels look up in a table of 256 results, made in
+// float: a large network's swish may take values beyond 128 (scale 1) to the
+// scale of 1/256 that a sigmoid's result has.
+func tabled(o *call) error {
+	if err := o.activations(o.in[0], o.out[0]); err != nil {
+		return err
+	}
+	return o.shaped(0, o.in[0].Shape...)
 }
 
 func floatUnary(o *call) error {

@@ -287,6 +287,31 @@ def by_hand():
     return pack(m)
 
 
+def steep():
+    """int8 [1,8,8,1] of -512..510 -> LOGISTIC and TANH, whose results have the scales that they must have."""
+    m = schema.ModelT()
+    m.version, m.operatorCodes, m.buffers = 3, [], [schema.BufferT()]
+    g = schema.SubGraphT()
+    g.name, g.tensors, g.operators = "main", [], []
+    for tname, scale, zero in (("picture", 4.0, 0), ("sigmoid", 1 / 256, -128), ("tanh", 1 / 128, 0)):
+        t = schema.TensorT()
+        t.name, t.shape, t.type, t.buffer = tname, [1, 8, 8, 1], schema.TensorType.INT8, 0
+        t.quantization = schema.QuantizationParametersT()
+        t.quantization.scale, t.quantization.zeroPoint = [scale], [zero]
+        g.tensors.append(t)
+    for k, number in enumerate((schema.BuiltinOperator.LOGISTIC, schema.BuiltinOperator.TANH)):
+        code = schema.OperatorCodeT()
+        code.deprecatedBuiltinCode = code.builtinCode = number
+        code.version = 2
+        m.operatorCodes.append(code)
+        op = schema.OperatorT()
+        op.opcodeIndex, op.inputs, op.outputs = k, [0], [k + 1]
+        g.operators.append(op)
+    g.inputs, g.outputs = [0], [1, 2]
+    m.subgraphs = [g]
+    return pack(m)
+
+
 def behind(blob):
     """Moves the weights behind the flatbuffer, as ai-edge-quantizer does."""
     m = schema.ModelT.InitFromObj(schema.Model.GetRootAs(blob, 0))
@@ -343,6 +368,7 @@ def main():
     models["operators_int8.tflite"] = operators(True)
     models["activations_float.tflite"] = activations()
     models["by_hand.tflite"] = by_hand()
+    models["steep.tflite"] = steep()
     models["constant.tflite"] = zero_heads(models["int8.tflite"])
     models["signature.tflite"] = signed(models["int8.tflite"])
     models["any_batch.tflite"] = any_batch(models["int8.tflite"])
@@ -364,4 +390,5 @@ def main():
         f.write("{\n" + ",\n".join(f" {json.dumps(k)}: {json.dumps(v)}" for k, v in goldens.items()) + "\n}\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -2,20 +2,25 @@
 
 import os
 import sys
+import tempfile
 
-from . import ORDERS, Refused
+from . import ORDERS, Refused, sandbox
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 PICKLED = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin")
-EXPORT = '''{path}: is a PyTorch file: pickled Python code, which runs as soon as it is opened. mien does not open it.
-Turn it into ONNX yourself, on a machine where you would run a stranger's program, with PyTorch and timm:
+EXPORT = '''{path}: is a PyTorch file: pickled Python code, which runs as soon as it is opened. Two ways:
 
+make import WEIGHTS={path} SIZE=224 SANDBOX=1
+  opens it here, in a sandbox without network and without your files (bubblewrap). It bounds what a bad file
+  can do, as far as the kernel keeps its word. SIZE: 224 for EfficientNet-B0, 260 for B2, 112 for MobileFaceNet
+  and DDAMFN. The first call fetches PyTorch, some 5 GB.
+
+Or turn it into ONNX where you would run a stranger's program, with PyTorch and timm 0.9:
   import torch
   m = torch.load("{base}", map_location="cpu", weights_only=False).eval()
   torch.onnx.export(m, torch.zeros(1, 3, 224, 224), "{stem}.onnx", input_names=["input"],
                     output_names=["output"], opset_version=17, dynamo=False)
-
-(112 in place of 224 for MobileFaceNet and DDAMFN, 260 for EfficientNet-B2.) Then  make import WEIGHTS={stem}.onnx'''
+and then  make import WEIGHTS={stem}.onnx'''
 
 
 def main():
@@ -27,10 +32,14 @@ def main():
     try:
         path = os.path.expanduser(given)
         early(path)
+        s = settings(path)
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # else it talks about itself, twice
-        from . import bring  # TensorFlow takes seconds to load: a wrong name is told before
-        bring.run(settings(path), say)
+        with tempfile.TemporaryDirectory() as d:
+            if pickled(path):
+                s["weights"] = exported(path, s, d)
+            from . import bring  # TensorFlow takes seconds to load: a wrong name is told before
+            bring.run(s, say)
     except Refused as e:
         print(f"import: {e}", file=sys.stderr)
         return 1
@@ -48,21 +57,41 @@ def early(path):
     """Refuses what needs no library to be refused."""
     if not os.path.isfile(path):
         raise Refused(f"{path}: there is no such file" if not os.path.isdir(path) else f"{path}: is a folder, must be an .onnx file")
-    if path.lower().endswith(PICKLED):
+    if pickled(path) and os.environ.get("SANDBOX", "").strip() != "1":
         base = os.path.basename(path)
         raise Refused(EXPORT.format(path=path, base=base, stem=os.path.splitext(base)[0]))
+
+
+def pickled(path):
+    return path.lower().endswith(PICKLED)
+
+
+def exported(path, s, folder):
+    """The ONNX file, in folder, that the sandbox makes of a pickled network."""
+    if s["size"] is None:
+        raise Refused(f"{path}: no PyTorch file states its input: say it with SIZE=224 (EfficientNet-B0), 260 (B2) or 112 (MobileFaceNet, DDAMFN)")
+    if not os.path.isfile(s["torch"]):
+        raise Refused(f"{path}: PyTorch is not here yet: make import WEIGHTS=... SANDBOX=1 fetches it")
+    say(f"WARNING: {path} holds code of whoever made it, which runs now, in a sandbox without network and files of yours")
+    content = sandbox.opened(path, s["torch"], s["size"])
+    out = os.path.join(folder, os.path.splitext(os.path.basename(path))[0] + ".onnx")
+    with open(out, "wb") as f:
+        f.write(content)
+    say(f"an ONNX file of {len(content)} bytes came out of it")
+    return out
 
 
 def settings(path):
     """{name: value} of what was asked for, checked as far as the network need not be known."""
     get = lambda name: os.environ.get(name, "").strip()
     out = {
-        "weights": path, "name": get("NAME") or os.path.splitext(os.path.basename(path))[0],
+        "weights": path, "source": path, "name": get("NAME") or os.path.splitext(os.path.basename(path))[0],
         "out": os.path.expanduser(get("OUT")) or os.path.dirname(os.path.abspath(path)),
         "calibration": os.path.expanduser(get("CALIBRATION")), "licence": get("LICENCE") or "as the weights' own; not known to mien",
         "classes": None, "size": None, "template": None, "preprocessing": get("PREPROCESSING"),
         "shared": os.path.join(ROOT, "..", "shared", "data", "faces144.npz"), "work": os.path.join(ROOT, ".train"),
         "libraries": os.path.join(ROOT, ".deps", "lib"), "mien": os.path.join(ROOT, "bin", "mien"),
+        "torch": os.path.join(ROOT, ".venv-torch", "bin", "python"),
     }
     if get("AU") not in ("", "0", "1"):
         raise Refused(f"AU={get('AU')}: must be 1 or left out")

@@ -18,6 +18,7 @@ CLOSE = .93     # mean cosine below which the int8 file comes with a warning
 def run(s, say):
     """s: the dict of __main__.settings. Returns the card's path; Refused says why there is none."""
     n = network.load(s["weights"], s["size"], s["classes"])
+    n.path = s["source"]  # as the user knows it
     describe(n, say)
     kind = s["preprocessing"] or guess(n)
     say(f"preprocessing: {kind}" + ("" if s["preprocessing"] else " (by its kind; PREPROCESSING=half or imagenet says otherwise)"))
@@ -177,7 +178,7 @@ def finish(s, n, content, runner, preprocessing, at, head, scores, note, heads, 
     """Writes the files if a library of the unit runs them."""
     index = {name: runner.index(widths(n, head)[name]) for name, _, _ in heads}
     name = network.clean(s["name"])
-    make = lambda note: card.make(name, content, s["weights"], n, index, quantise.known_answer(runner), preprocessing, at, head, scores, s["licence"], note)
+    make = lambda note: card.make(name, content, s["source"], n, index, quantise.known_answer(runner), preprocessing, at, head, scores, s["licence"], note)
     runs, refusals = [], []
     with tempfile.TemporaryDirectory() as d:
         trial = card.write(d, name, content, make(note))

@@ -32,7 +32,7 @@ def importing(tmp_path, monkeypatch, capfd):
     """(exit status, what it said) of an import into tmp_path/out; in this process, because each new one
     loads TensorFlow. An exception that is no message fails the test as it stands."""
     def run(weights, **settings):
-        for k in ("NAME", "AU", "CALIBRATION", "CLASSES", "PREPROCESSING", "TEMPLATE", "SIZE", "LICENCE"):
+        for k in ("NAME", "AU", "CALIBRATION", "CLASSES", "PREPROCESSING", "TEMPLATE", "SIZE", "SANDBOX", "LICENCE"):
             monkeypatch.delenv(k, raising=False)
         for k, v in dict(settings, WEIGHTS=str(weights), OUT=str(tmp_path / "out")).items():
             monkeypatch.setenv(k, v)
@@ -66,7 +66,8 @@ def test_missing(tmp_path, refused):
 def test_pickled(tmp_path, refused):
     f = tmp_path / "enet.pt"
     f.write_bytes(b"PK\x03\x04")
-    refused(f, "runs as soon as it is opened", "torch.onnx.export", "enet.onnx")
+    refused(f, "runs as soon as it is opened", "SANDBOX=1", "torch.onnx.export", "enet.onnx")
+    refused(f, "no PyTorch file states its input", "SIZE=224", SANDBOX="1")
     g = tmp_path / "renamed.onnx"
     g.write_bytes(b"PK\x03\x04")
     refused(g, "zip archive")
