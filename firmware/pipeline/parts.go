@@ -21,8 +21,11 @@ type part struct {
 // parts are the unit's goroutines.
 type parts struct {
 	unit *Unit
-	mu   sync.Mutex // covers running
+	mu   sync.Mutex // covers all
 	all  map[string]part
+
+	downMu sync.Mutex // covers down, and the end of the fault with it
+	down   int        // parts that failed and are not back yet
 }
 
 // start runs a part until ctx ends or stop is called. A part that panics or
@@ -50,10 +53,11 @@ func (p *parts) start(ctx context.Context, name string, run func(context.Context
 			if time.Since(began) > time.Minute {
 				wait.Reset()
 			}
-			if !sleep(ctx, wait.Next()) {
+			again := sleep(ctx, wait.Next())
+			p.unit.mended() // also of one that is stopped: what comes in its place has a life of its own
+			if !again {
 				return
 			}
-			p.unit.health.End(health.Internal)
 		}
 	}()
 }
@@ -94,12 +98,24 @@ func (p *parts) stop(name string) (ended bool) {
 }
 
 // failed is what the unit does when one of its goroutines fails: lines to their
-// fail value at once, fault, journal.
+// fail value at once, fault, journal. The fault lasts until as many are mended.
 func (u *Unit) failed(err error) {
 	if p := u.panel.Load(); p != nil {
 		p.fail()
 	}
+	u.parts.downMu.Lock()
+	u.parts.down++
+	u.parts.downMu.Unlock()
 	u.health.Begin(health.Internal, u.now(), err.Error())
+}
+
+// mended is what follows each failed: the goroutine is back, or no longer wanted.
+func (u *Unit) mended() {
+	u.parts.downMu.Lock()
+	defer u.parts.downMu.Unlock()
+	if u.parts.down--; u.parts.down == 0 {
+		u.health.End(health.Internal)
+	}
 }
 
 // Guard runs what belongs to the unit and has a goroutine of its own (the
@@ -113,7 +129,7 @@ func (u *Unit) Guard(name string, run func()) error {
 	})
 	if err != nil {
 		u.failed(err)
-		time.AfterFunc(time.Second, func() { u.health.End(health.Internal) })
+		time.AfterFunc(time.Second, u.mended)
 	}
 	return err
 }
