@@ -189,7 +189,7 @@ func (o *output) show(p *panel, st *shown, now time.Duration) error {
 	on, safe := o.level(st, p.healthy, now)
 	var err error
 	switch {
-	case safe && (!o.safe || fresh):
+	case safe && (!o.safe || fresh || o.bad()):
 		err = o.line.Fail()
 		o.set, o.safe = o.settings.Fail, true
 	case !safe && (o.safe || o.set != on || fresh || o.bad()):
@@ -270,7 +270,9 @@ func (p *panel) fail() {
 	defer p.mu.Unlock()
 	for _, o := range p.outputs {
 		if o.line != nil {
-			o.line.Fail() // the panel finds out by itself what is wrong with the line
+			if o.line.Fail() != nil {
+				o.retry = p.unit.now() // the panel writes it again, and tells what is wrong
+			}
 			o.set, o.safe = o.settings.Fail, true
 		}
 	}

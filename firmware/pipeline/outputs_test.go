@@ -1,0 +1,43 @@
+package pipeline
+
+import (
+	"errors"
+	"testing"
+
+	"mien/drivers/camera"
+	"mien/drivers/gpio"
+	"mien/firmware/alarm"
+	"mien/firmware/health"
+)
+
+// A line whose fail value could not be written (a bus that timed out once) is
+// written again until it has it, whether or not it can be read back.
+func TestFailValueIsWrittenUntilItStands(t *testing.T) {
+	for _, readBack := range []string{"true", "false"} {
+		b := newBench(t, `
+[[output]]
+name = "stubborn"
+chip = "fake"
+line = 5
+function = "lamp"
+read_back = `+readBack+`
+`, nil)
+		b.until("results", b.trusted)
+		b.show(pictures(t, frownFrom, frownTo))
+		b.until("the lamp", func() bool { return b.state() == alarm.Unacknowledged && b.chip.High(pin(5)) })
+		b.chip.Fail(gpio.Fault{Op: gpio.OpSet, Line: pin(5).String(), Err: errors.New("injected: connection timed out")})
+		b.with(func(f *camera.Fake) { f.Gone = true })
+		b.until("the loss", b.fault(health.CameraLost))
+		b.until("the line's fault", b.fault(health.OutputMismatch))
+		b.until("the fail value, read_back = "+readBack, func() bool { return !b.chip.High(pin(5)) })
+		b.until("the line's fault to end", func() bool { return !b.unit.health.On(health.OutputMismatch) })
+		b.with(func(f *camera.Fake) { f.Gone = false })
+		b.until("the way back", func() bool { return b.trusted() && b.chip.High(pin(5)) })
+		// The same where a panic writes it.
+		b.chip.Fail(gpio.Fault{Op: gpio.OpSet, Line: pin(5).String(), Count: 2, Err: errors.New("injected: connection timed out")})
+		b.unit.Guard("socket", func() { panic("a client went mad") })
+		b.until("the fail value after a panic, read_back = "+readBack, func() bool { return !b.chip.High(pin(5)) })
+		b.until("the way back", func() bool { return b.trusted() && b.chip.High(pin(5)) })
+		b.end()
+	}
+}
