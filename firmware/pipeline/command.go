@@ -33,7 +33,8 @@ const (
 	testLongest = time.Minute
 )
 
-// Test shows every output as on for a time; 0 ends it.
+// Test shows every output as on for a time; 0 ends it, and so does a fault that
+// stops the unit. One that is begun without valid results shows them all the same.
 func (u *Unit) Test(lasts time.Duration, who string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -44,10 +45,12 @@ func (u *Unit) Test(lasts time.Duration, who string) {
 func (u *Unit) testLocked(lasts time.Duration, who string) {
 	lasts = min(lasts, testLongest)
 	if lasts <= 0 {
-		if u.until != 0 {
-			u.until = 0
-			u.doLocked(alarm.Command{Do: alarm.Note, Text: "output test ended", Who: who})
+		text := "output test ended"
+		if u.until == 0 {
+			text = "output test: there was none to end"
 		}
+		u.until = 0
+		u.doLocked(alarm.Command{Do: alarm.Note, Text: text, Who: who})
 		return
 	}
 	u.until = u.now() + lasts

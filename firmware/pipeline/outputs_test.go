@@ -3,6 +3,7 @@ package pipeline
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"mien/drivers/camera"
 	"mien/drivers/gpio"
@@ -40,4 +41,26 @@ read_back = `+readBack+`
 		b.until("the way back", func() bool { return b.trusted() && b.chip.High(pin(5)) })
 		b.end()
 	}
+}
+
+// A fault that stops the unit ends an output test: the lines go to their fail
+// value. A test that is begun without results, on a unit without its camera yet,
+// shows them all the same.
+func TestStopEndsAnOutputTest(t *testing.T) {
+	b := newBench(t, "", nil)
+	b.until("results", b.trusted)
+	b.unit.Test(time.Minute, "test")
+	b.until("every line on", func() bool { return b.chip.High(pin(0)) && b.chip.High(pin(1)) && b.chip.High(pin(2)) && b.chip.High(pin(3)) })
+	b.with(func(f *camera.Fake) { f.Gone = true })
+	b.until("the loss", b.fault(health.CameraLost))
+	b.until("the fail values", func() bool { return !b.chip.High(pin(0)) && !b.chip.High(pin(1)) && b.chip.High(pin(2)) })
+	b.told("output test ended: no valid results")
+	b.unit.Test(time.Minute, "test")
+	b.until("every line on once more", func() bool { return b.chip.High(pin(0)) && b.chip.High(pin(1)) })
+	b.unit.Test(0, "test")
+	b.until("the fail values once more", func() bool { return !b.chip.High(pin(0)) && !b.chip.High(pin(1)) })
+	b.unit.Test(0, "anna")
+	b.told("by anna (output test: there was none to end)")
+	b.with(func(f *camera.Fake) { f.Gone = false })
+	b.until("the way back", b.trusted)
 }

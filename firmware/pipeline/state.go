@@ -53,8 +53,14 @@ func (u *Unit) stale(now time.Duration, wall time.Time) {
 	u.step(alarm.Reading{At: now, Wall: wall, Sequence: u.health.Results(), Reason: text}, false)
 }
 
-// step gives a reading to the alarms and publishes. The lock is held.
+// step gives a reading to the alarms and publishes. What takes the trust away
+// ends an output test, which would keep the lines from their fail value. The
+// lock is held.
 func (u *Unit) step(r alarm.Reading, trusted bool) {
+	if u.trusted && !trusted && u.until != 0 {
+		u.until = 0
+		u.doLocked(alarm.Command{Do: alarm.Note, Text: "output test ended: no valid results"})
+	}
 	u.reading, u.trusted = r, trusted
 	u.happened(u.engine.Step(r))
 	u.publish()
