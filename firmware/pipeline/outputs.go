@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -39,7 +40,8 @@ type output struct {
 	name     string
 	settings gpio.OutputSettings
 	function function
-	alarm    int // alarmLine: its index
+	alarm    string // alarmLine: its name
+	place    int    // and its place among the alarms just now; -1: there is none
 	priority alarm.Priority
 	blink    gpio.Pattern
 
@@ -100,15 +102,10 @@ func newOutput(c config.Output, cfg *config.Config, resolve Resolver) (*output, 
 	}
 	name, one := strings.CutPrefix(c.Function, "alarm:")
 	if one {
-		o.function, o.alarm = alarmLine, -1
-		for i, a := range cfg.Alarms {
-			if a.Name == name {
-				o.alarm = i
-			}
-		}
-		if o.alarm < 0 {
+		if !slices.ContainsFunc(cfg.Alarms, func(a config.Alarm) bool { return a.Name == name }) {
 			return nil, fmt.Errorf("no alarm %q", name)
 		}
+		o.function, o.alarm = alarmLine, name
 		return o, nil
 	}
 	functions := map[string]function{"healthy": healthyLine, "lamp": lampLine, "horn": hornLine,
@@ -140,7 +137,7 @@ func (p *panel) run(ctx context.Context, wake <-chan struct{}) error {
 
 // drive brings every line to what it has to show at now.
 func (p *panel) drive(now time.Duration) {
-	st := p.unit.shown(now)
+	st := p.unit.shown(now, p.outputs)
 	if st.trusted && st.results != p.results && now-p.toggledAt >= healthyHalf {
 		p.healthy, p.toggledAt = !p.healthy, now
 	}
@@ -251,7 +248,10 @@ func (o *output) level(st *shown, healthy bool, now time.Duration) (on, safe boo
 	case unacknowledgedLine:
 		on = ack != 0
 	case alarmLine:
-		mask = 1 << o.alarm
+		if o.place < 0 { // a reload took it away, and this line with it in a moment
+			return false, true
+		}
+		mask = 1 << o.place
 		lit, ack = (sum.Active|sum.Latched)&mask, sum.Unacknowledged&mask
 		on = lit|ack != 0
 	}

@@ -2,12 +2,14 @@ package pipeline
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	"mien/drivers/camera"
 	"mien/drivers/gpio"
 	"mien/firmware/alarm"
+	"mien/firmware/config"
 	"mien/firmware/health"
 )
 
@@ -50,7 +52,9 @@ func TestStopEndsAnOutputTest(t *testing.T) {
 	b := newBench(t, "", nil)
 	b.until("results", b.trusted)
 	b.unit.Test(time.Minute, "test")
-	b.until("every line on", func() bool { return b.chip.High(pin(0)) && b.chip.High(pin(1)) && b.chip.High(pin(2)) && b.chip.High(pin(3)) })
+	b.until("every line on", func() bool {
+		return b.chip.High(pin(0)) && b.chip.High(pin(1)) && b.chip.High(pin(2)) && b.chip.High(pin(3))
+	})
 	b.with(func(f *camera.Fake) { f.Gone = true })
 	b.until("the loss", b.fault(health.CameraLost))
 	b.until("the fail values", func() bool { return !b.chip.High(pin(0)) && !b.chip.High(pin(1)) && b.chip.High(pin(2)) })
@@ -63,4 +67,41 @@ func TestStopEndsAnOutputTest(t *testing.T) {
 	b.told("by anna (output test: there was none to end)")
 	b.with(func(f *camera.Fake) { f.Gone = false })
 	b.until("the way back", b.trusted)
+}
+
+// A reload that gives alarms other places keeps the line of each with its alarm,
+// and lets go of no line for that.
+func TestReloadKeepsLinesWithTheirAlarms(t *testing.T) {
+	b := newBench(t, "", nil)
+	b.until("results", b.trusted)
+	b.show(pictures(t, frownFrom, frownTo))
+	b.until("the alarm and its line", func() bool { return b.state() == alarm.Unacknowledged && b.chip.High(pin(1)) && b.chip.High(pin(2)) })
+	moved := func() (n int) {
+		for _, c := range b.chip.Changes() {
+			if c.Offset == 1 || c.Offset == 2 {
+				n++
+			}
+		}
+		return n
+	}
+	before := moved()
+	first := "[[alarm]]\nname = \"first\"\nsignal = \"au12\"\nhigh = 0.99\n"
+	cfg, err := config.Parse("reload.toml", []byte(strings.Replace(benchConfig, "[[alarm]]", first+"[[alarm]]", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.unit.Reload(t.Context(), cfg, 1); err != nil {
+		t.Fatal(err)
+	}
+	if list := b.unit.Alarms(); list[0].Name != "first" || list[1].State != alarm.Unacknowledged {
+		t.Fatalf("%+v", list)
+	}
+	n := b.unit.health.Results()
+	b.until("more results", func() bool { return b.unit.health.Results() > n+5 })
+	if n := moved(); n != before {
+		t.Errorf("the lamp and the alarm's line changed %d times", n-before)
+	}
+	b.show(pictures(t, neutralFrom, neutralTo))
+	b.unit.Do(alarm.Command{Do: alarm.Acknowledge, Alarm: "frown", Who: "test"})
+	b.until("both off", func() bool { return !b.chip.High(pin(1)) && !b.chip.High(pin(2)) })
 }

@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"mien/firmware/alarm"
@@ -124,8 +123,7 @@ func (u *Unit) restart(ctx context.Context, old, cfg *config.Config, changes []c
 		outputs = outputs || strings.HasPrefix(path, "output")
 		inputs = inputs || strings.HasPrefix(path, "input")
 	}
-	// A line that stands for one alarm knows it by its place.
-	if outputs || !slices.EqualFunc(old.Alarms, cfg.Alarms, func(a, b config.Alarm) bool { return a.Name == b.Name }) {
+	if outputs {
 		u.parts.stop("outputs")
 		u.panel.Store(p)
 		u.parts.start(ctx, "outputs", func(ctx context.Context) error { return p.run(ctx, u.wake) })

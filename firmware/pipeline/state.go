@@ -175,10 +175,17 @@ type shown struct {
 	test    bool
 }
 
-func (u *Unit) shown(now time.Duration) shown {
+// shown gathers it, and finds the places of the alarms that lines stand for:
+// a reload may have changed them.
+func (u *Unit) shown(now time.Duration, lines []*output) shown {
 	st := shown{trusted: u.health.Trusted(now), results: u.health.Results(), faults: u.health.Word()}
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	for _, o := range lines {
+		if o.function == alarmLine {
+			o.place = u.engine.Place(o.alarm)
+		}
+	}
 	st.summary, st.test = u.summary, u.until != 0
 	for p := alarm.Critical; p <= alarm.Low; p++ {
 		st.masks[p] = u.engine.Priority(p)
