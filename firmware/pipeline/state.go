@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"mien/firmware/alarm"
@@ -9,13 +10,18 @@ import (
 	"mien/firmware/modbus"
 )
 
-// result takes what a frame gave: alarms, snapshot, lines.
-func (u *Unit) result(s *Sight, lost uint32, now time.Duration) {
-	u.health.Result(now)
-	trusted := u.health.Trusted(now)
+// result takes what a frame gave: alarms, snapshot, lines. signals are the names
+// of its levels: what a network gave that a reload has replaced meanwhile is no
+// result.
+func (u *Unit) result(s *Sight, signals []string, lost uint32, now time.Duration) {
 	wall := u.wall()
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if !slices.Equal(signals, u.signals) {
+		return
+	}
+	u.health.Result(now)
+	trusted := u.health.Trusted(now)
 	r := alarm.Reading{At: now, Wall: wall, Sequence: u.health.Results(), Levels: s.Levels}
 	snap := &u.snapshot
 	if trusted {

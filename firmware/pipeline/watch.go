@@ -26,6 +26,7 @@ type watcher struct {
 	source  camera.Source
 	eye     *Eye
 	look    func(*camera.Frame) (*Sight, error) // the eye's
+	signals []string                            // likewise
 	modelAt health.Backoff
 	camAt   health.Backoff
 	lookAt  health.Backoff
@@ -101,7 +102,7 @@ func (w *watcher) loadEye() time.Duration {
 		u.health.Begin(fault, u.now(), err.Error())
 		return w.modelAt.Next()
 	}
-	w.eye, w.look = eye, eye.Look
+	w.eye, w.look, w.signals = eye, eye.Look, eye.Signals()
 	w.modelAt.Reset()
 	for _, f := range []health.Fault{health.ModelRefused, health.InferenceFailed} {
 		u.health.End(f)
@@ -172,7 +173,7 @@ func (w *watcher) frame() (time.Duration, error) {
 	}
 	w.lookAt.Reset()
 	w.judge(sight, now)
-	u.result(sight, lost, now)
+	u.result(sight, w.signals, lost, now)
 	return 0, nil
 }
 

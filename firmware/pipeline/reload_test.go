@@ -1,0 +1,24 @@
+package pipeline
+
+import (
+	"testing"
+)
+
+// A frame that the network before a reload looked at comes in after it: its
+// levels are those of other signals, and are neither taken for the new ones nor
+// looked for beyond their end.
+func TestResultOfTheNetworkBeforeIsNone(t *testing.T) {
+	u := newIdle(t)
+	before := u.Signals()
+	all := make([]float32, len(before))
+	u.result(&Sight{Levels: all}, before, 0, u.now())
+	if u.health.Results() != 1 {
+		t.Fatal("no result of its own network")
+	}
+	u.signals = append([]string{"au99"}, before...) // as reload does
+	u.places = placesOf(u.signals, u.card)
+	u.result(&Sight{Levels: all}, before, 0, u.now())
+	if n := u.health.Results(); n != 1 {
+		t.Errorf("%d results", n)
+	}
+}
