@@ -291,7 +291,7 @@ func TestResolve(t *testing.T) {
 
 		{board: pi4b, pin: "17", errContain: `"pin 17" for the header or "GPIO17"`},
 		{board: pi4b, pin: "pin 9", errContain: "ground"},
-		{board: pi4b, pin: "pin 41", errContain: "no such pin"},
+		{board: pi4b, pin: "pin 41", errContain: "1 to 40"},
 		{board: pi4b, pin: "pin 0", errContain: "no such pin"},
 		{board: pi4b, pin: "GPIO58", errContain: "write e.g."},
 		{board: pi4b, pin: "GPIO99", errContain: "write e.g."},
@@ -315,9 +315,44 @@ func TestResolve(t *testing.T) {
 		if err != nil || l.Chip != c.chip || l.Offset != c.offset || l.Name != c.name || l.Pin.Number != c.number {
 			t.Errorf("%s %q: %+v, %v", c.board.ID, c.pin, l, err)
 		}
-		all := strings.Join(l.Warnings, "; ")
+		all := strings.Join(append(l.Warnings(true), l.Warnings(false)...), "; ")
 		if (c.warning == "-" && all != "") || (c.warning != "-" && !strings.Contains(all, c.warning)) {
 			t.Errorf("%s %q: warnings %q, want %q", c.board.ID, c.pin, all, c.warning)
+		}
+	}
+}
+
+// A pull-up is of no matter to an input, and a pin that can be only one of both
+// is warned of when it is to be the other.
+func TestWarningsFitTheUse(t *testing.T) {
+	if l := (Unit{Board: pi5}).At("pinctrl-rp1", 17); l.Pin.Number != 11 {
+		t.Errorf("line 17 of a Raspberry Pi 5: %+v", l)
+	}
+	old := Unit{Board: xavierNX, old: map[string]bool{"tegra194-gpio": true}}
+	if l := old.At("tegra194-gpio", 148); l.Pin.Number != 7 { // PS.04 under JetPack 4
+		t.Errorf("line 148 of a Xavier NX under JetPack 4: %+v", l)
+	}
+	for _, u := range []Unit{{}, {Board: pi5}} {
+		if l := u.At("pinctrl-rp1", 50); l.Pin.Number != 0 || !strings.HasPrefix(l.Warnings(true)[0], "line 50 of pinctrl-rp1 is not on") {
+			t.Errorf("a line that is not on the header: %+v", l)
+		}
+	}
+	if !HeaderPin(" Pin11") || !HeaderPin("pin 99") || HeaderPin("GPIO17") || HeaderPin("pinctrl 1") || HeaderPin("11") {
+		t.Error("header pins are not told from other names")
+	}
+	for _, c := range []struct {
+		board         *Board
+		pin           string
+		output, input int
+	}{
+		{pi4b, "GPIO17", 0, 0}, {pi4b, "GPIO5", 1, 0}, {pi4b, "GPIO2", 2, 1}, {agxOrin, "pin 11", 1, 2}, {pi4b, "GPIO42", 1, 1},
+	} {
+		l, err := Unit{Board: c.board}.Resolve(c.pin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, in := l.Warnings(true), l.Warnings(false); len(out) != c.output || len(in) != c.input {
+			t.Errorf("%s %s: as an output %q, as an input %q", c.board.ID, c.pin, out, in)
 		}
 	}
 }

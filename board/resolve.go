@@ -17,8 +17,26 @@ type Line struct {
 	Offset int
 	Name   string // what the kernel calls the line, "" if it has no name for it
 	Pin    Pin    // the header pin; its Number is 0 for a line that is not on the header
-	// Warnings are what an installer should know before wiring it.
-	Warnings []string
+}
+
+// Warnings are what an installer should know before wiring it, as an output or
+// an input.
+func (l Line) Warnings(output bool) []string {
+	var list []string
+	p := l.Pin
+	if p.Number == 0 {
+		list = append(list, p.Name+" is not on the 40-pin header; the board may use it for itself")
+	}
+	if p.PullUp && output {
+		list = append(list, fmt.Sprintf("%s is pulled up from power-on until mien takes it: a load that is active high switches on at every start", p.Name))
+	}
+	if p.Use != "" {
+		list = append(list, fmt.Sprintf("%s is also %s: make sure that this is switched off", p.Name, p.Use))
+	}
+	if p.Only == "output" && !output || p.Only == "input" && output {
+		list = append(list, fmt.Sprintf("%s can be an %s only on this carrier board", p.Name, p.Only))
+	}
+	return list
 }
 
 var (
@@ -27,12 +45,16 @@ var (
 	portName  = regexp.MustCompile(`(?i)^(?:GPIO3?_?)?P([A-Z]{1,2})\.?([0-9]{1,2})$`)
 )
 
+// HeaderPin tells whether a line is named by its place on the header ("pin 11"),
+// which no kernel knows.
+func HeaderPin(name string) bool { return headerPin.MatchString(strings.TrimSpace(name)) }
+
 // Resolve finds a line by what people call it: a header pin ("pin 11"), the
 // number of a Raspberry Pi ("GPIO17", "BCM17"), or the port of a Jetson
 // ("PQ.05"). A bare number is refused, because it can mean either.
 func (u Unit) Resolve(pin string) (Line, error) {
 	if u.Board == nil {
-		return Line{}, fmt.Errorf("pin %q: %w: name the line by chip label and offset", pin, ErrUnknown)
+		return Line{}, fmt.Errorf("pin %q: %w: name the line by its chip's label and its number there (mien probe -v lists them)", pin, ErrUnknown)
 	}
 	name := strings.TrimSpace(pin)
 	if m := headerPin.FindStringSubmatch(name); m != nil {
@@ -41,6 +63,9 @@ func (u Unit) Resolve(pin string) (Line, error) {
 			if p.Number == n {
 				return u.line(p), nil
 			}
+		}
+		if n < 1 || n > 40 {
+			return Line{}, fmt.Errorf("pin %d of %s: %w: the header has 1 to 40", n, u.Name, ErrNoPin)
 		}
 		return Line{}, fmt.Errorf("pin %d of %s: %w: it is a supply, a ground or a fixed function", n, u.Name, ErrNoPin)
 	}
@@ -55,12 +80,23 @@ func (u Unit) Resolve(pin string) (Line, error) {
 	}
 	for _, c := range u.chips {
 		if line, _, ok := c.offset(name); ok {
-			l := u.line(Pin{Name: name, Chip: c.label, Line: line})
-			l.Warnings = append(l.Warnings, name+" is not on the 40-pin header; the board may use it for itself")
-			return l, nil
+			return u.line(Pin{Name: name, Chip: c.label, Line: line}), nil
 		}
 	}
 	return Line{}, fmt.Errorf("pin %q of %s: %w: %s", pin, u.Name, ErrNoPin, u.example())
+}
+
+// At gives the line of a chip by its number there. A line that is not on the
+// header has a Pin without a number.
+func (u Unit) At(chip string, offset int) Line {
+	if u.Board != nil {
+		for _, p := range u.Pins {
+			if l := u.line(p); l.Chip == chip && l.Offset == offset {
+				return l
+			}
+		}
+	}
+	return Line{Chip: chip, Offset: offset, Pin: Pin{Name: fmt.Sprintf("line %d of %s", offset, chip), Chip: chip, Line: offset}}
 }
 
 // canonical writes a name as the tables do.
@@ -81,7 +117,7 @@ func (u Unit) example() string {
 	return fmt.Sprintf("write e.g. %q or \"pin %d\"", p.Name, p.Number)
 }
 
-// line says where a pin is on this machine's kernel, and what to mind.
+// line says where a pin is on this machine's kernel.
 func (u Unit) line(p Pin) Line {
 	l := Line{Chip: p.Chip, Offset: p.Line, Pin: p}
 	for _, c := range u.chips {
@@ -93,15 +129,6 @@ func (u Unit) line(p Pin) Line {
 		} else if c.named {
 			l.Name = p.Name
 		}
-	}
-	if p.PullUp {
-		l.Warnings = append(l.Warnings, fmt.Sprintf("%s is pulled up from power-on until mien takes it: a load that is active high switches on at every start", p.Name))
-	}
-	if p.Use != "" {
-		l.Warnings = append(l.Warnings, fmt.Sprintf("%s is also %s: make sure that this is switched off", p.Name, p.Use))
-	}
-	if p.Only != "" {
-		l.Warnings = append(l.Warnings, fmt.Sprintf("%s can be an %s only on this carrier board", p.Name, p.Only))
 	}
 	return l
 }

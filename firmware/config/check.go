@@ -289,6 +289,28 @@ func (cfg *Config) SameLines(identify func(chip, line string) string) Problems {
 	return c.problems
 }
 
+// Wiring passes on what look says of each GPIO line that the config names: what
+// an installer should mind, as warnings, or why it cannot be used.
+func (cfg *Config) Wiring(look func(chip, line string, output bool) (mind []string, err error)) Problems {
+	c := &checker{Config: cfg}
+	one := func(key, chip, line string, output bool) {
+		mind, err := look(chip, line, output)
+		if err != nil {
+			c.wrong(key, "", "%v", err)
+		}
+		for _, text := range mind {
+			c.warn(key, "%s", text)
+		}
+	}
+	for i, o := range c.Outputs {
+		one(fmt.Sprintf("output[%d].line", i+1), o.Chip, o.Line, true)
+	}
+	for i, in := range c.Inputs {
+		one(fmt.Sprintf("input[%d].line", i+1), in.Chip, in.Line, false)
+	}
+	return c.problems
+}
+
 // rest looks at the other sections.
 func (c *checker) rest() {
 	if q := c.Face.Quality; q.MinLight >= q.MaxLight {

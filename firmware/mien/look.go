@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"mien/board"
@@ -20,6 +21,7 @@ import (
 	"mien/model/affect"
 	"mien/model/assets"
 	"mien/model/pixel"
+	"mien/model/tflite"
 )
 
 // configSignals are the signals of the network that a config names, as its
@@ -57,7 +59,7 @@ func check(c *call) error {
 	}
 	cfg, found, unread := config.Examine(path, data, configSignals)
 	if cfg != nil {
-		found = append(found, pipeline.SameLines(cfg)...)
+		found = append(found, pipeline.Wiring(cfg)...)
 	}
 	if *c.json {
 		if err := c.printJSON(found); err != nil {
@@ -83,56 +85,79 @@ func check(c *call) error {
 
 // found is what probe prints.
 type found struct {
-	Board   string             `json:"board"`
-	Notes   []string           `json:"notes,omitempty"`
-	Cameras []foundCamera      `json:"cameras"`
-	Others  []foundCamera      `json:"other_video_nodes,omitempty"`
-	Chips   []foundChip        `json:"gpio_chips"`
-	Ports   []foundPort        `json:"serial_ports"`
-	Library map[string]string  `json:"libraries"`
-	Sensors map[string]float64 `json:"sensors,omitempty"`
+	Board        string             `json:"board"`
+	Notes        []string           `json:"notes,omitempty"`
+	Cameras      []foundCamera      `json:"cameras"`
+	Others       []foundCamera      `json:"other_video_nodes,omitempty"`
+	Chips        []foundChip        `json:"gpio_chips"`
+	Ports        []foundPort        `json:"serial_ports"`
+	Accelerators []foundAccelerator `json:"accelerators"`
+	Problems     map[string]string  `json:"problems,omitempty"` // why nothing of a kind was found
+	Library      map[string]string  `json:"libraries"`
+	Sensors      map[string]float64 `json:"sensors,omitempty"`
 }
 
 type foundCamera struct {
-	Name    string   `json:"name"`
-	Device  string   `json:"device"`
-	Is      string   `json:"is,omitempty"`      // what a node is that is no camera
-	Summary string   `json:"summary,omitempty"` // of the formats
-	Formats []string `json:"formats,omitempty"`
-	Problem string   `json:"problem,omitempty"`
+	Name     string   `json:"name"`
+	Device   string   `json:"device"`
+	Is       string   `json:"is,omitempty"`      // what a node is that is no camera
+	Summary  string   `json:"summary,omitempty"` // of the formats
+	Formats  []string `json:"formats,omitempty"`
+	Controls []string `json:"controls,omitempty"`
+	Holders  []string `json:"in_use_by,omitempty"`
+	Problem  string   `json:"problem,omitempty"`
 }
 
 type foundChip struct {
-	Name    string   `json:"name"`
-	Label   string   `json:"label"`
-	Lines   int      `json:"lines"`
-	Taken   []string `json:"taken,omitempty"`
-	Problem string   `json:"problem,omitempty"`
+	Name    string      `json:"name"`
+	Label   string      `json:"label"`
+	Count   int         `json:"lines"`
+	Lines   []foundLine `json:"each_line"`
+	Problem string      `json:"problem,omitempty"`
+}
+
+type foundLine struct {
+	Number   int      `json:"number"`
+	Name     string   `json:"name,omitempty"`
+	Pin      int      `json:"header_pin,omitempty"`
+	Consumer string   `json:"taken_by,omitempty"`
+	Mind     []string `json:"mind,omitempty"` // before it is wired as an output
 }
 
 type foundPort struct {
-	Device string `json:"device"`
-	Best   string `json:"best"`
-	Driver string `json:"driver,omitempty"`
+	Device  string `json:"device"`
+	Best    string `json:"best"`
+	Driver  string `json:"driver,omitempty"`
+	Product string `json:"product,omitempty"`
+	Console bool   `json:"console,omitempty"`
+	Board   string `json:"board,omitempty"` // what the board's table says of it
+}
+
+type foundAccelerator struct {
+	Name    string `json:"name"`
+	Path    string `json:"path"`
+	Problem string `json:"problem,omitempty"`
 }
 
 func probe(c *call) error {
-	all := c.Bool("v", false, "list every format and size of the cameras, and the video nodes that are none")
+	all := c.Bool("v", false, "list every format, size and control of the cameras, every GPIO line, and the video nodes that are no cameras")
 	if err := c.options(0); err != nil {
 		return err
 	}
-	f := look()
+	f := look("/")
 	if *c.json {
 		return c.printJSON(f)
 	}
 	return f.print(c.out, *all)
 }
 
-// look gathers what is here. What cannot be read stands in its place as a
-// problem: probe is what people run when something is wrong.
-func look() *found {
-	f := &found{Library: map[string]string{}, Sensors: map[string]float64{}}
-	b, err := board.Detect("/")
+// look gathers what is here; root is where board, accelerators and sensors are
+// read. What cannot be read stands in its place as a problem: probe is what people
+// run when something is wrong.
+func look(root string) *found {
+	f := &found{Cameras: []foundCamera{}, Chips: []foundChip{}, Ports: []foundPort{}, Accelerators: []foundAccelerator{},
+		Problems: map[string]string{}, Library: map[string]string{}, Sensors: map[string]float64{}}
+	b, err := board.Detect(root)
 	switch {
 	case err != nil:
 		f.Board = err.Error()
@@ -143,46 +168,15 @@ func look() *found {
 		f.Board = b.Model + " (" + b.Name + ")"
 		f.Notes = append([]string{b.USB, b.Accelerator, b.Watchdog}, b.Notes...)
 	}
-	cameras, err := camera.List()
-	if err != nil {
-		f.Cameras = append(f.Cameras, foundCamera{Problem: err.Error()})
-	}
-	for _, d := range cameras {
-		one := foundCamera{Name: d.Name, Device: d.Node, Is: d.Other, Summary: summarise(d.Formats)}
-		if len(d.Links) > 0 {
-			one.Device = d.Links[0]
+	f.cameras()
+	f.chips(b)
+	f.ports(b)
+	for _, a := range board.Accelerators(root) {
+		one := foundAccelerator{Name: a.Name, Path: a.Path, Problem: a.Note}
+		if _, err := tflite.ProbeEdgeTPU(""); err != nil && one.Problem == "" {
+			one.Problem = err.Error()
 		}
-		for _, format := range d.Formats {
-			one.Formats = append(one.Formats, describeFormat(format))
-		}
-		if d.Problem != nil {
-			one.Problem = d.Problem.Error()
-		}
-		if d.Other != "" {
-			f.Others = append(f.Others, one)
-			continue
-		}
-		f.Cameras = append(f.Cameras, one)
-	}
-	chips, err := gpio.Kernel.Chips()
-	if err != nil {
-		f.Chips = append(f.Chips, foundChip{Problem: err.Error()})
-	}
-	for _, chip := range chips {
-		one := foundChip{Name: chip.Name, Label: chip.Label, Lines: len(chip.Lines)}
-		for _, l := range chip.Lines {
-			if l.Used {
-				one.Taken = append(one.Taken, fmt.Sprintf("%d %s by %s", l.Offset, l.Name, l.Consumer))
-			}
-		}
-		if chip.Err != nil {
-			one.Problem = chip.Err.Error()
-		}
-		f.Chips = append(f.Chips, one)
-	}
-	ports, _ := serial.List() // no /sys is no port
-	for _, p := range ports {
-		f.Ports = append(f.Ports, foundPort{p.Path, p.Best(), p.Driver})
+		f.Accelerators = append(f.Accelerators, one)
 	}
 	for _, name := range []string{assets.LiteRT, assets.TFLiteC, assets.FaceShort, assets.FaceFullRange} {
 		path, err := assets.Find(name)
@@ -194,11 +188,99 @@ func look() *found {
 	decoder := pixel.NewDecoder("")
 	f.Library["motion JPEG"] = decoder.Backend()
 	decoder.Close()
-	sensors := board.NewSensors("/", b.Board)
+	sensors := board.NewSensors(root, b.Board)
 	if t, ok := sensors.Temperature(); ok {
 		f.Sensors["temperature_celsius"] = t
 	}
 	return f
+}
+
+func (f *found) cameras() {
+	cameras, err := camera.List()
+	if err != nil {
+		f.Problems["camera"] = err.Error()
+	}
+	for _, d := range cameras {
+		one := foundCamera{Name: d.Name, Device: d.Node, Is: d.Other, Summary: summarise(d.Formats), Holders: d.Holders}
+		if len(d.Links) > 0 {
+			one.Device = d.Links[0]
+		}
+		for _, format := range d.Formats {
+			one.Formats = append(one.Formats, describeFormat(format))
+		}
+		for _, c := range d.Controls {
+			one.Controls = append(one.Controls, fmt.Sprintf("%s: %d (%d to %d)", c.Name, c.Value, c.Min, c.Max))
+		}
+		if d.Problem != nil {
+			one.Problem = d.Problem.Error()
+		}
+		if d.Other != "" {
+			f.Others = append(f.Others, one)
+			continue
+		}
+		f.Cameras = append(f.Cameras, one)
+	}
+}
+
+func (f *found) chips(b board.Unit) {
+	chips, err := gpio.Kernel.Chips()
+	if err != nil {
+		f.Problems["gpio"] = err.Error()
+	}
+	for _, chip := range chips {
+		f.Chips = append(f.Chips, describeChip(chip, b))
+	}
+}
+
+// describeChip adds to what the kernel says of a chip what the board's table knows.
+func describeChip(chip gpio.Chip, b board.Unit) foundChip {
+	one := foundChip{Name: chip.Name, Label: chip.Label, Count: len(chip.Lines), Lines: []foundLine{}}
+	for _, l := range chip.Lines {
+		line := foundLine{Number: l.Offset, Name: l.Name}
+		if at := b.At(chip.Label, l.Offset); at.Pin.Number > 0 {
+			line.Pin, line.Mind = at.Pin.Number, at.Warnings(true)
+			if line.Name == "" {
+				line.Name = at.Pin.Name
+			}
+		}
+		if l.Used {
+			line.Consumer = l.Consumer
+			if line.Consumer == "" {
+				line.Consumer = "a kernel driver"
+			}
+		}
+		one.Lines = append(one.Lines, line)
+	}
+	if chip.Err != nil {
+		one.Problem = chip.Err.Error()
+	}
+	return one
+}
+
+func (f *found) ports(b board.Unit) {
+	ports, err := serial.List() // no /sys is no port
+	if err != nil {
+		f.Problems["serial"] = err.Error()
+	}
+	for _, p := range ports {
+		one := foundPort{Device: p.Path, Best: p.Best(), Driver: p.Driver, Product: p.Product, Console: p.Console}
+		if b.Board != nil {
+			for _, s := range b.Serial {
+				if s.Path == p.Path {
+					one.Board = strings.TrimSuffix("pins "+s.Pins+". "+s.Notes, " ")
+				}
+			}
+		}
+		f.Ports = append(f.Ports, one)
+	}
+	if b.Board == nil {
+		return
+	}
+	for _, s := range b.Serial { // the one to take may have to be switched on
+		if s.Use && !slices.ContainsFunc(f.Ports, func(p foundPort) bool { return p.Device == s.Path }) {
+			f.Notes = append(f.Notes, fmt.Sprintf("%s, the port to take, is not there: pins %s. %s", s.Path, s.Pins, s.Notes))
+		}
+	}
 }
 
 // summarise tells a camera's formats in half a line.
@@ -272,10 +354,6 @@ func (f *found) print(w io.Writer, all bool) error {
 		}
 	}
 	for _, d := range f.Cameras {
-		if d.Device == "" { // what looking for cameras came to
-			fmt.Fprintln(w, "camera   ", d.Problem)
-			continue
-		}
 		line := strings.TrimSpace(d.Device + " " + d.Name)
 		if !all && d.Summary != "" {
 			line += ": " + d.Summary
@@ -285,13 +363,23 @@ func (f *found) print(w io.Writer, all bool) error {
 			for _, format := range d.Formats {
 				fmt.Fprintln(w, "           ", format)
 			}
+			for _, control := range d.Controls {
+				fmt.Fprintln(w, "            control", control)
+			}
+		}
+		if len(d.Holders) > 0 {
+			fmt.Fprintln(w, "            in use by", strings.Join(d.Holders, ", "))
 		}
 		if d.Problem != "" {
 			fmt.Fprintln(w, "            not usable:", d.Problem)
 		}
 	}
 	if len(f.Cameras) == 0 {
-		fmt.Fprintln(w, "camera    none: plug one in; a CSI camera needs a libcamera bridge (docs/integration.md)")
+		why := "plug one in"
+		if p := f.Problems["camera"]; p != "" {
+			why = p
+		}
+		fmt.Fprintf(w, "camera    none: %s; a CSI camera needs a libcamera bridge (docs/integration.md)\n", why)
 	}
 	var others []string
 	for _, d := range f.Others {
@@ -304,22 +392,33 @@ func (f *found) print(w io.Writer, all bool) error {
 		fmt.Fprintln(w, "video     no cameras:", strings.Join(others, ", "))
 	}
 	for _, chip := range f.Chips {
-		fmt.Fprintf(w, "gpio      %s label %q, %d lines\n", chip.Name, chip.Label, chip.Lines)
-		for _, taken := range chip.Taken {
-			fmt.Fprintln(w, "            taken:", taken)
+		fmt.Fprintf(w, "gpio      %s label %q, %d lines\n", chip.Name, chip.Label, chip.Count)
+		for _, l := range chip.Lines {
+			if all || l.Consumer != "" {
+				fmt.Fprintln(w, "           ", l)
+			}
 		}
 		if chip.Problem != "" {
 			fmt.Fprintln(w, "            problem:", chip.Problem)
 		}
 	}
 	if len(f.Chips) == 0 {
-		fmt.Fprintln(w, "gpio      no chip")
+		fmt.Fprintln(w, strings.TrimSpace("gpio      no chip "+f.Problems["gpio"]))
 	}
 	for _, p := range f.Ports {
-		fmt.Fprintf(w, "serial    %s (%s) %s\n", p.Best, p.Device, p.Driver)
+		fmt.Fprintln(w, "serial   ", p)
 	}
 	if len(f.Ports) == 0 {
-		fmt.Fprintln(w, "serial    no port")
+		fmt.Fprintln(w, strings.TrimSpace("serial    no port "+f.Problems["serial"]))
+	}
+	for _, a := range f.Accelerators {
+		fmt.Fprintf(w, "edge tpu  %s, %s: model.accelerator = \"edgetpu\" uses it\n", a.Name, a.Path)
+		if a.Problem != "" {
+			fmt.Fprintln(w, "            problem:", a.Problem)
+		}
+	}
+	if len(f.Accelerators) == 0 {
+		fmt.Fprintln(w, "edge tpu  none: the processor computes")
 	}
 	for _, name := range []string{assets.LiteRT, assets.TFLiteC, assets.FaceShort, assets.FaceFullRange, "motion JPEG"} {
 		fmt.Fprintf(w, "library   %s: %s\n", name, f.Library[name])
@@ -328,6 +427,42 @@ func (f *found) print(w io.Writer, all bool) error {
 		fmt.Fprintf(w, "sensor    %s %.1f\n", name, value)
 	}
 	return nil
+}
+
+// String is a line as people read it: "17 GPIO17, header pin 11".
+func (l foundLine) String() string {
+	text := strings.TrimRight(fmt.Sprintf("%3d %s", l.Number, l.Name), " ")
+	if l.Pin > 0 {
+		text += fmt.Sprintf(", header pin %d", l.Pin)
+	}
+	if l.Consumer != "" {
+		text += ", taken by " + l.Consumer
+	}
+	if len(l.Mind) > 0 {
+		text += "; " + strings.Join(l.Mind, "; ")
+	}
+	return text
+}
+
+// String is a port as people read it, by the name to put into a config.
+func (p foundPort) String() string {
+	text := p.Best
+	if p.Best != p.Device {
+		text += " (" + p.Device + ")"
+	}
+	if p.Product != "" {
+		text += ", " + p.Product
+	}
+	if p.Driver != "" {
+		text += ", driver " + p.Driver
+	}
+	if p.Console {
+		text += "; the system's console talks on it: free it first"
+	}
+	if p.Board != "" {
+		text += "; " + p.Board
+	}
+	return text
 }
 
 func registers(c *call) error {

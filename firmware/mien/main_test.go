@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"mien/board"
 	"mien/drivers/camera"
+	"mien/drivers/gpio"
 	"mien/firmware/alarm"
 	"mien/firmware/alarm/store"
 	"mien/firmware/modbus"
@@ -256,5 +258,62 @@ func TestProbeTellsACameraInALine(t *testing.T) {
 		if want := strings.Join(lines, "\n") + "\n"; !strings.Contains(b.String(), want) {
 			t.Errorf("all %v:\n%s\nwant in it\n%s", all, b.String(), want)
 		}
+	}
+}
+
+// What probe tells of lines, ports and accelerators, on a board that is known.
+func TestProbeTellsLinesPortsAndAccelerators(t *testing.T) {
+	pi, _ := board.ByID("pi4b")
+	chip := describeChip(gpio.Chip{Name: "gpiochip0", Label: "pinctrl-bcm2711", Lines: []gpio.LineInfo{
+		{Offset: 5, Name: "GPIO5"}, {Offset: 17, Name: "GPIO17", Used: true, Consumer: "mien lamp"}, {Offset: 42, Used: true}, {Offset: 43}}},
+		board.Unit{Board: pi})
+	f := found{Chips: []foundChip{chip}, Problems: map[string]string{"camera": "list cameras: none here"},
+		Ports: []foundPort{{Device: "/dev/ttyUSB0", Best: "/dev/serial/by-id/usb-FTDI", Driver: "ftdi_sio", Product: "FT232R"},
+			{Device: "/dev/ttyAMA0", Best: "/dev/ttyAMA0", Console: true, Board: "pins 8 and 10."}},
+		Accelerators: []foundAccelerator{{Name: "Coral USB Accelerator", Path: "usb 2-1", Problem: "install Coral's libedgetpu1-std"}}}
+	const pulled = "  5 GPIO5, header pin 29; GPIO5 is pulled up from power-on until mien takes it"
+	for all, lines := range map[bool][]string{
+		false: {`gpio      gpiochip0 label "pinctrl-bcm2711", 4 lines`, "             17 GPIO17, header pin 11, taken by mien lamp", "             42, taken by a kernel driver",
+			"serial    /dev/serial/by-id/usb-FTDI (/dev/ttyUSB0), FT232R, driver ftdi_sio", "serial    /dev/ttyAMA0; the system's console talks on it: free it first; pins 8 and 10.",
+			`edge tpu  Coral USB Accelerator, usb 2-1: model.accelerator = "edgetpu" uses it`, "            problem: install Coral's libedgetpu1-std",
+			"camera    none: list cameras: none here"},
+		true: {pulled, "             43\n"},
+	} {
+		var b bytes.Buffer
+		if err := f.print(&b, all); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range lines {
+			if !strings.Contains(b.String(), want) {
+				t.Errorf("all %v:\n%s\nwant in it\n%s", all, b.String(), want)
+			}
+		}
+		if strings.Contains(b.String(), pulled) != all {
+			t.Errorf("all %v: lines nobody uses: %s", all, b.String())
+		}
+	}
+}
+
+// Where nothing is found, JSON has empty lists, and the reason beside them.
+func TestProbeOfAnEmptyMachine(t *testing.T) {
+	root := t.TempDir()
+	f := look(root)
+	if f.Cameras == nil || f.Chips == nil || f.Ports == nil || len(f.Accelerators) != 0 || f.Accelerators == nil {
+		t.Errorf("%+v", f)
+	}
+	if len(f.Cameras)+len(f.Others) == 0 && f.Problems["camera"] == "" {
+		t.Error("no camera, and no reason")
+	}
+	stick := filepath.Join(root, "sys/bus/usb/devices/2-1")
+	if err := os.MkdirAll(stick, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"idVendor": "18d1\n", "idProduct": "9302\n"} {
+		if err := os.WriteFile(filepath.Join(stick, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if f := look(root); len(f.Accelerators) != 1 || f.Accelerators[0].Path != "usb 2-1" {
+		t.Errorf("%+v", f.Accelerators)
 	}
 }

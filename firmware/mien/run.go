@@ -41,7 +41,7 @@ func run(c *call) error {
 	}
 	live := term.IsTerminal(int(os.Stdout.Fd())) && !*quiet
 	s := newSession(cfg, live)
-	for _, p := range cfg.Check(nil).Warnings() {
+	for _, p := range append(cfg.Check(nil), pipeline.Wiring(cfg)...).Warnings() {
 		s.say(p.String())
 	}
 	// A missing state folder loses alarms over a restart: it is a fault, and

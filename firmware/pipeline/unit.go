@@ -387,9 +387,15 @@ func BoardResolver(b board.Unit) Resolver {
 			}
 			return gpio.Line{Chip: chip, Offset: n}, nil
 		}
-		if l, err := b.Resolve(line); err == nil && (chip == "" || chip == l.Chip) {
+		l, err := b.Resolve(line)
+		switch {
+		case err == nil && (chip == "" || chip == l.Chip):
 			return gpio.Line{Chip: l.Chip, Offset: l.Offset}, nil
-		} else if chip == "" && errors.Is(err, board.ErrNoPin) {
+		case err != nil && board.HeaderPin(line):
+			return gpio.Line{}, err
+		case err == nil && board.HeaderPin(line):
+			return gpio.Line{}, fmt.Errorf("%s is on chip %s, not on %s", line, l.Chip, chip)
+		case chip == "" && errors.Is(err, board.ErrNoPin):
 			return gpio.Line{Name: line}, nil // a name that only this machine's kernel knows
 		}
 		return gpio.Line{Chip: chip, Name: line}, nil
@@ -411,11 +417,32 @@ func identify(resolve Resolver) func(chip, line string) string {
 	}
 }
 
-// SameLines finds GPIO lines that a config has twice under different names, on
-// the board that this is.
-func SameLines(cfg *config.Config) config.Problems {
+// Wiring looks at a config's GPIO lines on the board that this is: lines named
+// twice, header pins that are no lines, and what an installer should mind.
+func Wiring(cfg *config.Config) config.Problems {
 	b, _ := board.Detect("/") // on an unknown board a chip and a number have one name only
-	return cfg.SameLines(identify(BoardResolver(b)))
+	return wiring(cfg, b)
+}
+
+func wiring(cfg *config.Config, b board.Unit) config.Problems {
+	resolve := BoardResolver(b)
+	found := cfg.SameLines(identify(resolve))
+	if b.Board == nil {
+		return found // a config may be checked on another machine than its own
+	}
+	return append(found, cfg.Wiring(func(chip, line string, output bool) ([]string, error) {
+		l, err := resolve(chip, line)
+		if err != nil {
+			return nil, err
+		}
+		if at, err := b.Resolve(line); err == nil && l.Name == "" {
+			return at.Warnings(output), nil
+		}
+		if slices.Contains(b.Chips(), l.Chip) && l.Name == "" {
+			return b.At(l.Chip, l.Offset).Warnings(output), nil
+		}
+		return nil, nil // a line of the kernel's own
+	})...)
 }
 
 // offset reads a bare line number.

@@ -33,7 +33,7 @@ var reasonNames = [reasons]struct{ text, advice string }{
 	Unsure:    {"not clearly a face", "remove what covers the face, or improve the light"},
 	CutOff:    {"face cut off by the picture's edge", "turn the camera towards the face, or move it further away"},
 	TooSmall:  {"face too small", "move the camera nearer, or choose a larger picture size or a longer lens"},
-	Rolled:    {"head leans to one side", "mount the camera upright, or set [camera] turn"},
+	Rolled:    {"head leans to one side", "mount the camera upright, or set camera.rotate"},
 	Turned:    {"face turned away", "mount the camera where the person looks"},
 	Tilted:    {"face looks up or down", "mount the camera at the height of the eyes"},
 	TooDark:   {"face too dark", "add light from the front, or raise the camera's exposure"},

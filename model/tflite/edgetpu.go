@@ -76,19 +76,47 @@ func openEdgeTPU(path string) (*edgeTPU, error) {
 	if err != nil {
 		return nil, err
 	}
-	var count uintptr
-	devices := lib.list.call(uintptr(unsafe.Pointer(&count)))
-	if devices == 0 || count == 0 {
-		return nil, fmt.Errorf("%s finds no device: plug in the Coral stick, see lsusb for 1a6e:089a or 18d1:9302, and mind the group plugdev: %w", path, errNoTPU)
+	devices, first, err := lib.devices(path)
+	if err != nil {
+		return nil, err
 	}
 	defer lib.freeList.call(devices)
-	first := (*edgeTPUDevice)(at(devices))
 	t := &edgeTPU{lib: lib, device: gostring(first.path)}
 	t.delegate = lib.create.call(uintptr(first.kind), first.path, 0, 0)
 	if t.delegate == 0 {
 		return nil, fmt.Errorf("%s cannot open %s: is another program using it? %w", path, t.device, errNoTPU)
 	}
 	return t, nil
+}
+
+// devices lists what the library at path finds: the list, to be freed, and its
+// first entry. None is an error.
+func (lib *edgeTPULib) devices(path string) (list uintptr, first *edgeTPUDevice, err error) {
+	var count uintptr
+	list = lib.list.call(uintptr(unsafe.Pointer(&count)))
+	if list == 0 || count == 0 {
+		return 0, nil, fmt.Errorf("%s finds no device: plug in the Coral stick, see lsusb for 1a6e:089a or 18d1:9302, and mind the group plugdev: %w", path, errNoTPU)
+	}
+	return list, (*edgeTPUDevice)(at(list)), nil
+}
+
+// ProbeEdgeTPU tells which Edge TPU a network would be given, without taking it:
+// the first that the library finds, "" for Coral's own by its stock name. The
+// error says what is missing.
+func ProbeEdgeTPU(library string) (device string, err error) {
+	if library == "" {
+		library = edgeTPULibrary
+	}
+	lib, err := openEdgeTPULib(library)
+	if err != nil {
+		return "", err
+	}
+	devices, first, err := lib.devices(library)
+	if err != nil {
+		return "", err
+	}
+	defer lib.freeList.call(devices)
+	return gostring(first.path), nil
 }
 
 // free frees the delegate, after the interpreter that uses it.

@@ -180,6 +180,22 @@ func TestCompiledModelNeedsItsEdgeTPU(t *testing.T) {
 	}
 }
 
+// Whoever asks what there is, is told without taking it.
+func TestProbeEdgeTPU(t *testing.T) {
+	path := fakeTPU(t, "")
+	if device, err := ProbeEdgeTPU(path); err != nil || device != "/sys/bus/usb/devices/9-9" {
+		t.Errorf("%q, %v", device, err)
+	}
+	if n := live(t, path); n != 0 {
+		t.Errorf("%d delegates were made", n)
+	}
+	for library, says := range map[string]string{fakeTPU(t, "NO_DEVICE"): "plugdev", "libedgetpu-nobody-has.so.1": "install Coral's libedgetpu1-std"} {
+		if device, err := ProbeEdgeTPU(library); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%q, %v, want %q", device, err, says)
+		}
+	}
+}
+
 func TestRealEdgeTPU(t *testing.T) {
 	tpu, err := openEdgeTPU("")
 	if err != nil {

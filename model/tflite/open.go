@@ -130,7 +130,7 @@ func choose(model []byte, d *Description, o *Options) (opened, error) {
 		}
 	}
 	if d.EdgeTPU && tpu == nil {
-		return nil, fmt.Errorf("it was compiled for an edge tpu%s: take the same network's file from before edgetpu_compiler, or plug one in and set edge_tpu: %w",
+		return nil, fmt.Errorf("it was compiled for an edge tpu%s: take the same network's file from before edgetpu_compiler, or plug one in and set model.accelerator = \"edgetpu\": %w",
 			reasons(lost), ErrNeedsEdgeTPU)
 	}
 	if o.Backend == GoTFLite {
