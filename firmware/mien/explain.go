@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"mien/firmware/alarm"
 	"mien/firmware/config"
 	"mien/firmware/pipeline"
 	"mien/model/affect"
@@ -166,26 +167,45 @@ func alarmWords(cfg *config.Config, cards []*affect.Card) []string {
 	}
 	var lines []string
 	for _, d := range cfg.Definitions() {
-		var parts []string
-		slowest := time.Duration(0)
-		for _, k := range d.Conditions {
+		var parts, deadbands []string
+		var fastest, slowest time.Duration
+		perclos := ""
+		for i, k := range d.Conditions {
 			info, _ := affect.Describe(k.Signal, cards...)
 			note := ""
 			if info.Derived {
 				note = " (derived)"
 			}
 			parts = append(parts, fmt.Sprintf("%s%s is %s %.2f", info.Human, note, k.Side, k.Limit))
-			if f, ok := pipeline.FilterOf(cfg, k.Signal); ok && info.Max > info.Min {
-				share := float64((k.Limit - info.Min) / (info.Max - info.Min))
-				slowest = max(slowest, f.Rise(share))
+			deadbands = append(deadbands, fmt.Sprintf("%.2f", k.Deadband))
+			t := reaches(cfg, k, info)
+			if slowest = max(slowest, t); i == 0 || t < fastest {
+				fastest = t
+			}
+			if k.Signal == affect.Perclos {
+				perclos = fmt.Sprintf(" PERCLOS counts closed eyes over the last %v, and has no value before %v of that are known.", cfg.Filter.PerclosWindow, cfg.Filter.PerclosKnown)
 			}
 		}
+		joined, filters := " and ", "the filter reaches the limit"
+		if len(parts) > 1 {
+			filters = "the filters reach the limits"
+		}
 		frame := time.Duration(float64(time.Second) / cfg.Camera.FPS)
-		least := slowest + d.OnDelay
-		line := fmt.Sprintf("alarm %q (%s) is raised when %s for %v.", d.Name, d.Priority, strings.Join(parts, " "+d.Match.String()+" "), d.OnDelay)
-		line += fmt.Sprintf(" From a full, sudden change of the face to the lamp: the filter reaches the limit after %v, then the on-delay of %v, and up to one frame (%v): about %v.",
-			slowest.Round(time.Millisecond), d.OnDelay, frame.Round(time.Millisecond), (least + frame).Round(10*time.Millisecond))
-		line += fmt.Sprintf(" It goes %.2f behind the limit for %v later.", d.Conditions[0].Deadband, d.OffDelay)
+		about := func(filter time.Duration) time.Duration {
+			return (filter + d.OnDelay + frame).Round(10 * time.Millisecond)
+		}
+		after, whole := slowest.Round(time.Millisecond).String(), about(slowest).String()
+		if d.Match == alarm.Any {
+			joined = " or "
+			if fastest != slowest { // one is enough
+				after = fmt.Sprintf("%v to %s", fastest.Round(time.Millisecond), after)
+				whole = fmt.Sprintf("%v to %s", about(fastest), whole)
+			}
+		}
+		line := fmt.Sprintf("alarm %q (%s) is raised when %s for %v.", d.Name, d.Priority, strings.Join(parts, joined), d.OnDelay)
+		line += fmt.Sprintf(" From a full, sudden change of the face to the lamp: %s after %s, then the on-delay of %v, and up to one frame (%v): about %s.%s",
+			filters, after, d.OnDelay, frame.Round(time.Millisecond), whole, perclos)
+		line += fmt.Sprintf(" It returns when that has been gone, by a deadband of %s, for %v.", strings.Join(deadbands, " and "), d.OffDelay)
 		if d.Latch {
 			line += " It latches: it stays until acknowledged and reset."
 		}
@@ -196,6 +216,25 @@ func alarmWords(cfg *config.Config, cards []*affect.Card) []string {
 		lines = append(lines, line)
 	}
 	return lines
+}
+
+// reaches is how long after a full, sudden change of the face a signal is at its
+// limit: up from its least level, or down from its greatest. PERCLOS rises by
+// itself from open eyes to closed ones.
+func reaches(cfg *config.Config, k alarm.Condition, info affect.Info) time.Duration {
+	if info.Max <= info.Min {
+		return 0
+	}
+	share := float64((k.Limit - info.Min) / (info.Max - info.Min))
+	if k.Side == alarm.Below {
+		share = 1 - share
+	}
+	share = min(max(share, 0), 1)
+	f, filtered := pipeline.FilterOf(cfg, k.Signal)
+	if !filtered {
+		return time.Duration(share * float64(cfg.Filter.PerclosWindow))
+	}
+	return f.Rise(share)
 }
 
 func printConfig(c *call) error {
