@@ -179,8 +179,17 @@ func TestAliveNeedsATurningLoopAndAResultNowAndThen(t *testing.T) {
 			t.Fatalf("alive %v after %v without a result", !want, now-at)
 		}
 	}
-	m.Result(at + 2*Patience)
-	if !m.Alive(at + 2*Patience) {
+	at += 2 * Patience
+	m.Result(at)
+	if !m.Alive(at) {
 		t.Error("not alive with a result")
+	}
+	if m.Undriven(at) != 0 {
+		t.Error("lines that nobody began to drive count")
+	}
+	m.Drive(at)
+	m.Turn(at + turnWithin + 1)
+	if m.Undriven(at+s) != s || !m.Alive(at+turnWithin) || m.Alive(at+turnWithin+1) {
+		t.Error("lines that hang are alive for exactly one turn")
 	}
 }

@@ -22,6 +22,7 @@ type Monitor struct {
 	result  time.Duration // when the last result came out of the pipeline
 	results uint64
 	turn    time.Duration // when the pipeline's loop last turned
+	driven  time.Duration // when the output lines last showed what they have to
 }
 
 // Patience is how long a unit whose pipeline turns but brings no result (its
@@ -103,13 +104,30 @@ func (m *Monitor) Turn(now time.Duration) {
 	m.mu.Unlock()
 }
 
+// Drive notes that the output lines were brought to what they have to show.
+func (m *Monitor) Drive(now time.Duration) {
+	m.mu.Lock()
+	m.driven = now
+	m.mu.Unlock()
+}
+
+// Undriven is how long ago that was, 0 for a unit that has not begun to.
+func (m *Monitor) Undriven(now time.Duration) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.driven == 0 {
+		return 0
+	}
+	return now - m.driven
+}
+
 // Alive tells whether the watchdogs may be fed: the pipeline's loop turns, and
-// brought a result within Patience. A loop that hangs is not alive, whatever
-// it hangs in.
+// brought a result within Patience, and the output lines are driven. What hangs
+// is not alive, whatever it hangs in.
 func (m *Monitor) Alive(now time.Duration) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.turn != 0 && now-m.turn <= turnWithin && now-m.result <= Patience
+	return m.turn != 0 && now-m.turn <= turnWithin && now-m.result <= Patience && (m.driven == 0 || now-m.driven <= turnWithin)
 }
 
 // Results is how many results there were: the source of every heartbeat.

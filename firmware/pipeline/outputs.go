@@ -155,6 +155,7 @@ func (p *panel) drive(now time.Duration) {
 	} else {
 		p.unit.health.End(health.OutputMismatch)
 	}
+	p.unit.health.Drive(p.unit.now())
 }
 
 // show brings one line to what it has to show, and tells what that is.

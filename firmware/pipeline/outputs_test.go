@@ -3,6 +3,8 @@ package pipeline
 import (
 	"errors"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -104,4 +106,86 @@ func TestReloadKeepsLinesWithTheirAlarms(t *testing.T) {
 	b.show(pictures(t, neutralFrom, neutralTo))
 	b.unit.Do(alarm.Command{Do: alarm.Acknowledge, Alarm: "frown", Who: "test"})
 	b.until("both off", func() bool { return !b.chip.High(pin(1)) && !b.chip.High(pin(2)) })
+}
+
+// stiff is a chip whose lines may hang in a write, as an expander's driver does
+// that waits for its bus.
+type stiff struct {
+	*gpio.Fake
+	gate *sync.RWMutex // whoever has it locked holds every write
+}
+
+type stiffLine struct {
+	gpio.Output
+	gate *sync.RWMutex
+}
+
+func (s stiff) Output(o gpio.OutputSettings) (gpio.Output, error) {
+	line, err := s.Fake.Output(o)
+	return stiffLine{line, s.gate}, err
+}
+
+func (l stiffLine) Set(on bool) error {
+	l.gate.RLock()
+	defer l.gate.RUnlock()
+	return l.Output.Set(on)
+}
+
+// Lines whose driver hangs are a fault, and no watchdog is fed for long; when it
+// comes back all is well.
+func TestLinesThatHangAreAFault(t *testing.T) {
+	var gate sync.RWMutex
+	b := newBench(t, "", func(o *Options) { o.Host = stiff{o.Host.(*gpio.Fake), &gate} })
+	b.until("results", b.trusted)
+	gate.Lock()
+	b.until("the fault", b.fault(health.OutputMismatch))
+	b.told("the output lines are not driven")
+	now := b.unit.now() + 10*time.Second
+	b.unit.health.Turn(now) // the rest of the unit goes on
+	if b.unit.health.Alive(now) {
+		t.Error("lines that hang keep the watchdogs quiet")
+	}
+	gate.Unlock()
+	b.until("the way back", b.trusted)
+	if !b.unit.health.Alive(b.unit.now()) {
+		t.Error("not alive afterwards")
+	}
+}
+
+// A panic in the panel itself: every line at its fail value, and once it is back,
+// at what it has to show.
+func TestPanelThatPanicsFailsSafe(t *testing.T) {
+	var mad atomic.Bool
+	b := newBench(t, "", func(o *Options) { o.Host = madChip{o.Host.(*gpio.Fake), &mad} })
+	b.until("results", b.trusted)
+	b.show(pictures(t, frownFrom, frownTo))
+	b.until("the alarm's lines", func() bool { return b.chip.High(pin(1)) && b.chip.High(pin(2)) })
+	mad.Store(true) // with the next write, which the healthy line has soon
+	b.until("the fault", b.fault(health.Internal))
+	b.until("the fail values", func() bool { return !b.chip.High(pin(0)) && !b.chip.High(pin(1)) && b.chip.High(pin(2)) })
+	b.told("a line went mad")
+	mad.Store(false)
+	b.until("the way back", func() bool { return b.trusted() && b.chip.High(pin(1)) })
+}
+
+type madChip struct {
+	*gpio.Fake
+	mad *atomic.Bool
+}
+
+type madLine struct {
+	gpio.Output
+	mad *atomic.Bool
+}
+
+func (c madChip) Output(o gpio.OutputSettings) (gpio.Output, error) {
+	line, err := c.Fake.Output(o)
+	return madLine{line, c.mad}, err
+}
+
+func (l madLine) Set(on bool) error {
+	if l.mad.Load() {
+		panic("a line went mad")
+	}
+	return l.Output.Set(on)
 }

@@ -29,6 +29,8 @@ type supervisor struct {
 	available availability
 	rate      health.Rate
 	slow      health.Held
+	silent    health.Held
+	undriven  health.Held
 	hot       bool
 	jumped    time.Duration // when the wall clock last did
 
@@ -60,6 +62,7 @@ func (s *supervisor) look(now time.Duration, wall time.Time) {
 	u.availabilityIs(s.available.share())
 	s.rates(now)
 	s.checkClock(now, wall)
+	s.checkLines(now)
 	if now-s.sensed >= 5*time.Second {
 		s.sensed = now
 		s.sense(now)
@@ -89,7 +92,16 @@ func (s *supervisor) checkClock(now time.Duration, wall time.Time) {
 	}
 }
 
-// rates finds a unit that gives results, but too few.
+// silence is how long results may stay away before it is a fault that nothing
+// says why: camera and network each tell their errors, a call that does not come
+// back tells none. The first result may take long, on a slow board.
+const (
+	silence      = 4 * time.Second
+	firstSilence = time.Minute
+)
+
+// rates finds a unit that gives results, but too few, and one that gives none
+// without a fault that explains it.
 func (s *supervisor) rates(now time.Duration) {
 	u := s.unit
 	h := u.settings().Health
@@ -99,14 +111,32 @@ func (s *supervisor) rates(now time.Duration) {
 	}
 	rate, known := s.rate.Update(now)
 	u.rateIs(float32(rate))
-	slow := known && rate > 0 && rate < h.MinRate && u.health.Trusted(now)
-	if s.slow.Update(slow, now) {
-		if !u.health.On(health.TooSlow) {
-			u.health.Begin(health.TooSlow, now, fmt.Sprintf("%.1f results/s, health.min_rate is %g", rate, h.MinRate))
-		}
-		return
+	trusted := u.health.Trusted(now)
+	slow := s.slow.Update(known && rate > 0 && rate < h.MinRate && trusted, now)
+	s.silent.For = silence
+	if n == 0 {
+		s.silent.For = firstSilence
 	}
-	u.health.End(health.TooSlow)
+	silent := s.silent.Update(!trusted && !health.Stopping(u.health.Word()), now)
+	switch {
+	case !slow && !silent:
+		u.health.End(health.TooSlow)
+	case u.health.On(health.TooSlow):
+	case silent:
+		u.health.Begin(health.TooSlow, now, fmt.Sprintf("no result for %v, and no error that says why: a driver or the network's library hangs",
+			min(u.health.Age(now), now-u.started).Round(100*time.Millisecond)))
+	default:
+		u.health.Begin(health.TooSlow, now, fmt.Sprintf("%.1f results/s, health.min_rate is %g", rate, h.MinRate))
+	}
+}
+
+// checkLines finds output lines that are no longer driven: the driver of one
+// hangs, and keeps the others from what they have to show.
+func (s *supervisor) checkLines(now time.Duration) {
+	u := s.unit
+	if s.undriven.Update(u.health.Undriven(now) > 200*time.Millisecond, now) && !u.health.On(health.OutputMismatch) {
+		u.health.Begin(health.OutputMismatch, now, "the output lines are not driven: a driver hangs") // ends with the next round of the panel
+	}
 }
 
 // sense reads temperature and supply.

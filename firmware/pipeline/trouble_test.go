@@ -185,8 +185,8 @@ func (h hanging) Next(timeout time.Duration) (*camera.Frame, error) {
 }
 
 // A hang in the pipeline's own goroutine: the healthy line stands, the lines go
-// to their fail value, the watchdogs starve; and SIGTERM ends the unit with the
-// lines at their fail value all the same.
+// to their fail value, the watchdogs starve, and a fault tells of it; and SIGTERM
+// ends the unit with the lines at their fail value all the same.
 func TestHangFailsSafeAndDoesNotKeepTheEnd(t *testing.T) {
 	var hang atomic.Bool
 	never := make(chan struct{})
@@ -209,6 +209,9 @@ func TestHangFailsSafeAndDoesNotKeepTheEnd(t *testing.T) {
 	if b.unit.health.Alive(b.unit.now() + 10*time.Second) {
 		t.Error("a hang keeps the watchdogs quiet")
 	}
+	b.until("the fault", b.fault(health.TooSlow))
+	b.told("no error that says why")
+	b.until("the fault line", func() bool { return b.chip.High(pin(3)) })
 	b.stop()
 	select {
 	case err := <-b.done:

@@ -219,7 +219,7 @@ func (u *Unit) Run(ctx context.Context) error {
 	u.parts.start(ctx, "watcher", func(ctx context.Context) error { return u.newWatcher().run(ctx) })
 	s := &supervisor{unit: u, sensors: u.options.Sensors, dog: dog, notifier: notifier, keepAlive: health.KeepAlive(),
 		clock: health.ClockJump{Limit: cfg.Health.ClockJump}, rate: health.Rate{Window: 2 * time.Second},
-		slow: health.Held{For: 2 * time.Second}, sensed: u.now() - time.Hour}
+		slow: health.Held{For: 2 * time.Second}, undriven: health.Held{For: 400 * time.Millisecond}, sensed: u.now() - time.Hour}
 	u.parts.start(ctx, "supervisor", s.run)
 	u.parts.start(ctx, "reload", u.reloads)
 	notifier.Send("READY=1")

@@ -38,7 +38,11 @@ const (
 	sensing   = 5 * time.Second        // likewise
 	rateKnown = 2 * 2 * time.Second    // two windows of the rate
 	slowHeld  = 2 * time.Second
-	frame     = time.Second / 15
+	silence   = 4 * time.Second
+	undriven  = 600 * time.Millisecond
+	// The healthy line is written this often, if no other is: only then can a hang show.
+	healthyHalf = 500 * time.Millisecond
+	frame       = time.Second / 15
 )
 
 func kinds() []kind {
@@ -114,6 +118,10 @@ func kinds() []kind {
 		{name: "camera slow", fault: health.TooSlow, detect: rateKnown + slowHeld,
 			begin: cam(func(f *camera.Fake) { f.Period = 280 * time.Millisecond }),
 			end:   cam(func(f *camera.Fake) { f.Period = frame })},
+		{name: "camera driver hangs", fault: health.TooSlow, detect: stale + silence + 200*time.Millisecond,
+			begin: func(u *unit) { u.hangs.Lock() }, end: func(u *unit) { u.hangs.Unlock() }},
+		{name: "output driver hangs", fault: health.OutputMismatch, detect: healthyHalf + undriven + 200*time.Millisecond,
+			begin: func(u *unit) { u.chip.hangs.Lock() }, end: func(u *unit) { u.chip.hangs.Unlock() }},
 		{name: "gpio chip gone", fault: health.OutputMismatch, detect: readBack + 100*time.Millisecond,
 			begin: func(u *unit) { u.chip.Remove("fake") }, end: func(u *unit) { u.chip.Restore("fake") }},
 		{name: "output cannot be set", fault: health.OutputMismatch, detect: readBack + 100*time.Millisecond,

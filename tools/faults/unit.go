@@ -86,8 +86,31 @@ host_timeout = "1s"
 
 func line(n int) gpio.Line { return gpio.Line{Chip: "fake", Offset: n} }
 
-// chip is the fake chip with faults that can be taken away again.
-type chip struct{ *gpio.Fake }
+// chip is the fake chip with faults that can be taken away again. Its output
+// lines hang in a write for as long as hangs is locked.
+type chip struct {
+	*gpio.Fake
+	hangs *sync.RWMutex
+}
+
+func (c chip) Output(s gpio.OutputSettings) (gpio.Output, error) {
+	line, err := c.Fake.Output(s)
+	if err != nil {
+		return nil, err
+	}
+	return stiff{line, c.hangs}, nil
+}
+
+type stiff struct {
+	gpio.Output
+	hangs *sync.RWMutex
+}
+
+func (s stiff) Set(active bool) error {
+	s.hangs.RLock()
+	defer s.hangs.RUnlock()
+	return s.Output.Set(active)
+}
 
 func (c chip) fail(op gpio.Op, n int, err error) {
 	c.Fail(gpio.Fault{Op: op, Line: line(n).String(), Count: -1, Err: err})
@@ -106,6 +129,7 @@ type unit struct {
 	clip [][]byte
 
 	panics  atomic.Bool
+	hangs   sync.RWMutex // locked: the camera's driver hangs
 	wall    atomic.Int64 // nanoseconds by which the wall clock is wrong
 	stopped context.CancelFunc
 	ended   chan error
@@ -133,7 +157,7 @@ func newUnit(n int) (*unit, error) {
 		}
 	}
 	all := bytes.SplitAfter(assets.Demo(), []byte{0xff, 0xd9})
-	u := &unit{chip: chip{gpio.NewFake(gpio.FakeChip{Label: "fake", Lines: make([]string, 8)})}, plc: newPLC(filepath.Join(root, "tty")), disk: store.NewFake(),
+	u := &unit{chip: chip{gpio.NewFake(gpio.FakeChip{Label: "fake", Lines: make([]string, 8)}), new(sync.RWMutex)}, plc: newPLC(filepath.Join(root, "tty")), disk: store.NewFake(),
 		root: root, clip: all[3 : 3+20+n], ended: make(chan error, 1)}
 	u.cam = &camera.Fake{Format: camera.MJPEG, Pictures: u.clip, Period: frame}
 	if err := u.plc.plug(); err != nil {
@@ -147,7 +171,7 @@ func newUnit(n int) (*unit, error) {
 		Wall:    func() time.Time { return time.Now().Add(time.Duration(u.wall.Load())) },
 		OpenSource: func(config.Camera) (camera.Source, error) {
 			src, err := u.cam.Open()
-			return &mad{src, &u.panics}, err
+			return &mad{src, &u.panics, &u.hangs}, err
 		},
 		OpenSerial: func(s serial.Settings) (serial.Line, error) {
 			s.Path = u.plc.path
@@ -169,16 +193,19 @@ func newUnit(n int) (*unit, error) {
 	return u, err
 }
 
-// mad is a camera whose driver may panic.
+// mad is a camera whose driver may panic, or hang.
 type mad struct {
 	camera.Source
 	panics *atomic.Bool
+	hangs  *sync.RWMutex
 }
 
 func (m *mad) Next(timeout time.Duration) (*camera.Frame, error) {
 	if m.panics.Load() {
 		panic("injected: a driver went mad")
 	}
+	m.hangs.RLock()
+	defer m.hangs.RUnlock()
 	return m.Source.Next(timeout)
 }
 
