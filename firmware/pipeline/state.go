@@ -305,6 +305,7 @@ func (u *Unit) expire(now time.Duration) {
 			u.health.Begin(health.StorageFailed, now, "the disk does not answer")
 		default:
 			u.health.End(health.StorageFailed)
+			u.tellMissing(st.Dropped)
 		}
 	}
 	u.mu.Lock()
@@ -313,6 +314,17 @@ func (u *Unit) expire(now time.Duration) {
 		u.until = 0
 		u.doLocked(alarm.Command{Do: alarm.Note, Text: "output test ended"})
 		u.publish()
+	}
+}
+
+// tellMissing journals how many events the disk did not take and the memory had
+// no room for either, once the disk takes events again.
+func (u *Unit) tellMissing(dropped uint64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if dropped > u.missing {
+		u.doLocked(alarm.Command{Do: alarm.Note, Text: fmt.Sprintf("%d events are missing before this one: the disk took none, and the memory for them was full", dropped-u.missing)})
+		u.missing = dropped
 	}
 }
 

@@ -94,6 +94,7 @@ type Unit struct {
 	saved    alarm.Saved // its list is used again
 	revision uint64      // of the engine, as kept last
 	synced   bool        // the wall clock is set by a time source
+	missing  uint64      // events that the store had to let go, as told so far
 }
 
 // New prepares a unit: config against network, alarms, lines. Nothing is

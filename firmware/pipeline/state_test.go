@@ -1,0 +1,110 @@
+package pipeline
+
+import (
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"mien/drivers/camera"
+	"mien/firmware/alarm"
+	"mien/firmware/alarm/store"
+	"mien/firmware/health"
+)
+
+// A disk that takes nothing for longer than the memory for events lasts: the
+// newest are kept, the fault is on meanwhile, and the journal tells how many are
+// missing.
+func TestJournalTellsOfEventsThatAreMissing(t *testing.T) {
+	disk := store.NewFake()
+	kept, found := store.Open(store.Options{Dir: "/state", FS: disk, Queue: 10, Delay: 10 * time.Millisecond, RetryMost: 100 * time.Millisecond})
+	t.Cleanup(func() { kept.Close() })
+	b := newBench(t, "", func(o *Options) { o.Store, o.Found = kept, found })
+	b.until("results", b.trusted)
+	disk.Fail(store.Fault{Op: store.OpWrite, Count: -1, Err: unix.ENOSPC})
+	for range 30 {
+		b.unit.Do(alarm.Command{Do: alarm.Note, Text: "a note", Who: "test"})
+	}
+	b.until("the fault", b.fault(health.StorageFailed))
+	if b.count("missing") != 0 {
+		t.Error("told while there is no room for it")
+	}
+	disk.Heal()
+	b.until("the way back", b.trusted)
+	b.told("events are missing before this one")
+	if err := kept.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	read, err := kept.Events(0, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := uint64(0)
+	for i := 1; i < len(read); i++ {
+		lost += read[i].Number - read[i-1].Number - 1
+	}
+	if lost == 0 || lost != kept.Status().Dropped {
+		t.Errorf("%d numbers are missing, the store let %d go", lost, kept.Status().Dropped)
+	}
+	if n := b.count("missing"); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+}
+
+// Somebody leaves: for unknown_hold the lines stay, then those of an alarm that
+// declares a fault go to their fail value. An unacknowledged alarm stays what it
+// is, present and sounding, and so it is when somebody is back.
+func TestNobodyInView(t *testing.T) {
+	b := newBench(t, `
+[[alarm]]
+name = "smile"
+signal = "au12"
+high = 0.95
+unknown_hold = "500ms"
+[[output]]
+name = "smile"
+chip = "fake"
+line = 5
+function = "alarm:smile"
+fail = "on"
+[[output]]
+name = "horn"
+chip = "fake"
+line = 6
+function = "horn"
+`, nil)
+	b.until("results", b.trusted)
+	b.show(pictures(t, frownFrom, frownTo))
+	b.until("the alarm", func() bool { return b.state() == alarm.Unacknowledged && b.chip.High(pin(6)) && !b.chip.High(pin(5)) })
+	empty := make([][]byte, 8) // a wall with a shadow, and a sensor's noise
+	for i := range empty {
+		empty[i] = make([]byte, 640*480)
+		for j := range empty[i] {
+			empty[i][j] = byte(60 + j%640/8 + (j*7+i*13)%5)
+		}
+	}
+	b.with(func(f *camera.Fake) {
+		f.Format, f.Pictures = camera.GREY, empty
+		f.NextErrs = map[int]error{f.Nexts + 1: camera.ErrGone} // another format takes another stream
+	})
+	b.until("results of the empty room", func() bool {
+		a := b.unit.Alarms()[0]
+		return b.trusted() && a.Unknown && a.Level != a.Level
+	})
+	b.until("the fail value", func() bool { return b.chip.High(pin(5)) })
+	for _, a := range b.unit.Alarms() {
+		if want := map[string]alarm.State{"frown": alarm.Unacknowledged, "smile": alarm.Normal}[a.Name]; a.State != want || !a.Safe {
+			t.Errorf("%s: %v, safe %v", a.Name, a.State, a.Safe)
+		}
+	}
+	if !b.chip.High(pin(1)) || !b.chip.High(pin(6)) || b.chip.High(pin(3)) {
+		t.Error("lamp or horn went out because nobody is there, or that is a fault of the unit")
+	}
+	b.with(func(f *camera.Fake) {
+		f.Format, f.Pictures = camera.MJPEG, pictures(t, neutralFrom, neutralTo)
+		f.NextErrs = map[int]error{f.Nexts + 1: camera.ErrGone}
+	})
+	b.until("the alarm to return, unacknowledged, and the line to leave its fail value", func() bool {
+		return b.state() == alarm.ReturnedUnacknowledged && b.chip.High(pin(6)) && !b.chip.High(pin(5))
+	})
+}
