@@ -67,7 +67,7 @@ var reference = []Key{
 	{Path: "face.select", Kind: Choice, Takes: ReopenCamera, Choices: []string{"largest", "middle", "region"}, Default: `"largest"`,
 		Meaning: "Which of several faces counts: the largest, the nearest to the middle, or the largest in the region."},
 	{Path: "face.region", Kind: Share4, Takes: ReopenCamera, Default: "[0, 0, 1, 1]", Min: 0, Max: 1, Unit: "share of the frame", Example: "[0.25, 0.1, 0.5, 0.8]",
-		Meaning: "Left, top, width, height of the region, of the upright picture. A face outside is ignored when select is region."},
+		Meaning: "Left, top, width, height of the region, of the upright picture. A face outside is ignored when select is region: leave posters, screens, mirrors and ways behind the person out."},
 	{Path: "face.detect_every", Kind: Integer, Takes: ReopenCamera, Default: "15", Min: 1, Max: 1000, Unit: "frames",
 		Meaning: "Detect again at least this often; in between the face is followed. 1 detects on every frame."},
 	{Path: "face.quality.min_size", Kind: Integer, Takes: ReopenCamera, Default: "48", Min: 8, Max: 4096, Unit: "px",

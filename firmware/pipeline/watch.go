@@ -37,6 +37,9 @@ type watcher struct {
 	frozen    health.Frozen
 	dark      health.Held
 	unread    health.Held // frames come but cannot be read
+
+	unreadable unreadable
+	still      still
 }
 
 func (u *Unit) newWatcher() *watcher {
@@ -173,6 +176,7 @@ func (w *watcher) frame() (time.Duration, error) {
 	}
 	w.lookAt.Reset()
 	w.judge(sight, now)
+	w.tell(sight, now)
 	u.result(sight, w.signals, lost, now)
 	return 0, nil
 }

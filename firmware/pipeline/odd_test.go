@@ -1,0 +1,331 @@
+package pipeline
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"mien/drivers/camera"
+	"mien/firmware/alarm"
+	"mien/firmware/config"
+	"mien/model/face"
+	"mien/model/pixel"
+)
+
+// luma are frames of the demo clip, 640x480, from second to second.
+func luma(t testing.TB, from, to float64) (list [][]byte) {
+	t.Helper()
+	d := pixel.NewDecoder("")
+	defer d.Close()
+	for _, j := range pictures(t, from, to) {
+		img, err := d.Decode(j, pixel.DecodeOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, bytes.Clone(img.Data[:640*480]))
+	}
+	return list
+}
+
+// canvas is a wall of 960x480 that faces are put on.
+type canvas []byte
+
+const wall = 960
+
+func newCanvas() canvas { return bytes.Repeat(canvas{90}, wall*480) }
+
+// put draws a picture of 640x480 at one over shrink of its size, its corner at
+// x, y; what does not fit is left out.
+func (c canvas) put(picture []byte, x, y, shrink int) {
+	for py := 0; py < 480/shrink; py++ {
+		for px := 0; px < 640/shrink; px++ {
+			sum := 0
+			for k := range shrink * shrink {
+				sum += int(picture[(py*shrink+k/shrink)*640+px*shrink+k%shrink])
+			}
+			if at, row := x+px, y+py; at >= 0 && at < wall && row >= 0 && row < 480 {
+				c[row*wall+at] = byte(sum / (shrink * shrink))
+			}
+		}
+	}
+}
+
+// frame is the canvas as a camera gives it, the n-th of 15 a second, with a
+// sensor's noise.
+func (c canvas) frame(n int) *camera.Frame {
+	noise := rand.New(rand.NewPCG(uint64(n), 1))
+	data := bytes.Clone(c)
+	for i := 0; i < len(data); i += 8 {
+		bits := noise.Uint64()
+		for k := range 8 {
+			data[i+k] = byte(min(int(data[i+k])+int(bits>>(8*k)&3), 255))
+		}
+	}
+	return &camera.Frame{Format: camera.GREY, Width: wall, Height: 480, Stride: wall, Data: data,
+		Sequence: uint32(n), Time: time.Duration(n) * time.Second / 15}
+}
+
+func openEye(t *testing.T, change func(*config.Config)) *Eye {
+	t.Helper()
+	cfg := config.Default()
+	cfg.Filter.Kind = "none"
+	if change != nil {
+		change(cfg)
+	}
+	eye, err := OpenEye(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { eye.Close() })
+	return eye
+}
+
+// A face on a poster beside the person never takes the person's place; in the
+// region it does not count at all, also when the person has gone.
+func TestPosterBesideThePerson(t *testing.T) {
+	poster, person := luma(t, neutralFrom, neutralTo)[0], luma(t, frownFrom, frownTo)
+	for name, c := range map[string]struct {
+		region       bool
+		faces        int
+		afterLeaving bool // the poster is read
+	}{
+		"the largest counts": {false, 2, true},
+		"a region":           {true, 1, false},
+	} {
+		eye := openEye(t, func(cfg *config.Config) {
+			cfg.Face.Detector = "full" // which finds the small face too
+			if c.region {
+				cfg.Face.Select, cfg.Face.Region = "region", [4]float64{0.34, 0, 0.66, 1}
+			}
+		})
+		au4 := slices.Index(eye.Signals(), "au4")
+		look := func(n int, there bool) *Sight {
+			scene := newCanvas()
+			if there {
+				scene.put(person[n%len(person)], 320, 0, 1)
+			}
+			scene.put(poster, 0, 100, 2)
+			s, err := eye.Look(scene.frame(n))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+		n := 0
+		for ; n < 60; n++ {
+			s := look(n, true)
+			if s.Reason != face.Good || s.View.Person != 1 || s.View.Count != c.faces || s.View.Face.Box.Centre().X < 320 {
+				t.Fatalf("%s, frame %d: %v, person %d of %d at %v", name, n, s.Reason, s.View.Person, s.View.Count, s.View.Face.Box)
+			}
+			if s.Levels[au4] < 0.7 {
+				t.Errorf("%s, frame %d: AU4 %.2f: the poster's?", name, n, s.Levels[au4])
+			}
+		}
+		for end := n + 10; n < end; n++ { // nobody takes the place at once
+			if s := look(n, false); s.Reason != face.Missing {
+				t.Errorf("%s, frame %d after the person has gone: %v", name, n, s.Reason)
+			}
+		}
+		for end := n + 20; n < end; n++ {
+			look(n, false)
+		}
+		s := look(n, false)
+		if read := s.Reason == face.Good && s.View.Person == 2; read != c.afterLeaving {
+			t.Errorf("%s: after the person has gone the poster is read: %v (%v)", name, read, s.Reason)
+		}
+		if !c.afterLeaving && (s.Levels[au4] == s.Levels[au4] || slices.ContainsFunc(s.Levels, func(v float32) bool { return v == v })) {
+			t.Errorf("%s: readings of nobody: %v", name, s.Levels)
+		}
+	}
+}
+
+// teller is a watcher that is turned by hand, and what it said.
+type teller struct {
+	*watcher
+	mu     sync.Mutex // covers what is below
+	said   []string
+	events []alarm.Event
+}
+
+func newTeller(t *testing.T, eye *Eye) *teller {
+	t.Helper()
+	w := &teller{}
+	u := newIdle(t)
+	u.options.Say = func(subject string, details ...string) {
+		w.mu.Lock()
+		w.said = append(w.said, subject+": "+strings.Join(details, "; "))
+		w.mu.Unlock()
+	}
+	u.options.OnEvent = func(e alarm.Event) {
+		w.mu.Lock()
+		w.events = append(w.events, e)
+		w.mu.Unlock()
+	}
+	w.watcher = u.newWatcher()
+	w.eye = eye
+	t.Cleanup(func() { w.watcher.eye = nil }) // it is the test's
+	return w
+}
+
+// A lone poster is read, since nothing tells it from a face. That it never moves
+// is said once, with the way out, and journaled; a person who moves is none.
+func TestPosterAloneIsTold(t *testing.T) {
+	eye := openEye(t, nil)
+	w := newTeller(t, eye)
+	picture := luma(t, neutralFrom, neutralTo)[0]
+	poster := newCanvas()
+	poster.put(picture, 100, 0, 1)
+	look := func(c canvas, n int) {
+		s, err := eye.Look(c.frame(n))
+		if err != nil || s.Reason != face.Good {
+			t.Fatalf("frame %d: %v, %v", n, s.Reason, err)
+		}
+		w.tell(s, time.Duration(n)*7*time.Second) // stands for the frames in between
+	}
+	for n := range 200 { // 23 minutes
+		look(poster, n)
+		if told, want := len(w.said) > 0, n*7 >= 600; told != want {
+			t.Fatalf("after %d s: %q", n*7, w.said)
+		}
+	}
+	if len(w.said) != 1 || !strings.Contains(w.said[0], "stood still for 10m0s: a poster") || !strings.Contains(w.said[0], "face.region") {
+		t.Errorf("%q", w.said)
+	}
+	if len(w.events) != 1 || w.events[0].Trigger != alarm.Note || !strings.Contains(w.events[0].Cause, "stood still") {
+		t.Errorf("%v", w.events)
+	}
+
+	w.said = nil
+	for n := range 200 {
+		moving := newCanvas()
+		moving.put(picture, 100+8*(n/50%2), 0, 1) // to another place every six minutes
+		look(moving, 200+n)
+	}
+	if len(w.said) != 0 {
+		t.Errorf("of a person: %q", w.said)
+	}
+}
+
+// Faces that cannot be read: nobody's reading, and after a while what to do.
+func TestOddFacesAreUnknownAndTold(t *testing.T) {
+	upright := luma(t, neutralFrom, neutralTo)[0]
+	eye := openEye(t, nil)
+	find := newCanvas()
+	find.put(upright, 160, 0, 1)
+	s, err := eye.Look(find.frame(0))
+	if err != nil || !s.View.Found {
+		t.Fatal(s.Reason, err)
+	}
+	box := s.View.Face.Box
+	middle := int(box.Centre().X)
+
+	sideways := newCanvas()
+	for y := range 480 {
+		for x := range 480 {
+			sideways[y*wall+240+x] = upright[(480-1-x)*640+80+y]
+		}
+	}
+	half := newCanvas()
+	half.put(upright, 160-middle, 0, 1)
+	edge := newCanvas() // a sixth is beyond the edge
+	edge.put(upright, 160-middle+int(box.Width()/3), 0, 1)
+	far := newCanvas()
+	far.put(upright, 300, 200, 3)
+	dark := slices.Clone(find)
+	for i := range dark {
+		dark[i] /= 12
+	}
+	for name, c := range map[string]struct {
+		scene canvas
+		want  string // what is said, "" where no face is found
+	}{
+		"sideways": {sideways, "degrees, at most 35; mount the camera upright, or set camera.rotate"},
+		"half":     {half, ""},
+		"edge":     {edge, "% of it in the picture, needs 90%; turn the camera"},
+		"far":      {far, "pixels wide, face.quality.min_size is 96; move the camera nearer"},
+		"dark":     {dark, "of 255, needs 25; "},
+	} {
+		eye := openEye(t, func(cfg *config.Config) { cfg.Face.Detector, cfg.Face.Quality.MinSize = "full", 96 })
+		w := newTeller(t, eye)
+		found := 0
+		for n := range 30 {
+			s, err := eye.Look(c.scene.frame(n))
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if s.Reason == face.Good || slices.ContainsFunc(s.Levels, func(v float32) bool { return v == v }) {
+				t.Fatalf("%s, frame %d: it is read", name, n)
+			}
+			if s.Reason != face.Missing {
+				found++
+			}
+			w.tell(s, time.Duration(n)*time.Second)
+		}
+		if c.want == "" {
+			if found > 0 || len(w.said) > 0 {
+				t.Errorf("%s: a face in %d of 30 frames, %q", name, found, w.said)
+			}
+		} else if len(w.said) != 1 || !strings.Contains(w.said[0], "cannot be read: ") || !strings.Contains(w.said[0], c.want) {
+			t.Errorf("%s: %q", name, w.said)
+		}
+		// The way back needs nothing but the face.
+		back := 0
+		for n := 30; n < 60; n++ {
+			s, err := eye.Look(find.frame(n))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.Reason == face.Good {
+				back++
+			}
+		}
+		if back == 0 {
+			t.Errorf("%s: no way back", name)
+		}
+	}
+}
+
+// The same reason is told once in an hour, whatever people do.
+func TestReasonsAreNotToldAllDay(t *testing.T) {
+	var u unreadable
+	told := 0
+	for at := time.Duration(0); at < 3*time.Hour; at += time.Second {
+		r := face.Turned
+		if at/time.Second%15 == 14 {
+			r = face.Good
+		}
+		if u.update(r, at) {
+			told++
+		}
+	}
+	if told != 3 {
+		t.Errorf("told %d times in three hours", told)
+	}
+	if u.update(face.Missing, 4*time.Hour) || u.update(face.Missing, 5*time.Hour) {
+		t.Error("nobody in view is told")
+	}
+	for i, r := range []face.Reason{face.TooDark, face.Blurred} {
+		at := 6*time.Hour + time.Duration(i)*time.Minute
+		if u.update(r, at) || !u.update(r, at+unreadableFor) {
+			t.Errorf("%v is not told", r)
+		}
+	}
+}
+
+// Telling allocates nothing while there is nothing to tell.
+func TestTellAllocatesNothing(t *testing.T) {
+	w := newTeller(t, openEye(t, nil))
+	s := &Sight{Reason: face.Turned, View: face.View{Found: true, Person: 1}}
+	s.View.Face.Keypoints[face.LeftEye].X = 90
+	now := time.Duration(0)
+	if n := testing.AllocsPerRun(100, func() {
+		now += 66 * time.Millisecond
+		w.tell(s, now)
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

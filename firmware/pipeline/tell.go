@@ -1,0 +1,99 @@
+package pipeline
+
+import (
+	"fmt"
+	"time"
+
+	"mien/model/face"
+)
+
+// A face that cannot be read for unreadableFor is told with what a technician can
+// do about it, the same reason at most once in tellAgain: people look away all day.
+const (
+	unreadableFor = 10 * time.Second
+	tellAgain     = time.Hour
+)
+
+// unreadable finds a face that is in view and cannot be read, for one reason.
+type unreadable struct {
+	reason face.Reason
+	since  time.Duration
+	told   map[face.Reason]time.Duration // when a reason was last told
+}
+
+// update tells whether the reason is to be told now.
+func (u *unreadable) update(r face.Reason, now time.Duration) bool {
+	if r != u.reason || r == face.Good || r == face.Missing {
+		u.reason, u.since = r, now
+		return false
+	}
+	if now-u.since < unreadableFor {
+		return false
+	}
+	if last, ok := u.told[r]; ok && now-last < tellAgain {
+		return false
+	}
+	if u.told == nil {
+		u.told = make(map[face.Reason]time.Duration)
+	}
+	u.told[r] = now
+	return true
+}
+
+// No living face keeps its eyes in one place for stillFor, to stillShare of their
+// distance (some 3 mm); a poster does. It is told and no more: whoever lies
+// unconscious does not move either, and must go on being watched.
+const (
+	stillFor   = 10 * time.Minute
+	stillShare = 0.05
+)
+
+// still finds a face that does not move.
+type still struct {
+	person    uint32
+	low, high face.Point // between which the middle of the eyes has been
+	since     time.Duration
+	told      bool
+}
+
+// update tells, once for each face that stands still, that it does.
+func (s *still) update(v *face.View, now time.Duration) bool {
+	if !v.Found {
+		*s = still{}
+		return false
+	}
+	r, l := v.Face.Keypoints[face.RightEye], v.Face.Keypoints[face.LeftEye]
+	eyes := face.Point{X: (r.X + l.X) / 2, Y: (r.Y + l.Y) / 2}
+	low := face.Point{X: min(s.low.X, eyes.X), Y: min(s.low.Y, eyes.Y)}
+	high := face.Point{X: max(s.high.X, eyes.X), Y: max(s.high.Y, eyes.Y)}
+	if reach := stillShare * v.Face.EyeDistance(); v.Person != s.person || high.X-low.X > reach || high.Y-low.Y > reach {
+		*s = still{person: v.Person, low: eyes, high: eyes, since: now}
+		return false
+	}
+	s.low, s.high = low, high
+	if s.told || now-s.since < stillFor {
+		return false
+	}
+	s.told = true
+	return true
+}
+
+// tell says what keeps a face from being read, and that one may be no face.
+func (w *watcher) tell(s *Sight, now time.Duration) {
+	if w.unreadable.update(s.Reason, now) {
+		w.unit.say("the face cannot be read", w.eye.explain(s)+"; "+s.Reason.Advice())
+	}
+	if w.still.update(&s.View, now) {
+		text := fmt.Sprintf("the face that is watched has stood still for %v", stillFor)
+		w.unit.note(text, "")
+		w.unit.say(text, `a poster, a screen or a mirror? cover it, or leave it out by face.select = "region" and face.region`)
+	}
+}
+
+// explain says why a face cannot be read, with its figures.
+func (e *Eye) explain(s *Sight) string {
+	if s.Reason == face.TooSmall && s.View.Face.Box.Width() < e.minWidth {
+		return fmt.Sprintf("%v: %.0f pixels wide, face.quality.min_size is %.0f", s.Reason, s.View.Face.Box.Width(), e.minWidth)
+	}
+	return e.gate.Explain(s.Reason, &s.Quality)
+}
