@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -329,5 +331,37 @@ func TestFilesTakenAway(t *testing.T) {
 	s.step(2 * time.Second)
 	if read, _ := Read(f, dir, 0, 100); !reflect.DeepEqual(numbers(read), []uint64{9, 10, 11, 12}) {
 		t.Errorf("%v", numbers(read))
+	}
+}
+
+// Somebody deletes the folder of a running unit: it is made again, and what
+// happens from then on is in it.
+func TestFolderTakenAway(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "state")
+	s, _ := Open(Options{Dir: folder})
+	s.Put(raises(1, 4))
+	if err := s.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(folder); err != nil {
+		t.Fatal(err)
+	}
+	s.Put(raises(5, 8))
+	waitFor(t, "on the disk again", func() bool { return s.Durable() == 8 && s.Status().Err == nil })
+	if read, err := Read(OS, folder, 0, 100); !reflect.DeepEqual(numbers(read), []uint64{5, 6, 7, 8}) {
+		t.Errorf("%v %v", numbers(read), err)
+	}
+	if other, _ := Open(Options{Dir: folder}); !errors.Is(other.Status().Err, ErrTaken) {
+		t.Errorf("the folder is not held: %v", other.Status().Err)
+	} else {
+		other.Close()
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	last, found := Open(Options{Dir: folder})
+	defer last.Close()
+	if len(found.Saved.Alarms) != 5 || found.Saved.Number != 8 {
+		t.Errorf("%+v", found.Saved)
 	}
 }

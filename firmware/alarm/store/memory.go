@@ -58,6 +58,14 @@ func (s *Store) remember() {
 		return
 	}
 	var err error
+	defer func() {
+		if r := recover(); r != nil { // shows for a second as the disk's error, and is not the end of the program
+			m.file = nil
+			s.mu.Lock()
+			s.room = fmt.Errorf("%s: panic: %v", m.path, r)
+			s.mu.Unlock()
+		}
+	}()
 	if m.file == nil || m.size > m.most {
 		err = s.rememberAnew()
 	} else {

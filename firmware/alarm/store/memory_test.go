@@ -208,3 +208,17 @@ func TestMemoryThatFailsIsOnlyMissing(t *testing.T) {
 		t.Errorf("%v, %v", err, found.Notes)
 	}
 }
+
+// mad panics where a file is made.
+type mad struct{ FS }
+
+func (mad) Create(string) (File, error) { panic("injected") }
+
+// A panic there shows, and is not the end of the program.
+func TestMemoryThatPanics(t *testing.T) {
+	s := &Store{memory: &memory{fs: mad{OS}, path: "events"}, held: true}
+	s.remember()
+	if st := s.Status(); st.Err == nil || !strings.Contains(st.Err.Error(), "injected") {
+		t.Errorf("%+v", st)
+	}
+}

@@ -205,6 +205,18 @@ func (s *Store) prepareFolder() error {
 	return nil
 }
 
+// letGo gives up the hold of a folder that is no longer there.
+func (s *Store) letGo() {
+	if s.noLock {
+		return
+	}
+	s.lock.Close()
+	s.lock, s.noLock = nil, true
+	s.mu.Lock()
+	s.held = false
+	s.mu.Unlock()
+}
+
 // Put hands over events, in the order of their numbers, to be written. It
 // copies them, allocates nothing and never waits for the disk. When the disk
 // takes nothing and the memory for events is full, the oldest give way.

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -85,8 +86,9 @@ func (s *Store) look() {
 // step does what is due at now and gives how long nothing will be.
 func (s *Store) step(now time.Duration) time.Duration {
 	s.mu.Lock()
-	hurry, waiting, failing := s.hurry, s.count > 0, s.state.Err != nil
+	hurry, waiting, failed := s.hurry, s.count > 0, s.state.Err
 	s.mu.Unlock()
+	failing := failed != nil
 	if now-s.looked >= lookEvery || now < s.looked {
 		s.looked = now
 		s.look()
@@ -95,6 +97,9 @@ func (s *Store) step(now time.Duration) time.Duration {
 		return min(s.retryAt-now, lookEvery)
 	}
 	var err error
+	if errors.Is(failed, fs.ErrNotExist) {
+		s.letGo() // somebody took the folder away: it is made again
+	}
 	if failing || s.noLock {
 		err = s.prepareFolder()
 	}
