@@ -84,7 +84,7 @@ func (c *checker) alarms() {
 			case by == a.Name:
 				c.wrong(key, "", "an alarm cannot suppress itself")
 			case !slices.Contains(names, by):
-				c.wrong(key, quoteAll(without(names, a.Name)), "there is no alarm %q", by).Nearest = nearest(by, names)
+				c.wrong(key, quoteAll(without(names, a.Name)), "there is no alarm %q", by).Nearest = Nearest(by, names)
 			}
 		}
 	}
@@ -92,7 +92,7 @@ func (c *checker) alarms() {
 	for n, name := range c.Modbus.Unlock {
 		if name != "all" && !slices.Contains(names, name) {
 			c.wrong(fmt.Sprintf("modbus.unlock[%d]", n+1), quoteAll(append([]string{"all"}, names...)), "there is no alarm %q", name).
-				Nearest = nearest(name, names)
+				Nearest = Nearest(name, names)
 		}
 	}
 }
@@ -241,7 +241,7 @@ func (c *checker) lines() {
 		take(key("line"), o.Chip, o.Line, "output "+fmt.Sprintf("%q", o.Name))
 		if name, ok := strings.CutPrefix(o.Function, "alarm:"); ok && !slices.Contains(alarms, name) {
 			p := c.wrong(key("function"), "alarm: and the name of an alarm: "+quoteAll(alarms), "there is no alarm %q", name)
-			if near := nearest(name, alarms); near != "" {
+			if near := Nearest(name, alarms); near != "" {
 				p.Nearest = "alarm:" + near
 			}
 		}
@@ -335,10 +335,10 @@ func (c *checker) rest() {
 		c.wrong("health.retry_first", "", "is longer than retry_most")
 	}
 	if p := c.Socket.Path; p != "" && p != "off" && !strings.HasPrefix(p, "/") {
-		c.wrong("socket.path", `"", "off" or an absolute path`, "is %q", p).Nearest = nearest(p, []string{"off"})
+		c.wrong("socket.path", `"", "off" or an absolute path`, "is %q", p).Nearest = Nearest(p, []string{"off"})
 	}
 	if p := c.Watchdog.Device; p != "off" && p != "auto" && !strings.HasPrefix(p, "/") {
-		c.wrong("watchdog.device", `"off", "auto" or an absolute path`, "is %q", p).Nearest = nearest(p, []string{"off", "auto"})
+		c.wrong("watchdog.device", `"off", "auto" or an absolute path`, "is %q", p).Nearest = Nearest(p, []string{"off", "auto"})
 	}
 	if c.Watchdog.Device != "off" && c.Watchdog.Timeout < 2*c.Health.Stale {
 		c.wrong("watchdog.timeout", `at least twice health.stale`, "is %s: one late result would restart the machine", formatDuration(c.Watchdog.Timeout))

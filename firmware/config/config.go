@@ -229,14 +229,14 @@ type Watchdog struct {
 
 // Problem is one mistake, or one warning, about one key.
 type Problem struct {
-	File    string // as given to Load or Parse
-	Line    int    // from 1; 0 when no line is to blame
-	Column  int    // bytes, from 1
-	Key     string // "camera.width", "alarm[2].high"
-	Text    string // what is wrong
-	Allowed string // what would be right
-	Nearest string // the nearest right spelling, if one is near
-	Warning bool   // the file is taken all the same
+	File    string `json:"file"`                   // as given to Load or Parse
+	Line    int    `json:"line,omitempty"`         // from 1; 0 when no line is to blame
+	Column  int    `json:"column,omitempty"`       // bytes, from 1
+	Key     string `json:"key,omitempty"`          // "camera.width", "alarm[2].high"
+	Text    string `json:"text"`                   // what is wrong
+	Allowed string `json:"allowed,omitempty"`      // what would be right
+	Nearest string `json:"did_you_mean,omitempty"` // the nearest right spelling, if one is near
+	Warning bool   `json:"warning"`                // the file is taken all the same
 }
 
 // Problems are all that was found in one file, in the order of its lines.

@@ -87,7 +87,7 @@ func (d *decoder) value(path, shown string, n *node, into reflect.Value) {
 // unknown explains a key that does not exist.
 func (d *decoder) unknown(path, shown string, m member, in reflect.Type) {
 	names := keysOf(in)
-	p := Problem{File: d.file, Line: m.at.line, Column: m.at.column, Key: shown, Nearest: nearest(m.name, names)}
+	p := Problem{File: d.file, Line: m.at.line, Column: m.at.column, Key: shown, Nearest: Nearest(m.name, names)}
 	p.Text = "there is no such key"
 	if path == "" {
 		p.Text = "there is no such section"
@@ -179,7 +179,7 @@ func (d *decoder) leaf(k Key, shown string, n *node, into reflect.Value) {
 			d.mistyped(n, k, shown)
 		} else if p.UnmarshalText([]byte(text)) != nil {
 			d.wrong(n, k, shown, "is %q", text)
-			d.problems[len(d.problems)-1].Nearest = nearest(text, []string{"critical", "high", "medium", "low"})
+			d.problems[len(d.problems)-1].Nearest = Nearest(text, []string{"critical", "high", "medium", "low"})
 		} else {
 			into.Set(reflect.ValueOf(p))
 		}
@@ -245,7 +245,7 @@ func (d *decoder) choice(k Key, shown string, n *node, into reflect.Value) {
 		return
 	}
 	d.wrong(n, k, shown, "is %q", n.text)
-	d.problems[len(d.problems)-1].Nearest = nearest(n.text, k.Choices)
+	d.problems[len(d.problems)-1].Nearest = Nearest(n.text, k.Choices)
 }
 
 func (d *decoder) names(k Key, shown string, n *node, into reflect.Value) {

@@ -65,7 +65,7 @@ func TestHostileFiles(t *testing.T) {
 func TestNearest(t *testing.T) {
 	list := []string{"width", "height", "format", "fps"}
 	for word, want := range map[string]string{"widht": "width", "hieght": "height", "WIDTH": "width", "fromat": "format", "fp": "fps", "zzz": "", "": "", "w": ""} {
-		if got := nearest(word, list); got != want {
+		if got := Nearest(word, list); got != want {
 			t.Errorf("%q: %q, want %q", word, got, want)
 		}
 	}

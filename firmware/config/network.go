@@ -94,7 +94,7 @@ func (c *checker) condition(block string, condition Condition, signals []Signal,
 	i := slices.Index(names, condition.Signal)
 	if i < 0 {
 		if signals != nil {
-			c.wrong(block+".signal", strings.Join(names, ", "), "the network has no signal %q", condition.Signal).Nearest = nearest(condition.Signal, names)
+			c.wrong(block+".signal", strings.Join(names, ", "), "the network has no signal %q", condition.Signal).Nearest = Nearest(condition.Signal, names)
 		}
 		return
 	}

@@ -76,9 +76,9 @@ func (p Problems) sort() {
 	})
 }
 
-// nearest gives the word of list that a mistyped word most likely was, or "".
+// Nearest gives the word of list that a mistyped word most likely was, or "".
 // It may differ in a third of its letters.
-func nearest(word string, list []string) string {
+func Nearest(word string, list []string) string {
 	best, bestDistance := "", len([]rune(word))/3+1
 	for _, candidate := range list {
 		if strings.EqualFold(word, candidate) {

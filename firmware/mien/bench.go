@@ -26,8 +26,8 @@ type benchmark struct {
 // bench is `mien bench`: how fast is this machine? It takes the demo clip, or
 // the config's own, through decoder, detector and networks as fast as it goes.
 func bench(c *call) error {
-	path := c.String("config", "-", "config file, for its networks, backend and clip; - is the defaults and the demo clip")
-	lasts := c.Duration("for", 5*time.Second, "how long to measure")
+	path := c.String("config", "-", "config `FILE`, for its networks, backend and clip; - is the defaults and the demo clip")
+	lasts := c.Duration("for", 5*time.Second, "how long to measure, as `TIME`")
 	if err := c.options(0); err != nil {
 		return err
 	}

@@ -33,11 +33,11 @@ const (
 // binary. Lines are on a chip that exists only on the terminal, the serial port
 // is a pty, and an operator of few words presses the buttons.
 func demo(c *call) error {
-	link := c.String("serial", filepath.Join(os.TempDir(), "mien-demo-serial"), "where the pty of the ASCII line is linked")
-	slave := c.String("modbus", "", "play in a loop, with a Modbus RTU slave (address 1, 115200 8N1) on a pty linked at this path")
+	link := c.String("serial", filepath.Join(os.TempDir(), "mien-demo-serial"), "`PATH` at which the pty of the ASCII line is linked")
+	slave := c.String("modbus", "", "play in a loop, with a Modbus RTU slave (address 1, 115200 8N1) on a pty linked at `PATH`")
 	loop := c.Bool("loop", false, "play in a loop, until Ctrl-C")
-	socket := c.String("socket", "", "open the operator's socket at this path, for mien alarms, events, ack, …")
-	plot := c.String("plot", "", "also draw signals, limits and alarm states over the clip's time into this .png or .svg")
+	socket := c.String("socket", "", "open the operator's socket at `PATH`, for mien alarms, events, ack, …")
+	plot := c.String("plot", "", "also draw signals, limits and alarm states over the clip's time into `FILE`, a .png or .svg")
 	quiet := c.Bool("log", false, "log lines also on a terminal, in place of the live view")
 	if err := c.options(0); err != nil {
 		return err
@@ -59,7 +59,8 @@ func demo(c *call) error {
 		return err
 	}
 	show := newShow(cfg, *link)
-	s := newSession(cfg, term.IsTerminal(int(os.Stdout.Fd())) && !*quiet)
+	s := newSession(cfg, term.IsTerminal(int(os.Stdout.Fd())) && !*quiet && !*c.json)
+	s.json = *c.json
 	s.serial = func() string { return fmt.Sprintf("%s on %s", cfg.Serial.Protocol, *link) }
 	unit, err := pipeline.New(pipeline.Options{
 		Config: cfg, Version: version, Host: show.chip, OpenSerial: show.openSerial,

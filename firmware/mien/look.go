@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -53,16 +51,16 @@ func check(c *call) error {
 		return err
 	}
 	path := c.configArgument()
-	data, err := os.ReadFile(path)
+	data, err := readConfig(path)
 	if err != nil {
-		return coded{err, exitMissing}
+		return err
 	}
 	cfg, found, unread := config.Examine(path, data, configSignals)
 	if cfg != nil {
 		found = append(found, pipeline.Wiring(cfg)...)
 	}
 	if *c.json {
-		if err := c.printJSON(found); err != nil {
+		if err := c.printJSON(append(config.Problems{}, found...)); err != nil { // [], not null
 			return err
 		}
 	} else {
@@ -75,12 +73,21 @@ func check(c *call) error {
 	}
 	wrong := len(found.Errors())
 	if wrong > 0 || *strict && len(found) > 0 {
-		return coded{fmt.Errorf("%s: %d mistakes, %d warnings", path, wrong, len(found)-wrong), exitConfig}
+		return coded{fmt.Errorf("%s: %s, %s", path, count(wrong, "mistake"), count(len(found)-wrong, "warning")), exitConfig}
 	}
 	if !*c.json {
-		fmt.Fprintf(c.out, "%s is right: %d alarms, %d outputs, %d inputs; %d warnings\n", path, len(cfg.Alarms), len(cfg.Outputs), len(cfg.Inputs), len(found))
+		fmt.Fprintf(c.out, "%s is right: %s, %s, %s; %s\n", path, count(len(cfg.Alarms), "alarm"),
+			count(len(cfg.Outputs), "output"), count(len(cfg.Inputs), "input"), count(len(found), "warning"))
 	}
 	return nil
+}
+
+// count writes a number of things: "1 alarm", "2 alarms".
+func count(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
 }
 
 // found is what probe prints.
@@ -322,7 +329,7 @@ func summarise(list []camera.Format) string {
 		parts = append(parts, fmt.Sprintf("up to %g frames/s", fps))
 	}
 	if unread > 0 {
-		parts = append(parts, fmt.Sprintf("%d formats that mien does not read", unread))
+		parts = append(parts, count(unread, "format")+" that mien does not read")
 	}
 	return strings.Join(parts, "; ")
 }
@@ -392,7 +399,7 @@ func (f *found) print(w io.Writer, all bool) error {
 		fmt.Fprintln(w, "video     no cameras:", strings.Join(others, ", "))
 	}
 	for _, chip := range f.Chips {
-		fmt.Fprintf(w, "gpio      %s label %q, %d lines\n", chip.Name, chip.Label, chip.Count)
+		fmt.Fprintf(w, "gpio      %s label %q, %s\n", chip.Name, chip.Label, count(chip.Count, "line"))
 		for _, l := range chip.Lines {
 			if all || l.Consumer != "" {
 				fmt.Fprintln(w, "           ", l)
@@ -486,18 +493,33 @@ func registers(c *call) error {
 	return modbus.WriteText(c.out)
 }
 
-func writeVersion(w io.Writer, asJSON bool) error {
-	exe, _ := os.Executable()
-	goVersion := runtime.Version()
-	if asJSON {
-		_, err := fmt.Fprintf(w, "{\"version\": %q, \"go\": %q, \"os\": %q, \"arch\": %q}\n", version, goVersion, runtime.GOOS, runtime.GOARCH)
-		return err
+// build is what `mien version` tells of this program.
+type build struct {
+	Version  string   `json:"version"`
+	Go       string   `json:"go"`
+	OS       string   `json:"os"`
+	Arch     string   `json:"arch"`
+	Backends []string `json:"backends"` // of the networks, whether their libraries are here or not
+	Network  string   `json:"network"`  // in the binary
+	Map      int      `json:"register_map"`
+	Modules  []string `json:"modules"`
+}
+
+func thisBuild() build {
+	b := build{Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, Backends: tflite.Backends(), Map: modbus.MapVersion}
+	if card, _, err := affect.Embedded(); err == nil { // a test reads it
+		b.Network = card.Name + " " + card.Version
 	}
-	fmt.Fprintf(w, "mien %s, %s, %s/%s, %s\n", version, goVersion, runtime.GOOS, runtime.GOARCH, filepath.Base(exe))
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, d := range info.Deps {
-			fmt.Fprintf(w, "  %s %s\n", d.Path, d.Version)
+			b.Modules = append(b.Modules, d.Path+" "+d.Version)
 		}
 	}
-	return nil
+	return b
+}
+
+func (b build) write(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "mien %s, %s, %s/%s\nbackends %s; network %s; register map version %d\nmodules\n  %s\n",
+		b.Version, b.Go, b.OS, b.Arch, strings.Join(b.Backends, ", "), b.Network, b.Map, strings.Join(b.Modules, "\n  "))
+	return err
 }

@@ -31,34 +31,35 @@ type command struct {
 	args    string
 	summary string
 	run     func(c *call) error
+	json    string // what -json does; empty: nothing, and it is not taken
 }
 
 var commands []command
 
 func init() { // a table that its own help command reads cannot be initialised in place
 	commands = []command{
-		{"run", "", "watch: camera, alarms, outputs, PLC; until it is stopped", run},
-		{"demo", "", "the same on the clip in the binary, with lines on the terminal and a pty for the PLC", demo},
-		{"check", "[FILE]", "is the config right? Every mistake with line, key and what is allowed", check},
-		{"explain", "[FILE]", "every setting in force, in words; -signals, -model, -plot OUT.png", explain},
-		{"probe", "", "what is here: board, cameras, GPIO chips, serial ports, accelerators", probe},
-		{"selftest", "", "camera, network, lines, serial port, watchdog: a report to sign", selftest},
-		{"bench", "", "how fast is this machine on the demo clip, or on the config's", bench},
-		{"alarms", "", "alarms of the running unit", operatorAlarms},
-		{"events", "", "the running unit's journal; -follow", operatorEvents},
-		{"status", "", "the running unit at a glance", operatorStatus},
-		{"ack", "[ALARM]", "acknowledge an alarm, or all", operatorAck},
-		{"reset", "[ALARM]", "reset a latched alarm, or all", operatorReset},
-		{"silence", "", "silence the horn", operatorSilence},
-		{"shelve", "ALARM TIME", "hide an alarm for a time, such as 30m", operatorShelve},
-		{"unshelve", "[ALARM]", "show a shelved alarm again, or all", operatorUnshelve},
-		{"inhibit", "TIME|off", "suppress every alarm for a time", operatorInhibit},
-		{"service", "out|in ALARM", "take an alarm out of service, put it back", operatorService},
-		{"outputs", "", "the running unit's output lines; -test 5s shows each as on", operatorOutputs},
-		{"config", "", "print a commented config with every key", printConfig},
-		{"registers", "", "print the register map; -csv, -markdown, -tags, -st", registers},
-		{"version", "", "version, and what this build can do", printVersion},
-		{"help", "[COMMAND]", "this list, or one command's options", help},
+		{"run", "", "watch: camera, alarms, outputs, PLC; until it is stopped", run, "log lines as JSON"},
+		{"demo", "", "the same on the clip in the binary, with lines on the terminal and a pty for the PLC", demo, "log lines as JSON"},
+		{"check", "[FILE]", "is the config right? Every mistake with line, key and what is allowed", check, "the problems as JSON"},
+		{"explain", "[FILE]", "every setting in force, in words; -signals, -model, -plot OUT.png", explain, "settings, signals or model card as JSON"},
+		{"probe", "", "what is here: board, cameras, GPIO chips, serial ports, accelerators", probe, "what is here as JSON"},
+		{"selftest", "", "camera, network, lines, serial port, watchdog: a report to sign", selftest, "the report as JSON"},
+		{"bench", "", "how fast is this machine on the demo clip, or on the config's", bench, "the figures as JSON"},
+		{"alarms", "", "alarms of the running unit", operatorAlarms, "the alarms as JSON"},
+		{"events", "", "the running unit's journal; -follow", operatorEvents, "one JSON object a line"},
+		{"status", "", "the running unit at a glance", operatorStatus, "the status as JSON"},
+		{"ack", "[ALARM]", "acknowledge an alarm, or all", operatorAck, ""},
+		{"reset", "[ALARM]", "reset a latched alarm, or all", operatorReset, ""},
+		{"silence", "", "silence the horn", operatorSilence, ""},
+		{"shelve", "ALARM TIME", "hide an alarm for a time, such as 30m", operatorShelve, ""},
+		{"unshelve", "[ALARM]", "show a shelved alarm again, or all", operatorUnshelve, ""},
+		{"inhibit", "TIME|off", "suppress every alarm for a time", operatorInhibit, ""},
+		{"service", "out|in ALARM", "take an alarm out of service, put it back", operatorService, ""},
+		{"outputs", "", "the running unit's output lines; -test 5s shows each as on", operatorOutputs, "the lines as JSON"},
+		{"config", "", "print a commented config with every key", printConfig, ""},
+		{"registers", "", "print the register map; -csv, -markdown, -tags, -st", registers, ""},
+		{"version", "", "version, and what this build can do", printVersion, "the same as JSON"},
+		{"help", "[COMMAND]", "this list, or one command's options", help, ""},
 	}
 }
 
@@ -93,21 +94,36 @@ func Main(args []string, out, errs io.Writer) int {
 	c := &call{FlagSet: flag.NewFlagSet("mien "+name, flag.ContinueOnError), args: args[1:], out: out, err: errs}
 	c.SetOutput(errs)
 	c.Usage = func() {
-		fmt.Fprintf(errs, "usage: mien %s [options] %s\n%s\n", name, commands[i].args, commands[i].summary)
+		fmt.Fprintln(errs, strings.TrimSpace(fmt.Sprintf("usage: mien %s [options] %s", name, commands[i].args)))
+		fmt.Fprintln(errs, commands[i].summary)
 		c.PrintDefaults()
 	}
-	c.json = c.Bool("json", false, "print JSON where there is something to print")
+	c.json = new(bool)
+	if text := commands[i].json; text != "" {
+		c.BoolVar(c.json, "json", false, text)
+	}
 	return report(errs, commands[i].run(c))
 }
 
 // options parses the command line after a command has declared its options.
 func (c *call) options(most int) error {
-	if err := c.Parse(c.args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return errHelp
+	// Options may stand behind arguments too: people add them at the end.
+	var arguments []string
+	for rest := c.args; ; {
+		if err := c.Parse(rest); err != nil {
+			if errors.Is(err, flag.ErrHelp) {
+				return errHelp
+			}
+			return errShown
 		}
-		return errShown
+		if n := len(rest) - c.NArg(); n > 0 && rest[n-1] == "--" || c.NArg() == 0 {
+			arguments = append(arguments, c.Args()...)
+			break
+		}
+		arguments = append(arguments, c.Arg(0))
+		rest = c.Args()[1:]
 	}
+	c.Parse(append([]string{"--"}, arguments...)) // no option is left: it cannot fail
 	if c.NArg() > most {
 		return usageError(fmt.Sprintf("too many arguments: %s", strings.Join(c.Args()[most:], " ")))
 	}
@@ -163,9 +179,10 @@ func usage(w io.Writer) {
 		fmt.Fprintf(w, "  %-24s %s\n", strings.TrimSpace(c.name+" "+c.args), c.summary)
 	}
 	fmt.Fprint(w, `
-mien help COMMAND lists a command's options. -json prints JSON where there is something to print.
+mien help COMMAND lists a command's options. Most have -json, for programs.
 
-exit codes: 0 done; 1 tried and failed; 2 wrong command line; 3 wrong config or model; 4 not there
+exit codes: 0 done; 1 tried and failed; 2 wrong command line; 3 wrong config or model; 4 hardware, file or
+running unit that is not there
 `)
 }
 
@@ -190,10 +207,15 @@ func help(c *call) error {
 
 // didYouMean names the nearest command, if one is near.
 func didYouMean(name string) string {
+	var names []string
 	for _, c := range commands {
 		if strings.HasPrefix(c.name, name) || strings.HasPrefix(name, c.name) {
 			return fmt.Sprintf(": did you mean %s?", c.name)
 		}
+		names = append(names, c.name)
+	}
+	if near := config.Nearest(name, names); near != "" {
+		return fmt.Sprintf(": did you mean %s?", near)
 	}
 	return ""
 }
@@ -202,5 +224,9 @@ func printVersion(c *call) error {
 	if err := c.options(0); err != nil {
 		return err
 	}
-	return writeVersion(c.out, *c.json)
+	b := thisBuild()
+	if *c.json {
+		return c.printJSON(b)
+	}
+	return b.write(c.out)
 }

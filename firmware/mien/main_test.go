@@ -37,6 +37,7 @@ func write(t *testing.T, text string) string {
 func TestCommandLine(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "none")
 	wrong := write(t, "[unit]\nname = \"x\"\n[camera]\nwidht = 3\n")
+	plain := write(t, "")
 	weak := write(t, "[[alarm]]\nname = \"lips\"\nsignal = \"au24\"\nhigh = 0.5\n")
 	network := write(t, "[[alarm]]\nname = \"x\"\nsignal = \"au99\"\nhigh = 0.5\n")
 	both := write(t, "[camera]\nwidht = 3\n[[alarm]]\nname = \"x\"\nsignal = \"au99\"\nhigh = 0.5\n")
@@ -56,15 +57,25 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"demo", "-nonsense"}, exitUsage, `nonsense`},
 		{[]string{"probe", "surplus"}, exitUsage, `too many arguments: surplus`},
 		{[]string{"version"}, exitOK, `^mien unknown, go1`},
-		{[]string{"version", "-json"}, exitOK, `"arch"`},
-		{[]string{"check", missing}, exitMissing, `no such file`},
+		{[]string{"version"}, exitOK, `backends litert, tflite.*; network mien-affect-1 .*; register map version \d`},
+		{[]string{"version", "-json"}, exitOK, `"backends": \[\s*"litert",\s*"tflite"`},
+		{[]string{"check", missing}, exitMissing, `no such file.*write one \(mien config > none\)`},
+		{[]string{"chekc"}, exitUsage, `did you mean check\?`},
+		{[]string{"xyzzy"}, exitUsage, `no command "xyzzy"; mien help lists them`},
+		{[]string{"run", "-h"}, exitOK, `^usage: mien run \[options\]\nwatch.*\n  -config FILE`},
 		{[]string{"check", wrong}, exitConfig, `mien.toml:4.*widht.*width`},
 		{[]string{"check", network}, exitConfig, `au99`},
 		{[]string{"check", both}, exitConfig, `(?s):2.*widht.*:5.*au99.*2 mistakes`},
 		{[]string{"check", purpose}, exitConfig, `unit.purpose`},
 		{[]string{"check", weak}, exitOK, `weak signal`},
 		{[]string{"check", "-strict", weak}, exitConfig, `0 mistakes`},
-		{[]string{"check", "-json", wrong}, exitConfig, `"Line": 4`},
+		{[]string{"check", "-json", wrong}, exitConfig, `"line": 4,`},
+		{[]string{"check", wrong, "-json"}, exitConfig, `"did_you_mean": "width"`},
+		{[]string{"check", "--", wrong, "-json"}, exitUsage, `too many arguments: -json`},
+		{[]string{"check", "-json", plain}, exitOK, `^\[\]\n$`},
+		{[]string{"check", wrong}, exitConfig, `: 1 mistake, 0 warnings`},
+		{[]string{"check", plain}, exitOK, `is right: 0 alarms, 0 outputs, 0 inputs; 0 warnings`},
+		{[]string{"ack", "-json"}, exitUsage, `not defined: -json`},
 		{[]string{"run", "-config", missing}, exitMissing, `mien config >`},
 		{[]string{"run", "-config", wrong}, exitConfig, `widht`},
 		{[]string{"explain", weak}, exitOK, `alarm "lips" \(medium\) is raised when AU24 lip pressor is above 0.50 for 1s`},
@@ -238,7 +249,7 @@ func TestProbeTellsACameraInALine(t *testing.T) {
 	vga, hd := camera.Size{Width: 640, Height: 480, MaxWidth: 640, MaxHeight: 480, FPS: []float64{30, 15}}, camera.Size{Width: 1280, Height: 720, MaxWidth: 1280, MaxHeight: 720, FPS: []float64{10}}
 	formats := []camera.Format{{FourCC: camera.YUYV, Usable: true, Sizes: []camera.Size{vga, hd}}, {FourCC: camera.MJPEG, Usable: true, Sizes: []camera.Size{vga}},
 		{FourCC: fourcc("H264"), Sizes: []camera.Size{{Width: 3840, Height: 2160}}}}
-	const want = "YUYV MJPG; 640x480 to 1280x720; up to 30 frames/s; 1 formats that mien does not read"
+	const want = "YUYV MJPG; 640x480 to 1280x720; up to 30 frames/s; 1 format that mien does not read"
 	if got := summarise(formats); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}

@@ -42,7 +42,7 @@ func (c *call) ask(most int, request func() (operator.Request, error)) (operator
 }
 
 func (c *call) socketOption() *string {
-	return c.String("socket", "", "the unit's socket; empty: where the config in its usual place puts it")
+	return c.String("socket", "", "`PATH` of the unit's socket; empty: where the config in its usual place puts it")
 }
 
 func dial(path string) (*operator.Client, error) {
@@ -109,8 +109,8 @@ func operatorAlarms(c *call) error {
 
 func operatorEvents(c *call) error {
 	follow := c.Bool("follow", false, "go on with new events until Ctrl-C")
-	most := c.Int("n", 50, "the newest n events; 0: all that are kept")
-	after := c.Uint64("after", 0, "events with a greater number only")
+	most := c.Int("n", 50, "the newest `N` events; 0: all that are kept")
+	after := c.Uint64("after", 0, "events with a greater `NUMBER` only")
 	path := c.socketOption()
 	if err := c.options(0); err != nil {
 		return err
@@ -245,7 +245,7 @@ func operatorService(c *call) error {
 }
 
 func operatorOutputs(c *call) error {
-	test := c.Duration("test", 0, "show every output as on for this long, at most 1m; the alarms go on meanwhile")
+	test := c.Duration("test", 0, "show every output as on for `TIME`, at most 1m; the alarms go on meanwhile")
 	reply, err := c.ask(0, func() (operator.Request, error) {
 		if *test > 0 {
 			return operator.Request{Ask: operator.AskTest, For: *test}, nil

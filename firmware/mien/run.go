@@ -30,7 +30,7 @@ const defaultConfig = "/etc/mien/mien.toml"
 // run is `mien run`: it starts in an order that can be read from top to bottom;
 // each step either returns or says what is lost without it.
 func run(c *call) error {
-	path := c.String("config", defaultConfig, "config file; - is none: the first camera, no alarms")
+	path := c.String("config", defaultConfig, "config `FILE`; - is none: the first camera, no alarms")
 	quiet := c.Bool("log", false, "log lines also on a terminal, in place of the live view")
 	if err := c.options(0); err != nil {
 		return err
@@ -39,8 +39,8 @@ func run(c *call) error {
 	if err != nil {
 		return err
 	}
-	live := term.IsTerminal(int(os.Stdout.Fd())) && !*quiet
-	s := newSession(cfg, live)
+	s := newSession(cfg, term.IsTerminal(int(os.Stdout.Fd())) && !*quiet && !*c.json)
+	s.json = *c.json
 	for _, p := range append(cfg.Check(nil), pipeline.Wiring(cfg)...).Warnings() {
 		s.say(p.String())
 	}
@@ -61,12 +61,9 @@ func loadConfig(path string) (*config.Config, uint16, error) {
 	if path == "-" {
 		return config.Default(), 0, nil
 	}
-	data, err := os.ReadFile(path)
+	data, err := readConfig(path)
 	if err != nil {
-		if errors.Is(err, os.ErrNotExist) {
-			err = fmt.Errorf("%w: write one (mien config > %s), or name another with -config", err, filepath.Base(path))
-		}
-		return nil, 0, coded{err, exitMissing}
+		return nil, 0, err
 	}
 	cfg, err := config.Parse(path, data)
 	if err != nil {
@@ -79,10 +76,23 @@ func loadConfig(path string) (*config.Config, uint16, error) {
 	return cfg, modbus.CRC(data), cfg.Check(signals).Err()
 }
 
+// readConfig reads a config file; the error says how to come by one.
+func readConfig(path string) ([]byte, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		err = fmt.Errorf("%w: write one (mien config > %s), or name another", err, filepath.Base(path))
+	}
+	if err != nil {
+		return nil, coded{err, exitMissing}
+	}
+	return data, nil
+}
+
 // session is one `mien run` or `mien demo`: the unit and what stands around it.
 type session struct {
 	cfg    atomic.Pointer[config.Config]
 	live   bool
+	json   bool                   // the log is JSON
 	lines  chan logLine           // to the log, which may be slow; the unit never waits for it
 	missed atomic.Uint64          // lines that the log was too slow for
 	last   atomic.Pointer[string] // newest message, for the view
@@ -129,6 +139,9 @@ func (s *session) event(e alarm.Event) {
 // write writes the log until ctx ends, and then what is left.
 func (s *session) write(ctx context.Context) {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	if s.json {
+		log = slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	}
 	put := func(l logLine) {
 		if n := s.missed.Swap(0); n > 0 {
 			log.Warn("log too slow", "lines missed", n)

@@ -38,7 +38,7 @@ type selfTest struct {
 // and says what it saw. With -walk a person confirms what only eyes can see,
 // and the report has a place for a signature.
 func selftest(c *call) error {
-	path := c.String("config", defaultConfig, "config file; - is none: network and camera only")
+	path := c.String("config", defaultConfig, "config `FILE`; - is none: network and camera only")
 	walk := c.Bool("walk", false, "ask a person beside the unit to confirm each line, and print a report to sign")
 	dog := c.Bool("watchdog", false, "also open the watchdog and close it again: some cannot be closed, and restart the machine")
 	if err := c.options(0); err != nil {

@@ -44,6 +44,8 @@ type xnnpackDelegate struct {
 func (d *xnnpackDelegate) Ptr() unsafe.Pointer { return at(d.ptr) }
 func (d *xnnpackDelegate) Delete()             { d.lib.xnnDelete.call(d.ptr) }
 
+const hasGoTFLite = true
+
 // gotfliteNet is a network in go-tflite.
 type gotfliteNet struct {
 	core

@@ -18,6 +18,9 @@ func TestLinkedLibraryIsFixed(t *testing.T) {
 	if !errors.Is(err, ErrOptions) || !strings.Contains(err.Error(), "is linked with its library") {
 		t.Error(err)
 	}
+	if list := Backends(); len(list) != 3 || list[2] != GoTFLite {
+		t.Errorf("backends %q", list)
+	}
 	net := open(t, "int8.tflite", Options{Backend: GoTFLite})
 	if net.Backend() != "gotflite, tflite 2.9.0, xnnpack" || Why(net) != "the configuration says gotflite" {
 		t.Errorf("%s because %q", net.Backend(), Why(net))

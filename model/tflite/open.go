@@ -9,6 +9,15 @@ import (
 	"mien/model/assets"
 )
 
+// Backends are those that this build has, whether their libraries are here or not.
+func Backends() []string {
+	list := []string{LiteRT, TFLite}
+	if hasGoTFLite {
+		list = append(list, GoTFLite)
+	}
+	return list
+}
+
 // core is what the interpreters of all backends share.
 type core struct {
 	inputs, outputs []Tensor
