@@ -36,9 +36,9 @@ func NewDecoder(library string) *Decoder {
 	case "go":
 		d.why = errors.New("chosen")
 	case "":
-		for _, name := range []string{"libturbojpeg.so.0", "libturbojpeg.so"} {
-			if d.turbo, d.why = openTurbo(name); d.why == nil {
-				break
+		if d.turbo, d.why = openTurbo("libturbojpeg.so.0"); d.why != nil {
+			if other, err := openTurbo("libturbojpeg.so"); err == nil {
+				d.turbo, d.why = other, nil
 			}
 		}
 	default:

@@ -40,7 +40,11 @@ type turbo struct {
 func openTurbo(library string) (*turbo, error) {
 	lib, err := purego.Dlopen(library, purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
-		return nil, errors.New(strings.TrimSpace(err.Error()))
+		text := strings.TrimSpace(err.Error())
+		if strings.Contains(text, "cannot open shared object file: No such file") {
+			text += ": it is faster; install the package libturbojpeg0 (Ubuntu: libturbojpeg)"
+		}
+		return nil, errors.New(text)
 	}
 	t := &turbo{name: "libturbojpeg (" + library + ")"}
 	var create uintptr
