@@ -15,6 +15,7 @@ import (
 	"mien/drivers/gpio"
 	"mien/firmware/alarm"
 	"mien/firmware/alarm/store"
+	"mien/firmware/health"
 	"mien/firmware/modbus"
 )
 
@@ -213,6 +214,46 @@ func TestViewFitsTheTerminal(t *testing.T) {
 		if !strings.Contains(b.String(), "unacknowledged") {
 			t.Errorf("no alarm state in the view of %d columns", width)
 		}
+	}
+}
+
+func TestEventsAreShortInTheView(t *testing.T) {
+	e := alarm.Event{Number: 7, Wall: time.Date(2026, 3, 1, 14, 5, 9, 0, time.Local), Alarm: "brow lowered", Trigger: alarm.Raise, To: alarm.Unacknowledged,
+		Why: alarm.Explanation{Signal: "au4", Level: 0.987, Limit: 0.7, For: 1040 * time.Millisecond}}
+	if got, want := happened(e), "14:05:09 brow lowered: raise, now unacknowledged; au4 0.99, above 0.70 for 1s"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	e = alarm.Event{Wall: e.Wall, Alarm: "brow lowered", Trigger: alarm.Shelve, From: alarm.Normal, To: alarm.Normal, Refused: true, Who: "socket anna"}
+	if got, want := happened(e), "14:05:09 brow lowered: shelve refused by socket anna"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// What to do about a fault stands at the end of its text: it must be readable on
+// a small terminal too.
+func TestFaultsAreWholeInTheView(t *testing.T) {
+	s := &scene{Unit: "press 3", Faults: []health.Active{{Fault: health.CameraLost, Detail: "open camera usb-cam: permission denied: \"mien\" is not in group \"video\": " +
+		"sudo usermod -aG video mien, then log in again (in a systemd unit: SupplementaryGroups=video)"}}}
+	s.Clear()
+	var b bytes.Buffer
+	if err := s.draw(&b, 80, 24); err != nil {
+		t.Fatal(err)
+	}
+	rows := strings.Split(regexp.MustCompile(`\x1b\[[0-9;?]*[A-Za-z]`).ReplaceAllString(b.String(), ""), "\r\n")
+	if rows[1] != "no result yet" || !strings.HasPrefix(rows[3], "F01 camera lost  0.0 s  open camera usb-cam") || !strings.HasPrefix(rows[4], "        ") ||
+		!strings.HasSuffix(rows[5], "SupplementaryGroups=video)") {
+		t.Errorf("%q", rows[:7])
+	}
+	for _, r := range rows {
+		if n := len([]rune(r)); n > 80 {
+			t.Errorf("%d columns: %q", n, r)
+		}
+	}
+	if got := wrap("x ", "one two "+strings.Repeat("long ", 40), 20, 3); len(got) != 3 || got[0] != "x one two long long" || got[1] != "        long long" {
+		t.Errorf("%q", got)
+	}
+	if got := wrap("x ", "", 20, 3); len(got) != 1 {
+		t.Errorf("%q", got)
 	}
 }
 

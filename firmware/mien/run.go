@@ -101,9 +101,15 @@ type session struct {
 }
 
 func newSession(cfg *config.Config, live bool) *session {
-	s := &session{live: live, lines: make(chan logLine, 256),
-		serial: func() string { return "" }, foot: "Ctrl-C ends"}
+	s := &session{live: live, lines: make(chan logLine, 256), foot: "Ctrl-C ends"}
 	s.cfg.Store(cfg)
+	s.serial = func() string {
+		c := s.cfg.Load().Serial
+		if c.Device == "" || c.Protocol == "off" {
+			return ""
+		}
+		return c.Protocol + " on " + c.Device
+	}
 	return s
 }
 
@@ -131,9 +137,14 @@ func (s *session) say(subject string, details ...string) {
 }
 
 func (s *session) event(e alarm.Event) {
-	if e.Trigger != alarm.Note { // faults have been said; commands are told by what they do
-		s.say(e.String())
+	if e.Trigger == alarm.Note { // faults have been said; commands are told by what they do
+		return
 	}
+	if s.live {
+		s.say(happened(e))
+		return
+	}
+	s.say(e.String())
 }
 
 // write writes the log until ctx ends, and then what is left.

@@ -79,7 +79,7 @@ func (s *scene) rows(width int) []string {
 		s.faceRow(), rule,
 	}
 	for _, f := range s.Faults {
-		rows = append(rows, fmt.Sprintf("%s%s %s%s  %s  %s", red+bold, f.Fault.Info().Code, f.Fault, plain, span(s.Now-f.Since), f.Detail))
+		rows = append(rows, wrap(fmt.Sprintf("%s%s %s%s  %s  ", red+bold, f.Fault.Info().Code, f.Fault, plain, span(s.Now-f.Since)), f.Detail, width, 4)...)
 	}
 	if s.AlarmCount == 0 {
 		rows = append(rows, dim+"no alarm is configured"+plain)
@@ -105,7 +105,7 @@ func (s *scene) rows(width int) []string {
 		rows = append(rows, "serial  "+s.Serial)
 	}
 	if s.Said != "" {
-		rows = append(rows, "said    "+s.Said)
+		rows = append(rows, wrap("said    ", s.Said, width, 2)...)
 	}
 	if s.Foot != "" {
 		rows = append(rows, dim+s.Foot+plain)
@@ -114,7 +114,10 @@ func (s *scene) rows(width int) []string {
 }
 
 func (s *scene) faceRow() string {
-	if s.Snapshot.Status&modbus.StatusResultValid == 0 && s.Sequence > 0 {
+	if s.Sequence == 0 {
+		return dim + "no result yet" + plain
+	}
+	if s.Snapshot.Status&modbus.StatusResultValid == 0 {
 		return red + bold + "no fresh result" + plain
 	}
 	if s.Faces == 0 {
@@ -200,6 +203,29 @@ func (s *scene) affectRows(width int) []string {
 	return rows
 }
 
+// happened is an event in a row of the view: the time of day, what, and why. The
+// journal has all of it.
+func happened(e alarm.Event) string {
+	text := e.Wall.Local().Format("15:04:05 ")
+	if e.Alarm != "" {
+		text += e.Alarm + ": "
+	}
+	text += e.Trigger.String()
+	if e.Refused {
+		text += " refused"
+	}
+	if e.From != e.To {
+		text += ", now " + e.To.String()
+	}
+	if e.Who != "" {
+		text += " by " + e.Who
+	}
+	if w := e.Why; w.Signal != "" {
+		text += fmt.Sprintf("; %s %.2f, %s %.2f for %v", w.Signal, w.Level, w.Side, w.Limit, w.For.Round(100*time.Millisecond))
+	}
+	return text
+}
+
 var nan32 = float32(math.NaN())
 
 // meter draws v between low and high, with a mark at limit.
@@ -268,6 +294,44 @@ func short(s string, n int) string {
 	}
 	r := []rune(s)
 	return string(r[:n-1]) + "…"
+}
+
+// wrap breaks a text behind a head at its words into rows of width columns, at
+// most so many; the last is cut.
+func wrap(head, text string, width, most int) []string {
+	const indent = "        "
+	row, used := head, columns(head)
+	var rows []string
+	for i, word := range strings.Fields(text) {
+		n := columns(word)
+		switch {
+		case i > 0 && used+1+n > width && len(rows) < most-1:
+			rows, row, used = append(rows, row), indent+word, len(indent)+n
+			continue
+		case i > 0:
+			row += " "
+			used++
+		}
+		row += word
+		used += n
+	}
+	return append(rows, row)
+}
+
+// columns is how wide a row is without its escape sequences.
+func columns(row string) (n int) {
+	escape := false
+	for _, r := range row {
+		switch {
+		case r == '\x1b':
+			escape = true
+		case escape:
+			escape = !(r >= '@' && r <= '~' && r != '[')
+		default:
+			n++
+		}
+	}
+	return n
 }
 
 // cut shortens a row to width columns without cutting an escape sequence.
