@@ -51,7 +51,7 @@ func (e *Engine) Save(dst *Saved) {
 		a := SavedAlarm{Name: it.def.Name, Life: it.life, Out: it.out, Shelvings: it.shelvings, Count: it.count, Since: it.sinceWall, Why: it.why,
 			Priority: it.def.Priority, Latch: it.def.Latch, NoAck: it.def.NoAck, Horn: it.def.Horn, Lamp: it.def.Lamp}
 		if it.shelved {
-			a.ShelvedLeft = max(it.until-e.now, 0)
+			a.ShelvedLeft = max(it.until-e.now, 1) // over or not, its end is told by an event
 			a.ShelvedUntil = e.wall.Add(a.ShelvedLeft)
 		}
 		dst.Alarms = append(dst.Alarms, a)
@@ -73,7 +73,7 @@ func (e *Engine) Restore(s Saved, at time.Duration, wall time.Time) []Event {
 	for _, a := range s.Alarms {
 		it := e.find(a.Name)
 		if it == nil {
-			if a.Life == Normal {
+			if a.Life == Normal && !a.Out && a.ShelvedLeft == 0 {
 				continue
 			}
 			it = e.adopt(a)
@@ -87,9 +87,6 @@ func (e *Engine) Restore(s Saved, at time.Duration, wall time.Time) []Event {
 		it.life, it.count, it.shelvings, it.why = a.Life, a.Count, a.Shelvings, a.Why
 		it.since, it.sinceWall = at, a.Since
 		it.assume(a.Life.Active())
-		if it.orphan {
-			continue
-		}
 		it.out = a.Out
 		if left := a.ShelvedLeft; left > 0 && !a.Out {
 			left = min(left, a.ShelvedUntil.Sub(wall))
@@ -118,17 +115,24 @@ func (e *Engine) adopt(a SavedAlarm) *item {
 }
 
 // orphaned tells of an alarm that is no longer configured. Nothing measures
-// its condition any more, so it counts as gone.
+// its condition any more, so it counts as gone, and no reading of it is missed;
+// what covered it goes, so that it is seen.
 func (e *Engine) orphaned(it *item) {
-	cause := "no longer configured; kept until acknowledged and reset"
-	if it.present {
-		it.assume(false)
-		e.fire(it, Clear, "", "no longer configured")
+	const cause = "no longer configured"
+	present := it.present
+	it.assume(false)
+	it.lost, it.blind = false, 0
+	for _, on := range [...]Trigger{PutBack, Unshelve, Unsuppress} { // those that do not fit change nothing
+		e.fire(it, on, "", cause)
 	}
-	if it.life == Normal {
-		cause = "no longer configured"
+	if present {
+		e.fire(it, Clear, "", cause)
 	}
-	e.emit(Event{Trigger: Remove, Alarm: it.def.Name, From: it.shown(), To: it.shown(), Life: it.life, Cause: cause})
+	text := cause
+	if it.life != Normal {
+		text += "; kept until acknowledged and reset"
+	}
+	e.emit(Event{Trigger: Remove, Alarm: it.def.Name, From: it.shown(), To: it.shown(), Life: it.life, Cause: text})
 }
 
 func (e *Engine) orphans() int {
@@ -166,7 +170,6 @@ func (e *Engine) Reconfigure(defs []Definition, signals []string, who string, at
 	for _, old := range e.items {
 		it := next.find(old.def.Name)
 		if it == nil {
-			old.cover = cover{shelvings: old.shelvings}
 			old.suppress, old.orphan = nil, true
 			gone = append(gone, old)
 			continue
@@ -193,11 +196,7 @@ func (e *Engine) Reconfigure(defs []Definition, signals []string, who string, at
 	}
 	e.items, e.signals = next.items, next.signals
 	for _, old := range gone {
-		if old.life == Normal && !old.present {
-			e.emit(Event{Trigger: Remove, Alarm: old.def.Name, Cause: "no longer configured"})
-		} else {
-			e.orphaned(old)
-		}
+		e.orphaned(old)
 	}
 	e.suppressions()
 	e.settle()

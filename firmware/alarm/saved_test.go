@@ -351,3 +351,73 @@ func TestRestoreOfNonsense(t *testing.T) {
 		}
 	}
 }
+
+// An alarm that is taken from the config while something covers it, its reading
+// lost, is seen again, told by events that follow from each other, and holds no
+// line at its fail value: nobody waits for its reading any more.
+func TestCoveredAlarmThatIsNoLongerConfigured(t *testing.T) {
+	for _, cover := range []Command{{Do: Shelve, Alarm: "old", For: time.Minute}, {Do: TakeOut, Alarm: "old"}, {Do: Inhibit, For: time.Minute}} {
+		e := engineOf(t, simple("old"), simple("stays"))
+		e.Restore(Saved{}, 0, wall0)
+		e.Step(Reading{At: 1, Wall: wall0, Levels: []float32{0.9, 0}})
+		e.Step(Reading{At: 2 * time.Minute, Wall: wall0})
+		if _, err := e.Do(cover); err != nil {
+			t.Fatal(err)
+		}
+		before := e.Status(0)
+		if !before.State.Covered() || before.Life != Unacknowledged || !before.Unknown {
+			t.Fatalf("%+v", before)
+		}
+		var saved Saved
+		e.Save(&saved)
+		look := func(e *Engine, events []Event, shown State) {
+			t.Helper()
+			s := e.Status(1)
+			if s.Name != "old" || s.State != ReturnedUnacknowledged || s.Unknown || s.Safe {
+				t.Errorf("%v: %+v", cover.Do, s)
+			}
+			if sum := e.Summary(); sum.Horn&2 == 0 || sum.Safe&2 != 0 {
+				t.Errorf("%v: %+v", cover.Do, sum)
+			}
+			for _, ev := range events {
+				if ev.Alarm != "old" {
+					continue
+				}
+				if ev.From != shown || ev.Cause == "" {
+					t.Errorf("%v: it was %v: %v", cover.Do, shown, ev)
+				}
+				shown = ev.To
+			}
+			if shown != s.State {
+				t.Errorf("%v: its events end with %v", cover.Do, shown)
+			}
+		}
+		again := engineOf(t, simple("stays"))
+		shown := before.State
+		if shown == SuppressedByDesign {
+			shown = before.Life // an inhibit does not outlive a restart
+		}
+		look(again, again.Restore(saved, 0, wall0), shown)
+		events, err := e.Reconfigure([]Definition{simple("stays")}, []string{"s", "t"}, "SIGHUP", 3*time.Minute, wall0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		look(e, events, before.State)
+	}
+}
+
+// A shelving whose time is over as the states are saved ends with an event after
+// the restart, not by being forgotten.
+func TestShelvingThatIsOverAtARestart(t *testing.T) {
+	e := engineOf(t, simple("a"))
+	e.Restore(Saved{}, 0, wall0)
+	e.Do(Command{Do: Shelve, Alarm: "a", For: time.Minute, Wall: wall0})
+	e.Do(Command{Do: Note, Text: "just before its end is looked at", At: time.Minute, Wall: wall0.Add(time.Minute)})
+	var saved Saved
+	e.Save(&saved)
+	e = engineOf(t, simple("a"))
+	e.Restore(saved, 0, wall0.Add(time.Hour))
+	if got := triggersOf(e.Step(Reading{At: 1, Levels: []float32{0, 0}})); got != "expire" || e.Status(0).State != Normal {
+		t.Errorf("%q, %v", got, e.Status(0).State)
+	}
+}
