@@ -6,11 +6,15 @@ import (
 	"slices"
 )
 
-// groupScore is one score by which groups are compared; it must be the same
-// thing in a group and in the rest.
-type groupScore struct {
-	name  string
-	score func(w []float64) float64
+// comparison is the scores by which groups are compared: each must be the same
+// thing in a group and in the rest. Average precision rises with the share of
+// positives, and the calibration error falls with the number of pictures,
+// whatever the network does: they are told of each group, but not compared.
+type comparison struct {
+	common []string               // scores over all classes and units
+	units  []string               // of one unit each, behind the common ones
+	family int                    // how many units there are
+	score  func(w, out []float64) // fills one value a name
 }
 
 // enough is how many pictures of a class, or positives of a unit, every group
@@ -67,9 +71,14 @@ func (d *data) compare(r *report, s *sampler) {
 	for k := range in {
 		in[k] = members[g.Groups[k].Group]
 	}
-	scores := d.groupScores(in)
+	c := d.comparison(in)
+	g.scores, g.units = c.common, c.units
 	for k := range g.Groups {
-		g.Groups[k].compare(in[k], scores, len(g.Groups), s)
+		x := &g.Groups[k]
+		x.compare(in[k], c, len(g.Groups), s)
+		x.All.Warnings = []string{}
+		alone := d.of(in[k])
+		alone.score(&x.All, newSampler(alone.persons(), s.rounds, s.seed))
 	}
 	d.rank(r, g)
 }
@@ -108,8 +117,9 @@ func digits(s string) (int, string) {
 }
 
 // compare scores the group and all other pictures, draw by draw.
-func (g *groupScores) compare(in []bool, scores []groupScore, groups int, s *sampler) {
-	n := len(scores)
+func (g *groupScores) compare(in []bool, c *comparison, groups int, s *sampler) {
+	names := slices.Concat(c.common, c.units)
+	n := len(names)
 	values, rounds := s.samples(3*n, func(w, out []float64) {
 		here, rest := make([]float64, len(w)), make([]float64, len(w))
 		for i, v := range w {
@@ -119,24 +129,28 @@ func (g *groupScores) compare(in []bool, scores []groupScore, groups int, s *sam
 				rest[i] = v
 			}
 		}
-		for k, sc := range scores {
-			out[k], out[n+k] = sc.score(here), sc.score(rest)
+		c.score(here, out[:n])
+		c.score(rest, out[n:2*n])
+		for k := range n {
 			out[2*n+k] = out[k] - out[n+k]
 		}
 	})
-	for k, sc := range scores {
+	for k, name := range names {
+		alike := groups // so many comparisons are of one kind
+		if k >= len(c.common) {
+			alike *= c.family
+		}
 		low, high := spread(rounds[k], 0.95)
-		g.Scores[sc.name] = interval{number64(values[k]), number64(low), number64(high)}
-		low, high = spread(rounds[2*n+k], 1-0.05/float64(groups))
-		g.Differences[sc.name] = interval{number64(values[2*n+k]), number64(low), number64(high)}
-		g.differs[sc.name] = low > 0 || high < 0
+		g.Scores[name] = interval{number64(values[k]), number64(low), number64(high)}
+		low, high = spread(rounds[2*n+k], 1-0.05/float64(alike))
+		g.Differences[name] = interval{number64(values[2*n+k]), number64(low), number64(high)}
+		g.differs[name] = low > 0 || high < 0
 	}
 }
 
-// groupScores are the scores by which the groups are compared: those for which
-// every group has enough labels, over classes and units that every group has
-// enough of.
-func (d *data) groupScores(groups [][]bool) []groupScore {
+// comparison gives the scores for which every group has enough labels, over
+// classes and units that every group has enough of.
+func (d *data) comparison(groups [][]bool) *comparison {
 	every := func(has func(i int) bool) bool {
 		for _, in := range groups {
 			n := 0
@@ -151,108 +165,160 @@ func (d *data) groupScores(groups [][]bool) []groupScore {
 		}
 		return true
 	}
-	var out []groupScore
-	add := func(name string, score func(w []float64) float64) { out = append(out, groupScore{name, score}) }
+	c := &comparison{}
+	var classes []int
 	if o := d.card.Outputs.Expression; o != nil && every(func(i int) bool { return d.truth.expression[i] >= 0 }) {
-		var shared []int
-		for c := range o.Classes {
-			if every(func(i int) bool { return d.truth.expression[i] == c }) {
-				shared = append(shared, c)
+		c.common = append(c.common, "accuracy")
+		for k := range o.Classes {
+			if every(func(i int) bool { return d.truth.expression[i] == k }) {
+				classes = append(classes, k)
 			}
 		}
-		matrix := func(w []float64) [][]float64 {
-			return confusion(d.truth.expression, d.answer.expression, w, len(o.Classes))
-		}
-		add("accuracy", func(w []float64) float64 { return accuracy(matrix(w)) })
-		if len(shared) > 1 {
-			add("expression macro F1", func(w []float64) float64 {
-				m := matrix(w)
-				f := make([]float64, len(shared))
-				for k, c := range shared {
-					f[k] = classCounts(m, c).f1()
-				}
-				return meanKnown(f)
-			})
+		if len(classes) > 1 {
+			c.common = append(c.common, "expression macro F1")
 		}
 	}
-	for _, s := range []struct {
-		name          string
-		truth, answer []float64
-	}{{"valence CCC", d.truth.valence, d.answer.valence}, {"arousal CCC", d.truth.arousal, d.answer.arousal}} {
-		if every(func(i int) bool { return s.truth[i] == s.truth[i] && s.answer[i] == s.answer[i] }) {
-			add(s.name, func(w []float64) float64 { return ccc(s.truth, s.answer, w) })
-		}
+	both := func(truth, answer []float64) bool {
+		return every(func(i int) bool { return truth[i] == truth[i] && answer[i] == answer[i] })
 	}
-	type shared struct {
-		ranking   ranking
-		threshold float64
+	valence, arousal := both(d.truth.valence, d.answer.valence), both(d.truth.arousal, d.answer.arousal)
+	if valence {
+		c.common = append(c.common, "valence CCC")
 	}
-	var units []shared
+	if arousal {
+		c.common = append(c.common, "arousal CCC")
+	}
+	var rankings []ranking
+	var thresholds []float64
 	for k, u := range d.units {
 		if every(func(i int) bool {
 			return d.truth.units[k][i] >= d.positive && d.answer.units[k][i] == d.answer.units[k][i]
 		}) {
 			t, _ := d.card.Threshold(u)
-			units = append(units, shared{newRanking(d.answer.units[k], d.truth.units[k], d.positive), float64(t)})
+			rankings, thresholds = append(rankings, newRanking(d.answer.units[k], d.truth.units[k], d.positive)), append(thresholds, float64(t))
+			c.units = append(c.units, fmt.Sprintf("AU%d F1", u), fmt.Sprintf("AU%d AUC", u))
 		}
 	}
-	if len(units) > 0 {
-		add("action unit macro F1", func(w []float64) float64 {
-			f := make([]float64, len(units))
-			for k := range units {
-				f[k] = units[k].ranking.at(units[k].threshold, w).f1()
-			}
-			return meanKnown(f)
-		})
+	if c.family = len(rankings); c.family > 0 {
+		c.common = append(c.common, "action unit macro F1", "action unit AUC")
 	}
-	return out
+	mtl := len(classes) > 1 && valence && arousal && len(rankings) > 0
+	if mtl {
+		c.common = append(c.common, "P_MTL")
+	}
+	n, labelled := len(c.common), slices.Contains(c.common, "accuracy")
+	c.score = func(w, out []float64) {
+		at := 0
+		put := func(v float64) float64 {
+			out[at] = v
+			at++
+			return v
+		}
+		var sum float64 // P_MTL
+		if labelled {
+			m := confusion(d.truth.expression, d.answer.expression, w, len(d.card.Outputs.Expression.Classes))
+			put(accuracy(m))
+			if len(classes) > 1 {
+				f := make([]float64, len(classes))
+				for i, k := range classes {
+					f[i] = classCounts(m, k).f1()
+				}
+				sum += put(meanKnown(f))
+			}
+		}
+		if valence {
+			sum += put(ccc(d.truth.valence, d.answer.valence, w)) / 2
+		}
+		if arousal {
+			sum += put(ccc(d.truth.arousal, d.answer.arousal, w)) / 2
+		}
+		if len(rankings) > 0 {
+			f, auc := make([]float64, len(rankings)), make([]float64, len(rankings))
+			for k := range rankings {
+				f[k], auc[k] = rankings[k].at(thresholds[k], w).f1(), rankings[k].auc(w)
+				out[n+2*k], out[n+2*k+1] = f[k], auc[k]
+			}
+			sum += put(meanKnown(f))
+			put(meanKnown(auc))
+		}
+		if mtl {
+			put(sum)
+		}
+	}
+	return c
 }
+
+// mostUnitWarnings is how many differences of single units are told one by one.
+const mostUnitWarnings = 12
 
 // rank finds the worst and the best group by each score, and warns.
 func (d *data) rank(r *report, g *groupReport) {
-	for _, name := range []string{"accuracy", "expression macro F1", "valence CCC", "arousal CCC", "action unit macro F1"} {
-		worst, best := -1, -1
-		for k := range g.Groups {
-			v, ok := g.Groups[k].Scores[name]
-			if !ok || !v.known() {
-				continue
-			}
-			if worst < 0 || v.Value < g.Groups[worst].Scores[name].Value {
-				worst = k
-			}
-			if best < 0 || v.Value > g.Groups[best].Scores[name].Value {
-				best = k
-			}
-		}
-		if worst < 0 {
-			continue
-		}
-		g.scores = append(g.scores, name)
+	g.scores = slices.DeleteFunc(slices.Clone(g.scores), func(name string) bool {
+		worst, _ := g.ends(name)
+		return worst == nil
+	})
+	for _, name := range slices.Concat(g.scores, g.units) {
 		ratio := number64(math.NaN())
-		if top := g.Groups[best].Scores[name].Value; top > 0 {
-			ratio = g.Groups[worst].Scores[name].Value / top
+		if worst, best := g.ends(name); worst != nil && best.Scores[name].Value > 0 {
+			ratio = worst.Scores[name].Value / best.Scores[name].Value
 		}
 		g.WorstToBest[name] = ratio
-		differ := false
-		for k := range g.Groups {
-			if x := &g.Groups[k]; x.differs[name] {
-				differ = true
-				diff := x.Differences[name]
-				r.warn("groups: %s of %s is %.3f, %+.3f against all other pictures (interval for all groups together %+.3f to %+.3f): more than chance",
-					name, x.Group, x.Scores[name].Value, diff.Value, diff.Low, diff.High)
-			}
-		}
-		if ratio < 0.9 {
+	}
+	for _, name := range g.scores {
+		n := g.warn(r, name, len(g.Groups))
+		if ratio := g.WorstToBest[name]; ratio < 0.9 {
 			chance := ""
-			if !differ {
+			if n == 0 {
 				chance = ", but no group differs from the others by more than chance: more pictures would tell"
 			}
-			r.warn("groups: %s of %s is %.2f of that of %s%s", name, g.Groups[worst].Group, ratio, g.Groups[best].Group, chance)
+			worst, best := g.ends(name)
+			r.warn("groups: %s of %s is %.2f of that of %s%s", name, worst.Group, ratio, best.Group, chance)
 		}
+	}
+	n := 0
+	for _, name := range g.units {
+		n += g.warn(r, name, max(mostUnitWarnings-n, 0))
+	}
+	if n > mostUnitWarnings {
+		r.warn("groups: %d more differences of single units: the tables mark them", n-mostUnitWarnings)
 	}
 	if len(g.Left) > 0 {
 		r.warn("groups: too few pictures to compare (less than %d): %s", fewPictures, list(g.Left))
 	}
+}
+
+// ends finds the groups with the lowest and the highest score; nil where no
+// group has one.
+func (g *groupReport) ends(name string) (worst, best *groupScores) {
+	for k := range g.Groups {
+		x := &g.Groups[k]
+		if v := x.Scores[name]; v.known() {
+			if worst == nil || v.Value < worst.Scores[name].Value {
+				worst = x
+			}
+			if best == nil || v.Value > best.Scores[name].Value {
+				best = x
+			}
+		}
+	}
+	return worst, best
+}
+
+// warn tells of the groups that differ by a score, of most of them at most, and
+// gives how many do.
+func (g *groupReport) warn(r *report, name string, most int) (n int) {
+	for k := range g.Groups {
+		x := &g.Groups[k]
+		if !x.differs[name] {
+			continue
+		}
+		if n++; n <= most {
+			diff := x.Differences[name]
+			r.warn("groups: %s of %s is %.3f, %+.3f against all other pictures (interval for all such comparisons together %+.3f to %+.3f): more than chance",
+				name, x.Group, x.Scores[name].Value, diff.Value, diff.Low, diff.High)
+		}
+	}
+	return n
 }
 
 func list(words []string) string {

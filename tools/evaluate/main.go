@@ -27,9 +27,12 @@
 // taken with the eyes at a third and two thirds of its width and at 0.37 of its
 // height. Every readable picture then gets an answer.
 //
-// Scores come with 95 % percentile bootstrap intervals from a fixed seed. Exit
-// status: 0 measured, 1 a file cannot be read or written, 2 wrong use or wrong
-// labels.
+// Scores come with 95 % percentile bootstrap intervals from a fixed seed, all of
+// them once more for each group; where a group differs from the other pictures
+// by more than chance there is a warning.
+//
+// Exit status: 0 measured, 1 a file cannot be read or written, 2 wrong use or
+// wrong labels.
 package main
 
 import (
@@ -158,7 +161,7 @@ func measure(o options, card *affect.Card, set *labelSet, answers []answer) *rep
 	r := &report{
 		Model:  modelInfo{Name: card.Name, Version: card.Version, SHA256: card.SHA256, Card: card.Path(), Limits: card.Limits},
 		Labels: filepath.Base(o.labels), Pictures: len(set.rows), Rounds: o.rounds, Seed: o.seed, Positive: o.positive, Covered: o.covered,
-		Unread: []string{}, Warnings: []string{},
+		Unread: []string{}, scoreSet: scoreSet{Warnings: []string{}},
 	}
 	for i, a := range answers {
 		switch {
@@ -194,7 +197,7 @@ func measure(o options, card *affect.Card, set *labelSet, answers []answer) *rep
 		return r
 	}
 	s := newSampler(d.persons(), o.rounds, o.seed)
-	d.score(r, s)
+	d.score(&r.scoreSet, s)
 	d.chooseThresholds(r, s)
 	d.compare(r, s)
 	if r.Expression == nil && r.Affect == nil && r.Units == nil && r.Visibility == nil {

@@ -267,6 +267,9 @@ func newSpearman(truth, answer []float64) spearman {
 
 // of gives the correlation; not defined where either side is constant.
 func (s *spearman) of(w []float64) float64 {
+	if len(s.truth) < 3 {
+		return math.NaN()
+	}
 	rank := make([][2]float64, len(w))
 	var n float64
 	for side, groups := range [][][]int{s.truth, s.answer} {
@@ -292,7 +295,7 @@ func (s *spearman) of(w []float64) float64 {
 			cov += w[i] * t * a
 		}
 	}
-	if len(s.truth) < 3 || !(vt > 0 && va > 0) {
+	if !(vt > 0 && va > 0) {
 		return math.NaN()
 	}
 	return cov / math.Sqrt(vt*va)
@@ -304,32 +307,41 @@ type bin struct {
 	To         float64  `json:"to"`
 	Pictures   float64  `json:"pictures"`
 	Confidence number64 `json:"confidence"` // mean of what the network said
-	Truth      number64 `json:"truth"`      // share in which it was so
+	Truth      interval `json:"truth"`      // share in which it was so
 }
 
 const calibrationBins = 10
 
 // reliability sorts answers by their confidence into ten bins of equal width and
 // gives the expected calibration error: the mean distance between confidence
-// and truth, weighed by the pictures of the bins [Naeini et al. 2015, AAAI].
-func reliability(confidence []float64, right []bool, w []float64) (bins []bin, err float64) {
-	bins = make([]bin, calibrationBins)
+// and truth, weighed by the pictures of the bins [Naeini et al. 2015, AAAI]. The
+// bins' intervals stay open.
+func reliability(confidence []float64, right []bool, w []float64) (bins [calibrationBins]bin, err float64) {
 	var n float64
 	for i, c := range confidence {
 		b := &bins[min(int(c*calibrationBins), calibrationBins-1)]
 		b.Pictures += w[i]
 		b.Confidence += number64(w[i] * c)
 		if right[i] {
-			b.Truth += number64(w[i])
+			b.Truth.Value += number64(w[i])
 		}
 		n += w[i]
 	}
 	for i := range bins {
 		b := &bins[i]
 		b.From, b.To = float64(i)/calibrationBins, float64(i+1)/calibrationBins
-		err += math.Abs(float64(b.Confidence - b.Truth))
+		err += math.Abs(float64(b.Confidence - b.Truth.Value))
 		b.Confidence /= number64(b.Pictures)
-		b.Truth /= number64(b.Pictures)
+		b.Truth = interval{b.Truth.Value / number64(b.Pictures), number64(math.NaN()), number64(math.NaN())}
 	}
 	return bins, err / n
+}
+
+// truthByBin puts the truth of the bins into out and gives the calibration error.
+func truthByBin(confidence []float64, right []bool, w, out []float64) float64 {
+	bins, err := reliability(confidence, right, w)
+	for i := range bins {
+		out[i] = float64(bins[i].Truth.Value)
+	}
+	return err
 }

@@ -67,7 +67,7 @@ func TestMetricsByHand(t *testing.T) {
 	bins, ece := reliability([]float64{0.95, 0.85, 0.55, 0.55}, []bool{true, false, true, false}, ones(4))
 	near(t, "calibration error", ece, 0.05/4+0.85/4+0.05*2/4)
 	near(t, "confidence of the bin from 0.5", float64(bins[5].Confidence), 0.55)
-	near(t, "truth of the bin from 0.5", float64(bins[5].Truth), 0.5)
+	near(t, "truth of the bin from 0.5", float64(bins[5].Truth.Value), 0.5)
 	if _, ece = reliability([]float64{1}, []bool{true}, ones(1)); ece != 0 {
 		t.Errorf("certain and right: calibration error %v", ece)
 	}

@@ -123,7 +123,10 @@ func plotReliability(bins []bin, title string) (template.HTML, error) {
 			box.Color, box.LineStyle.Width = shade, 0
 			p.Add(box)
 		}
-		points = append(points, plotter.XY{X: float64(b.Confidence), Y: float64(b.Truth)})
+		points = append(points, plotter.XY{X: float64(b.Confidence), Y: float64(b.Truth.Value)})
+		if b.Truth.Low == b.Truth.Low {
+			line(p, plotter.XYs{{X: float64(b.Confidence), Y: float64(b.Truth.Low)}, {X: float64(b.Confidence), Y: float64(b.Truth.High)}}, main1, 0.8)
+		}
 	}
 	line(p, plotter.XYs{{X: 0, Y: 0}, {X: 1, Y: 1}}, quiet, 0.8, 3, 3)
 	line(p, points, main1, 1.6)
@@ -161,8 +164,8 @@ func plotCurve(u *unitScores) (template.HTML, error) {
 		}
 	}
 	line(p, xy, main1, 1.5)
-	if u.Precision == u.Precision && u.Recall == u.Recall {
-		dots(p, plotter.XYs{{X: float64(u.Recall), Y: float64(u.Precision)}}, main2, 3)
+	if u.Precision.known() && u.Recall.known() {
+		dots(p, plotter.XYs{{X: float64(u.Recall.Value), Y: float64(u.Precision.Value)}}, main2, 3)
 	}
 	return svg(p, 168, 140, u.Name)
 }

@@ -14,13 +14,18 @@ type report struct {
 	Positive float64   `json:"positive_from"` // label from which an action unit counts as present
 	Covered  string    `json:"covered"`       // keep or unknown
 
+	scoreSet
+	Groups *groupReport `json:"groups,omitempty"`
+}
+
+// scoreSet are the scores of some pictures: of all of them, or of one group.
+type scoreSet struct {
 	Expression *expressionReport  `json:"expression,omitempty"`
 	Affect     *affectReport      `json:"valence_arousal,omitempty"`
 	Units      *unitReport        `json:"action_units,omitempty"`
 	Visibility []visibilityReport `json:"visibility,omitempty"`
 	MTL        *interval          `json:"p_mtl,omitempty"`
 	MTLNote    string             `json:"p_mtl_note,omitempty"`
-	Groups     *groupReport       `json:"groups,omitempty"`
 	Warnings   []string           `json:"warnings"`
 }
 
@@ -39,15 +44,16 @@ type expressionReport struct {
 	Accuracy    interval      `json:"accuracy"`
 	MacroF1     interval      `json:"macro_f1"` // over the classes that occur in the labels
 	PerClass    []classReport `json:"per_class"`
-	Confusion   [][]int       `json:"confusion"` // truth by row, answer by column
+	Confusion   [][]int       `json:"confusion"`        // truth by row, answer by column
+	Shares      [][]interval  `json:"confusion_shares"` // the same as parts of the row
 	Calibration calibration   `json:"calibration"`
 }
 
 type classReport struct {
 	Class     string   `json:"class"`
 	Pictures  int      `json:"pictures"`
-	Precision number64 `json:"precision"`
-	Recall    number64 `json:"recall"`
+	Precision interval `json:"precision"`
+	Recall    interval `json:"recall"`
 	F1        interval `json:"f1"`
 }
 
@@ -89,8 +95,8 @@ type unitScores struct {
 	Unknown   int          `json:"unknown"` // labelled, but covered
 	Threshold float64      `json:"threshold"`
 	F1        interval     `json:"f1"`
-	Precision number64     `json:"precision"`
-	Recall    number64     `json:"recall"`
+	Precision interval     `json:"precision"`
+	Recall    interval     `json:"recall"`
 	AP        interval     `json:"average_precision"`
 	AUC       interval     `json:"auc"`
 	Spearman  interval     `json:"spearman"`
@@ -131,15 +137,20 @@ type groupReport struct {
 	// WorstToBest is, by score, the lowest of the groups over the highest.
 	WorstToBest map[string]number64 `json:"worst_to_best"`
 	Left        []string            `json:"left_out"` // groups with too few pictures
-	scores      []string            // names, in order
+	scores      []string            // names of the common ones, in order
+	units       []string            // of those units that are compared one by one
 }
 
 type groupScores struct {
-	Group    string              `json:"group"`
-	Pictures int                 `json:"pictures"`
-	Scores   map[string]interval `json:"scores"`
+	Group    string `json:"group"`
+	Pictures int    `json:"pictures"`
+	// Scores are those compared, over the classes and units that every group
+	// has enough of.
+	Scores map[string]interval `json:"scores"`
 	// Differences are the group's score less that of all other pictures, with
 	// an interval for all groups together (Bonferroni).
 	Differences map[string]interval `json:"differences"`
 	differs     map[string]bool
+	// All is what the report has of all pictures, of this group's alone.
+	All scoreSet `json:"all_scores"`
 }

@@ -77,6 +77,19 @@ func newData(card *affect.Card, set *labelSet, answers []answer, positive float6
 	return d
 }
 
+// of gives the data of the pictures in which in is set.
+func (d *data) of(in []bool) *data {
+	set := &labelSet{units: d.units}
+	var answers []answer
+	for i, yes := range in {
+		if yes {
+			set.rows = append(set.rows, d.rows[i])
+			answers = append(answers, d.answers[i])
+		}
+	}
+	return newData(d.card, set, answers, d.positive)
+}
+
 func (d *data) persons() []string {
 	p := make([]string, len(d.rows))
 	for i, r := range d.rows {
@@ -114,7 +127,7 @@ type block struct {
 
 // score fills the report's scores with intervals from one bootstrap: every
 // score of a round is from the same draw, P_MTL included.
-func (d *data) score(r *report, s *sampler) {
+func (d *data) score(r *scoreSet, s *sampler) {
 	var blocks []block
 	var fills []func(v []interval)
 	add := func(b block, fill func([]interval)) {
@@ -171,7 +184,7 @@ func (d *data) score(r *report, s *sampler) {
 	}
 }
 
-func (d *data) expressionBlock(r *report, n int, occur map[int]int) (block, func([]interval)) {
+func (d *data) expressionBlock(r *scoreSet, n int, occur map[int]int) (block, func([]interval)) {
 	classes := d.card.Outputs.Expression.Classes
 	e := &expressionReport{Pictures: n, Classes: classes}
 	r.Expression = e
@@ -181,8 +194,7 @@ func (d *data) expressionBlock(r *report, n int, occur map[int]int) (block, func
 		for p, v := range line {
 			e.Confusion[t][p] = int(v)
 		}
-		c := classCounts(plain, t)
-		e.PerClass = append(e.PerClass, classReport{Class: classes[t], Pictures: occur[t], Precision: number64(c.precision()), Recall: number64(c.recall())})
+		e.PerClass = append(e.PerClass, classReport{Class: classes[t], Pictures: occur[t]})
 	}
 	if len(occur) == 1 {
 		for c := range occur {
@@ -208,20 +220,40 @@ func (d *data) expressionBlock(r *report, n int, occur map[int]int) (block, func
 			right = append(right, t == d.answer.expression[i])
 		}
 	}
-	e.Calibration.Bins, _ = reliability(confidence, right, ones(len(index)))
-	b := block{3 + len(classes), func(w, out []float64) {
-		m := confusion(d.truth.expression, d.answer.expression, w, len(classes))
+	bins, _ := reliability(confidence, right, ones(len(index)))
+	e.Calibration.Bins = bins[:]
+	// Accuracy, macro F1, calibration error; by class F1, precision, recall; the
+	// confusion's cells; the curve.
+	k := len(classes)
+	cells := 3 + 3*k
+	bend := cells + k*k
+	b := block{bend + calibrationBins, func(w, out []float64) {
+		m := confusion(d.truth.expression, d.answer.expression, w, k)
 		out[0], out[1] = accuracy(m), macroF1(m)
-		_, out[2] = reliability(confidence, right, pick(w, index))
-		for c := range classes {
-			out[3+c] = classCounts(m, c).f1()
+		out[2] = truthByBin(confidence, right, pick(w, index), out[bend:])
+		for c, line := range m {
+			n := classCounts(m, c)
+			out[3+c], out[3+k+c], out[3+2*k+c] = n.f1(), n.precision(), n.recall()
+			for p, v := range line {
+				out[cells+k*c+p] = v / (n.truePos + n.falseNeg)
+			}
 		}
 	}}
 	return b, func(v []interval) {
 		e.Accuracy, e.MacroF1, e.Calibration.Error = v[0], v[1], v[2]
 		for c := range classes {
-			e.PerClass[c].F1 = v[3+c]
+			x := &e.PerClass[c]
+			x.F1, x.Precision, x.Recall = v[3+c], v[3+k+c], v[3+2*k+c]
+			e.Shares = append(e.Shares, v[cells+k*c:cells+k*c+k])
 		}
+		e.Calibration.curve(v[bend:])
+	}
+}
+
+// curve puts the intervals of the bins' truth in.
+func (c *calibration) curve(v []interval) {
+	for i := range c.Bins {
+		c.Bins[i].Truth = v[i]
 	}
 }
 
@@ -233,7 +265,7 @@ func pick(w []float64, index []int) []float64 {
 	return out
 }
 
-func (d *data) affectBlock(r *report, n int) (block, func([]interval)) {
+func (d *data) affectBlock(r *scoreSet, n int) (block, func([]interval)) {
 	a := &affectReport{Pictures: n, Derived: d.card.Outputs.ValenceArousal.Derived}
 	r.Affect = a
 	sides := [2]struct{ truth, answer []float64 }{{d.truth.valence, d.answer.valence}, {d.truth.arousal, d.answer.arousal}}
@@ -266,11 +298,11 @@ func (d *data) affectBlock(r *report, n int) (block, func([]interval)) {
 // perUnit is how many scores a unit has in the vector of unitBlock, after the
 // common ones.
 const (
-	commonUnit = 5
-	perUnit    = 5
+	commonUnit = 5 + calibrationBins
+	perUnit    = 7
 )
 
-func (d *data) unitBlock(r *report) (block, func([]interval)) {
+func (d *data) unitBlock(r *scoreSet) (block, func([]interval)) {
 	u := &unitReport{}
 	r.Units = u
 	plain := ones(len(d.rows))
@@ -285,7 +317,7 @@ func (d *data) unitBlock(r *report) (block, func([]interval)) {
 		c := rk.at(float64(threshold), plain)
 		in, _ := affect.Describe(fmt.Sprintf("au%d", unit), d.card)
 		s := unitScores{Unit: unit, Name: in.Human, Weak: in.Weak, Pictures: len(rk.index), Positives: int(c.truePos + c.falseNeg),
-			Threshold: float64(threshold), Precision: number64(c.precision()), Recall: number64(c.recall())}
+			Threshold: float64(threshold)}
 		for i, t := range d.truth.units[k] {
 			if l := d.answer.units[k][i]; t == t && l != l {
 				s.Unknown++
@@ -301,13 +333,15 @@ func (d *data) unitBlock(r *report) (block, func([]interval)) {
 		d.warnUnit(r, &s)
 		allLevel, allTruth, allIndex = append(allLevel, rk.level...), append(allTruth, rk.truth...), append(allIndex, rk.index...)
 	}
-	u.Calibration.Bins, _ = reliability(allLevel, allTruth, ones(len(allLevel)))
+	bins, _ := reliability(allLevel, allTruth, ones(len(allLevel)))
+	u.Calibration.Bins = bins[:]
 	b := block{commonUnit + perUnit*len(d.units), func(w, out []float64) {
 		table := make([][]float64, perUnit)
 		for k := range d.units {
 			one := out[commonUnit+perUnit*k:]
 			rk := &rankings[k]
-			one[0] = rk.at(u.Units[k].Threshold, w).f1()
+			c := rk.at(u.Units[k].Threshold, w)
+			one[0], one[5], one[6] = c.f1(), c.precision(), c.recall()
 			one[1], one[2], one[3] = rk.averagePrecision(w), rk.auc(w), ranks[k].of(w)
 			_, one[4] = reliability(rk.level, rk.truth, pick(w, rk.index))
 			for m := range perUnit {
@@ -317,18 +351,19 @@ func (d *data) unitBlock(r *report) (block, func([]interval)) {
 		for m := range 4 {
 			out[m] = meanKnown(table[m])
 		}
-		_, out[4] = reliability(allLevel, allTruth, pick(w, allIndex))
+		out[4] = truthByBin(allLevel, allTruth, pick(w, allIndex), out[5:])
 	}}
 	return b, func(v []interval) {
 		u.MacroF1, u.MacroAP, u.MacroAUC, u.MeanRank, u.Calibration.Error = v[0], v[1], v[2], v[3], v[4]
+		u.Calibration.curve(v[5:])
 		for k := range u.Units {
 			one, s := v[commonUnit+perUnit*k:], &u.Units[k]
-			s.F1, s.AP, s.AUC, s.Spearman, s.ECE = one[0], one[1], one[2], one[3], one[4]
+			s.F1, s.AP, s.AUC, s.Spearman, s.ECE, s.Precision, s.Recall = one[0], one[1], one[2], one[3], one[4], one[5], one[6]
 		}
 	}
 }
 
-func (d *data) warnUnit(r *report, s *unitScores) {
+func (d *data) warnUnit(r *scoreSet, s *unitScores) {
 	switch {
 	case s.Pictures == 0 && s.Unknown == 0:
 		r.warn("AU%d: has a column, but no picture is labelled", s.Unit)
@@ -341,7 +376,7 @@ func (d *data) warnUnit(r *report, s *unitScores) {
 	}
 }
 
-func (d *data) visibilityBlock(r *report, part int) (block, func([]interval)) {
+func (d *data) visibilityBlock(r *scoreSet, part int) (block, func([]interval)) {
 	v := d.card.Outputs.Visibility
 	seen := newRanking(d.answer.visible[part], d.truth.visible[part], 0.5)
 	threshold := float64(v.Thresholds[part])
@@ -372,6 +407,6 @@ func (d *data) visibilityBlock(r *report, part int) (block, func([]interval)) {
 // fewPictures is below what a score of a class or group says much.
 const fewPictures = 30
 
-func (r *report) warn(format string, args ...any) {
+func (r *scoreSet) warn(format string, args ...any) {
 	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
 }
