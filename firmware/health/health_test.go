@@ -1,7 +1,9 @@
 package health
 
 import (
+	"errors"
 	"net"
+	"os"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -144,6 +146,39 @@ func TestNotifySpeaksToTheManager(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", path+"-none")
 	if _, err := Notify(); err == nil {
 		t.Error("no error for a socket that is not there")
+	}
+}
+
+// A manager that does not listen holds nobody.
+func TestNotifyDoesNotWait(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notify")
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	t.Setenv("NOTIFY_SOCKET", path)
+	n, err := Notify()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	told := make(chan error, 1)
+	go func() {
+		for {
+			if err := n.Send("WATCHDOG=1"); err != nil {
+				told <- err
+				return
+			}
+		}
+	}()
+	select {
+	case err := <-told:
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("it waits")
 	}
 }
 

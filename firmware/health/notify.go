@@ -29,11 +29,16 @@ func Notify() (*Notifier, error) {
 	return &Notifier{conn}, nil
 }
 
+// sendWithin bounds Send: whoever sends feeds the machine's watchdog too, and
+// must not wait for a manager that does not listen.
+const sendWithin = 100 * time.Millisecond
+
 // Send sends a message such as READY=1, WATCHDOG=1 or STATUS=text.
 func (n *Notifier) Send(message string) error {
 	if n == nil {
 		return nil
 	}
+	n.conn.SetWriteDeadline(time.Now().Add(sendWithin))
 	_, err := n.conn.Write([]byte(message))
 	return err
 }
