@@ -3,6 +3,7 @@ package main
 import (
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"mien/drivers/serial"
 	"mien/firmware/alarm"
 	"mien/firmware/config"
+	"mien/firmware/health"
 	"mien/firmware/modbus"
 	"mien/firmware/pipeline"
 	"mien/model/assets"
@@ -70,6 +72,16 @@ func demo(c *call) error {
 	})
 	if err != nil {
 		return coded{err, exitConfig}
+	}
+	// A unit waits for libraries and networks that do not load; the demo has nothing
+	// to show without.
+	s.fatal = func() error {
+		for _, f := range unit.Faults() {
+			if f.Fault == health.InferenceFailed || f.Fault == health.ModelRefused {
+				return errors.New(f.Detail)
+			}
+		}
+		return nil
 	}
 	fmt.Fprintf(c.out, "demo: %.0f s of a rendered face; %s on %s\n", script.Seconds, cfg.Serial.Protocol, *link)
 	if err := s.run(unit, "", nil); err != nil {

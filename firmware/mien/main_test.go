@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"os"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"mien/board"
 	"mien/drivers/camera"
@@ -100,6 +103,15 @@ func TestCommandLine(t *testing.T) {
 	}
 }
 
+// Without its libraries the demo ends at once, and says what to do.
+func TestDemoWithoutLibraries(t *testing.T) {
+	t.Setenv("MIEN_LIB", t.TempDir())
+	code, out := mien("demo", "-log", "-serial", filepath.Join(t.TempDir(), "pty"))
+	if code != exitMissing || !strings.Contains(out, "mien: open face detector: find face_detection_short_range.tflite") || !strings.Contains(out, "run make deps") {
+		t.Errorf("exit %d: %s", code, out)
+	}
+}
+
 // The printed config is one that check takes.
 func TestPrintedConfigIsRight(t *testing.T) {
 	_, text := mien("config")
@@ -128,6 +140,7 @@ func TestRunKeepsItsJournalAndNoPicture(t *testing.T) {
 	if testing.Short() {
 		t.Skip("plays the demo clip in real time; left out by -short")
 	}
+	t.Parallel()
 	dir := t.TempDir()
 	cfg := write(t, fmt.Sprintf(`
 [camera]
@@ -186,6 +199,84 @@ latch = true
 	})
 	if total > 64<<10 {
 		t.Errorf("%d bytes were written: more than a journal of %d events", total, len(events))
+	}
+}
+
+// The demo as a user sees it: another program reads the ASCII line from the pty,
+// an operator's commands reach it, the report has what the clip shows, and a
+// picture of it is drawn.
+func TestDemo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("plays the demo clip in real time; left out by -short")
+	}
+	t.Parallel()
+	dir := t.TempDir()
+	port, socket, picture := filepath.Join(dir, "pty"), filepath.Join(dir, "sock"), filepath.Join(dir, "demo.png")
+	type result struct {
+		code int
+		out  string
+	}
+	done := make(chan result, 1)
+	go func() {
+		code, out := mien("demo", "-log", "-serial", port, "-socket", socket, "-plot", picture)
+		done <- result{code, out}
+	}()
+	heard := make(chan []string, 1)
+	go func() {
+		var f *os.File
+		for end := time.Now().Add(10 * time.Second); f == nil && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+			f, _ = os.OpenFile(port, os.O_RDWR|unix.O_NOCTTY, 0)
+		}
+		var lines []string
+		if f != nil {
+			defer f.Close()
+			for scan := bufio.NewScanner(f); scan.Scan(); { // until the demo hangs up
+				lines = append(lines, strings.TrimSpace(scan.Text()))
+			}
+		}
+		heard <- lines
+	}()
+	asked := false
+	for end := time.Now().Add(10 * time.Second); !asked && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		code, out := mien("alarms", "-socket", socket)
+		asked = code == exitOK && strings.Contains(out, "brow lowered") && strings.Contains(out, "eyes closed")
+	}
+	if !asked {
+		t.Error("mien alarms tells nothing of the demo")
+	}
+	r := <-done
+	if r.code != exitOK {
+		t.Errorf("exit %d", r.code)
+	}
+	for _, want := range []string{`12.0 to 15.0 s  eyes closed`, `s  brow lowered   raise, normal -> unacknowledged: au4 0\.\d+, .* above 0\.700, .*frames \d+ to \d+`,
+		`brow lowered   acknowledge by input ack button`, `s  brow lowered   clear`, `s  eyes closed    raise`, `eyes closed    clear, .* -> latched`,
+		`eyes closed    reset by input reset key, latched acknowledged -> normal`, `level changes of the lines:  healthy [1-9]\d*  lamp [1-9]\d*  horn [1-9]`,
+		`\n[1-9]\d+ results, latency`} {
+		if !regexp.MustCompile(want).MatchString(r.out) {
+			t.Errorf("no %q in\n%s", want, r.out)
+		}
+	}
+	if data, err := os.ReadFile(picture); err != nil || len(data) < 20_000 {
+		t.Errorf("the picture: %d bytes, %v", len(data), err)
+	}
+	kinds := map[string]int{}
+	for _, line := range <-heard {
+		body, sum, ok := strings.Cut(strings.TrimPrefix(line, "$"), "*")
+		x := byte(0)
+		for i := range len(body) {
+			x ^= body[i]
+		}
+		if !ok || !strings.HasPrefix(line, "$MIEN,") || sum != fmt.Sprintf("%02X", x) {
+			t.Errorf("heard %q", line)
+			continue
+		}
+		kinds[strings.Split(body, ",")[1]]++
+	}
+	if kinds["S"] < 20 || kinds["A"] < 8 {
+		t.Errorf("heard %v; want one status a second, and a line for each change of an alarm", kinds)
+	}
+	if _, err := os.Lstat(port); !os.IsNotExist(err) {
+		t.Errorf("the pty's link is left behind: %v", err)
 	}
 }
 

@@ -97,6 +97,7 @@ type session struct {
 	missed atomic.Uint64          // lines that the log was too slow for
 	last   atomic.Pointer[string] // newest message, for the view
 	serial func() string          // what the view tells of the serial line
+	fatal  func() error           // what a unit would go on with, and this session does not; nil: nothing
 	foot   string
 }
 
@@ -184,8 +185,8 @@ func (s *session) write(ctx context.Context) {
 func (s *session) run(unit *pipeline.Unit, path string, kept *store.Store) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	var beside, logging sync.WaitGroup
 	logged, logEnds := context.WithCancel(context.Background())
 	logging.Add(1)
@@ -198,23 +199,28 @@ func (s *session) run(unit *pipeline.Unit, path string, kept *store.Store) error
 	beside.Add(1)
 	go func() {
 		defer beside.Done()
-		for ctx.Err() == nil && unit.Guard("beside", func() { s.beside(ctx, unit, path, kept) }) != nil {
+		for ctx.Err() == nil && unit.Guard("beside", func() { s.beside(ctx, cancel, unit, path, kept) }) != nil {
 			time.Sleep(time.Second) // and then the socket and the view once more
 		}
 	}()
 	err := unit.Run(ctx)
-	cancel()
+	var ended fatal
+	errors.As(context.Cause(ctx), &ended)
+	cancel(nil)
 	beside.Wait()
 	logEnds() // last: what ended the unit is in the log
 	logging.Wait()
-	if err != nil {
+	if err = errors.Join(ended.error, err); err != nil {
 		return coded{err, exitMissing}
 	}
 	return nil
 }
 
+// fatal is what ended a session.
+type fatal struct{ error }
+
 // beside serves the socket, reloads on SIGHUP and draws the view.
-func (s *session) beside(ctx context.Context, unit *pipeline.Unit, path string, kept *store.Store) {
+func (s *session) beside(ctx context.Context, end context.CancelCauseFunc, unit *pipeline.Unit, path string, kept *store.Store) {
 	cfg := s.cfg.Load()
 	if file := cfg.Socket.File(); file != "" {
 		// Without the socket nobody can acknowledge from a shell; inputs and PLC
@@ -252,6 +258,11 @@ func (s *session) beside(ctx context.Context, unit *pipeline.Unit, path string, 
 		case <-hup:
 			s.reload(ctx, unit, path)
 		case <-draw.C:
+			if s.fatal != nil {
+				if err := s.fatal(); err != nil {
+					end(fatal{err})
+				}
+			}
 			if s.live {
 				s.draw(unit)
 			}
