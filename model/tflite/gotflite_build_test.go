@@ -13,7 +13,8 @@ import (
 )
 
 // TestGoTFLiteBackend builds this package with the tag gotflite and has the
-// third backend pass the tests of the other two.
+// third backend pass the tests of the other two; then the whole program, which
+// runs the demo clip's faces through it.
 func TestGoTFLiteBackend(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a build with cgo")
@@ -37,8 +38,9 @@ func TestGoTFLiteBackend(t *testing.T) {
 	}
 	cmd := exec.Command("go", "test", "-count=1", "-v", "-tags", "gotflite",
 		"-run", "Conformance|Answer|Constant|TensorsAre|Threads|ManyAtOnce|LeaveNothing|Mutated|CannotRun|OtherInput|LinkedLibrary", ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=1", "MIEN_FUZZ_MUTATIONS=50",
+	env := append(os.Environ(), "CGO_ENABLED=1", "MIEN_FUZZ_MUTATIONS=50",
 		"CGO_CFLAGS=-I"+ours+" -I"+headers, "CGO_LDFLAGS=-L"+lib+" -Wl,-rpath,"+lib)
+	cmd.Env = env
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %v\n%s", cmd.Args, err, out)
@@ -48,5 +50,27 @@ func TestGoTFLiteBackend(t *testing.T) {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
+	}
+	program, settings := filepath.Join(t.TempDir(), "mien"), filepath.Join(t.TempDir(), "mien.toml")
+	if err := os.WriteFile(settings, []byte("[model]\nbackend = \"gotflite\"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	run := func(args ...string) string {
+		t.Helper()
+		cmd := exec.Command(args[0], args[1:]...)
+		cmd.Env = append(env, "MIEN_LIB="+lib)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %v\n%s", args, err, out)
+		}
+		return string(out)
+	}
+	run("go", "vet", "-tags", "gotflite", ".", "../../firmware/mien")
+	run("go", "build", "-tags", "gotflite", "-o", program, "../../firmware/mien")
+	if out := run(program, "version"); !strings.Contains(out, "backends litert, tflite, gotflite;") {
+		t.Errorf("version says\n%s", out)
+	}
+	if out := run(program, "bench", "-for", "200ms", "-config", settings); strings.Count(out, ": gotflite, tflite 2.9.0, xnnpack") != 2 {
+		t.Errorf("bench says\n%s", out)
 	}
 }
