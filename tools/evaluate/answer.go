@@ -121,6 +121,10 @@ func wide(v []float32) []float64 {
 // model/train takes for FER+.
 var cropRoom = []float64{66. / 48, 88. / 48, 58. / 48, 1, 72. / 48, 100. / 48}
 
+// mostSide is the side of the largest square that a crop is laid in; a larger
+// crop is scaled down. The detector itself looks at 128 or 192 pixels.
+const mostSide = 1024
+
 // Eyes nearer or farther than these shares of the crop's longer side are not
 // believed.
 const (
@@ -132,9 +136,12 @@ const (
 func (a *answerer) findInCrop(img *pixel.Image) (face.Face, bool, error) {
 	side := max(img.Width, img.Height)
 	for _, room := range cropRoom {
-		n := int(math.Round(float64(side) * room))
-		// One to one, the crop in the middle of the square.
-		shiftX, shiftY := -float32((n-img.Width)/2), -float32((n-img.Height)/2)
+		whole := int(math.Round(float64(side) * room))
+		n := min(whole, mostSide)
+		// The crop in the middle of the square, one to one where it fits.
+		scale := float32(whole) / float32(n)
+		shiftX := -float32((whole-img.Width)/2) + (scale-1)/2
+		shiftY := -float32((whole-img.Height)/2) + (scale-1)/2
 		sampler, err := pixel.NewSampler(pixel.Grey8(n, n))
 		if err != nil {
 			return face.Face{}, false, err
@@ -142,7 +149,7 @@ func (a *answerer) findInCrop(img *pixel.Image) (face.Face, bool, error) {
 		if len(a.frame) < n*n {
 			a.frame = make([]byte, n*n)
 		}
-		if err := sampler.Fill(a.frame[:n*n], img, pixel.Affine{1, 0, shiftX, 0, 1, shiftY}); err != nil {
+		if err := sampler.Fill(a.frame[:n*n], img, pixel.Affine{scale, 0, shiftX, 0, scale, shiftY}); err != nil {
 			return face.Face{}, false, err
 		}
 		square := pixel.Image{Format: pixel.GREY, Width: n, Height: n, Data: a.frame[:n*n]}
@@ -150,13 +157,12 @@ func (a *answerer) findInCrop(img *pixel.Image) (face.Face, bool, error) {
 			return face.Face{}, false, err
 		}
 		for _, f := range a.faces {
+			for k, p := range f.Keypoints {
+				f.Keypoints[k] = face.Point{X: scale*p.X + shiftX, Y: scale*p.Y + shiftY}
+			}
 			eyes := float64(f.EyeDistance()) / float64(side)
 			if eyes < leastEyes || eyes > mostEyes {
 				continue
-			}
-			for k := range f.Keypoints {
-				f.Keypoints[k].X += shiftX
-				f.Keypoints[k].Y += shiftY
 			}
 			return f, true, nil
 		}

@@ -154,7 +154,7 @@ func TestCropFindsTheFace(t *testing.T) {
 		t.Fatalf("no face in the demo's frame: %v", err)
 	}
 	want := faces[0]
-	for _, side := range []int{48, 144} {
+	for _, side := range []int{48, 144, 3200} {
 		// A square of 1.35 times the box.
 		scale := want.Box.Width() * 1.35 / float32(side)
 		c := want.Box.Centre()
@@ -177,6 +177,24 @@ func TestCropFindsTheFace(t *testing.T) {
 				t.Errorf("crop of %d: eye %d is %.1f pixels off, the eyes are %.1f apart", side, k, d, want.EyeDistance())
 			}
 		}
+	}
+}
+
+// TestLargeCrop: a crop of any size gets an answer, with a face or without.
+func TestLargeCrop(t *testing.T) {
+	card, model, err := affect.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := newAnswerer(card, model, answerOptions{crops: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.close()
+	path := filepath.Join(t.TempDir(), "large.png")
+	greyPNG(t, path, 4500)
+	if got := a.answer(path); !got.ok || got.aligned {
+		t.Errorf("a grey crop of 4500 pixels: %+v", got)
 	}
 }
 

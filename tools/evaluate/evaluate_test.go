@@ -458,6 +458,33 @@ func TestWrongUse(t *testing.T) {
 	}
 }
 
+// TestOutputsTakeNothingsPlace: what a run needs, or writes, is not written
+// over, and a folder that is missing is told before the work.
+func TestOutputsTakeNothingsPlace(t *testing.T) {
+	dir := t.TempDir()
+	labels := filepath.Join(dir, "l.csv")
+	text := "file,expression\na.png,fear\n"
+	os.WriteFile(labels, []byte(text), 0o644)
+	greyPNG(t, filepath.Join(dir, "a.png"), 48)
+	os.Symlink(labels, filepath.Join(dir, "link.csv"))
+	for want, args := range map[string][]string{
+		"-predictions " + labels + ": that file is taken: by -labels": {"-predictions", labels},
+		"link.csv: that file is taken: by -labels":                    {"-json", filepath.Join(dir, "link.csv")},
+		"-html ./x: that file is taken: by -json":                     {"-json", "x", "-html", "./x"},
+		"m.json: that file is taken: by -model":                       {"-model", filepath.Join(dir, "m.tflite"), "-json", filepath.Join(dir, "m.json")},
+		"there is no folder " + filepath.Join(dir, "none"):            {"-config", filepath.Join(dir, "none", "c.toml")},
+	} {
+		var out bytes.Buffer
+		err := run(append([]string{"-labels", labels, "-crops", "-bootstrap", "50"}, args...), &out, &out)
+		if !errors.Is(err, errUse) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: got %v, want %q", args, err, want)
+		}
+	}
+	if got, err := os.ReadFile(labels); err != nil || string(got) != text {
+		t.Errorf("the labels hold %q, %v", got, err)
+	}
+}
+
 // TestOtherNetworks: one without units and visibility, in colour, and one whose
 // outputs share a tensor, measured from the same labels.
 func TestOtherNetworks(t *testing.T) {

@@ -120,7 +120,42 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	case o.rounds < 50 || o.rounds > 100000:
 		return wrong("-bootstrap %d: must be 50 to 100000", o.rounds)
 	}
+	if err := o.checkOutputs(); err != nil {
+		return o, fmt.Errorf("%w: %w", errUse, err)
+	}
 	return o, nil
+}
+
+// checkOutputs refuses, before the pictures are looked at, what could not be
+// written or would take the place of something that is needed.
+func (o *options) checkOutputs() error {
+	taken := []struct{ flag, path string }{{"-labels", o.labels}, {"-model", o.model}, {"-model", cardOf(o.model)}}
+	for _, out := range []struct{ flag, path string }{{"-predictions", o.predictions}, {"-json", o.json}, {"-html", o.html}, {"-config", o.config}} {
+		if out.path == "" {
+			continue
+		}
+		folder := filepath.Dir(out.path)
+		if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+			return fmt.Errorf("%s %s: there is no folder %s", out.flag, out.path, folder)
+		}
+		for _, t := range taken {
+			if t.path != "" && samePath(out.path, t.path) {
+				return fmt.Errorf("%s %s: that file is taken: by %s", out.flag, out.path, t.flag)
+			}
+		}
+		taken = append(taken, out)
+	}
+	return nil
+}
+
+// samePath tells whether two paths name one file, be it there or not.
+func samePath(a, b string) bool {
+	if filepath.Clean(a) == filepath.Clean(b) {
+		return true
+	}
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
 }
 
 func run(args []string, stdout, stderr io.Writer) error {
@@ -210,14 +245,21 @@ func loadModel(path string) (*affect.Card, []byte, error) {
 	if path == "" {
 		return affect.Embedded()
 	}
-	if strings.HasSuffix(path, ".tflite") {
-		card := strings.TrimSuffix(path, ".tflite") + ".json"
+	card := cardOf(path)
+	if card != path {
 		if _, err := os.Stat(card); err != nil {
 			return nil, nil, fmt.Errorf("%s: its model card is missing: it must lie beside it as %s: %w", path, filepath.Base(card), err)
 		}
-		path = card
 	}
-	return affect.Load(path)
+	return affect.Load(card)
+}
+
+// cardOf is the card of a .tflite file, or path, which is the card then.
+func cardOf(path string) string {
+	if name, ok := strings.CutSuffix(path, ".tflite"); ok {
+		return name + ".json"
+	}
+	return path
 }
 
 // progress tells on a terminal how far it is, at most four times a second.
