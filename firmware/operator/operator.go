@@ -94,6 +94,7 @@ type Alarm struct {
 	Silenced bool          `json:"silenced,omitempty"`
 	Unknown  bool          `json:"unknown,omitempty"`
 	Shelved  time.Duration `json:"shelved_left,omitempty"`
+	Times    uint64        `json:"times_shelved,omitempty"`
 	Why      string        `json:"why,omitempty"`
 }
 
@@ -186,12 +187,15 @@ func alarms(list []alarm.Status) []Alarm {
 	for i, s := range list {
 		out[i] = Alarm{Name: s.Name, Priority: s.Priority.String(), State: s.State, For: s.For, Signal: s.Signal,
 			Side: s.Side.String(), Limit: s.Limit, Count: s.Count, FirstOut: s.FirstOut, Silenced: s.Silenced,
-			Unknown: s.Unknown, Shelved: s.ShelvedLeft}
+			Unknown: s.Unknown, Shelved: s.ShelvedLeft, Times: s.Shelvings}
 		if s.Level == s.Level {
 			out[i].Level = &list[i].Level
 		}
 		if s.State != alarm.Normal {
 			out[i].Why = s.Why.String()
+		}
+		if s.Orphan {
+			out[i].Why = "no longer configured, until acknowledged and reset; " + out[i].Why
 		}
 	}
 	return out

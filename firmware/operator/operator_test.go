@@ -324,3 +324,73 @@ func TestSocketOfALiveUnitIsNotTaken(t *testing.T) {
 		t.Errorf("no unit: %v", err)
 	}
 }
+
+// A socket file that somebody takes away is made again, with its mode; one that
+// another has put there is left alone. No other file is replaced by a socket.
+func TestSocketFileTakenAway(t *testing.T) {
+	u := newUnit(t)
+	path := serve(t, u)
+	if err := os.RemoveAll(filepath.Dir(path)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Dial(path); !errors.Is(err, ErrNotRunning) {
+		t.Fatalf("still there: %v", err)
+	}
+	u.answersAt(t, path)
+	if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o660 {
+		t.Errorf("mode %v %v", st.Mode(), err)
+	}
+
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	other, err := Listen(path, "", u, u, nil)
+	if err == nil { // unless the first was quicker
+		time.Sleep(2 * lookEvery)
+		if c, err := net.Dial("unix", path); err != nil {
+			t.Errorf("the other's socket is gone: %v", err)
+		} else {
+			c.Close()
+		}
+		other.listener.Close()
+	}
+	u.answersAt(t, path)
+
+	file := filepath.Join(t.TempDir(), "alarms.state")
+	if err := os.WriteFile(file, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Listen(file, "", u, nil, nil); err == nil || !strings.Contains(err.Error(), "no socket") {
+		t.Errorf("a file at its path: %v", err)
+	}
+	if data, err := os.ReadFile(file); string(data) != "precious" {
+		t.Errorf("the file: %q %v", data, err)
+	}
+}
+
+// answersAt waits until the unit answers.
+func (u *unit) answersAt(t *testing.T, path string) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		c, err := Dial(path)
+		if err == nil {
+			_, err = c.Ask(Request{Ask: AskAlarms})
+			c.Close()
+		}
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// What no longer is in the config says so, and how often an alarm was shelved is
+// told.
+func TestListTellsOfCoversAndOrphans(t *testing.T) {
+	list := alarms([]alarm.Status{{Name: "old", State: alarm.LatchedUnacknowledged, Orphan: true, Shelvings: 3}, {Name: "new"}})
+	if !strings.Contains(list[0].Why, "no longer configured") || list[0].Times != 3 || list[1].Why != "" || list[1].Times != 0 {
+		t.Errorf("%+v", list)
+	}
+}

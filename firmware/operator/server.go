@@ -31,56 +31,107 @@ type Server struct {
 	desk     desk
 	listener *net.UnixListener
 	path     string
+	group    string
+	file     os.FileInfo // of the socket
 }
 
 // Listen opens the socket at path for members of group; where that group does
 // not exist the socket keeps this process's own. A socket file that a dead unit
-// left is replaced; one on which another unit answers is an error.
+// left is replaced; one on which another unit answers is an error, and so is a
+// file that is no socket.
 func Listen(path, group string, unit Unit, journal Journal, about func() About) (*Server, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+	s := &Server{desk: desk{unit, journal, about}, path: path, group: group}
+	if err := s.listen(); err != nil {
 		return nil, fmt.Errorf("socket %s: %w", path, err)
 	}
-	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
-		c.Close()
-		return nil, fmt.Errorf("socket %s: another unit answers on it: stop that one, or give this one a socket.path of its own", path)
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("socket %s: %w", path, err)
-	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	if err != nil {
-		return nil, fmt.Errorf("socket %s: %w", path, err)
-	}
-	if err := os.Chmod(path, 0o660); err != nil {
-		l.Close()
-		return nil, fmt.Errorf("socket %s: %w", path, err)
-	}
-	if g, err := user.LookupGroup(group); err == nil {
-		if gid, err := strconv.Atoi(g.Gid); err == nil {
-			os.Chown(path, -1, gid) // allowed only to root and members: else the socket stays our group's
-		}
-	}
-	return &Server{desk{unit, journal, about}, l, path}, nil
+	return s, nil
 }
 
-// Serve answers clients until ctx ends, then closes the socket.
+func (s *Server) listen() error {
+	if err := os.MkdirAll(filepath.Dir(s.path), 0o750); err != nil {
+		return err
+	}
+	if c, err := net.DialTimeout("unix", s.path, time.Second); err == nil {
+		c.Close()
+		return errors.New("another unit answers on it: stop that one, or give this one a socket.path of its own")
+	}
+	if info, err := os.Lstat(s.path); err == nil && info.Mode()&os.ModeSocket == 0 {
+		return errors.New("there is a file that is no socket, which is not replaced: set socket.path")
+	}
+	if err := os.Remove(s.path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: s.path, Net: "unix"})
+	if err != nil {
+		return err
+	}
+	if err = os.Chmod(s.path, 0o660); err == nil {
+		s.file, err = os.Lstat(s.path)
+	}
+	if err != nil {
+		l.Close()
+		return err
+	}
+	if g, err := user.LookupGroup(s.group); err == nil {
+		if gid, err := strconv.Atoi(g.Gid); err == nil {
+			os.Chown(s.path, -1, gid) // allowed only to root and members: else the socket stays our group's
+		}
+	}
+	s.listener = l
+	return nil
+}
+
+// Serve answers clients until ctx ends, then closes the socket. A socket file
+// that somebody has taken away is made again.
 func (s *Server) Serve(ctx context.Context) error {
 	var clients sync.WaitGroup
 	defer clients.Wait()
-	stop := context.AfterFunc(ctx, func() { s.listener.Close() })
-	defer stop()
 	places := make(chan struct{}, maxClients)
 	for {
-		c, err := s.listener.AcceptUnix()
-		if err != nil {
+		s.accept(ctx, places, &clients)
+		for {
 			if ctx.Err() != nil {
 				return nil
 			}
-			if errors.Is(err, net.ErrClosed) {
-				return fmt.Errorf("socket %s: %w", s.path, err)
+			if s.listen() == nil {
+				break
 			}
-			// No descriptors or no memory just now, or a client that went at once.
-			time.Sleep(100 * time.Millisecond)
+			select {
+			case <-ctx.Done():
+			case <-time.After(lookEvery):
+			}
+		}
+	}
+}
+
+// lookEvery is how often it is looked whether the socket file is still there.
+const lookEvery = time.Second
+
+// accept answers those who come to the socket, until ctx ends or its file is
+// gone or another's.
+func (s *Server) accept(ctx context.Context, places chan struct{}, clients *sync.WaitGroup) {
+	l := s.listener
+	defer l.Close()
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	for {
+		l.SetDeadline(time.Now().Add(lookEvery))
+		c, err := l.AcceptUnix()
+		if ctx.Err() != nil {
+			if err == nil {
+				c.Close()
+			}
+			return
+		}
+		if err != nil {
+			if info, e := os.Lstat(s.path); errors.Is(err, net.ErrClosed) || e != nil || !os.SameFile(info, s.file) {
+				l.SetUnlinkOnClose(false) // what is there now is not ours
+				return
+			}
+			if !errors.Is(err, os.ErrDeadlineExceeded) {
+				// No descriptors or no memory just now, or a client that went at once.
+				time.Sleep(100 * time.Millisecond)
+			}
 			continue
 		}
 		select {
