@@ -18,7 +18,7 @@ from . import AUS, losses, metrics, net, pool
 
 WEIGHT_DECAY = 5e-4
 # Units that are learnt late and slowly weigh more in the loss.
-EMPHASIS = np.array([{7: 3., 15: 1.5, 24: 3., 43: 1.5}.get(k, 1.) for k in AUS], np.float32)
+EMPHASIS = np.array([{7: 4., 15: 2., 24: 4., 43: 1.5}.get(k, 1.) for k in AUS], np.float32)
 SAVE = 120  # seconds between checkpoints
 PRETRAIN = (64, 12, 20)  # pictures of FER+, faces144 and renders in a batch of the first stage
 TEACH = (0., .4)  # parts of the run at which its own mean network gives new soft labels

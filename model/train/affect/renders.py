@@ -1,6 +1,7 @@
 """Sets of rendered faces. A person belongs to one split only: the splits draw their
 seeds from ranges that do not meet, and the test range is never used for anything else."""
 
+import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
 
@@ -46,7 +47,9 @@ def make(work, data, jobs=2, log=print):
             path = os.path.join(work, f"renders-{VERSION}", f"{split}-{first:05d}.npz")
             todo.append((path, split, first, min(SHARD, persons - first), each, data))
     todo.sort(key=lambda j: (j[2] if j[1] == "train" else 120, j[1]))
-    with ProcessPoolExecutor(jobs) as pool:
+    # Not forked: this process may have threads by now (numpy's, OpenCV's), whose locks a fork
+    # would copy as they are held, and its children would wait for them for ever.
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
         for i, path in enumerate(pool.map(_shard, todo)):
             log(f"renders {i + 1}/{len(todo)}: {os.path.basename(path)}")
 

@@ -35,6 +35,24 @@ def test_fused_norm_is_batch_normalisation():
     np.testing.assert_allclose(n(x, training=False).numpy(), y, atol=.02)
 
 
+def test_norm_in_16_bits_pads_channels_without_a_trace():
+    import tensorflow as tf
+    x = (np.random.default_rng(5).normal(size=(8, 10, 10, 24)) * 2 + 1).astype(np.float32)
+    x = tf.cast(tf.cast(x, tf.bfloat16), tf.float32).numpy()  # the input is the same in both
+    for training in (True, False):
+        whole, half = net.FusedNorm(dtype="float32"), net.FusedNorm(dtype="mixed_bfloat16")
+        seen = []
+        for layer in (whole, half):
+            layer.build(x.shape)
+            layer.gamma.assign(np.linspace(.5, 2, 24))
+            layer.beta.assign(np.linspace(-1, 1, 24))
+            seen.append(tf.cast(layer(x, training=training), tf.float32).numpy())
+        assert seen[1].shape == x.shape
+        assert (np.abs(seen[0] - seen[1]) <= .01 + np.abs(seen[0]) / 128).all()  # 8 bits of fraction, in and out
+        for a, b in zip(whole.weights, half.weights):
+            assert np.abs(a.numpy() - b.numpy()).max() < .002
+
+
 def test_small_network_survives_int8():
     m = net.build(dict(stem=8, second=8, stages=((8, 1, 1), (16, 2, 1), (16, 2, 1), (16, 2, 1)), last=24, hidden=16), drop=0.)
     r = np.random.default_rng(0)
