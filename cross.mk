@@ -21,6 +21,7 @@ archive: tools
 	GOOS=linux GOARCH=$(CPU) GOARM=7 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(STAGE)/mien ./firmware/mien
 	@cp $(LIB)/* $(STAGE)/lib/
 	@cp LICENSE docs/licences.md board/mien.service $(STAGE)/
+	@$(GO) run ./tools/generate -notices > $(STAGE)/NOTICES
 	@$(GO) run ./firmware/mien config > $(STAGE)/mien.toml
 	@tar -C dist --sort=name --owner=0 --group=0 --numeric-owner -czf $(STAGE).tar.gz $(notdir $(STAGE))
 	@echo "$(STAGE).tar.gz  $$(stat -c %s $(STAGE).tar.gz) bytes"

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -32,5 +33,70 @@ func TestGenerateWritesAllAndThenNothing(t *testing.T) {
 		if s, err := os.Stat(filepath.Join(dir, d.file)); err != nil || s.Size() == 0 {
 			t.Errorf("%s: %v", d.file, err)
 		}
+	}
+}
+
+// docs/licences.md names every module of the binary with its version and the
+// licence that lies in it, and none that is not there.
+func TestLicencesAreListed(t *testing.T) {
+	root := filepath.Join("..", "..")
+	list, err := compiledIn(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := os.ReadFile(filepath.Join(root, "docs/licences.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(doc), "## Compiled into the binary")
+	section, _, _ = strings.Cut(section, "\n## ")
+	rows := map[string][]string{} // path to version, licence
+	for _, line := range strings.Split(section, "\n") {
+		if f := strings.Split(line, "|"); len(f) == 5 && strings.Contains(f[1], "/") {
+			path, _, _ := strings.Cut(strings.TrimSpace(f[1]), " ")
+			rows[path] = []string{strings.TrimSpace(f[2]), strings.TrimSpace(f[3])}
+		}
+	}
+	// Words by which each licence is told.
+	words := map[string]string{"MIT": "Software without restriction", "Apache-2.0": "Apache License", "BSD-3-Clause": "Redistribution and use in source and binary forms",
+		"CC-BY-4.0": "Creative Commons Attribution 4.0", "FreeType": "The FreeType License", "SIL OFL 1.1": "SIL OPEN FONT LICENSE Version 1.1"}
+	for _, m := range list {
+		row := rows[m.path]
+		delete(rows, m.path)
+		if row == nil || row[0] != m.version {
+			t.Errorf("%s %s: listed as %q", m.path, m.version, row)
+			continue
+		}
+		texts, err := m.texts()
+		if err != nil {
+			t.Error(err)
+		}
+		var all []byte
+		for _, text := range texts {
+			all = append(all, text...)
+		}
+		for name, says := range words {
+			if listed, there := strings.Contains(row[1], name), bytes.Contains(all, []byte(says)); listed != there {
+				t.Errorf("%s: listed as %q; its text has the words of %s: %v", m.path, row[1], name, there)
+			}
+		}
+	}
+	for path := range rows {
+		t.Errorf("%s is listed, and not compiled in", path)
+	}
+}
+
+func TestNoticesHaveTheTexts(t *testing.T) {
+	var b bytes.Buffer
+	if err := writeNotices(&b, filepath.Join("..", "..")); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"== github.com/blackjack/webcam v", "Oleksandr Senkovych", "Go runtime and standard library go1.", "The FreeType Project LICENSE", "SIL OPEN FONT LICENSE", "Kent Gibson"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in the notices", want)
+		}
+	}
+	if strings.Contains(b.String(), "GNU GENERAL PUBLIC LICENSE\n") {
+		t.Error("the GPL's text: freetype is taken under its own licence")
 	}
 }

@@ -3,6 +3,7 @@
 // files for PLC tools. A test fails when one of them is stale.
 //
 //	go run ./tools/generate [-docs docs]
+//	go run ./tools/generate -notices    # the licences of what is compiled into the binary
 package main
 
 import (
@@ -38,8 +39,13 @@ var documents = []struct {
 
 func main() {
 	docs := flag.String("docs", "docs", "folder to write to")
+	notices := flag.Bool("notices", false, "print the licence texts that go with the binary, and stop")
 	flag.Parse()
-	if err := generate(*docs); err != nil {
+	run := func() error { return generate(*docs) }
+	if *notices {
+		run = func() error { return writeNotices(os.Stdout, ".") }
+	}
+	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "generate:", err)
 		os.Exit(1)
 	}
