@@ -3,12 +3,14 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	"image/png"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,6 +78,101 @@ func TestAnswerIsTheUnits(t *testing.T) {
 			}
 		}
 		eye.Close()
+	}
+}
+
+// drawOver paints, in the frame of a face (from the middle of the eyes, in eye
+// distances), every pixel that the shape holds.
+func drawOver(img *pixel.Image, f *face.Face, tone byte, shape func(x, y float64) bool) {
+	r, l := f.Keypoints[face.RightEye], f.Keypoints[face.LeftEye]
+	d := float64(f.EyeDistance())
+	ux, uy := float64(l.X-r.X)/d, float64(l.Y-r.Y)/d
+	for y := range img.Height {
+		for x := range img.Width {
+			px, py := (float64(x)-float64(r.X+l.X)/2)/d, (float64(y)-float64(r.Y+l.Y)/2)/d
+			if shape(px*ux+py*uy, py*ux-px*uy) {
+				img.Data[y*img.Width+x] = tone
+			}
+		}
+	}
+}
+
+// TestCoveredIsUnknown draws a mask and dark glasses over the demo's face and
+// shows it to the unit: the shipped network sees what is covered, its units are
+// Unknown there, and those of the other part are not. With -covered keep they
+// have a level all the same.
+func TestCoveredIsUnknown(t *testing.T) {
+	card, model, err := affect.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	unit, err := newAnswerer(card, model, answerOptions{unknown: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unit.close()
+	keep, err := newAnswerer(card, model, answerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer keep.close()
+	cfg := config.Default()
+	cfg.Filter.Kind = "none"
+	parts := map[string]func(x, y float64) bool{
+		"":      func(x, y float64) bool { return false },
+		"mouth": func(x, y float64) bool { return math.Abs(x) < 0.95 && y > 0.5 && y < 2-0.6*x*x },
+		"eyes": func(x, y float64) bool {
+			return math.Hypot((math.Abs(x)-0.5)/0.45, y/0.32) < 1 || math.Abs(y) < 0.03 && math.Abs(x) < 1.2
+		},
+	}
+	path := filepath.Join(t.TempDir(), "f.pgm")
+	for _, frame := range []int{10, 140, 255} {
+		for covered, shape := range parts {
+			img, err := unit.decoder.Decode(demoFrames(t)[frame], pixel.DecodeOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			faces, err := unit.detector.Detect(&img, nil)
+			if err != nil || len(faces) == 0 {
+				t.Fatalf("frame %d: no face: %v", frame, err)
+			}
+			grey := pixel.Image{Format: pixel.GREY, Width: img.Width, Height: img.Height, Data: make([]byte, img.Width*img.Height)}
+			s, err := pixel.NewSampler(pixel.Grey8(img.Width, img.Height))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Fill(grey.Data, &img, pixel.Affine{1, 0, 0, 0, 1, 0}); err != nil {
+				t.Fatal(err)
+			}
+			drawOver(&grey, &faces[0], map[string]byte{"mouth": 190, "eyes": 20}[covered], shape)
+			text := append(fmt.Appendf(nil, "P5\n%d %d\n255\n", grey.Width, grey.Height), grey.Data...)
+			if err := os.WriteFile(path, text, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			eye, err := pipeline.OpenEye(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sight, err := eye.Look(&camera.Frame{Format: camera.GREY, Width: grey.Width, Height: grey.Height, Data: grey.Data})
+			if err != nil || sight.Reason != face.Good {
+				t.Fatalf("frame %d, %q covered: %v, %v", frame, covered, sight.Reason, err)
+			}
+			got, kept := unit.answer(path), keep.answer(path)
+			if !got.ok || !kept.ok {
+				t.Fatalf("frame %d, %q covered: %v, %v", frame, covered, got.err, kept.err)
+			}
+			for i, u := range card.Outputs.ActionUnits.Units {
+				hidden := covered != "" && slices.Contains(card.Regions[covered], u)
+				level := sight.Levels[slices.Index(eye.Signals(), fmt.Sprintf("au%d", u))]
+				if (level != level) != hidden || (got.units[i] != got.units[i]) != hidden || kept.units[i] != kept.units[i] {
+					t.Errorf("frame %d, %q covered: AU%d is %v on the unit, %v here, %v kept", frame, covered, u, level, got.units[i], kept.units[i])
+				}
+			}
+			if closed := sight.Levels[slices.Index(eye.Signals(), affect.EyesClosed)]; (closed != closed) != (covered == "eyes") {
+				t.Errorf("frame %d, %q covered: eyes closed is %v", frame, covered, closed)
+			}
+			eye.Close()
+		}
 	}
 }
 
