@@ -134,6 +134,21 @@ func TestPlotIsAPicture(t *testing.T) {
 	}
 }
 
+// No space for the picture is an error that says so, not half a picture and exit 0.
+func TestPlotWithoutSpace(t *testing.T) {
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip(err)
+	}
+	file := filepath.Join(t.TempDir(), "a.png")
+	if err := os.Symlink("/dev/full", file); err != nil {
+		t.Fatal(err)
+	}
+	code, out := mien("explain", "-plot", file, write(t, "[[alarm]]\nname = \"brow\"\nsignal = \"au4\"\nhigh = 0.7\n"))
+	if code != exitFailed || !strings.Contains(out, "write the plot: ") || !strings.Contains(out, "no space left on device") {
+		t.Errorf("exit %d: %s", code, out)
+	}
+}
+
 // A whole run on the clip in the binary, at the clip's own pace: journal and
 // alarm states are on the disk when it ends, and nothing else is.
 func TestRunKeepsItsJournalAndNoPicture(t *testing.T) {

@@ -6,7 +6,9 @@ import (
 	"testing"
 
 	"mien/board"
+	"mien/drivers/gpio"
 	"mien/firmware/config"
+	"mien/firmware/health"
 	"mien/model/face"
 )
 
@@ -91,4 +93,17 @@ func TestAdviceNamesRealKeys(t *testing.T) {
 	if named == 0 {
 		t.Error("no key is named: this tests nothing")
 	}
+}
+
+// A line that another program holds is a fault that names the holder; the other
+// lines work meanwhile, and it is taken when it is let go.
+func TestLineThatIsTaken(t *testing.T) {
+	b := newBench(t, "", func(o *Options) { o.Host.(*gpio.Fake).Take(pin(1), "a relay script") })
+	b.until("the fault", b.fault(health.OutputMismatch))
+	if list := b.unit.Faults(); len(list) == 0 || !strings.Contains(list[0].Detail, `output lamp: gpio line fake:1: held by "a relay script"`) {
+		t.Errorf("%+v", list)
+	}
+	b.until("the healthy line", func() bool { return b.toggles(0) > 2 })
+	b.chip.Take(pin(1), "")
+	b.until("the way back", b.trusted)
 }
