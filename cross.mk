@@ -10,7 +10,7 @@ arm64: ## dist/mien-VERSION-linux-arm64.tar.gz: Raspberry Pi 3, 4, 5, Zero 2 W (
 armv7: ## dist/mien-VERSION-linux-armv7.tar.gz: 32-bit Raspberry Pi OS; bring your own TFLite library
 	@$(MAKE) --no-print-directory archive NAME=armv7 CPU=arm
 
-HOST := $(shell $(GO) env GOHOSTARCH)
+HOST := $(shell $(GO) env GOHOSTARCH 2>/dev/null)
 
 .PHONY: archive
 archive: STAGE = dist/mien-$(VERSION)-linux-$(NAME)
