@@ -35,10 +35,20 @@ def test_aff_wild2_marks_missing_labels(tmp_path):
     ("a/1.jpg,0.5,0.5,9," + ",".join(["0"] * 12) + "\n", "expression 9"),
     ("a/1.jpg,0.5,0.5,1," + ",".join(["2"] * 12) + "\n", "action unit"),
     ("a/1.jpg,x,0.5,1," + ",".join(["0"] * 12) + "\n", "line 2"),
+    ("a/1.jpg,0.5,0.5,inf," + ",".join(["0"] * 12) + "\n", "line 2: 'inf' is no whole number"),
+    ("a/1.jpg,0.5,0.5,1," + ",".join(["0.5"] * 12) + "\n", "line 2: '0.5' is no whole number"),
 ])
 def test_aff_wild2_refuses(tmp_path, row, what):
     with pytest.raises(labelled.LayoutError, match=what):
         labelled.aff_wild2(write(tmp_path / "train.txt", HEAD + row), "x")
+
+
+def test_aff_wild2_refuses_files(tmp_path):
+    with pytest.raises(labelled.LayoutError, match="No such file"):
+        labelled.aff_wild2(str(tmp_path / "none.txt"), "x")
+    (tmp_path / "train.txt").write_bytes(b"\xff\xfe\x00rubbish")
+    with pytest.raises(labelled.LayoutError, match="is no text"):
+        labelled.aff_wild2(str(tmp_path / "train.txt"), "x")
 
 
 def marks():
@@ -62,6 +72,41 @@ def test_affectnet_npy(tmp_path):
     assert np.isnan(l.va[1 - i]).all()
     np.testing.assert_allclose(l.eyes()[i], [[30, 40], [60, 42]])
     assert np.isnan(l.units).all()
+
+
+@pytest.mark.parametrize("kind, content, what", [
+    ("val", None, "val.npy: No such file"), ("aro", b"\x93NUMPY cut", "aro.npy"), ("lnd", np.zeros(7), "7 numbers, want 136"), ("exp", np.array("happy"), "exp.npy")])
+def test_affectnet_npy_refuses(tmp_path, kind, content, what):
+    for d in ("images", "annotations"):
+        (tmp_path / "train_set" / d).mkdir(parents=True)
+    (tmp_path / "train_set/images/7.jpg").write_bytes(b"")
+    for k, x in (("exp", np.array("1")), ("val", np.array("0")), ("aro", np.array("0")), ("lnd", marks().ravel())):
+        x = content if k == kind else x
+        if isinstance(x, bytes):
+            (tmp_path / "train_set/annotations" / f"7_{k}.npy").write_bytes(x)
+        elif x is not None:
+            np.save(tmp_path / "train_set/annotations" / f"7_{k}.npy", x)
+    with pytest.raises(labelled.LayoutError, match=what):
+        labelled.affectnet(str(tmp_path))
+
+
+def test_affectnet_without_annotations(tmp_path):
+    (tmp_path / "val_set" / "images").mkdir(parents=True)
+    with pytest.raises(labelled.LayoutError, match="annotations: No such file"):
+        labelled.affectnet(str(tmp_path), "val")
+
+
+def test_affectnet_validation_list_has_no_heading(tmp_path):
+    lists = tmp_path / "Manually_Annotated_file_lists"
+    lists.mkdir()
+    pts = ";".join(str(v) for v in marks().ravel())
+    (lists / "validation.csv").write_text(f"1/a.jpg,0,0,9,9,{pts},3,.2,.9\n2/b.JPG,0,0,9,9,{pts},0,0,.1\n")
+    l = labelled.affectnet(str(tmp_path), "val")
+    assert l.expression.tolist() == [3, 0] and l.paths[1] == str(tmp_path / "Manually_Annotated_Images" / "2/b.JPG")
+    np.testing.assert_allclose(l.va[0], [.2, .9], rtol=1e-6)
+    (lists / "validation.csv").write_text("1/a.jpg,0,0,9,9,1;2,3\n")
+    with pytest.raises(labelled.LayoutError, match="line 1: 7 columns, want 9"):
+        labelled.affectnet(str(tmp_path), "val")
 
 
 def test_affectnet_csv(tmp_path):
