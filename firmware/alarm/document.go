@@ -89,7 +89,8 @@ and is raised when the cover goes, if its condition is still present by then.
 - **Commands for all** (acknowledge, reset) reach what is shown; what lies under a cover is reached by name only.
 - **A restart** keeps all states, ends an inhibit, and sounds the horn again for what is unacknowledged. A shelving goes
   on for the time that is left, never longer, however the clock was set.
-- **An alarm that the config no longer has** is kept until it is acknowledged and reset.
+- **An alarm that the config no longer has** is uncovered and counts as gone, and is kept until it is acknowledged and
+  reset.
 - Nothing adjusts a limit by itself.
 
 ## What outlives a crash, a restart and a power loss
@@ -106,9 +107,12 @@ in a journal of two files that together take at most state.journal_kib. Neither 
 - A torn or damaged file at any byte costs at most the lines that are torn; the states are then read from the generation
   before and the journal. Files of a newer version are put aside, not overwritten.
 - A disk that is full, read-only or failing is fault F12. States and the newest 1,000 events are kept in memory and written
-  when the disk takes them.
+  when the disk takes them. Where more had to go, the journal tells how many.
+- An event takes 200 to 500 bytes: a journal of 1 MiB has the newest 1,000 at least, 5,000 at most.
 - What an SD card has to write, in blocks of 4 KiB with the file system's own: 2 MB a day without an alarm, 12 MB with one
-  every ten minutes that is raised, acknowledged and returned, 114 MB with one a minute (the store's test counts them).
+  every ten minutes that is raised, acknowledged and returned, 114 MB with one a minute. Somebody who leaves for longer than
+  unknown_hold, so that eight alarms lose their reading and have it back, adds 9 MB where that is every ten minutes, 91 MB
+  where it is every minute (the store's test counts them).
 
 ## Every state with every event
 

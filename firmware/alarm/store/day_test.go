@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"io"
+	"math"
 	"testing"
 	"time"
 
@@ -58,13 +59,15 @@ func (f *wearFile) Sync() error {
 var _ io.Closer = (*wearFile)(nil)
 
 // A day of a unit with eight alarms: each occurrence is raised, acknowledged
-// and returned; every hour a note, four times a day one is shelved.
-func day(t *testing.T, every time.Duration) *wear {
+// and returned; every hour a note, four times a day one is shelved; and somebody
+// leaves for 20 s as often as away says, so that all eight lose their reading, and
+// have it back.
+func day(t *testing.T, every, away time.Duration) *wear {
 	w := &wear{Fake: NewFake()}
 	s, _ := prepare(Options{Dir: dir, FS: w})
 	var defs []alarm.Definition
 	for i := range 8 {
-		defs = append(defs, alarm.Definition{Name: fmt.Sprintf("alarm number %d", i), Conditions: []alarm.Condition{{Signal: "s", Limit: float32(i+1) / 10}}, Horn: true, MaxShelve: time.Hour})
+		defs = append(defs, alarm.Definition{Name: fmt.Sprintf("alarm number %d", i), Conditions: []alarm.Condition{{Signal: "s", Limit: float32(i+1) / 10}}, Horn: true, MaxShelve: time.Hour, UnknownHold: 5 * time.Second})
 	}
 	e, err := alarm.New(defs, []string{"s"}, alarm.Options{MaxGap: time.Hour})
 	if err != nil {
@@ -91,6 +94,9 @@ func day(t *testing.T, every time.Duration) *wear {
 		if within >= 10*time.Second && within < 30*time.Second {
 			level = 0.15 // the first alarm only
 		}
+		if gone := at % away; gone >= 35*time.Second && gone < 55*time.Second {
+			level = float32(math.NaN())
+		}
 		take(e.Step(alarm.Reading{At: at, Wall: wall0.Add(at), Sequence: uint64(at / time.Second * 30), Levels: []float32{level}}))
 		if within == 20*time.Second && phase != occurrence+1 {
 			phase = occurrence + 1
@@ -107,7 +113,7 @@ func day(t *testing.T, every time.Duration) *wear {
 		}
 		s.step(at)
 	}
-	t.Logf("an alarm every %v: %d events, %d bytes in %d fsyncs, about %.1f MB of blocks a day", every, events, w.bytes, w.syncs, float64(w.blocks*block)/1e6)
+	t.Logf("an alarm every %v, nobody in view every %v: %d events, %d bytes in %d fsyncs, about %.1f MB of blocks a day", every, away, events, w.bytes, w.syncs, float64(w.blocks*block)/1e6)
 	if events < int(24*time.Hour/every)*3 {
 		t.Errorf("only %d events", events)
 	}
@@ -117,14 +123,16 @@ func day(t *testing.T, every time.Duration) *wear {
 // The bytes a day that the package comment states.
 func TestBytesADay(t *testing.T) {
 	for _, c := range []struct {
-		every         time.Duration
+		every, away   time.Duration
 		bytes, blocks uint64
 	}{
-		{24 * time.Hour, 40 << 10, 2_100_000 / block},
-		{10 * time.Minute, 256 << 10, 13_000_000 / block},
-		{time.Minute, 2 << 20, 120_000_000 / block},
+		{24 * time.Hour, 24 * time.Hour, 40 << 10, 2_100_000 / block},
+		{10 * time.Minute, 24 * time.Hour, 256 << 10, 13_000_000 / block},
+		{time.Minute, 24 * time.Hour, 2 << 20, 120_000_000 / block},
+		{24 * time.Hour, 10 * time.Minute, 1 << 20, 13_000_000 / block},
+		{24 * time.Hour, time.Minute, 10 << 20, 120_000_000 / block},
 	} {
-		if w := day(t, c.every); w.bytes > c.bytes || w.blocks > c.blocks {
+		if w := day(t, c.every, c.away); w.bytes > c.bytes || w.blocks > c.blocks {
 			t.Errorf("an alarm every %v: %d bytes, %d blocks; stated are at most %d and %d", c.every, w.bytes, w.blocks, c.bytes, c.blocks)
 		}
 	}
