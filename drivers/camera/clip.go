@@ -15,13 +15,15 @@ import (
 
 // ClipOptions say how a clip or a folder of pictures is played.
 type ClipOptions struct {
-	FPS   float64 // frames a second; 0: as the file says, else 15
+	FPS   float64 // frames a second, whatever the file says; 0: as it says, else Else
+	Else  float64 // frames a second of a file that does not say (motion JPEG, a folder); 0: 15
 	Loop  bool    // begin again at the end; sequence and time go on
 	Fast  bool    // every frame in turn, as fast as Next is called; otherwise in real time, late frames passed over as a camera's are
 	Clock Clock   // nil: the system's
 }
 
-// defaultFPS is the rate of motion JPEG files and folders, which carry none.
+// defaultFPS is the rate of motion JPEG files and folders, which carry none, if
+// nobody says another.
 const defaultFPS = 15
 
 // maxSide bounds the width and height a file may claim, so that a damaged
@@ -152,18 +154,21 @@ func newClip(name string, r reel, o ClipOptions) (Source, error) {
 	if c.clock == nil {
 		c.clock = &systemClock{}
 	}
-	c.info = Info{Name: filepath.Base(name), Device: name, Driver: "clip", Frames: r.count(), Live: !o.Fast, FPS: defaultFPS}
+	c.info = Info{Name: filepath.Base(name), Device: name, Driver: "clip", Frames: r.count(), Live: !o.Fast}
 	c.num, c.den = defaultFPS, 1
 	r.describe(&c.info)
+	fps := o.FPS
 	if y, ok := r.(*y4m); ok && y.num > 0 {
 		c.num, c.den = y.num, y.den
+	} else if fps == 0 {
+		fps = o.Else
 	}
-	if o.FPS != 0 {
-		if !(o.FPS >= 0.001 && o.FPS <= 1000) {
+	if fps != 0 {
+		if !(fps >= 0.001 && fps <= 1000) {
 			r.close()
-			return nil, fmt.Errorf("open clip %s: %w: %v frames/s: 0.001 to 1000", name, ErrUnsupported, o.FPS)
+			return nil, fmt.Errorf("open clip %s: %w: %v frames/s: 0.001 to 1000", name, ErrUnsupported, fps)
 		}
-		c.num, c.den = int64(math.Round(o.FPS*1000)), 1000
+		c.num, c.den = int64(math.Round(fps*1000)), 1000
 	}
 	c.info.FPS = float64(c.num) / float64(c.den)
 	if o.Loop {

@@ -330,6 +330,32 @@ func TestRealTime(t *testing.T) {
 	}
 }
 
+// What a file says of its rate counts, unless the caller knows better; what the
+// caller assumes counts where it says nothing.
+func TestRateOfAClip(t *testing.T) {
+	said, unsaid := y4mClip("W8 H6 F25:1", 3, 72), y4mClip("W8 H6 F0:0", 3, 72)
+	for _, c := range []struct {
+		data      []byte
+		fps, then float64
+		want      float64
+	}{
+		{said, 0, 0, 25}, {said, 0, 30, 25}, {said, 50, 30, 50}, {unsaid, 0, 0, 15}, {unsaid, 0, 30, 30}, {unsaid, 50, 30, 50},
+		{bytes.Repeat(testJPEG, 3), 0, 30, 30}, {bytes.Repeat(testJPEG, 3), 0, 0, 15},
+	} {
+		s, err := NewClip("clip", c.data, ClipOptions{FPS: c.fps, Else: c.then})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Info().FPS; got != c.want {
+			t.Errorf("%.11q, FPS %v, else %v: %v frames/s, want %v", c.data, c.fps, c.then, got, c.want)
+		}
+		s.Close()
+	}
+	if _, err := NewClip("clip", unsaid, ClipOptions{Else: -1}); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("-1 frames/s: %v", err)
+	}
+}
+
 func TestLoopGoesOn(t *testing.T) {
 	clock := &stepClock{now: time.Second}
 	s, err := NewClip("clip", y4mClip("W8 H6 F30000:1001", 7, 72), ClipOptions{Clock: clock, Loop: true})
