@@ -186,7 +186,7 @@ func alarmWords(cfg *config.Config, cards []*affect.Card) []string {
 				perclos = fmt.Sprintf(" PERCLOS counts closed eyes over the last %v, and has no value before %v of that are known.", cfg.Filter.PerclosWindow, cfg.Filter.PerclosKnown)
 			}
 		}
-		joined, filters := " and ", "the filter reaches the limit"
+		filters := "the filter reaches the limit"
 		if len(parts) > 1 {
 			filters = "the filters reach the limits"
 		}
@@ -195,14 +195,11 @@ func alarmWords(cfg *config.Config, cards []*affect.Card) []string {
 			return (filter + d.OnDelay + frame).Round(10 * time.Millisecond)
 		}
 		after, whole := slowest.Round(time.Millisecond).String(), about(slowest).String()
-		if d.Match == alarm.Any {
-			joined = " or "
-			if fastest != slowest { // one is enough
-				after = fmt.Sprintf("%v to %s", fastest.Round(time.Millisecond), after)
-				whole = fmt.Sprintf("%v to %s", about(fastest), whole)
-			}
+		if d.Match == alarm.Any && fastest != slowest { // one is enough
+			after = fmt.Sprintf("%v to %s", fastest.Round(time.Millisecond), after)
+			whole = fmt.Sprintf("%v to %s", about(fastest), whole)
 		}
-		line := fmt.Sprintf("alarm %q (%s) is raised when %s for %v.", d.Name, d.Priority, strings.Join(parts, joined), d.OnDelay)
+		line := fmt.Sprintf("alarm %q (%s) is raised when %s for %v.", d.Name, d.Priority, strings.Join(parts, joined(d.Match)), d.OnDelay)
 		line += fmt.Sprintf(" From a full, sudden change of the face to the lamp: %s after %s, then the on-delay of %v, and up to one frame (%v): about %s.%s",
 			filters, after, d.OnDelay, frame.Round(time.Millisecond), whole, perclos)
 		line += fmt.Sprintf(" It returns when that has been gone, by a deadband of %s, for %v.", strings.Join(deadbands, " and "), d.OffDelay)
@@ -216,6 +213,14 @@ func alarmWords(cfg *config.Config, cards []*affect.Card) []string {
 		lines = append(lines, line)
 	}
 	return lines
+}
+
+// joined is the word between an alarm's conditions.
+func joined(m alarm.Match) string {
+	if m == alarm.Any {
+		return " or "
+	}
+	return " and "
 }
 
 // reaches is how long after a full, sudden change of the face a signal is at its

@@ -134,6 +134,24 @@ func TestPlotIsAPicture(t *testing.T) {
 	}
 }
 
+// An alarm on several signals is drawn with all of them.
+func TestPlotHasEveryCondition(t *testing.T) {
+	cfg := write(t, "[[alarm]]\nname = \"brow or smile\"\nany = [{signal = \"au4\", high = 0.7}, {signal = \"au12\", high = 0.6}]\n")
+	file := filepath.Join(t.TempDir(), "a.svg")
+	if code, out := mien("explain", "-plot", file, cfg); code != exitOK {
+		t.Fatalf("exit %d: %s", code, out)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"brow or smile: AU4 brow lowerer above 0.70 or AU12 lip corner puller above 0.60 for 1s", ">au4<", ">au12<"} {
+		if !strings.Contains(string(data), want) {
+			t.Errorf("no %q in the picture", want)
+		}
+	}
+}
+
 // No space for the picture is an error that says so, not half a picture and exit 0.
 func TestPlotWithoutSpace(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {

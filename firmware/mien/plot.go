@@ -6,6 +6,7 @@ import (
 	"image/color"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"gonum.org/v1/plot"
@@ -25,9 +26,14 @@ import (
 // track is what happened to one alarm over a clip.
 type track struct {
 	def    alarm.Definition
-	signal int // of its first condition, index into the levels
-	levels plotter.XYs
+	curves []curve // of each condition
 	states []stretch
+}
+
+// curve is the signal of one condition.
+type curve struct {
+	signal int // index into the levels
+	levels plotter.XYs
 }
 
 // stretch is a time in one state.
@@ -37,7 +43,7 @@ type stretch struct {
 }
 
 // plotClip runs a config over its clip, as fast as it goes, and draws for each
-// alarm its signal, its limit and its states over time.
+// alarm its signals, its limits and its states over time.
 func plotClip(cfg *config.Config, file string) error {
 	tracks, err := follow(cfg)
 	if err != nil {
@@ -72,8 +78,11 @@ func follow(cfg *config.Config) ([]*track, error) {
 	}
 	var tracks []*track
 	for i := 0; i < engine.Len(); i++ {
-		d := engine.Definition(i)
-		tracks = append(tracks, &track{def: d, signal: slices.Index(eye.Signals(), d.Conditions[0].Signal)})
+		tr := &track{def: engine.Definition(i)}
+		for _, k := range tr.def.Conditions {
+			tr.curves = append(tr.curves, curve{signal: slices.Index(eye.Signals(), k.Signal)})
+		}
+		tracks = append(tracks, tr)
 	}
 	var first time.Duration
 	for n := uint64(1); ; n++ {
@@ -95,16 +104,19 @@ func follow(cfg *config.Config) ([]*track, error) {
 		engine.Step(alarm.Reading{At: sight.At, Wall: time.Now(), Sequence: n, Levels: sight.Levels})
 		t := (sight.At - first).Seconds()
 		for i, tr := range tracks {
-			tr.add(t, sight.Levels[tr.signal], engine.Status(i).State)
+			tr.add(t, sight.Levels, engine.Status(i).State)
 		}
 	}
 }
 
-func (tr *track) add(t float64, level float32, state alarm.State) {
-	if level == level {
-		tr.levels = append(tr.levels, plotter.XY{X: t, Y: float64(level)})
-	} else if n := len(tr.levels); n > 0 && !math.IsNaN(tr.levels[n-1].Y) {
-		tr.levels = append(tr.levels, plotter.XY{X: t, Y: math.NaN()}) // a gap in the line
+func (tr *track) add(t float64, levels []float32, state alarm.State) {
+	for i := range tr.curves {
+		c := &tr.curves[i]
+		if level := levels[c.signal]; level == level {
+			c.levels = append(c.levels, plotter.XY{X: t, Y: float64(level)})
+		} else if n := len(c.levels); n > 0 && !math.IsNaN(c.levels[n-1].Y) {
+			c.levels = append(c.levels, plotter.XY{X: t, Y: math.NaN()}) // a gap in the line
+		}
 	}
 	if n := len(tr.states); n > 0 && tr.states[n-1].state == state {
 		tr.states[n-1].to = t
@@ -116,9 +128,9 @@ func (tr *track) add(t float64, level float32, state alarm.State) {
 }
 
 // lines splits the levels where they are Unknown.
-func (tr *track) lines() (parts []plotter.XYs) {
+func (c *curve) lines() (parts []plotter.XYs) {
 	var part plotter.XYs
-	for _, p := range tr.levels {
+	for _, p := range c.levels {
 		if math.IsNaN(p.Y) {
 			if len(part) > 0 {
 				parts = append(parts, part)
@@ -167,14 +179,29 @@ func drawTracks(tracks []*track, clip, file string) error {
 	return writeCanvas(canvas, file)
 }
 
-// plot draws one alarm: its states as bands, its signal, its limits.
+// curveColours are those of the first, second, … condition's signal.
+var curveColours = []color.Color{color.Black, color.NRGBA{0x1f, 0x77, 0xb4, 0xff}, color.NRGBA{0x2c, 0xa0, 0x2c, 0xff}, color.NRGBA{0x8c, 0x56, 0x4b, 0xff}}
+
+// title says what raises the alarm.
+func (tr *track) title() string {
+	var parts []string
+	for _, k := range tr.def.Conditions {
+		info, _ := affect.Describe(k.Signal)
+		parts = append(parts, fmt.Sprintf("%s %s %.2f", info.Human, k.Side, k.Limit))
+	}
+	return fmt.Sprintf("%s: %s for %v", tr.def.Name, strings.Join(parts, joined(tr.def.Match)), tr.def.OnDelay)
+}
+
+// plot draws one alarm: its states as bands, its signals, their limits.
 func (tr *track) plot() (*plot.Plot, error) {
 	p := plot.New()
-	c := tr.def.Conditions[0]
-	info, _ := affect.Describe(c.Signal)
-	p.Title.Text = fmt.Sprintf("%s: %s %s %.2f for %v", tr.def.Name, info.Human, c.Side, c.Limit, tr.def.OnDelay)
-	p.X.Label.Text, p.Y.Label.Text = "s", c.Signal
-	p.Y.Min, p.Y.Max = float64(info.Min), float64(info.Max)
+	p.Title.Text = tr.title()
+	p.X.Label.Text, p.Y.Label.Text = "s", tr.def.Conditions[0].Signal
+	p.Y.Min, p.Y.Max = math.Inf(1), math.Inf(-1)
+	for _, k := range tr.def.Conditions {
+		info, _ := affect.Describe(k.Signal)
+		p.Y.Min, p.Y.Max = min(p.Y.Min, float64(info.Min)), max(p.Y.Max, float64(info.Max))
+	}
 	p.Add(plotter.NewGrid())
 	end := 0.0
 	shown := map[alarm.State]bool{}
@@ -195,28 +222,44 @@ func (tr *track) plot() (*plot.Plot, error) {
 			p.Legend.Add(s.state.String(), band)
 		}
 	}
-	for _, part := range tr.lines() {
-		l, err := plotter.NewLine(part)
-		if err != nil {
-			return nil, err
-		}
-		l.Width = vg.Points(1.2)
-		p.Add(l)
+	several := len(tr.curves) > 1
+	if several {
+		p.Y.Label.Text = ""
 	}
-	for _, y := range []float32{c.Limit, c.Off()} {
-		l, err := plotter.NewLine(plotter.XYs{{X: 0, Y: float64(y)}, {X: end, Y: float64(y)}})
-		if err != nil {
-			return nil, err
+	for i, c := range tr.curves {
+		k, colour := tr.def.Conditions[i], curveColours[i%len(curveColours)]
+		named := !several // one signal stands at the axis
+		for _, part := range c.lines() {
+			l, err := plotter.NewLine(part)
+			if err != nil {
+				return nil, err
+			}
+			l.Width, l.Color = vg.Points(1.2), colour
+			p.Add(l)
+			if !named {
+				named = true
+				p.Legend.Add(k.Signal, l)
+			}
 		}
-		l.Dashes = []vg.Length{vg.Points(4), vg.Points(3)}
-		l.Color = color.NRGBA{0xd6, 0x27, 0x28, 0xff}
-		if y != c.Limit {
-			l.Color = color.Gray{0x80}
+		for _, y := range []float32{k.Limit, k.Off()} {
+			l, err := plotter.NewLine(plotter.XYs{{X: 0, Y: float64(y)}, {X: end, Y: float64(y)}})
+			if err != nil {
+				return nil, err
+			}
+			l.Dashes = []vg.Length{vg.Points(4), vg.Points(3)}
+			switch {
+			case y != k.Limit:
+				l.Color = color.Gray{0x80}
+			case several:
+				l.Color = colour
+			default:
+				l.Color = color.NRGBA{0xd6, 0x27, 0x28, 0xff}
+			}
+			p.Add(l)
 		}
-		p.Add(l)
 	}
 	p.X.Min, p.X.Max = 0, end
-	p.Legend.Top = true
+	p.Legend.Top, p.Legend.YOffs, p.Legend.XOffs = true, -vg.Points(3), -vg.Points(3)
 	return p, nil
 }
 

@@ -2,7 +2,11 @@ package pipeline
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -327,5 +331,36 @@ func TestTellAllocatesNothing(t *testing.T) {
 		w.tell(s, now)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// A broken picture in a folder costs itself only, and is named.
+func TestBrokenPictureInAFolder(t *testing.T) {
+	dir := t.TempDir()
+	for i, data := range pictures(t, neutralFrom, neutralTo)[:5] {
+		if i == 2 {
+			data = data[:len(data)/2]
+		}
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.jpg", i)), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := newTeller(t, openEye(t, nil))
+	w.look = w.eye.Look
+	w.open = func() (camera.Source, error) { return camera.OpenClip(dir, camera.ClipOptions{Fast: true}) }
+	if wait := w.openCamera(); wait != 0 {
+		t.Fatal(w.unit.Faults())
+	}
+	var err error
+	for n := 0; err == nil && n < 10; n++ {
+		_, err = w.frame()
+	}
+	w.drop()
+	if !errors.Is(err, errEnded) || w.unit.health.Results() != 4 || w.unit.health.Word() != 0 {
+		t.Errorf("%v after %d results, faults %v", err, w.unit.health.Results(), w.unit.Faults())
+	}
+	last := w.said[len(w.said)-1]
+	if !strings.Contains(last, "the clip has ended: 4 frames, 1 lost, 1 damaged") || !strings.Contains(last, "2.jpg") {
+		t.Errorf("%q", w.said)
 	}
 }

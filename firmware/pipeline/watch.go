@@ -148,6 +148,8 @@ func (w *watcher) frame() (time.Duration, error) {
 		}
 		return 0, nil
 	case errors.Is(err, camera.ErrEnd):
+		i := w.source.Info()
+		u.say("the clip has ended", append([]string{fmt.Sprintf("%d frames, %d lost, %d damaged", i.Counts.Frames, i.Counts.Lost, i.Counts.Corrupt)}, i.Warnings...)...)
 		return 0, errEnded
 	default:
 		u.health.Begin(health.CameraLost, now, err.Error())
