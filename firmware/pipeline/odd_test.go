@@ -170,7 +170,7 @@ func newTeller(t *testing.T, eye *Eye) *teller {
 		w.mu.Unlock()
 	}
 	w.watcher = u.newWatcher()
-	w.eye = eye
+	w.eye, w.look, w.signals = eye, eye.Look, u.signals
 	t.Cleanup(func() { w.watcher.eye = nil }) // it is the test's
 	return w
 }
@@ -346,7 +346,6 @@ func TestBrokenPictureInAFolder(t *testing.T) {
 		}
 	}
 	w := newTeller(t, openEye(t, nil))
-	w.look = w.eye.Look
 	w.open = func() (camera.Source, error) { return camera.OpenClip(dir, camera.ClipOptions{Fast: true}) }
 	if wait := w.openCamera(); wait != 0 {
 		t.Fatal(w.unit.Faults())
