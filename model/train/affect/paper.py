@@ -18,7 +18,7 @@ def heads(dimension, expressions=8, units=len(ABAW_UNITS)):
     scores = x[:, dimension:]
     e = L.Dense(expressions, name="expression")(x)
     v = L.Dense(2, name="valence_arousal")(scores)
-    u = L.Dense(units, name="action_units")(L.Dense(128, activation="relu")(x))
+    u = L.Dense(units, name="action_units")(L.Dense(128, activation="relu", name="hidden")(x))
     return keras.Model(x, [e, v, u])
 
 

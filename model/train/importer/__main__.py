@@ -4,7 +4,7 @@ import os
 import sys
 import tempfile
 
-from . import ORDERS, Refused, sandbox
+from . import EXPRESSIONS, ORDERS, Refused, sandbox
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 PICKLED = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin")
@@ -101,9 +101,9 @@ def settings(path):
     if get("CLASSES"):
         names = [n.strip().lower() for n in get("CLASSES").split(",")]
         out["classes"] = ORDERS[names[0]] if len(names) == 1 and names[0] in ORDERS else tuple(names)
-        wrong = [n for n in out["classes"] if n not in KNOWN]
+        wrong = [n for n in out["classes"] if n not in EXPRESSIONS]
         if wrong or len(set(out["classes"])) != len(out["classes"]) or len(out["classes"]) < 2:
-            raise Refused(f"CLASSES={get('CLASSES')}: must be one of {', '.join(ORDERS)}, or two or more of {', '.join(KNOWN)}, each once")
+            raise Refused(f"CLASSES={get('CLASSES')}: must be one of {', '.join(ORDERS)}, or two or more of {', '.join(EXPRESSIONS)}, each once")
     try:
         out["size"] = int(get("SIZE")) if get("SIZE") else None
         out["template"] = [float(v) for v in get("TEMPLATE").split(",")] if get("TEMPLATE") else None
@@ -113,8 +113,6 @@ def settings(path):
         raise Refused(f"TEMPLATE={get('TEMPLATE')}: must be x,y of the person's right eye, then x,y of the left one, which lies at least 4 pixels further right")
     return out
 
-
-KNOWN = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "other")
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -54,7 +54,7 @@ def run(s, say):
     for name, row in close.items():
         say(f"  {name:16} " + ", ".join(f"{k.replace('_', ' ')} {v:.4f}" for k, v in row.items()))
 
-    note = [f"Expression classes taken as {', '.join(n.classes)}: {'as told' if s['classes'] else 'the usual order for this many; nothing in the file says so'}.",
+    note = [f"Expression classes taken as {', '.join(n.classes)}: {'as told' if s['classes'] else 'as the file states' if n.stated else 'the usual order for this many; nothing in the file says so'}.",
             f"Preprocessing {kind}{'' if s['preprocessing'] else ', chosen by the kind of network'}; where the eyes lie in its training crops is {'as told' if s['template'] else 'not in the file: the usual five-point template'}."]
     if close["all"]["cosine_mean"] < CLOSE:
         note.append(f"int8 agrees badly with float32 (mean cosine {close['all']['cosine_mean']:.3f}).")

@@ -24,7 +24,7 @@ def make(name, content, source, network, index, known, preprocessing, template, 
     if head is not None:
         outputs["action_units"] = {"index": index["action_units"], "kind": "logits", "units": list(head.units), "thresholds": head.thresholds, "weak": head.weak()}
     elif network.units:
-        outputs["action_units"] = {"index": index["action_units"], "kind": "logits", "units": list(network.units), "thresholds": [.5] * len(network.units), "weak": [15, 23, 24]}
+        outputs["action_units"] = {"index": index["action_units"], "kind": "logits", "units": list(network.units), "thresholds": list(network.thresholds) or [.5] * len(network.units), "weak": [15, 23, 24]}
     digest = hashlib.sha256(open(source, "rb").read()).hexdigest()
     data = [{"name": "imported weights", "licence": licence, "note": f"{os.path.basename(source)}, SHA-256 {digest}"}]
     if head is not None:

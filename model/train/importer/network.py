@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper, shape_inference
 
-from . import ABAW_UNITS, AFFECTNET7, AFFECTNET8, Refused
+from . import ABAW_UNITS, AFFECTNET7, AFFECTNET8, EXPRESSIONS, Refused
 
 LIMIT = 512 << 20  # bytes of a file; the largest of EmotiEffLib's networks has 40 MB
 
@@ -41,6 +41,8 @@ class Network:
     classes: tuple = ()
     affect: bool = False   # valence and arousal are there
     units: tuple = ()      # action units that the network itself has
+    thresholds: tuple = ()  # of the units, where the file states them
+    stated: bool = False   # the file states the order of its expressions
 
     def operators(self):
         return [n.op_type for n in self.graph.node]
@@ -68,8 +70,28 @@ def load(path, size=None, classes=None):
         raise Refused(f"{path}: operator {foreign[0]} is none of ONNX's own: export the network without it")
     n = Network(path, graph, opset, name, (height, width), channels, constants)
     find_outputs(n, model)
-    name_outputs(n, classes)
+    told, thresholds = stated(path, model)
+    n.stated = bool(told) and not classes
+    name_outputs(n, classes or told)
+    if len(thresholds) == len(n.units):
+        n.thresholds = thresholds
     return n
+
+
+def stated(path, model):
+    """(expressions in their order, thresholds of the action units) that the file's metadata states, as
+    importer/paper.py writes them; () for what it does not."""
+    told = {p.key: p.value for p in model.metadata_props}
+    classes = tuple(c for c in told.get("mien.expressions", "").split(",") if c)
+    if classes and (set(classes) - set(EXPRESSIONS) or len(set(classes)) != len(classes) or len(classes) < 2):
+        raise Refused(f"{path}: its metadata states the expressions {told['mien.expressions'][:200]}: must be two or more of {', '.join(EXPRESSIONS)}, each once")
+    try:
+        thresholds = tuple(float(t) for t in told.get("mien.thresholds", "").split(",") if t)
+    except ValueError as e:
+        raise Refused(f"{path}: its metadata states thresholds that are none: {e}") from None
+    if not all(0 < t < 1 for t in thresholds):
+        raise Refused(f"{path}: its metadata states thresholds outside of 0 to 1")
+    return classes, thresholds
 
 
 def parse(path):
