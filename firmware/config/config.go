@@ -93,6 +93,7 @@ type Model struct {
 	Card         string  `toml:"card"`          // "": the embedded network
 	Second       string  `toml:"second"`        // card of a second network to blend with; "": none
 	SecondWeight float64 `toml:"second_weight"` // 0..1; the first has the rest
+	Mirror       bool    `toml:"mirror"`        // every second frame is read as in a mirror
 	Backend      string  `toml:"backend"`       // "auto", "litert", "tflite", "gotflite"
 	Library      string  `toml:"library"`
 	Threads      int     `toml:"threads"`

@@ -47,6 +47,7 @@ type Eye struct {
 	stage    *affect.Stage
 	colour   bool // a network wants colour
 	mounting pixel.Mounting
+	mirror   bool          // every second frame is read as in a mirror
 	img      pixel.Image   // of the frame at hand
 	light    pixel.Stats   // as measured last
 	lit      time.Duration // when that was
@@ -86,6 +87,7 @@ func OpenEye(cfg *config.Config) (*Eye, error) {
 		gate:     gateOf(cfg.Face.Quality),
 		minWidth: float32(cfg.Face.Quality.MinSize),
 		mounting: pixel.Mounting{Turn: cfg.Camera.Rotate / 90, Mirror: cfg.Camera.Mirror},
+		mirror:   cfg.Model.Mirror && cfg.Filter.Kind != "none", // without a filter nothing takes the mean
 	}
 	for _, card := range cards {
 		e.colour = e.colour || card.Input.Channels == 3
@@ -291,6 +293,7 @@ func (e *Eye) read(img *pixel.Image, at time.Duration) error {
 // judged.
 func (e *Eye) prepare(img *pixel.Image, f *face.Face) error {
 	for _, n := range e.networks {
+		n.Mirrored = e.mirror && !n.Mirrored
 		if n.Grey() {
 			if err := n.Prepare(img, f); err != nil {
 				return err

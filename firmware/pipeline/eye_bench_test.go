@@ -98,3 +98,54 @@ func TestFaceThatTurnsBadIsSearched(t *testing.T) {
 		t.Errorf("%v, searched for %v", reasons, causes)
 	}
 }
+
+// Every second frame is read as in a mirror, and a filter over two frames gives
+// the mean of both; without a filter, or where it is switched off, none is.
+func TestEverySecondFrameIsReadMirrored(t *testing.T) {
+	d := pixel.NewDecoder("")
+	img, err := d.Decode(pictures(t, 0, 1)[0], pixel.DecodeOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	grey := slices.Clone(img.Data[:640*480])
+	for y := range 480 { // light from one side: a face in a mirror is another picture
+		for x := range 640 {
+			grey[640*y+x] = uint8(int(grey[640*y+x]) * (320 + x) / 960)
+		}
+	}
+	for name, set := range map[string]func(*config.Config){
+		"on":         func(*config.Config) {},
+		"no filter":  func(c *config.Config) { c.Filter.Kind = "none" },
+		"switch off": func(c *config.Config) { c.Model.Mirror = false },
+	} {
+		cfg := config.Default()
+		cfg.Filter.ActionUnits = 200 * time.Millisecond
+		set(cfg)
+		eye, err := OpenEye(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer eye.Close()
+		at := slices.Index(eye.Signals(), "au4")
+		var single []float32
+		for n := range 6 {
+			s, err := eye.Look(&camera.Frame{Format: camera.GREY, Width: 640, Height: 480, Stride: 640, Data: grey,
+				Sequence: uint32(n), Time: time.Duration(n) * 100 * time.Millisecond})
+			if err != nil || s.Reason != face.Good {
+				t.Fatalf("%s: frame %d: %v, %v", name, n, s.Reason, err)
+			}
+			if want := name == "on" && n%2 == 0; eye.networks[0].Mirrored != want {
+				t.Errorf("%s: frame %d mirrored: %v", name, n, eye.networks[0].Mirrored)
+			}
+			single = append(single, eye.results[0].ActionUnits[slices.Index(eye.networks[0].Card().Outputs.ActionUnits.Units, 4)])
+			if n == 5 && name == "on" {
+				if single[4] == single[5] {
+					t.Errorf("AU4 is %v in both views", single[5])
+				}
+				if d := s.Levels[at] - (single[4]+single[5])/2; d < -1e-4 || d > 1e-4 {
+					t.Errorf("AU4 over two frames is %v, of each %v", s.Levels[at], single[4:])
+				}
+			}
+		}
+	}
+}

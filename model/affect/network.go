@@ -23,6 +23,10 @@ type Network struct {
 	valence, arousal           reader
 	coverMask                  []uint8 // by unit: the parts that hide it
 	template                   face.Template
+
+	// Mirrored: the faces to come are read as in a mirror, left for right. Every
+	// level means the same for both; their mean is nearer to the truth than either.
+	Mirrored bool
 }
 
 // Open loads model and holds it against card: the SHA-256, the shapes and
@@ -217,7 +221,11 @@ func (n *Network) Grey() bool { return n.card.Input.Channels == 1 }
 
 // Prepare is the first half of Infer: it fills the network's input.
 func (n *Network) Prepare(img *pixel.Image, f *face.Face) error {
-	return n.fill(img, face.Align(*f, n.template))
+	m := face.Align(*f, n.template)
+	if n.Mirrored {
+		m = m.After(pixel.Affine{-1, 0, float32(n.card.Input.Width - 1), 0, 1, 0})
+	}
+	return n.fill(img, m)
 }
 
 // Run is the second half of Infer: it runs the network on its input.

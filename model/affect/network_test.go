@@ -190,6 +190,18 @@ func TestInferFillsTheTemplate(t *testing.T) {
 	if at(12, 9) > -120 || at(8, 14) > -120 || at(0, 0) > -120 {
 		t.Errorf("input away from the eyes is bright: %d, %d, %d", at(12, 9), at(8, 14), at(0, 0))
 	}
+	seen := slices.Clone(in.Int8())
+	n.Mirrored = true
+	if err := n.Infer(&img, &f, &r); err != nil {
+		t.Fatal(err)
+	}
+	for y := range 24 {
+		for x := range 24 {
+			if d := at(x, y) - int(seen[y*24+23-x]); d < -1 || d > 1 {
+				t.Fatalf("mirrored input (%d, %d) is %d, the other way %d", x, y, at(x, y), seen[y*24+23-x])
+			}
+		}
+	}
 	if err := n.InferAt(&img, pixel.Identity, &r); err != nil {
 		t.Fatal(err)
 	}

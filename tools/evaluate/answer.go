@@ -37,14 +37,15 @@ type answerer struct {
 	colour   bool
 	crops    bool
 	unknown  bool // covered units are Unknown, as on the unit
+	mirror   bool // the mean of the picture and its mirror, as the unit's filters take it of two frames
 	frame    []byte
 	faces    []face.Face
 	result   affect.Result
 }
 
 type answerOptions struct {
-	crops, unknown bool
-	network        tflite.Options
+	crops, unknown, mirror bool
+	network                tflite.Options
 }
 
 func newAnswerer(card *affect.Card, model []byte, o answerOptions) (*answerer, error) {
@@ -59,7 +60,7 @@ func newAnswerer(card *affect.Card, model []byte, o answerOptions) (*answerer, e
 		n.Close()
 		return nil, err
 	}
-	return &answerer{detector: d, network: n, decoder: pixel.NewDecoder(""), colour: card.Input.Channels == 3, crops: o.crops, unknown: o.unknown}, nil
+	return &answerer{detector: d, network: n, decoder: pixel.NewDecoder(""), colour: card.Input.Channels == 3, crops: o.crops, unknown: o.unknown, mirror: o.mirror}, nil
 }
 
 func (a *answerer) close() {
@@ -75,18 +76,51 @@ func (a *answerer) answer(path string) answer {
 		return answer{err: err}
 	}
 	f, aligned, err := a.find(&img)
+	var out answer
 	if err == nil {
-		err = a.network.Infer(&img, &f, &a.result)
+		out, err = a.look(&img, &f, false)
+	}
+	if err == nil && a.mirror {
+		var other answer
+		if other, err = a.look(&img, &f, true); err == nil {
+			out.meanWith(&other)
+		}
 	}
 	if err != nil {
 		return answer{err: fmt.Errorf("%s: %w", path, err)}
 	}
-	out := answer{ok: true, aligned: aligned, expression: wide(a.result.Expression), visible: wide(a.result.Visible),
+	out.ok, out.aligned = true, aligned
+	return out
+}
+
+// look runs the network on the face, or on its mirror.
+func (a *answerer) look(img *pixel.Image, f *face.Face, mirrored bool) (answer, error) {
+	a.network.Mirrored = mirrored
+	if err := a.network.Infer(img, f, &a.result); err != nil {
+		return answer{}, err
+	}
+	out := answer{expression: wide(a.result.Expression), visible: wide(a.result.Visible),
 		valence: float64(a.result.Valence), arousal: float64(a.result.Arousal), units: wide(a.result.Uncovered)}
 	if a.unknown {
 		out.units = wide(a.result.ActionUnits)
 	}
-	return out
+	return out, nil
+}
+
+// meanWith makes each level the mean of two answers', as a box filter does: one
+// that is Unknown in one of them is the other's.
+func (a *answer) meanWith(b *answer) {
+	a.valence, a.arousal = (a.valence+b.valence)/2, (a.arousal+b.arousal)/2
+	for _, l := range [][2][]float64{{a.expression, b.expression}, {a.units, b.units}, {a.visible, b.visible}} {
+		for i, v := range l[1] {
+			switch {
+			case math.IsNaN(l[0][i]):
+				l[0][i] = v
+			case !math.IsNaN(v):
+				l[0][i] = (l[0][i] + v) / 2
+			}
+		}
+	}
 }
 
 // find gives the face that is looked at, and whether the detector found it.

@@ -336,3 +336,53 @@ func TestReadPicture(t *testing.T) {
 		t.Errorf("missing picture: %v", err)
 	}
 }
+
+// TestMirror: an answer is the mean of a face and its mirror, where it is not
+// told otherwise.
+func TestMirror(t *testing.T) {
+	card, model, err := affect.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	both, err := newAnswerer(card, model, answerOptions{crops: true, mirror: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer both.close()
+	path := filepath.Join(t.TempDir(), "face.jpg")
+	if err := os.WriteFile(path, demoFrames(t)[100], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got := both.answer(path)
+	img, err := readPicture(path, both.decoder, both.colour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, _, err := both.find(&img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, err := both.look(&img, &f, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := both.look(&img, &f, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	differ := false
+	for i, v := range got.units {
+		differ = differ || one.units[i] != other.units[i]
+		if v != (one.units[i]+other.units[i])/2 {
+			t.Errorf("AU%d is %v, of each view %v and %v", card.Outputs.ActionUnits.Units[i], v, one.units[i], other.units[i])
+		}
+	}
+	if !differ {
+		t.Error("both views have the same units to the last digit")
+	}
+	nan := math.NaN()
+	a, b := answer{units: []float64{nan, 0.5, nan}}, answer{units: []float64{0.25, nan, nan}}
+	if a.meanWith(&b); a.units[0] != 0.25 || a.units[1] != 0.5 || !math.IsNaN(a.units[2]) {
+		t.Errorf("units that one view does not know: %v", a.units)
+	}
+}

@@ -54,7 +54,7 @@ type options struct {
 	labels, pictures                string
 	predictions, json, html, config string
 	model                           string
-	crops                           bool
+	crops, mirror                   bool
 	covered                         string
 	positive, validation            float64
 	rounds                          int
@@ -91,6 +91,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	f.StringVar(&o.config, "config", "", "write the best action unit thresholds to this TOML file")
 	f.StringVar(&o.model, "model", "", "network to measure: a .tflite file with its card (.json) beside it, or the card (default: the one in the binary)")
 	f.StringVar(&o.covered, "covered", "keep", "action units of a covered region: keep their levels, or leave them unknown as the unit does")
+	f.BoolVar(&o.mirror, "mirror", true, "the mean of each face and its mirror, which the unit has over two frames (model.mirror); false: of one view")
 	f.Float64Var(&o.positive, "positive", 0.25, "label from which an action unit is present: a quarter of full strength")
 	f.Float64Var(&o.validation, "validation", 0.3, "share of the pictures that choose thresholds, where the labels have no part column")
 	f.IntVar(&o.rounds, "bootstrap", 1000, "draws for the intervals")
@@ -173,7 +174,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 	}
 	choose(set, o.validation, o.seed)
 	answers, backend, err := answerAll(set.rows, card, model, answerOptions{
-		crops: o.crops, unknown: o.covered == "unknown",
+		crops: o.crops, unknown: o.covered == "unknown", mirror: o.mirror,
 		network: tflite.Options{Backend: o.backend, Library: o.library},
 	}, progress(stderr, len(set.rows)))
 	if err != nil {
@@ -186,7 +187,10 @@ func run(args []string, stdout, stderr io.Writer) error {
 		}
 	}
 	r := measure(o, card, set, answers)
-	r.Model.Backend = backend
+	r.Model.Backend, r.Model.Views = backend, "each face and its mirror, the mean"
+	if !o.mirror {
+		r.Model.Views = "each face once"
+	}
 	r.writeText(stdout)
 	return r.writeFiles(o)
 }

@@ -35,6 +35,7 @@ type modelInfo struct {
 	SHA256  string   `json:"sha256"`
 	Card    string   `json:"card"`
 	Backend string   `json:"backend"`
+	Views   string   `json:"views"` // what an answer is made of
 	Limits  []string `json:"limits"`
 }
 

@@ -8,7 +8,7 @@ import (
 
 // writeText prints the report for a terminal.
 func (r *report) writeText(w io.Writer) {
-	fmt.Fprintf(w, "%s %s (%s)\n", r.Model.Name, r.Model.Version, r.Model.Backend)
+	fmt.Fprintf(w, "%s %s (%s; %s)\n", r.Model.Name, r.Model.Version, r.Model.Backend, r.Model.Views)
 	fmt.Fprintf(w, "%s: %d pictures, %d with an answer", r.Labels, r.Pictures, r.Answered)
 	if r.Whole > 0 {
 		fmt.Fprintf(w, ", %d of them from the whole picture (no face found)", r.Whole)

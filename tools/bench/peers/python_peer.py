@@ -48,6 +48,7 @@ class Affect:
         self.visible = np.array(card["outputs"]["visibility"]["thresholds"])
         units = card["outputs"]["action_units"]["units"]
         self.hidden = np.array([[u in card["regions"].get(p, []) for u in units] for p in parts])
+        self.mirrored = False
 
     def align(self, yuyv, points):
         """The face's luma with the eyes where the template has them: blocks of
@@ -74,7 +75,11 @@ class Affect:
         return cv2.warpAffine(luma, m, (self.side, self.side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
 
     def infer(self, luma):
-        """Levels: expressions, valence and arousal, action units, visibility."""
+        """Levels: expressions, valence and arousal, action units, visibility. Every second face is
+        read as in a mirror, as the unit does."""
+        self.mirrored = not self.mirrored
+        if self.mirrored:
+            luma = cv2.flip(luma, 1)
         self.net.set_tensor(self.input, cv2.LUT(luma, self.table).view(np.int8)[None, :, :, None])
         self.net.invoke()
         e, va, au, seen = ((self.net.get_tensor(i)[0].ravel().astype(np.float32) - zero) * scale for i, scale, zero in self.outputs)
