@@ -98,8 +98,7 @@ func (o *fakeOutput) put(active bool) error {
 	if o.line.held == nil {
 		o.f.move(o.line, o.line.latch)
 	}
-	resistor := (o.s.Drive == OpenDrain && o.line.latch) || (o.s.Drive == OpenSource && !o.line.latch)
-	if o.line.high != o.line.latch && !o.s.NoReadBack && !resistor {
+	if o.line.high != o.line.latch && !o.s.NoReadBack && o.s.Drives(active) {
 		return fmt.Errorf("gpio line %s: wrote %s: %w", o.name, word(active), ErrMismatch)
 	}
 	return nil

@@ -109,6 +109,14 @@ type OutputSettings struct {
 	NoReadBack bool
 }
 
+// Drives tells whether the line itself drives a value. The other value of an open
+// drive is left to a resistor, and to whoever else is on the line: reading it back
+// proves nothing.
+func (s OutputSettings) Drives(active bool) bool {
+	high := active != s.ActiveLow
+	return s.Drive == PushPull || high == (s.Drive == OpenSource)
+}
+
 // Output is one output line. Its methods may be called from any goroutine.
 type Output interface {
 	// Set drives the line active or inactive and reads it back. Errors:
@@ -116,7 +124,8 @@ type Output interface {
 	Set(active bool) error
 	// Active reads the value back from the hardware. What it proves depends on
 	// the chip: the level on the pin (Raspberry Pi), or only what the output
-	// register holds (Tegra, PL061).
+	// register holds (Tegra, PL061). A chip that cannot read its outputs gives
+	// what was written.
 	Active() (bool, error)
 	// Fail drives the fail value and keeps the line.
 	Fail() error

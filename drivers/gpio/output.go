@@ -26,13 +26,13 @@ type cdevLine interface {
 }
 
 type output struct {
-	name string
-	fail bool
-	open Drive // levels this drive leaves to a resistor are not checked
+	name     string
+	settings OutputSettings
 
 	// mu keeps a write and its read-back together, and covers what is below.
 	mu        sync.Mutex
 	line      cdevLine
+	written   bool
 	readsBack bool
 	closed    bool
 }
@@ -65,16 +65,7 @@ func (kernel) Output(s OutputSettings) (Output, error) {
 // newOutput takes over a line that already has its first value, and lets it go
 // again if it does not read back.
 func newOutput(s OutputSettings, line cdevLine) (Output, error) {
-	o := &output{name: s.Line.String(), fail: s.Fail, open: s.Drive, line: line, readsBack: !s.NoReadBack}
-	if s.ActiveLow {
-		// Which logical value is left to a resistor depends on the polarity.
-		switch s.Drive {
-		case OpenDrain:
-			o.open = OpenSource
-		case OpenSource:
-			o.open = OpenDrain
-		}
-	}
+	o := &output{name: s.Line.String(), settings: s, line: line, written: s.Start, readsBack: !s.NoReadBack}
 	err := o.check(s.Start)
 	if err != nil {
 		return nil, errors.Join(err, o.Close())
@@ -88,7 +79,7 @@ func (o *output) Set(active bool) error {
 	return o.set(active)
 }
 
-func (o *output) Fail() error { return o.Set(o.fail) }
+func (o *output) Fail() error { return o.Set(o.settings.Fail) }
 
 // set needs mu.
 func (o *output) set(active bool) error {
@@ -98,19 +89,20 @@ func (o *output) set(active bool) error {
 	if err := o.line.SetValue(number(active)); err != nil {
 		return fmt.Errorf("gpio line %s: write: %w", o.name, gone(err))
 	}
+	o.written = active
 	return o.check(active)
 }
 
 // check needs mu, or an output nobody else knows yet.
 func (o *output) check(active bool) error {
-	if !o.readsBack || (o.open == OpenDrain && active) || (o.open == OpenSource && !active) {
+	if !o.readsBack || !o.settings.Drives(active) {
 		return nil
 	}
 	for i := 1; ; i++ {
 		v, err := o.line.Value()
 		switch {
-		case errors.Is(err, unix.EINVAL), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EPERM):
-			// The chip cannot read an output. It will not learn it.
+		case unreadable(err):
+			// It will not learn it.
 			o.readsBack = false
 			return nil
 		case err != nil:
@@ -124,6 +116,11 @@ func (o *output) check(active bool) error {
 	}
 }
 
+// unreadable tells the errors of a chip that cannot read its outputs.
+func unreadable(err error) bool {
+	return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EPERM)
+}
+
 func (o *output) Active() (bool, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -131,7 +128,10 @@ func (o *output) Active() (bool, error) {
 		return false, fmt.Errorf("gpio line %s: %w", o.name, ErrClosed)
 	}
 	v, err := o.line.Value()
-	if err != nil {
+	switch {
+	case unreadable(err):
+		return o.written, nil
+	case err != nil:
 		return false, fmt.Errorf("gpio line %s: read: %w", o.name, gone(err))
 	}
 	return v != 0, nil
@@ -143,7 +143,7 @@ func (o *output) Close() error {
 	if o.closed {
 		return nil
 	}
-	err := o.set(o.fail)
+	err := o.set(o.settings.Fail)
 	o.closed = true
 	return errors.Join(err, o.line.Close())
 }

@@ -92,6 +92,14 @@ func TestOutputReadBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, on := range []bool{true, false} {
+		if err := o.Set(on); err != nil {
+			t.Errorf("%v", err)
+		}
+		if active, err := o.Active(); active != on || err != nil {
+			t.Errorf("written %v, it gives %v, %v", on, active, err)
+		}
+	}
 	l.rerr, l.stuck = nil, -1
 	if err := o.Set(true); err != nil {
 		t.Errorf("%v", err)

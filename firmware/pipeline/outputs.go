@@ -196,7 +196,7 @@ func (o *output) show(p *panel, st *shown, now time.Duration) error {
 	case !o.settings.NoReadBack && now-o.checked >= readBack:
 		// A short comes between two writes too.
 		var active bool
-		if active, err = o.line.Active(); err == nil && active != o.set {
+		if active, err = o.line.Active(); err == nil && active != o.set && o.settings.Drives(o.set) {
 			err = fmt.Errorf("is %v, was set to %v: %w", active, o.set, gpio.ErrMismatch)
 		}
 		o.checked = now

@@ -189,3 +189,27 @@ func (l madLine) Set(on bool) error {
 	}
 	return l.Output.Set(on)
 }
+
+// A value that an open drive leaves to the resistor is nobody's fault if others
+// on the line change it; one that it drives is.
+func TestOpenDriveIsReadBackWhereItDrives(t *testing.T) {
+	b := newBench(t, `
+[[output]]
+name = "shared"
+chip = "fake"
+line = 5
+function = "lamp"
+active = "low"
+drive = "open-drain"
+`, nil)
+	b.until("results, and the line off", func() bool { return b.trusted() && b.chip.High(pin(5)) })
+	b.chip.Drive(pin(5), false) // another lights the same lamp
+	n := b.unit.health.Results()
+	b.until("two rounds of read-back", func() bool { return b.unit.health.Results() > n+16 })
+	if b.count("output mismatch") > 0 {
+		t.Error("a shared line is a fault")
+	}
+	b.chip.Drive(pin(5), true) // a short to the supply
+	b.show(pictures(t, frownFrom, frownTo))
+	b.until("the fault of a line that is driven low", b.fault(health.OutputMismatch))
+}
