@@ -68,7 +68,7 @@ func (b *button) run(ctx context.Context) error {
 
 // serve waits for edges of one open line; its error says why it ended.
 func (b *button) serve(ctx context.Context, line gpio.Input) error {
-	stop := context.AfterFunc(ctx, func() { line.Close() })
+	stop := context.AfterFunc(ctx, func() { b.unit.Guard("input "+b.name, func() { line.Close() }) })
 	defer stop()
 	defer line.Close()
 	active, err := line.Active()
@@ -77,7 +77,7 @@ func (b *button) serve(ctx context.Context, line gpio.Input) error {
 	}
 	b.back.Reset()
 	b.guard.Start(active, b.unit.now())
-	for {
+	for ctx.Err() == nil { // the line's end may fail to wake Wait
 		now := b.unit.now()
 		trouble := ""
 		if c := b.guard.Condition(now); c != gpio.Sound {
@@ -103,4 +103,5 @@ func (b *button) serve(ctx context.Context, line gpio.Input) error {
 			return err
 		}
 	}
+	return nil
 }

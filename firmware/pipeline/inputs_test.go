@@ -1,0 +1,49 @@
+package pipeline
+
+import (
+	"sync/atomic"
+	"testing"
+
+	"mien/drivers/gpio"
+	"mien/firmware/health"
+)
+
+// madInput panics when it is closed, which a reload does from a goroutine of its
+// own.
+type madInput struct {
+	gpio.Input
+	closed *atomic.Int32
+}
+
+func (i madInput) Close() error {
+	if i.closed.Add(1) == 1 {
+		panic("an input went mad")
+	}
+	return i.Input.Close()
+}
+
+type madInputs struct {
+	*gpio.Fake
+	closed *atomic.Int32
+}
+
+func (h madInputs) Input(s gpio.InputSettings) (gpio.Input, error) {
+	in, err := h.Fake.Input(s)
+	return madInput{in, h.closed}, err
+}
+
+// A panic while an input line is let go is a fault for a moment, and not the end
+// of the program.
+func TestInputThatPanicsAtItsEnd(t *testing.T) {
+	var closed atomic.Int32
+	b := newBench(t, "", func(o *Options) { o.Host = madInputs{o.Host.(*gpio.Fake), &closed} })
+	b.until("results", b.trusted)
+	if err := b.reload("[[input]]\nname = \"silence\"\nchip = \"fake\"\nline = 6\nfunction = \"silence\"\n"); err != nil {
+		t.Fatal(err)
+	}
+	b.told("an input went mad")
+	b.until("the way back", b.trusted)
+	if b.unit.health.On(health.Internal) {
+		t.Error("the fault stays")
+	}
+}
