@@ -48,7 +48,7 @@ var reference = []Key{
 	{Path: "camera.height", Kind: Integer, Takes: ReopenCamera, Default: "480", Min: 64, Max: 4096, Unit: "px",
 		Meaning: "Height to ask for."},
 	{Path: "camera.fps", Kind: Number, Takes: ReopenCamera, Default: "30", Min: 1, Max: 240, Unit: "frames/s",
-		Meaning: "Frame rate to ask for."},
+		Meaning: "Frame rate to ask for; of a clip, its rate where the file has none."},
 	{Path: "camera.rotate", Kind: IntChoice, Takes: ReopenCamera, Choices: []string{"0", "90", "180", "270"}, Default: "0", Unit: "°",
 		Meaning: "How far the picture must be turned clockwise to stand upright."},
 	{Path: "camera.mirror", Kind: Boolean, Takes: ReopenCamera, Default: "false",

@@ -332,7 +332,7 @@ func OpenSource(c config.Camera) (camera.Source, error) {
 			assets.Idle(assets.Demo()) // all of it has been looked through
 			return &demoClip{Source: src}, nil
 		}
-		o.FPS = c.FPS
+		o.Else = c.FPS
 		return camera.OpenClip(c.Clip, o)
 	}
 	s := camera.Settings{Device: c.Device, Format: c.Format, Width: c.Width, Height: c.Height, FPS: c.FPS}

@@ -363,3 +363,31 @@ func TestBrokenPictureInAFolder(t *testing.T) {
 		t.Errorf("%q", w.said)
 	}
 }
+
+// A clip that says how fast it is plays so, whatever is asked of a camera.
+func TestClipPlaysAtItsOwnRate(t *testing.T) {
+	dir := t.TempDir()
+	for name, c := range map[string]struct {
+		data []byte
+		want float64
+	}{
+		"own.y4m":    {[]byte("YUV4MPEG2 W4 H2 F15:1 Cmono\nFRAME\n12345678"), 15},
+		"none.y4m":   {[]byte("YUV4MPEG2 W4 H2 Cmono\nFRAME\n12345678"), 30},
+		"clip.mjpeg": {pictures(t, neutralFrom, neutralTo)[0], 30},
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, c.data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		cfg := config.Default()
+		cfg.Camera.Clip = path
+		src, err := OpenSource(cfg.Camera)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := src.Info().FPS; got != c.want {
+			t.Errorf("%s: %v frames/s, want %v", name, got, c.want)
+		}
+		src.Close()
+	}
+}
