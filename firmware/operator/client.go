@@ -42,11 +42,12 @@ func (c *Client) Ask(r Request) (Reply, error) {
 		return reply, fmt.Errorf("ask the unit: %w", err)
 	}
 	c.conn.SetDeadline(time.Now().Add(10 * time.Second))
-	if _, err := c.conn.Write(append(out, '\n')); err != nil {
-		return reply, fmt.Errorf("ask the unit at %s: %w", c.path, err)
-	}
-	line, err := c.lines.ReadBytes('\n')
-	if err != nil {
+	_, unsent := c.conn.Write(append(out, '\n'))
+	line, err := c.lines.ReadBytes('\n') // a unit that will not listen says why before it hangs up
+	switch {
+	case err != nil && unsent != nil:
+		return reply, fmt.Errorf("ask the unit at %s: %w", c.path, unsent)
+	case err != nil:
 		return reply, fmt.Errorf("hear the unit at %s: %w", c.path, err)
 	}
 	if err := json.Unmarshal(line, &reply); err != nil {

@@ -23,7 +23,7 @@ const (
 	// patience bounds a reply that its client does not read, and a client that
 	// asks nothing.
 	writeWithin = 2 * time.Second
-	idleFor     = 10 * time.Minute
+	idleFor     = time.Minute
 )
 
 // Server listens on one Unix socket, mode 0660.
