@@ -188,12 +188,12 @@ func TestPosterAloneIsTold(t *testing.T) {
 		if err != nil || s.Reason != face.Good {
 			t.Fatalf("frame %d: %v, %v", n, s.Reason, err)
 		}
-		w.tell(s, time.Duration(n)*7*time.Second) // stands for the frames in between
+		w.tell(s, time.Duration(n)*20*time.Second) // stands for the frames in between
 	}
-	for n := range 200 { // 23 minutes
+	for n := range 70 { // 23 minutes
 		look(poster, n)
-		if told, want := len(w.said) > 0, n*7 >= 600; told != want {
-			t.Fatalf("after %d s: %q", n*7, w.said)
+		if told, want := len(w.said) > 0, n*20 >= 600; told != want {
+			t.Fatalf("after %d s: %q", n*20, w.said)
 		}
 	}
 	if len(w.said) != 1 || !strings.Contains(w.said[0], "stood still for 10m0s: a poster") || !strings.Contains(w.said[0], "face.region") {
@@ -204,10 +204,10 @@ func TestPosterAloneIsTold(t *testing.T) {
 	}
 
 	w.said = nil
-	for n := range 200 {
+	for n := range 70 {
 		moving := newCanvas()
-		moving.put(picture, 100+8*(n/50%2), 0, 1) // to another place every six minutes
-		look(moving, 200+n)
+		moving.put(picture, 100+8*(n/18%2), 0, 1) // to another place every six minutes
+		look(moving, 70+n)
 	}
 	if len(w.said) != 0 {
 		t.Errorf("of a person: %q", w.said)
