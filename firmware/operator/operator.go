@@ -130,6 +130,9 @@ type desk struct {
 	about   func() About
 }
 
+// none are limits that the engine refuses: a request carries no others.
+var none = alarm.Limits{Limit: float32(math.NaN())}
+
 func (d *desk) answer(r Request, who string) (reply Reply) {
 	var err error
 	switch r.Ask {
@@ -147,7 +150,7 @@ func (d *desk) answer(r Request, who string) (reply Reply) {
 		}
 		reply.Events, err = d.journal.Events(r.After, r.Most)
 	case AskDo:
-		err = d.unit.Do(alarm.Command{Do: r.Do, Alarm: r.Alarm, For: r.For, Text: r.Text, Who: who})
+		err = d.unit.Do(alarm.Command{Do: r.Do, Alarm: r.Alarm, For: r.For, Text: r.Text, Who: who, Limits: none})
 	case AskTest:
 		d.unit.Test(r.For, who)
 	default:

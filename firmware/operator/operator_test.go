@@ -31,7 +31,7 @@ type unit struct {
 }
 
 func newUnit(t *testing.T) *unit {
-	e, err := alarm.New([]alarm.Definition{{Name: "frown", Conditions: []alarm.Condition{{Signal: "au4", Limit: 0.5}}, MaxShelve: time.Hour, Horn: true}},
+	e, err := alarm.New([]alarm.Definition{{Name: "frown", Conditions: []alarm.Condition{{Signal: "au4", Limit: 0.5}}, MaxShelve: time.Hour, Horn: true, Unlocked: true}},
 		[]string{"au4"}, alarm.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -152,6 +152,9 @@ func TestPeopleAskAndTell(t *testing.T) {
 	}
 	if _, err = c.Ask(Request{Ask: AskDo, Do: alarm.Raise, Alarm: "frown"}); err == nil {
 		t.Error("a person may raise an alarm")
+	}
+	if _, err = c.Ask(Request{Ask: AskDo, Do: alarm.SetLimits, Alarm: "frown"}); err == nil {
+		t.Error("limits that a request cannot carry are set")
 	}
 	reply, err = c.Ask(Request{Ask: AskEvents})
 	if err != nil {
