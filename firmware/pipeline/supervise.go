@@ -32,6 +32,7 @@ type supervisor struct {
 	silent    health.Held
 	undriven  health.Held
 	hot       bool
+	dipped    bool          // the board told of under-voltage since its start
 	jumped    time.Duration // when the wall clock last did
 
 	fed, kept, sensed, stated time.Duration
@@ -151,8 +152,15 @@ func (s *supervisor) sense(now time.Duration) {
 		}
 	}
 	s.hot = detail != ""
-	if p, ok := s.sensors.Power(); ok && p.UnderVoltage {
-		detail = "the board reports under-voltage: use a stronger power supply or a shorter cable"
+	if p, ok := s.sensors.Power(); ok {
+		const way = "use a stronger power supply or a shorter cable"
+		switch {
+		case p.UnderVoltage:
+			detail = "the board reports under-voltage: " + way
+		case p.EverUnderVoltage && !s.dipped: // too short to be seen, or before the unit started
+			u.note("there was under-voltage for a moment since the board started: "+way, "")
+		}
+		s.dipped = p.EverUnderVoltage
 	}
 	var t unix.Timex
 	state, err := unix.Adjtimex(&t)

@@ -2,11 +2,15 @@ package pipeline
 
 import (
 	"net"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"mien/board"
 	"mien/drivers/watchdog"
+	"mien/firmware/alarm"
 	"mien/firmware/health"
 )
 
@@ -128,5 +132,36 @@ func TestWatchdogsAreFedOnlyWhileAlive(t *testing.T) {
 	fed(10*time.Second, false, false) // patience with one turn
 	if pings, kept := fed(20*time.Second, false, false); pings != 0 || kept != 0 || !dog.Reset() {
 		t.Errorf("in a hang: %d pings, %d messages, reset %v", pings, kept, dog.Reset())
+	}
+}
+
+// Under-voltage is a fault while it lasts; a dip between two looks is journaled,
+// once.
+func TestUnderVoltage(t *testing.T) {
+	root := t.TempDir()
+	file := filepath.Join(root, "sys/devices/platform/soc/soc:firmware/get_throttled")
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	u := newIdle(t)
+	notes := 0
+	u.options.OnEvent = func(e alarm.Event) {
+		if strings.Contains(e.Cause, "for a moment") {
+			notes++
+		}
+	}
+	s := &supervisor{unit: u, sensors: board.NewSensors(root, nil)}
+	for i, look := range []struct {
+		bits  string
+		fault bool
+		notes int
+	}{{"0", false, 0}, {"50000", false, 1}, {"50000", false, 1}, {"50005", true, 1}, {"50000", false, 1}, {"0", false, 1}, {"50005", true, 1}, {"50000", false, 1}} {
+		if err := os.WriteFile(file, []byte(look.bits+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		s.sense(u.now())
+		if u.health.On(health.Overheated) != look.fault || notes != look.notes {
+			t.Errorf("look %d, bits %s: fault %v, %d notes", i, look.bits, u.health.On(health.Overheated), notes)
+		}
 	}
 }
