@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"reflect"
@@ -72,8 +73,9 @@ func parse(file string, data []byte) (*Config, Problems, bool) {
 
 // Examine is Parse and Check in one go, for who mends a file: what is wrong with
 // it and what does not fit its network, all in the order of its lines. The signals
-// are those of the network that a config names; their error is passed on, unless
-// [model] itself has a mistake. The Config is nil if there are errors.
+// are those of the network that a config names; their error, unless [model] itself
+// has a mistake, is told at its place if it is a KeyError, and else passed on. The
+// Config is nil if there are errors.
 func Examine(file string, data []byte, signals func(*Config) ([]Signal, error)) (*Config, Problems, error) {
 	cfg, found, whole := parse(file, data)
 	if !whole {
@@ -88,8 +90,12 @@ func Examine(file string, data []byte, signals func(*Config) ([]Signal, error)) 
 	known, err := signals(cfg)
 	if err != nil {
 		known = nil
-		if blocks["model"] {
+		var wrong KeyError
+		switch {
+		case blocks["model"]:
 			err = nil
+		case errors.As(err, &wrong):
+			found, err = append(found, cfg.Problem(wrong)), nil
 		}
 	}
 	for _, p := range cfg.Check(known) {

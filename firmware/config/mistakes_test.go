@@ -286,6 +286,7 @@ func TestExamineTellsAllAtOnce(t *testing.T) {
 		"broken":        {"[camera\nwidth = 3\n" + unknown, known, []string{""}, false},
 		"no card":       {right, failing, nil, true},
 		"no card, both": {"[camera]\nwidht = 3\n" + right, failing, []string{"camera.widht"}, true},
+		"bad card":      {right + "[model]\ncard = \"x\"\n", func(*Config) ([]Signal, error) { return nil, KeyError{"model.card", errors.New("no such file")} }, []string{"model.card"}, false},
 		"card mistaken": {"[model]\ncard = 3\n" + unknown, failing, []string{"model.card"}, false},
 	} {
 		cfg, found, err := Examine("x.toml", []byte(c.text), c.signals)

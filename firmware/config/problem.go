@@ -34,6 +34,21 @@ func (p Problem) String() string {
 	return b.String()
 }
 
+// KeyError is what is wrong with what a key names, such as a file.
+type KeyError struct {
+	Key string // "model.card"
+	Err error
+}
+
+func (e KeyError) Error() string { return e.Key + ": " + e.Err.Error() }
+func (e KeyError) Unwrap() error { return e.Err }
+
+// Problem gives the error its place in the config's file.
+func (cfg *Config) Problem(e KeyError) Problem {
+	c := &checker{Config: cfg}
+	return *c.wrong(e.Key, "", "%v", e.Err)
+}
+
 // Error lists all problems, a line each.
 func (p Problems) Error() string {
 	lines := make([]string, len(p))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -58,6 +59,7 @@ func check(c *call) error {
 	cfg, found, unread := config.Examine(path, data, configSignals)
 	if cfg != nil {
 		found = append(found, pipeline.Wiring(cfg)...)
+		found = append(found, notHere(cfg)...)
 	}
 	if *c.json {
 		if err := c.printJSON(append(config.Problems{}, found...)); err != nil { // [], not null
@@ -80,6 +82,22 @@ func check(c *call) error {
 			count(len(cfg.Outputs), "output"), count(len(cfg.Inputs), "input"), count(len(found), "warning"))
 	}
 	return nil
+}
+
+// notHere warns of files that a config names and this machine lacks. It may be
+// checked on another machine than its own.
+func notHere(cfg *config.Config) (list config.Problems) {
+	for key, path := range map[string]string{"camera.clip": cfg.Camera.Clip, "model.library": cfg.Model.Library} {
+		if path == "" || path == pipeline.DemoClip {
+			continue
+		}
+		if _, err := os.Stat(path); err != nil {
+			p := cfg.Problem(config.KeyError{Key: key, Err: fmt.Errorf("not on this machine: %w", err)})
+			p.Warning = true
+			list = append(list, p)
+		}
+	}
+	return list
 }
 
 // count writes a number of things: "1 alarm", "2 alarms".

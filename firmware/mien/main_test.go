@@ -41,6 +41,9 @@ func write(t *testing.T, text string) string {
 func TestCommandLine(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "none")
 	wrong := write(t, "[unit]\nname = \"x\"\n[camera]\nwidht = 3\n")
+	card := write(t, "[model]\ncard = \"/nowhere/card.json\"\n")
+	second := write(t, "[model]\nsecond = \"/nowhere/card.json\"\n")
+	library := write(t, "[model]\nlibrary = \"/nowhere/lib.so\"\n")
 	plain := write(t, "")
 	weak := write(t, "[[alarm]]\nname = \"lips\"\nsignal = \"au24\"\nhigh = 0.5\n")
 	network := write(t, "[[alarm]]\nname = \"x\"\nsignal = \"au99\"\nhigh = 0.5\n")
@@ -70,6 +73,12 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"check", wrong}, exitConfig, `mien.toml:4.*widht.*width`},
 		{[]string{"check", network}, exitConfig, `au99`},
 		{[]string{"check", both}, exitConfig, `(?s):2.*widht.*:5.*au99.*2 mistakes`},
+		{[]string{"check", card}, exitConfig, `mien.toml:2: model.card: read model card: open /nowhere/card.json: no such file`},
+		{[]string{"check", "-json", card}, exitConfig, `"key": "model.card"`},
+		{[]string{"run", "-config", card}, exitConfig, `mien.toml:2: model.card: read model card`},
+		{[]string{"explain", card}, exitConfig, `mien.toml:2: model.card: read model card`},
+		{[]string{"check", second}, exitConfig, `mien.toml:2: model.second: read model card`},
+		{[]string{"check", library}, exitOK, `mien.toml:2: warning: model.library: not on this machine: stat /nowhere/lib.so: no such file`},
 		{[]string{"check", purpose}, exitConfig, `unit.purpose`},
 		{[]string{"check", weak}, exitOK, `weak signal`},
 		{[]string{"check", "-strict", weak}, exitConfig, `0 mistakes`},

@@ -70,6 +70,10 @@ func loadConfig(path string) (*config.Config, uint16, error) {
 		return nil, 0, err
 	}
 	signals, err := configSignals(cfg)
+	var wrong config.KeyError
+	if errors.As(err, &wrong) {
+		return nil, 0, config.Problems{cfg.Problem(wrong)}
+	}
 	if err != nil {
 		return nil, 0, coded{err, exitConfig}
 	}

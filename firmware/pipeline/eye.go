@@ -56,21 +56,24 @@ type Eye struct {
 }
 
 // Cards reads the model cards that the config names, the network files with
-// them: the embedded network where it names none. Errors name file and key.
+// them: the embedded network where it names none. Errors are a config.KeyError.
 func Cards(m config.Model) (cards []*affect.Card, models [][]byte, err error) {
-	load := func(path string) error {
+	load := func(key, path string) error {
 		card, model, err := affect.Embedded()
 		if path != "" {
 			card, model, err = affect.Load(path)
 		}
 		cards, models = append(cards, card), append(models, model)
-		return err
+		if err != nil {
+			return config.KeyError{Key: key, Err: err}
+		}
+		return nil
 	}
-	if err := load(m.Card); err != nil {
+	if err := load("model.card", m.Card); err != nil {
 		return nil, nil, err
 	}
 	if m.Second != "" {
-		if err := load(m.Second); err != nil {
+		if err := load("model.second", m.Second); err != nil {
 			return nil, nil, err
 		}
 	}
