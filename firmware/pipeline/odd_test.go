@@ -320,6 +320,26 @@ func TestReasonsAreNotToldAllDay(t *testing.T) {
 	}
 }
 
+// So is a poster that people walk past.
+func TestPosterIsNotToldAllDay(t *testing.T) {
+	var s still
+	v := face.View{Found: true, Person: 1}
+	v.Face.Keypoints[face.LeftEye].X = 90
+	told := 0
+	for at := time.Second; at < 3*time.Hour; at += time.Second {
+		v.Found = at/time.Second%900 != 0 // every quarter of an hour
+		if !v.Found {
+			v.Person++
+		}
+		if s.update(&v, at) {
+			told++
+		}
+	}
+	if told != 3 {
+		t.Errorf("told %d times in three hours", told)
+	}
+}
+
 // Telling allocates nothing while there is nothing to tell.
 func TestTellAllocatesNothing(t *testing.T) {
 	w := newTeller(t, openEye(t, nil))

@@ -53,13 +53,14 @@ type still struct {
 	person    uint32
 	low, high face.Point // between which the middle of the eyes has been
 	since     time.Duration
-	told      bool
+	told      bool          // of this face,
+	last      time.Duration // when it was told of any; 0: never
 }
 
-// update tells, once for each face that stands still, that it does.
+// update tells that a face stands still: once of each, and once in tellAgain.
 func (s *still) update(v *face.View, now time.Duration) bool {
 	if !v.Found {
-		*s = still{}
+		*s = still{last: s.last}
 		return false
 	}
 	r, l := v.Face.Keypoints[face.RightEye], v.Face.Keypoints[face.LeftEye]
@@ -67,14 +68,14 @@ func (s *still) update(v *face.View, now time.Duration) bool {
 	low := face.Point{X: min(s.low.X, eyes.X), Y: min(s.low.Y, eyes.Y)}
 	high := face.Point{X: max(s.high.X, eyes.X), Y: max(s.high.Y, eyes.Y)}
 	if reach := stillShare * v.Face.EyeDistance(); v.Person != s.person || high.X-low.X > reach || high.Y-low.Y > reach {
-		*s = still{person: v.Person, low: eyes, high: eyes, since: now}
+		*s = still{person: v.Person, low: eyes, high: eyes, since: now, last: s.last}
 		return false
 	}
 	s.low, s.high = low, high
-	if s.told || now-s.since < stillFor {
+	if s.told || now-s.since < stillFor || s.last != 0 && now-s.last < tellAgain {
 		return false
 	}
-	s.told = true
+	s.told, s.last = true, now
 	return true
 }
 
