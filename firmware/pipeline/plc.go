@@ -49,7 +49,7 @@ func (p *plc) run(ctx context.Context) error {
 // serve speaks on one port and closes it, whatever happens. Ending ctx closes
 // it too, which wakes a read that waits.
 func (p *plc) serve(ctx context.Context, port serial.Line) error {
-	stop := context.AfterFunc(ctx, func() { port.Close() })
+	stop := context.AfterFunc(ctx, func() { p.unit.Guard("serial", func() { port.Close() }) })
 	defer stop()
 	defer port.Close()
 	err := p.speak.Serve(ctx, port)
