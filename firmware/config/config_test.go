@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"mien/firmware/alarm"
+	"mien/firmware/health"
 )
 
 // tomlOf writes all settings as a file that gives the same Config.
@@ -358,5 +360,19 @@ func TestFolders(t *testing.T) {
 		if !filepath.IsAbs(got) || !strings.Contains(got, "mien") {
 			t.Error(got)
 		}
+	}
+}
+
+// The watchdog is described as firmware/health lets it be fed.
+func TestWatchdogIsDescribedAsItIsFed(t *testing.T) {
+	var b bytes.Buffer
+	if err := WriteDocument(&b); err != nil {
+		t.Fatal(err)
+	}
+	_, about, _ := strings.Cut(b.String(), "## `[watchdog]`")
+	about, timeout, _ := strings.Cut(about, "| `timeout` |")
+	want := fmt.Sprintf("no result for %.0f minutes", health.Patience.Minutes())
+	if !strings.Contains(about, want) || !strings.Contains(timeout, want) {
+		t.Errorf("want %q in both:\n%s\n%s", want, about, timeout)
 	}
 }

@@ -25,7 +25,7 @@ var sectionMeanings = []sectionMeaning{
 	{"health", "When the unit calls itself faulty."},
 	{"state", "What outlives a restart: alarm states and the event journal, never a picture."},
 	{"socket", "Where mien events, alarms, ack, shelve, silence and outputs reach the running unit."},
-	{"watchdog", "The hardware timer that restarts a machine whose unit hangs. It is fed only while results flow."},
+	{"watchdog", "The hardware timer that restarts a machine whose unit has died, hangs, or has had no result for 10 minutes."},
 }
 
 // reference is the one table of keys.
@@ -226,5 +226,5 @@ var reference = []Key{
 
 	{Path: "watchdog.device", Kind: Text, Takes: Restart, Default: `"off"`, Min: 1, Max: 255, Example: `"auto"`,
 		Meaning: "Watchdog device: off, auto (/dev/watchdog), or a path. systemd's WATCHDOG=1 is served by itself where systemd asks for it."},
-	{Path: "watchdog.timeout", Kind: Duration, Takes: Restart, Default: `"15s"`, Min: 2, Max: 600, Meaning: "The machine restarts when no fresh results came for this long."},
+	{Path: "watchdog.timeout", Kind: Duration, Takes: Restart, Default: `"15s"`, Min: 2, Max: 600, Meaning: "The machine restarts when the unit has given no sign of life for this long. None comes from a unit that has died, that hangs in a driver or a library for 8 s, or that has had no result for 10 minutes; until then one that waits for its camera, and tries to get it back, gives them."},
 }
