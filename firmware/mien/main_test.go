@@ -20,6 +20,7 @@ import (
 	"mien/firmware/alarm/store"
 	"mien/firmware/health"
 	"mien/firmware/modbus"
+	"mien/model/assets"
 )
 
 // mien runs the program as a user would, and gives its exit code and output.
@@ -38,11 +39,26 @@ func write(t *testing.T, text string) string {
 	return path
 }
 
+// cardOfAnotherSize is the card of the network in the binary, beside that network,
+// with another width than the network takes.
+func cardOfAnotherSize(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	card, model := assets.Card(), assets.Network()
+	for name, data := range map[string][]byte{"affect.tflite": model, "affect.json": regexp.MustCompile(`"width": \d+`).ReplaceAll(card, []byte(`"width": 96`))} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, "affect.json")
+}
+
 func TestCommandLine(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "none")
 	wrong := write(t, "[unit]\nname = \"x\"\n[camera]\nwidht = 3\n")
 	card := write(t, "[model]\ncard = \"/nowhere/card.json\"\n")
 	second := write(t, "[model]\nsecond = \"/nowhere/card.json\"\n")
+	other := write(t, "[model]\ncard = \""+cardOfAnotherSize(t)+"\"\n")
 	library := write(t, "[model]\nlibrary = \"/nowhere/lib.so\"\n")
 	plain := write(t, "")
 	weak := write(t, "[[alarm]]\nname = \"lips\"\nsignal = \"au24\"\nhigh = 0.5\n")
@@ -77,6 +93,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"check", "-json", card}, exitConfig, `"key": "model.card"`},
 		{[]string{"run", "-config", card}, exitConfig, `mien.toml:2: model.card: read model card`},
 		{[]string{"explain", card}, exitConfig, `mien.toml:2: model.card: read model card`},
+		{[]string{"check", other}, exitConfig, `mien.toml:2: model.card: .*affect.json: input: .*tensor \[1 112 96 1\], affect.tflite takes \[1 112 112 1\]`},
 		{[]string{"check", second}, exitConfig, `mien.toml:2: model.second: read model card`},
 		{[]string{"check", library}, exitOK, `mien.toml:2: warning: model.library: not on this machine: stat /nowhere/lib.so: no such file`},
 		{[]string{"check", purpose}, exitConfig, `unit.purpose`},

@@ -56,12 +56,15 @@ type Eye struct {
 }
 
 // Cards reads the model cards that the config names, the network files with
-// them: the embedded network where it names none. Errors are a config.KeyError.
+// them: the embedded network where it names none. What of a network can be told
+// without its library is held against its card. Errors are a config.KeyError.
 func Cards(m config.Model) (cards []*affect.Card, models [][]byte, err error) {
 	load := func(key, path string) error {
 		card, model, err := affect.Embedded()
 		if path != "" {
-			card, model, err = affect.Load(path)
+			if card, model, err = affect.Load(path); err == nil {
+				err = card.Fits(model)
+			}
 		}
 		cards, models = append(cards, card), append(models, model)
 		if err != nil {

@@ -245,6 +245,19 @@ func TestOpenHoldsCardAgainstTensors(t *testing.T) {
 				t.Errorf("%v = %v: want %q in: %v", c.path, c.value, want, err)
 			}
 		}
+		if fits := card.Fits(model); fits == nil || fits.Error() != err.Error() {
+			t.Errorf("%v = %v: without a library %v, want %v", c.path, c.value, fits, err)
+		}
+	}
+	for _, name := range []string{"full", "bare", "joined"} {
+		card, model := loadCard(t, name)
+		if err := card.Fits(model); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	card, _ := loadCard(t, "full")
+	if err := card.Fits([]byte("a picture")); !errors.Is(err, tflite.ErrForeign) {
+		t.Errorf("another file: %v", err)
 	}
 }
 

@@ -1,0 +1,38 @@
+package affect
+
+import (
+	"errors"
+	"fmt"
+
+	"mien/model/tflite"
+)
+
+// Fits holds the card against the file of its network as Open does, by what the
+// file says of its tensors: no library is needed. What only a library can tell,
+// the known answer, stays for Open. Errors are Open's.
+func (c *Card) Fits(model []byte) error {
+	d, err := tflite.Check(c.File, model)
+	if err != nil {
+		return fmt.Errorf("open the network of %s: %w", c.path, err)
+	}
+	net := unloaded{memory(d.Inputs), memory(d.Outputs)}
+	_, err = newNetwork(c, net)
+	return err
+}
+
+// unloaded is a network as its file describes it.
+type unloaded struct{ inputs, outputs []tflite.Tensor }
+
+func (u unloaded) Inputs() []tflite.Tensor  { return u.inputs }
+func (u unloaded) Outputs() []tflite.Tensor { return u.outputs }
+func (u unloaded) Invoke() error            { return errors.New("the network is not loaded") }
+func (u unloaded) Backend() string          { return "none" }
+func (u unloaded) Close() error             { return nil }
+
+// memory gives each tensor its data, as a library would.
+func memory(list []tflite.Tensor) []tflite.Tensor {
+	for i := range list {
+		list[i].Data = make([]byte, list[i].Len()*list[i].Type.Size())
+	}
+	return list
+}
