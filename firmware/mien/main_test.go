@@ -249,6 +249,9 @@ latch = true
 	if !raised || !acknowledged {
 		t.Errorf("raised %v, acknowledged %v in %d events", raised, acknowledged, len(events))
 	}
+	if file := waitingFile(filepath.Join(dir, "state")); file != "" && filepath.Dir(file) != os.Getenv("RUNTIME_DIRECTORY") {
+		t.Errorf("the test leaves %s behind", file)
+	}
 	total := int64(0)
 	filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
 		if err == nil && info.Mode().IsRegular() {

@@ -20,6 +20,7 @@ func TestWaitingFileIsInMemoryAndOurs(t *testing.T) {
 	defer os.RemoveAll(base)
 	mine := filepath.Join(base, "mine")
 	t.Setenv("RUNTIME_DIRECTORY", mine+":"+base)
+	t.Setenv("XDG_RUNTIME_DIR", mine) // before a folder of the user's is made
 	one, two := waitingFile("/var/lib/a"), waitingFile("/var/lib/b")
 	if filepath.Dir(one) != mine || one == two || one != waitingFile("/var/lib/a/") {
 		t.Errorf("%q and %q, want two files in %s", one, two, mine)
