@@ -227,24 +227,17 @@ type fatal struct{ error }
 func (s *session) beside(ctx context.Context, end context.CancelCauseFunc, unit *pipeline.Unit, path string, kept *store.Store) {
 	cfg := s.cfg.Load()
 	if file := cfg.Socket.File(); file != "" {
-		// Without the socket nobody can acknowledge from a shell; inputs and PLC
-		// still can.
-		server, err := operator.Listen(file, cfg.Socket.Group, unit, journalOf(kept), s.about)
-		if err != nil {
-			s.say("socket", err.Error())
-		} else {
-			served := make(chan struct{})
-			ctx, stop := context.WithCancel(ctx)
-			defer func() { stop(); <-served }()
-			go func() {
-				defer close(served)
-				unit.Guard("socket", func() {
-					if err := server.Serve(ctx); err != nil {
-						s.say("socket", err.Error())
-					}
-				})
-			}()
-		}
+		server := operator.New(file, cfg.Socket.Group, unit, journalOf(kept), s.about)
+		served := make(chan struct{})
+		ctx, stop := context.WithCancel(ctx)
+		defer func() { stop(); <-served }()
+		go func() {
+			defer close(served)
+			serve := func() { server.Serve(ctx, func(err error) { s.socketIs(unit, err) }) }
+			for ctx.Err() == nil && unit.Guard("socket", serve) != nil {
+				time.Sleep(time.Second)
+			}
+		}()
 	}
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
@@ -272,6 +265,18 @@ func (s *session) beside(ctx context.Context, end context.CancelCauseFunc, unit 
 			}
 		}
 	}
+}
+
+// socketIs says and journals that the socket cannot be opened, and why, and that it
+// is open again. Without it nobody can acknowledge from a shell; inputs and PLC
+// still can.
+func (s *session) socketIs(unit *pipeline.Unit, err error) {
+	text := "the operators' socket is open"
+	if err != nil {
+		text = err.Error() + "; it is opened when that has gone"
+	}
+	s.say(text)
+	unit.Do(alarm.Command{Do: alarm.Note, Text: text})
 }
 
 func (s *session) reload(ctx context.Context, unit *pipeline.Unit, path string) {

@@ -116,13 +116,11 @@ func FuzzServer(f *testing.F) {
 		}
 		defer os.RemoveAll(dir)
 		path := filepath.Join(dir, "s")
-		s, err := Listen(path, "", u, u, func() About { return About{Unit: "fuzz"} })
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := New(path, "", u, u, func() About { return About{Unit: "fuzz"} })
 		ctx, stop := context.WithCancel(context.Background())
-		served := make(chan error, 1)
-		go func() { served <- s.Serve(ctx) }()
+		served := make(chan struct{})
+		go func() { defer close(served); s.Serve(ctx, func(err error) { t.Error(err) }) }()
+		opened(t, path)
 		var clients sync.WaitGroup
 		for i := range 3 {
 			clients.Add(1)
@@ -145,9 +143,7 @@ func FuzzServer(f *testing.F) {
 		c.Close()
 		clients.Wait()
 		stop()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
+		<-served
 		u.wellAfter(t)
 	})
 }

@@ -107,23 +107,39 @@ func (u *unit) Events(after uint64, most int) (list []alarm.Event, err error) {
 func serve(t *testing.T, u *unit) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "run", "mien.sock")
-	s, err := Listen(path, "no such group", u, u, func() About { return About{Unit: "press", Version: "v1", Outputs: []string{"lamp"}} })
-	if err != nil {
-		t.Fatal(err)
-	}
+	serveAt(t, u, path, func(err error) { t.Error("told", err) })
+	opened(t, path)
+	return path
+}
+
+// serveAt serves until the test ends.
+func serveAt(t *testing.T, u *unit, path string, tell func(error)) {
+	t.Helper()
+	s := New(path, "no such group", u, u, func() About { return About{Unit: "press", Version: "v1", Outputs: []string{"lamp"}} })
 	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx) }()
+	done := make(chan struct{})
+	go func() { defer close(done); s.Serve(ctx, tell) }()
 	t.Cleanup(func() {
 		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
+		<-done
 		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("the socket file stays behind: %v", err)
 		}
 	})
-	return path
+}
+
+// opened waits until the socket is there.
+func opened(t *testing.T, path string) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		info, err := os.Lstat(path)
+		if err == nil && info.Mode() == os.ModeSocket|0o660 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("no socket: %v", err)
+		}
+	}
 }
 
 func TestPeopleAskAndTell(t *testing.T) {
@@ -308,7 +324,7 @@ func TestManyCommands(t *testing.T) {
 func TestSocketOfALiveUnitIsNotTaken(t *testing.T) {
 	u := newUnit(t)
 	path := serve(t, u)
-	if _, err := Listen(path, "", u, nil, nil); err == nil || !strings.Contains(err.Error(), "another unit") {
+	if err := New(path, "", u, nil, nil).listen(); err == nil || !strings.Contains(err.Error(), "another unit") {
 		t.Errorf("second listener: %v", err)
 	}
 	left := filepath.Join(t.TempDir(), "mien.sock")
@@ -318,8 +334,8 @@ func TestSocketOfALiveUnitIsNotTaken(t *testing.T) {
 	}
 	l.SetUnlinkOnClose(false)
 	l.Close() // what kill -9 leaves behind
-	s, err := Listen(left, "", u, nil, nil)
-	if err != nil {
+	s := New(left, "", u, nil, nil)
+	if err := s.listen(); err != nil {
 		t.Fatalf("a dead unit's socket file: %v", err)
 	}
 	s.listener.Close()
@@ -332,7 +348,9 @@ func TestSocketOfALiveUnitIsNotTaken(t *testing.T) {
 // another has put there is left alone. No other file is replaced by a socket.
 func TestSocketFileTakenAway(t *testing.T) {
 	u := newUnit(t)
-	path := serve(t, u)
+	path := filepath.Join(t.TempDir(), "run", "mien.sock")
+	serveAt(t, u, path, func(error) {}) // another's, which this test puts there, may be told
+	opened(t, path)
 	if err := os.RemoveAll(filepath.Dir(path)); err != nil {
 		t.Fatal(err)
 	}
@@ -347,8 +365,8 @@ func TestSocketFileTakenAway(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	other, err := Listen(path, "", u, u, nil)
-	if err == nil { // unless the first was quicker
+	other := New(path, "", u, u, nil)
+	if err := other.listen(); err == nil { // unless the first was quicker
 		time.Sleep(2 * lookEvery)
 		if c, err := net.Dial("unix", path); err != nil {
 			t.Errorf("the other's socket is gone: %v", err)
@@ -363,12 +381,60 @@ func TestSocketFileTakenAway(t *testing.T) {
 	if err := os.WriteFile(file, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Listen(file, "", u, nil, nil); err == nil || !strings.Contains(err.Error(), "no socket") {
+	if err := New(file, "", u, nil, nil).listen(); err == nil || !strings.Contains(err.Error(), "no socket") {
 		t.Errorf("a file at its path: %v", err)
 	}
 	if data, err := os.ReadFile(file); string(data) != "precious" {
 		t.Errorf("the file: %q %v", data, err)
 	}
+}
+
+// A socket that cannot be opened comes by itself when the reason has gone. Each
+// reason is told once, and the end of it.
+func TestSocketComesWhenItCan(t *testing.T) {
+	u := newUnit(t)
+	folder := filepath.Join(t.TempDir(), "run")
+	if err := os.WriteFile(folder, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(folder, "mien.sock")
+	told := make(chan error, 100)
+	serveAt(t, u, path, func(err error) { told <- err })
+	if err := <-told; err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "not a directory") {
+		t.Fatalf("told %v", err)
+	}
+	time.Sleep(2 * lookEvery) // it is tried again meanwhile
+	if len(told) > 0 {
+		t.Errorf("told again: %v", <-told)
+	}
+	if err := os.Remove(folder); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-told; err != nil {
+		t.Errorf("told %v of a socket that opened", err)
+	}
+	u.answersAt(t, path)
+
+	// Another's file in its place, later: it is not replaced, and told of.
+	if err := os.WriteFile(path+".new", []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-told; err == nil || !strings.Contains(err.Error(), "no socket") {
+		t.Errorf("told %v", err)
+	}
+	if data, err := os.ReadFile(path); string(data) != "precious" {
+		t.Errorf("the file: %q %v", data, err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-told; err != nil {
+		t.Errorf("told %v of a socket that opened again", err)
+	}
+	u.answersAt(t, path)
 }
 
 // answersAt waits until the unit answers.

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"mien/firmware/health"
 )
 
 const (
@@ -35,18 +37,14 @@ type Server struct {
 	file     os.FileInfo // of the socket
 }
 
-// Listen opens the socket at path for members of group; where that group does
-// not exist the socket keeps this process's own. A socket file that a dead unit
-// left is replaced; one on which another unit answers is an error, and so is a
-// file that is no socket.
-func Listen(path, group string, unit Unit, journal Journal, about func() About) (*Server, error) {
-	s := &Server{desk: desk{unit, journal, about}, path: path, group: group}
-	if err := s.listen(); err != nil {
-		return nil, fmt.Errorf("socket %s: %w", path, err)
-	}
-	return s, nil
+// New prepares the socket at path for members of group; where that group does
+// not exist the socket keeps this process's own. Nothing is opened before Serve.
+func New(path, group string, unit Unit, journal Journal, about func() About) *Server {
+	return &Server{desk: desk{unit, journal, about}, path: path, group: group}
 }
 
+// listen opens the socket. A socket file that a dead unit left is replaced; one
+// on which another unit answers is an error, and so is a file that is no socket.
 func (s *Server) listen() error {
 	if err := os.MkdirAll(filepath.Dir(s.path), 0o750); err != nil {
 		return err
@@ -81,27 +79,40 @@ func (s *Server) listen() error {
 	return nil
 }
 
-// Serve answers clients until ctx ends, then closes the socket. A socket file
-// that somebody has taken away is made again.
-func (s *Server) Serve(ctx context.Context) error {
+// Serve opens the socket and answers clients until ctx ends, then closes it. A
+// socket that cannot be opened is tried again, and one whose file somebody has
+// taken away is made again, after a second, then ever longer up to half a minute.
+// tell is told why it is not open, once for each reason, and nil when it is again.
+func (s *Server) Serve(ctx context.Context, tell func(error)) {
 	var clients sync.WaitGroup
 	defer clients.Wait()
 	places := make(chan struct{}, maxClients)
-	for {
+	for s.open(ctx, tell) {
 		s.accept(ctx, places, &clients)
-		for {
-			if ctx.Err() != nil {
-				return nil
+	}
+}
+
+// open opens the socket, however long that takes; false: ctx has ended.
+func (s *Server) open(ctx context.Context, tell func(error)) bool {
+	wait := health.Backoff{First: lookEvery, Most: 30 * time.Second}
+	for told := ""; ctx.Err() == nil; {
+		err := s.listen()
+		if err == nil {
+			if told != "" {
+				tell(nil)
 			}
-			if s.listen() == nil {
-				break
-			}
-			select {
-			case <-ctx.Done():
-			case <-time.After(lookEvery):
-			}
+			return true
+		}
+		if why := err.Error(); why != told {
+			told = why
+			tell(fmt.Errorf("socket %s: %w", s.path, err))
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait.Next()):
 		}
 	}
+	return false
 }
 
 // lookEvery is how often it is looked whether the socket file is still there.

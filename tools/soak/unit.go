@@ -184,12 +184,15 @@ func (u *unit) run(ctx context.Context) error {
 	defer stop()
 	var around sync.WaitGroup
 	socket := filepath.Join(u.dir, "socket")
-	server, err := operator.Listen(socket, "mien", u.unit, u.kept, func() operator.About { return operator.About{Unit: "soak"} })
-	if err != nil {
-		return err
-	}
+	server := operator.New(socket, "mien", u.unit, u.kept, func() operator.About { return operator.About{Unit: "soak"} })
+	var closed error // why the socket was not open
 	for _, part := range []func(){
-		func() { server.Serve(ctx) },
+		func() {
+			server.Serve(ctx, func(err error) {
+				closed = errors.Join(closed, err)
+				stop()
+			})
+		},
 		func() { u.operate(ctx, socket) },
 		func() { u.listen(ctx) },
 	} {
@@ -199,10 +202,10 @@ func (u *unit) run(ctx context.Context) error {
 			part()
 		}()
 	}
-	err = u.unit.Run(ctx)
+	err := u.unit.Run(ctx)
 	stop()
 	around.Wait() // an operator's last command is an event too
-	return errors.Join(err, u.kept.Close())
+	return errors.Join(err, closed, u.kept.Close())
 }
 
 // operate connects each second, looks and acknowledges.
