@@ -30,6 +30,8 @@ const defaultConfig = "/etc/mien/mien.toml"
 // run is `mien run`: it starts in an order that can be read from top to bottom;
 // each step either returns or says what is lost without it.
 func run(c *call) error {
+	// A log whose reader has gone is no reason to stop watching.
+	signal.Ignore(syscall.SIGPIPE)
 	path := c.String("config", defaultConfig, "config `FILE`; - is none: the first camera, no alarms")
 	quiet := c.Bool("log", false, "log lines also on a terminal, in place of the live view")
 	if err := c.options(0); err != nil {

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"mien/firmware/operator"
 )
 
@@ -41,5 +43,29 @@ func TestSocketComesWhenItCan(t *testing.T) {
 		t.Errorf("logged %d times", n)
 	}
 	p.signal(os.Interrupt)
+	p.ends()
+}
+
+// A unit whose log's reader has gone goes on, and ends in order.
+func TestLogWithoutItsReader(t *testing.T) {
+	p := newProcess(t)
+	p.configure("before")
+	log, end, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	p.Stdout, p.Stderr = end, end
+	p.start()
+	end.Close()
+	p.until("the socket", p.called("before"))
+	if n, err := log.Read(make([]byte, 1)); n != 1 {
+		t.Fatalf("no log: %v", err)
+	}
+	log.Close()
+	p.configure("after")
+	p.signal(unix.SIGHUP) // taking a config over is logged
+	p.until("the new config", p.called("after"))
+	p.signal(unix.SIGTERM) // at the end all of the log is written
 	p.ends()
 }
