@@ -1,13 +1,16 @@
 package main
 
 import (
+	"context"
 	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -84,7 +87,10 @@ func demo(c *call) error {
 		return nil
 	}
 	fmt.Fprintf(c.out, "demo: %.0f s of a rendered face; %s on %s\n", script.Seconds, cfg.Serial.Protocol, *link)
-	if err := s.run(unit, "", nil); err != nil {
+	// It ends with its terminal too.
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer stop()
+	if err := s.run(ctx, unit, "", nil); err != nil {
 		return err
 	}
 	var last modbus.Snapshot

@@ -39,7 +39,7 @@ func inOwnFolder(m *testing.M) int {
 	return m.Run()
 }
 
-// process is `mien run` as a process, with a config and a socket in dir.
+// process is mien as a process: `mien run` with a config and a socket in dir.
 type process struct {
 	*exec.Cmd
 	t     *testing.T

@@ -30,8 +30,15 @@ const defaultConfig = "/etc/mien/mien.toml"
 // run is `mien run`: it starts in an order that can be read from top to bottom;
 // each step either returns or says what is lost without it.
 func run(c *call) error {
-	// A log whose reader has gone is no reason to stop watching.
+	// A log whose reader has gone is no reason to stop watching. Other signals are
+	// kept from here on until they can be followed.
 	signal.Ignore(syscall.SIGPIPE)
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+
 	path := c.String("config", defaultConfig, "config `FILE`; - is none: the first camera, no alarms")
 	quiet := c.Bool("log", false, "log lines also on a terminal, in place of the live view")
 	if err := c.options(0); err != nil {
@@ -42,7 +49,7 @@ func run(c *call) error {
 		return err
 	}
 	s := newSession(cfg, term.IsTerminal(int(os.Stdout.Fd())) && !*quiet && !*c.json)
-	s.json = *c.json
+	s.json, s.reloads = *c.json, hup
 	for _, p := range append(cfg.Check(nil), pipeline.Wiring(cfg)...).Warnings() {
 		s.say(p.String())
 	}
@@ -55,7 +62,7 @@ func run(c *call) error {
 	if err != nil {
 		return coded{err, exitConfig}
 	}
-	return s.run(unit, *path, kept)
+	return s.run(ctx, unit, *path, kept)
 }
 
 // loadConfig reads and checks a config, against its network too.
@@ -96,15 +103,16 @@ func readConfig(path string) ([]byte, error) {
 
 // session is one `mien run` or `mien demo`: the unit and what stands around it.
 type session struct {
-	cfg    atomic.Pointer[config.Config]
-	live   bool
-	json   bool                   // the log is JSON
-	lines  chan logLine           // to the log, which may be slow; the unit never waits for it
-	missed atomic.Uint64          // lines that the log was too slow for
-	last   atomic.Pointer[string] // newest message, for the view
-	serial func() string          // what the view tells of the serial line
-	fatal  func() error           // what a unit would go on with, and this session does not; nil: nothing
-	foot   string
+	cfg     atomic.Pointer[config.Config]
+	live    bool
+	json    bool                   // the log is JSON
+	lines   chan logLine           // to the log, which may be slow; the unit never waits for it
+	missed  atomic.Uint64          // lines that the log was too slow for
+	last    atomic.Pointer[string] // newest message, for the view
+	serial  func() string          // what the view tells of the serial line
+	reloads <-chan os.Signal       // each asks for the config to be taken over again; nil: none comes
+	fatal   func() error           // what a unit would go on with, and this session does not; nil: nothing
+	foot    string
 }
 
 func newSession(cfg *config.Config, live bool) *session {
@@ -187,10 +195,8 @@ func (s *session) write(ctx context.Context) {
 	}
 }
 
-// run runs the unit until a signal or the clip ends it.
-func (s *session) run(unit *pipeline.Unit, path string, kept *store.Store) error {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
+// run runs the unit until ctx or the clip ends.
+func (s *session) run(ctx context.Context, unit *pipeline.Unit, path string, kept *store.Store) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var beside, logging sync.WaitGroup
@@ -225,7 +231,7 @@ func (s *session) run(unit *pipeline.Unit, path string, kept *store.Store) error
 // fatal is what ended a session.
 type fatal struct{ error }
 
-// beside serves the socket, reloads on SIGHUP and draws the view.
+// beside serves the socket, reloads when it is asked to and draws the view.
 func (s *session) beside(ctx context.Context, end context.CancelCauseFunc, unit *pipeline.Unit, path string, kept *store.Store) {
 	cfg := s.cfg.Load()
 	if file := cfg.Socket.File(); file != "" {
@@ -241,9 +247,6 @@ func (s *session) beside(ctx context.Context, end context.CancelCauseFunc, unit 
 			}
 		}()
 	}
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
 	draw := time.NewTicker(250 * time.Millisecond)
 	defer draw.Stop()
 	if s.live {
@@ -254,7 +257,7 @@ func (s *session) beside(ctx context.Context, end context.CancelCauseFunc, unit 
 		select {
 		case <-ctx.Done():
 			return
-		case <-hup:
+		case <-s.reloads:
 			s.reload(ctx, unit, path)
 		case <-draw.C:
 			if s.fatal != nil {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -68,4 +70,50 @@ func TestLogWithoutItsReader(t *testing.T) {
 	p.until("the new config", p.called("after"))
 	p.signal(unix.SIGTERM) // at the end all of the log is written
 	p.ends()
+}
+
+// A signal that comes while the unit starts is kept until it can be followed: a
+// reload, an orderly end.
+func TestSignalsThatComeEarly(t *testing.T) {
+	for _, early := range []os.Signal{unix.SIGHUP, unix.SIGTERM} {
+		p := newProcess(t)
+		if err := unix.Mkfifo(p.config(), 0o600); err != nil { // it can get no further than to read this
+			t.Fatal(err)
+		}
+		p.start()
+		var config *os.File
+		p.until("it to read its config", func() (opened bool) {
+			var err error
+			config, err = os.OpenFile(p.config(), os.O_WRONLY|unix.O_NONBLOCK, 0)
+			return err == nil
+		})
+		p.signal(early)
+		if err := os.Remove(p.config()); err != nil {
+			t.Fatal(err)
+		}
+		p.configure("after") // for a reload
+		_, err := config.Write(p.settings("before"))
+		if err = errors.Join(err, config.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if early == unix.SIGHUP {
+			p.until("the reload", p.called("after"))
+			p.signal(unix.SIGTERM)
+		}
+		p.ends()
+	}
+}
+
+// The demo ends when its terminal is closed, and takes its pty away.
+func TestDemoEndsWithItsTerminal(t *testing.T) {
+	p := newProcess(t)
+	port := filepath.Join(p.dir, "pty")
+	p.Args = []string{p.Path, "demo", "-log", "-loop", "-serial", port}
+	p.start()
+	p.until("the pty", func() bool { _, err := os.Lstat(port); return err == nil })
+	p.signal(unix.SIGHUP)
+	p.ends()
+	if _, err := os.Lstat(port); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the pty is left behind: %v", err)
+	}
 }
