@@ -82,7 +82,7 @@ def test_backbone(name, folder, detector, tmp_path):
 
     runs(path, tmp_path)
     report, why = unit.measure(MIEN, str(path), "litert")
-    assert report and report["frames"] >= 10, report or why
+    assert report and report["frames"] >= 1, report or why
     older, why = unit.measure(MIEN, str(path), "tflite")
     TABLE.append((name, exact["cosine_mean"], close.mean(), close.min(), os.path.getsize(tmp_path / "out" / f"{name}.tflite") / 1e6, ms,
                   report["frame_ms_median"], older["frame_ms_median"] if older else why.splitlines()[-1]))
