@@ -71,6 +71,7 @@ func demo(c *call) error {
 		Config: cfg, Version: version, Host: show.chip, OpenSerial: show.openSerial,
 		Resolve: func(chip, line string) (gpio.Line, error) { return demoLine(chip, line) },
 		Say:     s.say,
+		OnFault: s.fault,
 		OnEvent: func(e alarm.Event) { s.event(e); show.event(e) },
 	})
 	if err != nil {

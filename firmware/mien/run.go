@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -19,6 +20,7 @@ import (
 	"mien/firmware/alarm"
 	"mien/firmware/alarm/store"
 	"mien/firmware/config"
+	"mien/firmware/health"
 	"mien/firmware/modbus"
 	"mien/firmware/operator"
 	"mien/firmware/pipeline"
@@ -51,13 +53,13 @@ func run(c *call) error {
 	s := newSession(cfg, term.IsTerminal(int(os.Stdout.Fd())) && !*quiet && !*c.json)
 	s.json, s.reloads = *c.json, hup
 	for _, p := range append(cfg.Check(nil), pipeline.Wiring(cfg)...).Warnings() {
-		s.say(p.String())
+		s.log(slog.LevelWarn, p.String())
 	}
 	// A missing state folder loses alarms over a restart: it is a fault, and
 	// tried again, but the unit watches all the same.
 	kept, found := store.Open(store.Options{Dir: cfg.State.Folder(), JournalBytes: int64(cfg.State.JournalKiB) << 10, Memory: waitingFile(cfg.State.Folder())})
 	defer kept.Close()
-	options := pipeline.Options{Config: cfg, ConfigCRC: crc, Version: version, Store: kept, Found: found, Say: s.say, OnEvent: s.event}
+	options := pipeline.Options{Config: cfg, ConfigCRC: crc, Version: version, Store: kept, Found: found, Say: s.say, OnFault: s.fault, OnEvent: s.event}
 	unit, err := pipeline.New(options)
 	if err != nil {
 		return coded{err, exitConfig}
@@ -130,11 +132,27 @@ func newSession(cfg *config.Config, live bool) *session {
 
 // logLine is one line on its way to the log.
 type logLine struct {
+	level           slog.Level
 	subject, detail string
 }
 
-// say tells a technician something: into the view, or into the log.
-func (s *session) say(subject string, details ...string) {
+// say tells a technician something.
+func (s *session) say(subject string, details ...string) { s.log(slog.LevelInfo, subject, details...) }
+
+// fault tells of a fault: an error is what stops the unit.
+func (s *session) fault(f health.Fault, began bool, text string) {
+	level := slog.LevelInfo
+	if began {
+		level = slog.LevelWarn
+		if f.Info().Effect == health.Stops {
+			level = slog.LevelError
+		}
+	}
+	s.log(level, text)
+}
+
+// log puts something into the view, or into the log.
+func (s *session) log(level slog.Level, subject string, details ...string) {
 	detail := strings.Join(details, "; ")
 	if s.live {
 		text := subject
@@ -145,7 +163,7 @@ func (s *session) say(subject string, details ...string) {
 		return
 	}
 	select {
-	case s.lines <- logLine{subject, detail}:
+	case s.lines <- logLine{level, subject, detail}:
 	default:
 		s.missed.Add(1)
 	}
@@ -162,21 +180,21 @@ func (s *session) event(e alarm.Event) {
 	s.say(e.String())
 }
 
-// write writes the log until ctx ends, and then what is left.
-func (s *session) write(ctx context.Context) {
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+// write writes the log to out until ctx ends, and then what is left.
+func (s *session) write(ctx context.Context, out io.Writer) {
+	log := slog.New(slog.NewTextHandler(out, nil))
 	if s.json {
-		log = slog.New(slog.NewJSONHandler(os.Stderr, nil))
+		log = slog.New(slog.NewJSONHandler(out, nil))
 	}
 	put := func(l logLine) {
 		if n := s.missed.Swap(0); n > 0 {
 			log.Warn("log too slow", "lines missed", n)
 		}
-		if l.detail == "" {
-			log.Info(l.subject)
-		} else {
-			log.Info(l.subject, "detail", l.detail)
+		var details []any
+		if l.detail != "" {
+			details = []any{"detail", l.detail}
 		}
+		log.Log(ctx, l.level, l.subject, details...)
 	}
 	for {
 		select {
@@ -204,7 +222,7 @@ func (s *session) run(ctx context.Context, unit *pipeline.Unit, path string, kep
 	logging.Add(1)
 	go func() {
 		defer logging.Done()
-		for unit.Guard("log", func() { s.write(logged) }) != nil {
+		for unit.Guard("log", func() { s.write(logged, os.Stderr) }) != nil {
 			time.Sleep(time.Second)
 		}
 	}()
@@ -276,11 +294,11 @@ func (s *session) beside(ctx context.Context, end context.CancelCauseFunc, unit 
 // is open again. Without it nobody can acknowledge from a shell; inputs and PLC
 // still can.
 func (s *session) socketIs(unit *pipeline.Unit, err error) {
-	text := "the operators' socket is open"
+	level, text := slog.LevelInfo, "the operators' socket is open"
 	if err != nil {
-		text = err.Error() + "; it is opened when that has gone"
+		level, text = slog.LevelWarn, err.Error()+"; it is opened when that has gone"
 	}
-	s.say(text)
+	s.log(level, text)
 	unit.Do(alarm.Command{Do: alarm.Note, Text: text})
 }
 
@@ -292,7 +310,7 @@ func (s *session) reload(ctx context.Context, unit *pipeline.Unit, path string) 
 		unit.Refuse(err)
 	}
 	if err != nil {
-		s.say("config refused, the one in force stays", err.Error())
+		s.log(slog.LevelWarn, "config refused, the one in force stays", err.Error())
 		return
 	}
 	s.cfg.Store(cfg)

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,8 +13,42 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"mien/firmware/config"
+	"mien/firmware/health"
 	"mien/firmware/operator"
 )
+
+// What stops the unit is an error in its log, what degrades it a warning, and the
+// end of either is neither.
+func TestLogTellsHowBadAFaultIs(t *testing.T) {
+	s := newSession(config.Default(), false)
+	s.say("camera open", "usb", "MJPG")
+	for _, f := range health.Faults() {
+		s.fault(f, true, f.String()+": why")
+		s.fault(f, false, f.String()+" ended")
+	}
+	over, stop := context.WithCancel(context.Background())
+	stop()
+	var log bytes.Buffer
+	s.write(over, &log)
+	want := []string{`level=INFO msg="camera open" detail="usb; MJPG"`}
+	for _, f := range health.Faults() {
+		level := "WARN"
+		if health.Stopping(f.Bit()) {
+			level = "ERROR"
+		}
+		want = append(want, fmt.Sprintf(`level=%s msg="%v: why"`, level, f), fmt.Sprintf(`level=INFO msg="%v ended"`, f))
+	}
+	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+	for i, line := range lines {
+		if i >= len(want) || !strings.HasSuffix(line, " "+want[i]) {
+			t.Fatalf("line %d: %s", i+1, line)
+		}
+	}
+	if len(lines) != len(want) {
+		t.Errorf("%d lines, want %d", len(lines), len(want))
+	}
+}
 
 // A socket that cannot be opened at the start comes by itself when the reason has
 // gone; the journal tells both.
@@ -28,6 +65,9 @@ func TestSocketComesWhenItCan(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.until("the socket", p.called("press"))
+	if lost := `level=ERROR msg="F01 camera lost: `; strings.Count(p.logged(), lost) != 1 {
+		t.Errorf("no %s in the log", lost)
+	}
 	reply, err := p.ask(operator.Request{Ask: operator.AskEvents})
 	if err != nil {
 		t.Fatal(err)
@@ -81,10 +121,10 @@ func TestSignalsThatComeEarly(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.start()
-		var config *os.File
+		var fifo *os.File
 		p.until("it to read its config", func() (opened bool) {
 			var err error
-			config, err = os.OpenFile(p.config(), os.O_WRONLY|unix.O_NONBLOCK, 0)
+			fifo, err = os.OpenFile(p.config(), os.O_WRONLY|unix.O_NONBLOCK, 0)
 			return err == nil
 		})
 		p.signal(early)
@@ -92,8 +132,8 @@ func TestSignalsThatComeEarly(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.configure("after") // for a reload
-		_, err := config.Write(p.settings("before"))
-		if err = errors.Join(err, config.Close()); err != nil {
+		_, err := fifo.Write(p.settings("before"))
+		if err = errors.Join(err, fifo.Close()); err != nil {
 			t.Fatal(err)
 		}
 		if early == unix.SIGHUP {

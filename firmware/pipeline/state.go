@@ -257,7 +257,7 @@ func (u *Unit) temperatureIs(celsius float32) {
 	u.mu.Unlock()
 }
 
-// faultChanged journals a fault that begins or ends.
+// faultChanged journals and tells a fault that begins or ends.
 func (u *Unit) faultChanged(f health.Fault, began bool, detail string) {
 	info := f.Info()
 	text := fmt.Sprintf("%s %s ended", info.Code, info.Name)
@@ -265,7 +265,7 @@ func (u *Unit) faultChanged(f health.Fault, began bool, detail string) {
 		text = fmt.Sprintf("%s %s: %s", info.Code, info.Name, detail)
 	}
 	u.note(text, "")
-	u.say(text)
+	u.options.OnFault(f, began, text)
 }
 
 // note puts a text into the journal.

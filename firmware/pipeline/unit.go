@@ -54,6 +54,9 @@ type Options struct {
 	Found store.Found
 	// Say is told what a technician may want to know; it must not wait.
 	Say func(subject string, details ...string)
+	// OnFault is told each fault that begins or ends, as the journal tells it; it
+	// must not wait.
+	OnFault func(f health.Fault, began bool, text string)
 	// OnEvent is told each event, in order; it must not wait.
 	OnEvent func(alarm.Event)
 }
@@ -179,6 +182,9 @@ func (o *Options) complete() {
 	}
 	if o.Say == nil {
 		o.Say = func(string, ...string) {}
+	}
+	if o.OnFault == nil {
+		o.OnFault = func(health.Fault, bool, string) {}
 	}
 	if o.OnEvent == nil {
 		o.OnEvent = func(alarm.Event) {}
