@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -15,8 +16,17 @@ import (
 	"mien/drivers/serial"
 	"mien/drivers/watchdog"
 	"mien/firmware/config"
+	"mien/firmware/line"
+	"mien/firmware/modbus"
 	"mien/firmware/pipeline"
+	"mien/model/face"
 )
+
+// personTime is what a person beside the unit gets for each thing to do.
+const personTime = 30 * time.Second
+
+// errPassedOver: the person beside the unit did not try this.
+var errPassedOver = errors.New("passed over by the tester")
 
 // verdict is one line of the self-test's report.
 type verdict struct {
@@ -31,36 +41,53 @@ type selfTest struct {
 	cfg     *config.Config
 	ask     bool // a person stands beside and looks
 	answers *bufio.Reader
+	eye     *pipeline.Eye // with a person beside: detector and networks, nil if they cannot be opened
 	report  []verdict
 }
 
 // selftest is `mien selftest`: it opens every part that the config names, once,
-// and says what it saw. With -walk a person confirms what only eyes can see,
-// and the report has a place for a signature.
+// and says what it saw. With -walk a person covers the lens, presses the buttons,
+// lets the PLC read and confirms what only eyes can see, and the report has a
+// place for a signature.
 func selftest(c *call) error {
 	path := c.String("config", defaultConfig, "config `FILE`; - is none: network and camera only")
-	walk := c.Bool("walk", false, "ask a person beside the unit to confirm each line, and print a report to sign")
+	walk := c.Bool("walk", false, "ask a person beside the unit to try camera, lines, serial port and watchdog, and print a report to sign")
 	dog := c.Bool("watchdog", false, "also open the watchdog and close it again: some cannot be closed, and restart the machine")
 	if err := c.options(0); err != nil {
 		return err
+	}
+	if *walk && *c.json {
+		return usageError("-walk speaks with a person, -json with a program")
 	}
 	cfg, _, err := loadConfig(*path)
 	if err != nil {
 		return err
 	}
 	t := &selfTest{c: c, cfg: cfg, ask: *walk, answers: bufio.NewReader(os.Stdin)}
+	return t.run(*path, *dog)
+}
+
+func (t *selfTest) run(path string, dog bool) error {
+	defer func() {
+		if t.eye != nil {
+			t.eye.Close()
+		}
+	}()
 	t.network()
 	t.camera()
 	t.lines()
 	t.serial()
 	t.state()
-	t.watchdog(*dog)
-	return t.finish(*path)
+	t.watchdog(dog)
+	return t.finish(path)
 }
 
 func (t *selfTest) add(part string, err error, detail string) {
 	v := verdict{part, "passed", detail}
-	if err != nil {
+	switch {
+	case errors.Is(err, errPassedOver):
+		v.Result, v.Detail = "skipped", err.Error()
+	case err != nil:
 		v.Result, v.Detail = "failed", err.Error()
 	}
 	t.put(v)
@@ -71,24 +98,58 @@ func (t *selfTest) skip(part, why string) { t.put(verdict{part, "skipped", why})
 func (t *selfTest) put(v verdict) {
 	t.report = append(t.report, v)
 	if !*t.c.json {
-		fmt.Fprintf(t.c.out, "%-8s %-22s %s\n", v.Result, v.Part, v.Detail)
+		t.print(v)
 	}
 }
 
-// confirm asks the person beside the unit; without one it takes for granted.
+func (t *selfTest) print(v verdict) { t.tell("%-8s %-22s %s\n", v.Result, v.Part, v.Detail) }
+
+// tell shows the person beside the unit what to do, or that it was seen.
+func (t *selfTest) tell(format string, args ...any) { fmt.Fprintf(t.c.out, format, args...) }
+
+// answer asks the person beside the unit until the answer begins with one of the
+// letters; Enter alone stands for one too, unless it is 0.
+func (t *selfTest) answer(question, letters string, enter byte) (byte, error) {
+	for {
+		t.tell("         %s ", question)
+		line, err := t.answers.ReadString('\n')
+		if err != nil {
+			return 0, fmt.Errorf("no answer: %w", err)
+		}
+		switch line = strings.ToLower(strings.TrimSpace(line)); {
+		case line == "" && enter != 0:
+			return enter, nil
+		case line != "" && strings.IndexByte(letters, line[0]) >= 0:
+			return line[0], nil
+		}
+	}
+}
+
+// confirm asks what only the person beside the unit can see; without one it takes
+// for granted.
 func (t *selfTest) confirm(question string) error {
 	if !t.ask {
 		return nil
 	}
-	fmt.Fprintf(t.c.out, "         %s [y/n] ", question)
-	line, err := t.answers.ReadString('\n')
-	if err != nil {
-		return fmt.Errorf("no answer: %w", err)
+	a, err := t.answer(question+" [y, n, s: not tried]", "yns", 0)
+	switch {
+	case err != nil:
+		return err
+	case a == 's':
+		return errPassedOver
+	case a == 'n':
+		return errors.New("not confirmed: " + question)
 	}
-	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(line)), "y") {
-		return nil
+	return nil
+}
+
+// ready waits for the person beside the unit.
+func (t *selfTest) ready(what string) error {
+	a, err := t.answer(what+" [Enter: ready, s: not tried]", "s", 'r')
+	if err == nil && a == 's' {
+		err = errPassedOver
 	}
-	return errors.New("not confirmed: " + question)
+	return err
 }
 
 // network loads detector and networks: libraries, known answer, no constant
@@ -99,7 +160,10 @@ func (t *selfTest) network() {
 		t.add("network", err, "")
 		return
 	}
-	defer eye.Close()
+	if t.eye = eye; !t.ask {
+		t.eye = nil
+		defer eye.Close()
+	}
 	t.add("network", nil, strings.Join(eye.Backends(), "; "))
 	if t.cfg.Model.Accelerator != "none" {
 		var err error
@@ -141,6 +205,62 @@ func (t *selfTest) camera() {
 		return
 	}
 	t.add("camera", nil, detail)
+	switch {
+	case !t.ask:
+	case t.cfg.Camera.Clip != "":
+		t.skip("lens", "a clip has none")
+	case t.eye == nil:
+		t.skip("lens", "nothing looks through it without the network")
+	default:
+		t.add("lens", t.lens(src), "covered it got dark, open it shows a face")
+	}
+}
+
+// lens lets a person cover the lens and look into it: the picture is live, and
+// that of the camera they stand before.
+func (t *selfTest) lens(src camera.Source) error {
+	if err := t.ready("Stand before the camera."); err != nil {
+		return err
+	}
+	h := t.cfg.Health
+	var last pipeline.Sight
+	t.tell("         Cover the lens with a hand within %v. ", personTime)
+	if err := t.sees(src, &last, func() bool {
+		return last.Light.Mean < float32(h.DarkBelow) || last.Light.Contrast < float32(h.FlatBelow)
+	}); err != nil {
+		return fmt.Errorf("the picture did not get dark, mean luma %.0f, contrast %.0f: is it another camera's? %w", last.Light.Mean, last.Light.Contrast, err)
+	}
+	t.tell("seen.\n         Take the hand away and look into the lens within %v. ", personTime)
+	if err := t.sees(src, &last, func() bool { return last.Reason == face.Good }); err != nil {
+		return fmt.Errorf("no readable face: %v: %w", last.Reason, err)
+	}
+	t.tell("seen.\n")
+	return nil
+}
+
+// sees looks at frames until seen says so of the last, or personTime is over.
+func (t *selfTest) sees(src camera.Source, last *pipeline.Sight, seen func() bool) error {
+	for end := time.Now().Add(personTime); time.Now().Before(end); {
+		f, err := src.Next(time.Second)
+		if errors.Is(err, camera.ErrTimeout) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		s, err := t.eye.Look(f)
+		src.Release()
+		if errors.Is(err, pipeline.ErrPicture) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if *last = *s; seen() {
+			return nil
+		}
+	}
+	return fmt.Errorf("not seen in %v", personTime)
 }
 
 // lines opens each line at its safe value; a person sees each output go on.
@@ -200,19 +320,22 @@ func (t *selfTest) input(i config.Input, line gpio.Line) error {
 	if !t.ask {
 		return nil
 	}
-	fmt.Fprintf(t.c.out, "         Press %s (%s) within 20 s. ", i.Name, line)
-	edge, err := in.Wait(20 * time.Second)
+	if err := t.ready(fmt.Sprintf("Stand at the button %s (%s).", i.Name, line)); err != nil {
+		return err
+	}
+	t.tell("         Press %s within %v. ", i.Name, personTime)
+	edge, err := in.Wait(personTime)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(t.c.out, "seen.")
+	t.tell("seen.\n")
 	if !edge.Active {
 		return errors.New("the press came as a release: active is the other level")
 	}
 	return nil
 }
 
-// serial opens the port; whether a PLC is at its other end tools/plc tells.
+// serial opens the port; a person lets the PLC at its other end read.
 func (t *selfTest) serial() {
 	if t.cfg.Serial.Device == "" {
 		t.skip("serial port", "the config names none")
@@ -230,6 +353,74 @@ func (t *selfTest) serial() {
 	}
 	defer p.Close()
 	t.add("serial port", nil, fmt.Sprintf("%s, RS-485 by %s", s, p.Info().RS485))
+	if t.ask && t.cfg.Serial.Protocol != "off" {
+		t.add("PLC", t.talk(p, s), "it hears the unit, and the unit it")
+	}
+}
+
+// nobody takes the commands of a PLC during a self-test.
+type nobody struct{}
+
+func (nobody) Do(string, []modbus.Command) error { return modbus.ErrBusy }
+
+// talk speaks the unit's protocol at the port, with nothing measured yet, until
+// the person beside the unit has seen that the PLC understands.
+func (t *selfTest) talk(p serial.Line, s serial.Settings) error {
+	ctx, stop := context.WithCancel(context.Background())
+	var speak interface {
+		Serve(context.Context, modbus.Port) error
+	}
+	var slave *modbus.Slave
+	var err error
+	if t.cfg.Serial.Protocol == "ascii" {
+		speak, err = line.New(line.Config{Interval: t.cfg.Serial.Interval}, modbus.NewLatest(), nobody{})
+	} else {
+		slave, err = modbus.New(modbus.Config{Address: byte(t.cfg.Modbus.Address), CharacterTime: s.CharacterTime(), Delay: t.cfg.Modbus.Delay,
+			LowWordFirst: t.cfg.Modbus.WordOrder == "low-first"}, modbus.NewLatest(), nobody{})
+		speak = slave
+	}
+	if err != nil {
+		stop()
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- speak.Serve(ctx, p) }()
+	if slave == nil {
+		err = t.confirm("Does the PLC get a line that begins with $MIEN, again and again?")
+	} else {
+		err = t.polled(slave, s)
+	}
+	stop()
+	if lost := <-ended; !errors.Is(lost, context.Canceled) {
+		err = errors.Join(err, lost)
+	}
+	return err
+}
+
+// polled waits until a master has had an answer.
+func (t *selfTest) polled(slave *modbus.Slave, s serial.Settings) error {
+	first, count := 50, 4 // the registers that are the same in every unit
+	err := t.ready(fmt.Sprintf("Let the PLC read input registers %d to %d; or at the other end:\n         mbpoll -m rtu -a %d -b %d -d %d -P %v -s %d -0 -1 -t 3 -r %d -c %d PORT\n        ",
+		first, first+count-1, t.cfg.Modbus.Address, s.Baud, s.DataBits, s.Parity, s.StopBits, first, count))
+	if err != nil {
+		return err
+	}
+	t.tell("         It has %v. ", personTime)
+	for end := time.Now().Add(personTime); ; time.Sleep(20 * time.Millisecond) {
+		n := slave.Stats()
+		switch {
+		case n.Messages > n.NoResponses:
+			t.tell("read.\n")
+			return t.confirm("Did it get 4660 22136 16256 0 (hexadecimal 1234 5678 3F80 0)?")
+		case time.Now().Before(end):
+		case n.BusMessages > 0:
+			return fmt.Errorf("the PLC asks for other slaves (%d frames), not for address %d", n.BusMessages, t.cfg.Modbus.Address)
+		case n.CommErrors > 0:
+			return errors.New("characters came, but no request: other baud rate or parity, or the two wires of RS-485 the wrong way round")
+		default:
+			return fmt.Errorf("nothing came in %v: cable, ground, port of the other end", personTime)
+		}
+	}
 }
 
 // state writes a file as the store does.
@@ -255,6 +446,14 @@ func (t *selfTest) watchdog(open bool) {
 	if c.Device == "auto" {
 		c.Device = "/dev/watchdog"
 	}
+	if t.ask && !open {
+		a, err := t.answer("Open the watchdog? One that cannot be closed again restarts the board. [y, Enter: no]", "yn", 'n')
+		if err != nil {
+			t.add("watchdog", err, "")
+			return
+		}
+		open = a == 'y'
+	}
 	if !open {
 		_, err := os.Stat(c.Device)
 		t.add("watchdog", err, c.Device+" is there; -watchdog opens it")
@@ -269,8 +468,18 @@ func (t *selfTest) watchdog(open bool) {
 	t.add("watchdog", errors.Join(d.Ping(), d.Disarm()), detail)
 }
 
-// finish prints the report's end, with a place to sign.
+// finish prints the report's end; of a walk all of it once more, to be signed.
 func (t *selfTest) finish(path string) error {
+	if t.ask {
+		where, _ := os.Hostname() // a report without it is still a report
+		if b, _ := board.Detect("/"); b.Model != "" {
+			where += ", " + b.Model
+		}
+		t.tell("\nself-test of the unit %s (%s)\n\n", t.cfg.Unit.Name, where)
+		for _, v := range t.report {
+			t.print(v)
+		}
+	}
 	count := map[string]int{}
 	for _, v := range t.report {
 		count[v.Result]++
@@ -283,8 +492,7 @@ func (t *selfTest) finish(path string) error {
 		fmt.Fprintf(t.c.out, "\n%d passed, %d failed, %d skipped; %s, mien %s, config %s\n", count["passed"], count["failed"], count["skipped"],
 			time.Now().Format("2006-01-02 15:04"), version, filepath.Base(path))
 		if t.ask {
-			host, _ := os.Hostname() // a report without it is still a report
-			fmt.Fprintf(t.c.out, "\nunit %s (%s)\n\ntested by ______________________  signature ______________________\n", t.cfg.Unit.Name, host)
+			t.tell("\ntested by ______________________  signature ______________________\n")
 		}
 	}
 	if count["failed"] > 0 {
