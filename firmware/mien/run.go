@@ -237,13 +237,24 @@ func (s *session) run(ctx context.Context, unit *pipeline.Unit, path string, kep
 	var ended fatal
 	errors.As(context.Cause(ctx), &ended)
 	cancel(nil)
-	beside.Wait()
+	leave(&beside)
 	logEnds() // last: what ended the unit is in the log
-	logging.Wait()
+	leave(&logging)
 	if err = errors.Join(ended.error, err); err != nil {
 		return coded{err, exitMissing}
 	}
 	return nil
+}
+
+// leave waits for what stands around a unit, and leaves behind what hangs in a log
+// or a terminal that nobody reads.
+func leave(around *sync.WaitGroup) {
+	over := make(chan struct{})
+	go func() { around.Wait(); close(over) }()
+	select {
+	case <-over:
+	case <-time.After(3 * time.Second):
+	}
 }
 
 // fatal is what ended a session.

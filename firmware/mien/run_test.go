@@ -112,6 +112,34 @@ func TestLogWithoutItsReader(t *testing.T) {
 	p.ends()
 }
 
+// A log that nobody reads, though its reader lives, does not keep the unit from
+// its end.
+func TestLogThatIsNotRead(t *testing.T) {
+	p := newProcess(t)
+	p.configure("press")
+	log, end, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	size, err := unix.FcntlInt(end.Fd(), unix.F_SETPIPE_SZ, 4096)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Stderr = end
+	p.start()
+	end.Close()
+	p.until("the socket", p.called("press"))
+	for i := range size / 50 { // a config that is taken over is a line of more
+		name := fmt.Sprint("press ", i)
+		p.configure(name)
+		p.signal(unix.SIGHUP)
+		p.until("the new config", p.called(name))
+	}
+	p.signal(unix.SIGTERM)
+	p.ends()
+}
+
 // A signal that comes while the unit starts is kept until it can be followed: a
 // reload, an orderly end.
 func TestSignalsThatComeEarly(t *testing.T) {
