@@ -98,7 +98,7 @@ var reference = []Key{
 	{Path: "model.second_weight", Kind: Number, Takes: ReopenCamera, Default: "0.5", Min: 0, Max: 1,
 		Meaning: "Weight of the second network in the blend; the first has the rest."},
 	{Path: "model.mirror", Kind: Boolean, Takes: ReopenCamera, Default: "true",
-		Meaning: "Every second frame is read as in a mirror, so that the filters take the mean of both views of a face, which is more often right than one. It costs nothing; without filters (filter.kind none) it does not happen."},
+		Meaning: "Every second frame is read as in a mirror, and the mean of two frames is taken: both views of a face are more often right than one. It costs half a frame of delay, no computing; below six frames a second, and with filter.kind none, it does not happen."},
 	{Path: "model.backend", Kind: Choice, Takes: ReopenCamera, Choices: []string{"auto", "litert", "tflite", "gotflite"}, Default: `"auto"`,
 		Meaning: "Library that runs the network. auto is LiteRT, and the TFLite C API where an Edge TPU is used or the system is too old. gotflite needs a build with that tag."},
 	{Path: "model.library", Kind: Text, Takes: ReopenCamera, Default: `""`, Min: 0, Max: 4095, Example: `"/usr/lib/mien/libtensorflowlite_c.so"`,

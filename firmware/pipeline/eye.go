@@ -43,15 +43,19 @@ type Eye struct {
 	gate     face.Gate
 	minWidth float32 // of the face, pixels
 	networks []*affect.Network
+	looks    []look // of each network
 	results  []*affect.Result
 	stage    *affect.Stage
 	colour   bool // a network wants colour
 	mounting pixel.Mounting
 	mirror   bool          // every second frame is read as in a mirror
+	view     int           // of the frame at hand: 0 as it is, 1 mirrored
+	paired   bool          // the frame before was read too, in the other view
 	img      pixel.Image   // of the frame at hand
 	light    pixel.Stats   // as measured last
 	lit      time.Duration // when that was
 	readable bool          // the face of the frame before could be read
+	readAt   time.Duration // when a face was read last
 	sight    Sight
 }
 
@@ -93,7 +97,7 @@ func OpenEye(cfg *config.Config) (*Eye, error) {
 		gate:     gateOf(cfg.Face.Quality),
 		minWidth: float32(cfg.Face.Quality.MinSize),
 		mounting: pixel.Mounting{Turn: cfg.Camera.Rotate / 90, Mirror: cfg.Camera.Mirror},
-		mirror:   cfg.Model.Mirror && cfg.Filter.Kind != "none", // without a filter nothing takes the mean
+		mirror:   cfg.Model.Mirror && cfg.Filter.Kind != "none", // who wants no filter wants no mean either
 	}
 	for _, card := range cards {
 		e.colour = e.colour || card.Input.Channels == 3
@@ -117,8 +121,9 @@ func OpenEye(cfg *config.Config) (*Eye, error) {
 			return nil, err
 		}
 		e.networks = append(e.networks, n)
-		e.results = append(e.results, new(affect.Result))
 	}
+	e.looks = make([]look, len(e.networks))
+	e.results = make([]*affect.Result, len(e.networks))
 	if e.stage, err = affect.NewStage(stageOf(cfg), cards...); err != nil {
 		e.Close()
 		return nil, err
@@ -200,6 +205,20 @@ func (e *Eye) Accelerated() bool {
 	return !slices.ContainsFunc(e.networks, func(n *affect.Network) bool { return !strings.Contains(n.Backend(), "edge tpu") })
 }
 
+// look is what a network says of a face: of the last frame in each view, and the
+// mean of both. A face in a mirror has the same levels, and what the network
+// makes of it differs a little: the mean is more often right than either, and
+// comes at no cost but half a frame of delay. It is taken here and not left to
+// the filters, so that what reaches alarms and PERCLOS never alternates.
+type look struct {
+	views [2]affect.Result
+	mean  affect.Result
+}
+
+// pairWithin is how far apart two frames may be whose mean is taken: at fewer
+// than six a second each frame stands for itself.
+const pairWithin = 170 * time.Millisecond
+
 // lightEvery is how often the light of the whole picture is measured: a lens is
 // covered for seconds, and the face is measured on each frame.
 const lightEvery = 250 * time.Millisecond
@@ -256,6 +275,10 @@ func (e *Eye) read(img *pixel.Image, at time.Duration) error {
 	if s.View, err = e.tracker.Next(img, at); err != nil {
 		return err
 	}
+	e.paired = e.mirror && e.readable && at > e.readAt && at-e.readAt <= pairWithin
+	if e.view = 1 - e.view; !e.paired {
+		e.view = 0
+	}
 	if s.View.Found {
 		if err := e.prepare(img, &s.View.Face); err != nil {
 			return err
@@ -276,15 +299,23 @@ func (e *Eye) read(img *pixel.Image, at time.Duration) error {
 	results := e.results[:0]
 	if s.Reason == face.Good {
 		for i, n := range e.networks {
+			l := &e.looks[i]
+			r := &l.views[e.view]
 			if !n.Grey() {
-				err = n.Infer(img, &s.View.Face, e.results[i])
+				err = n.Infer(img, &s.View.Face, r)
 			} else {
-				err = n.Run(e.results[i])
+				err = n.Run(r)
 			}
 			if err != nil {
 				return err
 			}
+			if e.paired {
+				n.Mean(&l.mean, &l.views[0], &l.views[1])
+				r = &l.mean
+			}
+			e.results[i] = r
 		}
+		e.readAt = at
 		results = e.results
 		s.Covered = e.results[0].Covered
 	}
@@ -299,7 +330,7 @@ func (e *Eye) read(img *pixel.Image, at time.Duration) error {
 // judged.
 func (e *Eye) prepare(img *pixel.Image, f *face.Face) error {
 	for _, n := range e.networks {
-		n.Mirrored = e.mirror && !n.Mirrored
+		n.Mirrored = e.view == 1
 		if n.Grey() {
 			if err := n.Prepare(img, f); err != nil {
 				return err

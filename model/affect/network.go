@@ -25,7 +25,7 @@ type Network struct {
 	template                   face.Template
 
 	// Mirrored: the faces to come are read as in a mirror, left for right. Every
-	// level means the same for both; their mean is nearer to the truth than either.
+	// level means the same for both; their mean is more often right than either.
 	Mirrored bool
 }
 
@@ -281,19 +281,40 @@ func (n *Network) read(r *Result) {
 	}
 	if o.Visibility != nil {
 		n.visible.read(r.Visible)
-		for i, v := range r.Visible {
-			if v < o.Visibility.Thresholds[i] {
-				r.Covered |= 1 << i
-			}
-		}
 	}
 	if o.ActionUnits != nil {
 		n.units.read(r.Uncovered)
-		for i, v := range r.Uncovered {
-			if r.Covered&n.coverMask[i] != 0 {
-				v = unknown
-			}
-			r.ActionUnits[i] = v
+	}
+	n.cover(r)
+}
+
+// cover tells which parts are covered, and makes their units Unknown.
+func (n *Network) cover(r *Result) {
+	for i, v := range r.Visible {
+		if v < n.card.Outputs.Visibility.Thresholds[i] {
+			r.Covered |= 1 << i
 		}
 	}
+	for i, v := range r.Uncovered {
+		if r.Covered&n.coverMask[i] != 0 {
+			v = unknown
+		}
+		r.ActionUnits[i] = v
+	}
+}
+
+// Mean fills r with the mean of two results of this network: of a face and its
+// mirror. What is covered follows from the mean.
+func (n *Network) Mean(r, a, b *Result) {
+	r.size(n.card)
+	r.Valence, r.Arousal = (a.Valence+b.Valence)/2, (a.Arousal+b.Arousal)/2
+	mean := func(dst, a, b []float32) {
+		for i := range dst {
+			dst[i] = (a[i] + b[i]) / 2
+		}
+	}
+	mean(r.Expression, a.Expression, b.Expression)
+	mean(r.Visible, a.Visible, b.Visible)
+	mean(r.Uncovered, a.Uncovered, b.Uncovered)
+	n.cover(r)
 }

@@ -137,7 +137,7 @@ func (j *job) path(name string) string { return filepath.Join(j.dir, name) }
 
 // answers are the unit's, frame by frame and without filters.
 func (j *job) answers() error {
-	// Windows of no length, and not kind none: every second frame is read mirrored, as the peer does.
+	// Windows of no length, and not kind none, so that the mean of two views is taken, as the peer does.
 	cfg, err := config.Parse("bench.toml", []byte("[filter]\nexpression = \"0s\"\nvalence_arousal = \"0s\"\naction_units = \"0s\"\ncompound = \"0s\"\n"))
 	if err != nil {
 		return err

@@ -37,10 +37,11 @@ type answerer struct {
 	colour   bool
 	crops    bool
 	unknown  bool // covered units are Unknown, as on the unit
-	mirror   bool // the mean of the picture and its mirror, as the unit's filters take it of two frames
+	mirror   bool // the mean of the face and its mirror, as the unit takes it of two frames
 	frame    []byte
 	faces    []face.Face
-	result   affect.Result
+	views    [2]affect.Result
+	mean     affect.Result
 }
 
 type answerOptions struct {
@@ -76,51 +77,33 @@ func (a *answerer) answer(path string) answer {
 		return answer{err: err}
 	}
 	f, aligned, err := a.find(&img)
-	var out answer
-	if err == nil {
-		out, err = a.look(&img, &f, false)
-	}
-	if err == nil && a.mirror {
-		var other answer
-		if other, err = a.look(&img, &f, true); err == nil {
-			out.meanWith(&other)
-		}
-	}
 	if err != nil {
 		return answer{err: fmt.Errorf("%s: %w", path, err)}
 	}
-	out.ok, out.aligned = true, aligned
+	r, err := a.look(&img, &f)
+	if err != nil {
+		return answer{err: fmt.Errorf("%s: %w", path, err)}
+	}
+	out := answer{ok: true, aligned: aligned, expression: wide(r.Expression), visible: wide(r.Visible),
+		valence: float64(r.Valence), arousal: float64(r.Arousal), units: wide(r.Uncovered)}
+	if a.unknown {
+		out.units = wide(r.ActionUnits)
+	}
 	return out
 }
 
-// look runs the network on the face, or on its mirror.
-func (a *answerer) look(img *pixel.Image, f *face.Face, mirrored bool) (answer, error) {
-	a.network.Mirrored = mirrored
-	if err := a.network.Infer(img, f, &a.result); err != nil {
-		return answer{}, err
+// look runs the network on the face, and on its mirror.
+func (a *answerer) look(img *pixel.Image, f *face.Face) (*affect.Result, error) {
+	a.network.Mirrored = false
+	if err := a.network.Infer(img, f, &a.views[0]); err != nil || !a.mirror {
+		return &a.views[0], err
 	}
-	out := answer{expression: wide(a.result.Expression), visible: wide(a.result.Visible),
-		valence: float64(a.result.Valence), arousal: float64(a.result.Arousal), units: wide(a.result.Uncovered)}
-	if a.unknown {
-		out.units = wide(a.result.ActionUnits)
+	a.network.Mirrored = true
+	if err := a.network.Infer(img, f, &a.views[1]); err != nil {
+		return nil, err
 	}
-	return out, nil
-}
-
-// meanWith makes each level the mean of two answers', as a box filter does: one
-// that is Unknown in one of them is the other's.
-func (a *answer) meanWith(b *answer) {
-	a.valence, a.arousal = (a.valence+b.valence)/2, (a.arousal+b.arousal)/2
-	for _, l := range [][2][]float64{{a.expression, b.expression}, {a.units, b.units}, {a.visible, b.visible}} {
-		for i, v := range l[1] {
-			switch {
-			case math.IsNaN(l[0][i]):
-				l[0][i] = v
-			case !math.IsNaN(v):
-				l[0][i] = (l[0][i] + v) / 2
-			}
-		}
-	}
+	a.network.Mean(&a.mean, &a.views[0], &a.views[1])
+	return &a.mean, nil
 }
 
 // find gives the face that is looked at, and whether the detector found it.

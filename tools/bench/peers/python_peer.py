@@ -48,7 +48,7 @@ class Affect:
         self.visible = np.array(card["outputs"]["visibility"]["thresholds"])
         units = card["outputs"]["action_units"]["units"]
         self.hidden = np.array([[u in card["regions"].get(p, []) for u in units] for p in parts])
-        self.mirrored = False
+        self.mirrored, self.last = False, None
 
     def align(self, yuyv, points):
         """The face's luma with the eyes where the template has them: blocks of
@@ -74,21 +74,22 @@ class Affect:
         m = np.array([[s.real, -s.imag, o.real], [s.imag, s.real, o.imag]])
         return cv2.warpAffine(luma, m, (self.side, self.side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
 
-    def infer(self, luma):
-        """Levels: expressions, valence and arousal, action units, visibility. Every second face is
-        read as in a mirror, as the unit does."""
-        self.mirrored = not self.mirrored
+    def infer(self, luma, paired):
+        """Levels: expressions, valence and arousal, action units, visibility. As on the unit every second
+        face is read as in a mirror, and the mean of two is taken; paired: the face before was read too."""
+        self.mirrored = paired and not self.mirrored
         if self.mirrored:
             luma = cv2.flip(luma, 1)
         self.net.set_tensor(self.input, cv2.LUT(luma, self.table).view(np.int8)[None, :, :, None])
         self.net.invoke()
         e, va, au, seen = ((self.net.get_tensor(i)[0].ravel().astype(np.float32) - zero) * scale for i, scale, zero in self.outputs)
         e = np.exp(e - e.max())
-        au, seen = 1 / (1 + np.exp(-au)), 1 / (1 + np.exp(-seen))
-        covered = seen < self.visible
+        now = np.concatenate([e / e.sum(), np.tanh(va), 1 / (1 + np.exp(-au)), 1 / (1 + np.exp(-seen))])
+        levels, self.last = ((now + self.last) / 2 if paired else now.copy()), now
+        covered = levels[-len(self.visible):] < self.visible
         if covered.any():
-            au[self.hidden[covered].any(0)] = np.nan
-        return np.concatenate([e / e.sum(), np.tanh(va), au, seen])
+            levels[len(e) + 2 : len(e) + 2 + len(au)][self.hidden[covered].any(0)] = np.nan
+        return levels
 
 
 class Filter:
@@ -171,7 +172,7 @@ def main():
     unknown = np.full(signals, np.nan, np.float32)
     kept = np.empty((len(schedule), signals), np.float32)
     line = open(os.devnull, "w", buffering=1)
-    face, last, same, dark, began, detections = None, 0, 0, 0, 0.0, 0
+    face, last, same, dark, began, detections, read = None, 0, 0, 0, 0.0, 0, False
     for n, search in enumerate(schedule):
         if n == o.warmup:
             began = cpu()
@@ -184,12 +185,12 @@ def main():
         if search or o.every or face is None:
             face = detector.detect(yuyv)
             detections += 1
-        levels = unknown
+        levels, before, read = unknown, read, False
         if face is not None and same < 30 and dark < 8:
             box, points = face
             luma = network.align(yuyv, points)
             if good(luma, box, points, o.width, o.height):
-                levels = network.infer(luma)
+                levels, read = network.infer(luma, before), True
         kept[n] = levels
         filtered = smooth.step(levels)
         changed = [a.step(filtered, at) for a in alarms]
