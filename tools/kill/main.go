@@ -26,6 +26,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -116,5 +117,5 @@ func campaign(n int, seed uint64, mien string, turn time.Duration) (wrong int, e
 		fmt.Println("state kept in", u.dir)
 		return len(l.wrong), nil
 	}
-	return 0, os.RemoveAll(u.dir)
+	return 0, errors.Join(os.RemoveAll(u.dir), os.RemoveAll(u.shm))
 }

@@ -18,6 +18,7 @@ import (
 // unit is the real program, its folder, and the process that runs now.
 type unit struct {
 	mien, dir string
+	shm       string // in memory, for the events that wait for the disk
 	process   *exec.Cmd
 	ended     chan error
 	log       *os.File
@@ -37,6 +38,9 @@ func newUnit(mien string) (*unit, error) {
 		return nil, err
 	}
 	u := &unit{mien: mien, dir: dir}
+	if u.shm, err = os.MkdirTemp("/dev/shm", "mien-kill-"); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `
 [camera]
@@ -70,6 +74,7 @@ func (u *unit) start() error {
 		return err
 	}
 	u.log, u.process, u.ended = log, exec.Command(u.mien, "run", "-log", "-config", u.config()), make(chan error, 1)
+	u.process.Env = append(os.Environ(), "RUNTIME_DIRECTORY="+u.shm)
 	u.process.Stdout, u.process.Stderr = log, log
 	if err := u.process.Start(); err != nil {
 		return err
