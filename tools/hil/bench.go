@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,8 +20,9 @@ import (
 // in the order of the table: each leaves the unit as a later one can take it.
 type scenario struct {
 	name  string
-	fault bool // something is broken on purpose
-	ci    bool // belongs to the part that runs each time
+	fault bool   // something is broken on purpose
+	ci    bool   // belongs to the part that runs each time
+	tests string // the driver whose own tests it runs, "" for none
 	run   func(b *bench)
 }
 
@@ -30,6 +32,7 @@ type bench struct {
 	unit     *process
 	config   string // the unit's config file
 	units    []*process
+	service  string // the archive's mien.service
 	pictures *pictures
 	plcName  string          // of the pty at the PLC's end of the serial cable
 	plcSlave *os.File        // held open, so that a master may come and go
@@ -102,8 +105,12 @@ func (b *bench) command(env []string, args ...string) (string, int) {
 }
 
 // mienUser is the unit's own user, with the groups that board/mien.service
-// gives it, and nothing else that systemd would take away.
-var mienUser = &wire.Confinement{UID: 990, GID: 990, Groups: []int{44, 20, 991}, NoNet: true}
+// gives it, and nothing else that systemd would take away. hilFolder is for what
+// runs beside the unit, strace.
+var mienUser = &wire.Confinement{UID: 990, GID: 990, Groups: []int{44, 20, 991},
+	Writable: []string{"/var/lib/mien", "/run/mien", hilFolder}, MemoryMax: 200 << 20}
+
+const hilFolder = "/run/hil"
 
 // start starts `mien run` with a config and waits for the first result.
 func (b *bench) start(config string, wrap ...string) {
@@ -243,6 +250,15 @@ func (b *bench) becomes(line int, high bool, limit time.Duration) time.Duration 
 	return time.Since(began)
 }
 
+// went waits until a line has changed to a level since a time, for however short.
+func (b *bench) went(line int, high bool, since time.Time, limit time.Duration) {
+	if !b.m.pins.wait(limit, func() bool {
+		return slices.ContainsFunc(b.m.pins.since(line, since), func(e edge) bool { return e.high == high })
+	}) {
+		b.fatalf("line %d (%s) has not been %s within %v\n%s", line, lineNames[line], word(high), limit, b.recent())
+	}
+}
+
 // toggles waits for n changes of the healthy line.
 func (b *bench) toggles(n int, limit time.Duration) time.Duration {
 	began := time.Now()
@@ -259,6 +275,15 @@ func (b *bench) still(lasts time.Duration) {
 	if e := b.m.pins.since(healthy, began); len(e) > 0 {
 		b.fatalf("the healthy line still changes: %d times in %v\n%s", len(e), lasts, b.recent())
 	}
+}
+
+// stops waits until the healthy line stands still for calm, checks that it did so
+// within its time, which is health.stale, and gives how long after from its last
+// change was.
+func (b *bench) stops(from time.Time, calm time.Duration) time.Duration {
+	last := b.settles(from, calm, slack)
+	b.check(last < stale, "the healthy line changed %v after it should have stopped; health.stale is %v", last, stale)
+	return last
 }
 
 // settles waits until the healthy line stands still for calm, and gives how long
@@ -281,22 +306,47 @@ func (b *bench) recent() string {
 	return "the unit's log ends:\n" + tail(b.unit.output(), 12)
 }
 
-// press holds an input for a time.
-func (b *bench) press(line int, lasts time.Duration) {
+// press holds an input until effect has seen what it does: on a busy host the
+// machine may stand for longer than a person would hold it.
+func (b *bench) press(line int, effect func()) {
+	b.need(b.m.pins.drive(line, true))
+	defer b.m.pins.drive(line, false)
+	effect()
+}
+
+// pulse drives an input for a moment, and gives how long that may have been.
+func (b *bench) pulse(line int, lasts time.Duration) time.Duration {
+	began := time.Now()
 	b.need(b.m.pins.drive(line, true))
 	time.Sleep(lasts)
 	b.need(b.m.pins.drive(line, false))
+	return time.Since(began)
 }
 
-// keep writes what the machine and the units said, for a failed scenario.
-func (b *bench) keep(dir string) {
-	os.MkdirAll(dir, 0o755)
+// keep writes what the scenario, the machine and the units said, for a failed
+// scenario.
+func (b *bench) keep(dir, name, why string) {
+	keepLogs(b.m.dir, dir)
+	report := fmt.Sprintf("%s UTC: %s\n\n%s\n%s\n", time.Now().UTC().Format("2006-01-02 15:04:05"), name, strings.Join(b.said, "\n"), why)
+	os.WriteFile(filepath.Join(dir, "scenario.log"), []byte(report), 0o644)
 	for i, u := range b.units {
 		os.WriteFile(filepath.Join(dir, fmt.Sprintf("unit-%d.log", i+1)), []byte(u.output()), 0o644)
 	}
+	var text string
+	if b.m.call("kernellog", nil, &text) == nil { // the console has warnings only
+		os.WriteFile(filepath.Join(dir, "dmesg.log"), []byte(text), 0o644)
+	}
+}
+
+// keepLogs puts what a machine's console and QEMU said in place of what a folder
+// had. An error leaves less to look at; why the scenario failed is told all the
+// same.
+func keepLogs(from, to string) {
+	os.RemoveAll(to)
+	os.MkdirAll(to, 0o755)
 	for _, name := range []string{"kernel.log", "qemu.log"} {
-		if text, err := os.ReadFile(filepath.Join(b.m.dir, name)); err == nil {
-			os.WriteFile(filepath.Join(dir, name), text, 0o644)
+		if text, err := os.ReadFile(filepath.Join(from, name)); err == nil {
+			os.WriteFile(filepath.Join(to, name), text, 0o644)
 		}
 	}
 }

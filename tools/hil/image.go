@@ -38,9 +38,6 @@ var libraries = []string{"lib/aarch64-linux-gnu/ld-linux-aarch64.so.1", "lib/aar
 	"lib/aarch64-linux-gnu/libgcc_s.so.1", "usr/lib/aarch64-linux-gnu/libstdc++.so.6", "usr/lib/aarch64-linux-gnu/libunwind-ptrace.so.0",
 	"usr/lib/aarch64-linux-gnu/libunwind-aarch64.so.8", "usr/lib/aarch64-linux-gnu/libunwind.so.8", "lib/aarch64-linux-gnu/liblzma.so.5", "usr/bin/strace"}
 
-// testedDrivers have tests that a real kernel must pass.
-var testedDrivers = []string{"camera", "gpio", "serial", "watchdog"}
-
 // archive is the initial RAM file system, the machine's only root.
 type archive struct {
 	out *bufio.Writer

@@ -197,6 +197,17 @@ func (m *machine) booted(limit time.Duration) error {
 	}
 }
 
+// wasReset tells whether the machine has started again since it was last asked,
+// or since booted.
+func (m *machine) wasReset() bool {
+	select {
+	case m.release = <-m.hellos:
+		return true
+	default:
+		return false
+	}
+}
+
 // receive sorts what the agent says.
 func (m *machine) receive() {
 	r := bufio.NewReaderSize(m.link, 1<<20)

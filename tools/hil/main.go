@@ -49,10 +49,17 @@ func main() {
 		switch {
 		case *list:
 			printList()
-		case *demo:
-			err = runDemo(ctx, *work, *archive, *newer)
 		default:
-			err = runTimes(*times, func() (string, error) { return runAll(ctx, *work, *archive, *newer, chosen) })
+			var mine *os.File
+			if mine, err = claim(*work); err != nil {
+				break
+			}
+			defer mine.Close()
+			if *demo {
+				err = runDemo(ctx, *work, *archive, *newer)
+			} else {
+				err = runTimes(*times, func() (string, error) { return runAll(ctx, *work, *archive, *newer, chosen) })
+			}
 		}
 	}
 	if err != nil {
@@ -61,8 +68,25 @@ func main() {
 	}
 }
 
+// claim keeps a second run out of the work folder for as long as the file is
+// open: two would write the same disk and take each other's sockets.
+func claim(work string) (*os.File, error) {
+	if err := os.MkdirAll(work, 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(work, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: another run uses this folder (%w): wait for it, or name another with -work", work, err)
+	}
+	return f, nil
+}
+
 func printList() {
-	n, faults := 0, 0
+	n, faults, ci, ciFaults := 0, 0, 0, 0
 	for _, g := range groups {
 		for _, s := range g.scenarios {
 			kind := ""
@@ -71,13 +95,16 @@ func printList() {
 			}
 			when := "full"
 			if s.ci {
-				when = "ci"
+				when, ci = "ci", ci+1
+				if s.fault {
+					ciFaults++
+				}
 			}
 			fmt.Printf("%-8s %-5s %-5s %s\n", g.name, when, kind, s.name)
 			n++
 		}
 	}
-	fmt.Printf("%d scenarios, %d of them faults\n", n, faults)
+	fmt.Printf("%d scenarios, %d of them faults; %d run each time (ci), %d of them faults\n", n, faults, ci, ciFaults)
 }
 
 // group is the scenarios that share one machine.
@@ -102,9 +129,6 @@ type kit struct {
 func prepare(ctx context.Context, work, archive string, newer bool) (*kit, error) {
 	work, err := filepath.Abs(work)
 	if err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(work, 0o755); err != nil {
 		return nil, err
 	}
 	if out, err := exec.CommandContext(ctx, "tools/setup.sh", "qemu-system-arm", "e2fsprogs", "mbpoll").CombinedOutput(); err != nil {
@@ -198,7 +222,7 @@ func runTimes(n int, run func() (string, error)) error {
 
 // runAll runs the chosen scenarios, says what each saw, and sums up in a line.
 func runAll(ctx context.Context, work, archive string, newer bool, chosen func(scenario) bool) (string, error) {
-	began := time.Now()
+	began, worked := time.Now(), processorTime()
 	k, err := prepare(ctx, work, archive, newer)
 	if err != nil {
 		return "did not start", err
@@ -235,10 +259,31 @@ func runAll(ctx context.Context, work, archive string, newer bool, chosen func(s
 			failed++
 		}
 	}
-	result := fmt.Sprintf("%d passed (%d faults among %d run), %d failed, in %.0f s", passed, faults, passed+failed, failed, time.Since(began).Seconds())
+	result := fmt.Sprintf("%d passed (%d faults among %d run), %d failed, in %.0f s (%.0f s of processor time; load %s)",
+		passed, faults, passed+failed, failed, time.Since(began).Seconds(), (processorTime() - worked).Seconds(), load())
 	fmt.Println(result)
 	if failed > 0 {
 		return result, fmt.Errorf("%d scenarios failed; logs are in %s", failed, filepath.Join(k.work, "logs"))
 	}
 	return result, ctx.Err()
+}
+
+// processorTime is what the programs that have ended, the emulators first, have
+// taken of the processors.
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_CHILDREN, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// load is how many processes wanted a processor during the last five minutes,
+// ours among them.
+func load() string {
+	text, _ := os.ReadFile("/proc/loadavg") // none: not known
+	if f := strings.Fields(string(text)); len(f) > 1 {
+		return fmt.Sprintf("%s on %d cores", f[1], runtime.NumCPU())
+	}
+	return "not known"
 }

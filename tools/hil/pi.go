@@ -94,8 +94,7 @@ func runPi(ctx context.Context, k *kit, list []scenario, tell func(scenario, str
 		lines, err := said()
 		if err != nil {
 			why = err.Error()
-			b := &bench{m: m}
-			b.keep(filepath.Join(k.work, "logs", "raspi3b"))
+			keepLogs(m.dir, filepath.Join(k.work, "logs", "raspi3b"))
 		}
 		tell(s, why, lines, time.Since(began))
 	}

@@ -148,7 +148,7 @@ func (b *bench) show(scene string) {
 		return
 	}
 	if b.shown == "" {
-		b.loop(camera.GREY, width, height, 0, 0)
+		b.loop(camera.GREY, width, height, 0)
 	}
 	list, err := b.pictures.series(scene)
 	b.need(err)
@@ -170,13 +170,13 @@ func (b *bench) show(scene string) {
 
 // loop joins vivid's output to its input at a format; stride 0 is the
 // driver's own.
-func (b *bench) loop(format uint32, w, h, stride, timings int) wire.Node {
+func (b *bench) loop(format uint32, w, h, stride int) wire.Node {
 	b.need(b.m.call("stopplay", nil, nil))
 	b.need(b.m.call("show", wire.Show{}, nil))
 	b.shown = ""
 	var n wire.Node
 	for _, d := range []string{cameraNode, screenNode} {
-		b.need(b.m.call("timings", wire.Control{Device: d, Value: int32(timings)}, nil))
+		b.need(b.m.call("timings", wire.Node{Device: d, Width: w, Height: h}, nil))
 		b.need(b.m.call("format", wire.Node{Device: d, Output: d == screenNode, Format: format, Width: w, Height: h, Stride: stride}, &n))
 		b.check(n.Format == format && n.Width == w && n.Height == h, "%s: asked for %s %dx%d, have %+v", d, camera.FormatName(format), w, h, n)
 	}

@@ -34,9 +34,14 @@ func (b *bench) openCable() error {
 // mbpoll is one request of the Modbus master. table is mbpoll's -t: 0 coils, 1
 // discrete inputs, 3 input registers, 4 holding registers.
 func (b *bench) mbpoll(table string, first, count int, write ...string) ([]string, error) {
+	return b.mbpollFor(5*time.Second, table, first, count, write...)
+}
+
+// mbpollFor waits so long for the answer.
+func (b *bench) mbpollFor(patience time.Duration, table string, first, count int, write ...string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	args := []string{"-m", "rtu", "-a", "1", "-b", "115200", "-P", "none", "-0", "-1", "-o", "5", "-t", table, "-r", strconv.Itoa(first)}
+	args := []string{"-m", "rtu", "-a", "1", "-b", "115200", "-P", "none", "-0", "-1", "-o", fmt.Sprint(patience.Seconds()), "-t", table, "-r", strconv.Itoa(first)}
 	if len(write) == 0 {
 		args = append(args, "-c", strconv.Itoa(count))
 	}

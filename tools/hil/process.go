@@ -111,6 +111,12 @@ func (p *process) state() (code int, how string) {
 	return p.code, p.how
 }
 
+// types writes to its standard input.
+func (p *process) types(text string) error {
+	_, err := p.m.ask(&wire.Message{Kind: wire.Stdin, Target: p.id, Blob: []byte(text)}, time.Minute)
+	return err
+}
+
 func (p *process) signal(number int) error {
 	_, err := p.m.ask(&wire.Message{Kind: wire.Signal, Target: p.id, Number: number}, time.Minute)
 	return err

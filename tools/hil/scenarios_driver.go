@@ -21,34 +21,34 @@ func driverScenarios() (list []scenario) {
 		{"disconnect", true, true},
 	} {
 		name := "^TestVivid$/^" + regexp.QuoteMeta(strings.ReplaceAll(c.test, " ", "_")) + "$"
-		list = append(list, scenario{name: "driver tests: vivid: " + c.test, fault: c.fault, ci: c.ci, run: func(b *bench) {
+		list = append(list, scenario{name: "driver tests: vivid: " + c.test, tests: "camera", fault: c.fault, ci: c.ci, run: func(b *bench) {
 			b.driverTest("camera", name, "MIEN_TEST_VIVID="+plainNode)
 		}})
 	}
 	return append(list,
-		scenario{name: "driver tests: camera in every format", run: func(b *bench) {
+		scenario{name: "driver tests: camera in every format", tests: "camera", run: func(b *bench) {
 			b.driverTest("camera", "^(TestRealCamerasAreListed|TestRealCameraInEveryFormat)$", "MIEN_TEST_CAMERA="+plainNode)
 		}},
-		scenario{name: "driver tests: GPIO lines, edges, debounce", run: func(b *bench) {
+		scenario{name: "driver tests: GPIO lines, edges, debounce", tests: "gpio", run: func(b *bench) {
 			b.stopUnit()
 			defer b.wiggle(resetLine)()
 			b.driverTest("gpio", "^TestKernel", "MIEN_TEST_GPIO="+chipLabel+":7:6")
 		}},
-		scenario{name: "driver tests: a GPIO chip that vanishes three times", fault: true, run: func(b *bench) {
+		scenario{name: "driver tests: a GPIO chip that vanishes three times", tests: "gpio", fault: true, run: func(b *bench) {
 			b.stopUnit()
 			defer b.wiggle(resetLine)()
 			b.driverTest("gpio", "^TestKernelChipVanishes$", "MIEN_TEST_GPIO="+chipLabel+":7:6", "MIEN_TEST_GPIO_DRIVER=/sys/bus/amba/drivers/pl061_gpio")
 			b.devices()
 		}},
-		scenario{name: "driver tests: serial ports with a crossed cable", run: func(b *bench) {
+		scenario{name: "driver tests: serial ports with a crossed cable", tests: "serial", run: func(b *bench) {
 			b.driverTest("serial", "^TestReal(PortsInEveryFormat|PortsCarryEveryByte|List)$", "MIEN_TEST_SERIAL="+crossedA+","+crossedB)
 		}},
-		scenario{name: "driver tests: breaks on a serial line", fault: true, run: func(b *bench) {
+		scenario{name: "driver tests: breaks on a serial line", tests: "serial", fault: true, run: func(b *bench) {
 			b.stopUnit()
 			defer b.repeat(300*time.Millisecond, b.sendBreak)()
 			b.driverTest("serial", "^TestRealBreakIsCorrupt$", "MIEN_TEST_SERIAL_BREAK="+plcPort)
 		}},
-		scenario{name: "driver tests: a serial port that goes and comes three times", fault: true, run: func(b *bench) {
+		scenario{name: "driver tests: a serial port that goes and comes three times", tests: "serial", fault: true, run: func(b *bench) {
 			b.stopUnit()
 			driver, address := b.serialDriver()
 			how := "bind"
@@ -69,7 +69,7 @@ func driverScenarios() (list []scenario) {
 			}()
 			b.driverTest("serial", "^TestRealPortUnplugged$", "MIEN_TEST_SERIAL_UNPLUG="+plcPort)
 		}},
-		scenario{name: "driver tests: watchdog opened and closed 1000 times", run: func(b *bench) {
+		scenario{name: "driver tests: watchdog opened and closed 1000 times", tests: "watchdog", run: func(b *bench) {
 			b.stopUnit()
 			b.driverTest("watchdog", "^TestDevice$", "MIEN_TEST_WATCHDOG=/dev/watchdog0")
 		}})

@@ -19,7 +19,7 @@ var faultScenarios = []scenario{
 		began := time.Now()
 		b.control(cameraNode, "disconnect", 0)
 		b.says("F01 camera lost", slack)
-		stopped := b.settles(began, 5*time.Second, slack)
+		stopped := b.stops(began, 3*time.Second)
 		b.becomes(faultLine, true, slack)
 		b.becomes(eyesLine, true, slack) // its fail value
 		b.m.call("stopplay", nil, nil)   // the last user lets go: it is plugged in again; the error says that it was gone
@@ -49,7 +49,7 @@ var faultScenarios = []scenario{
 		b.toggles(3, slack)
 		b.need(b.m.call("play", screenNode, nil))
 		b.toggles(2, slack)
-		b.check(len(b.status().Faults) == 0, "%+v", b.status().Faults)
+		b.well("F01", "F02", "F04")
 		b.logf("no fault; frames left out before %d, after %d", dropped, b.status().Dropped)
 	}},
 	{name: "half of the frames dropped by the driver", fault: true, run: func(b *bench) {
@@ -57,14 +57,14 @@ var faultScenarios = []scenario{
 		b.control(cameraNode, "percentage_of_dropped_buffers", 50)
 		b.toggles(4, slack)
 		b.control(cameraNode, "percentage_of_dropped_buffers", 0)
-		b.check(len(b.status().Faults) == 0, "%+v", b.status().Faults)
+		b.well("F01", "F02", "F04")
 	}},
 	{name: "a dark picture", fault: true, ci: true, run: func(b *bench) {
 		b.seeing("neutral")
 		began := time.Now()
 		b.show("dark")
 		b.says("F03", slack)
-		stopped := b.settles(began, 5*time.Second, slack)
+		stopped := b.stops(began, 3*time.Second)
 		b.becomes(faultLine, true, slack)
 		b.show("neutral")
 		b.says("dark or blocked ended", slack)
@@ -84,12 +84,10 @@ var faultScenarios = []scenario{
 	}},
 	{name: "a stopped process: healthy stops, and goes on with it", fault: true, ci: true, run: func(b *bench) {
 		b.seeing("neutral")
-		began := time.Now()
 		b.signal(syscall.SIGSTOP)
-		stopped := b.settles(began, 4*time.Second, slack)
+		stopped := b.settles(time.Now(), 3*time.Second, slack)
 		b.check(stopped < time.Second, "the healthy line changed %v after SIGSTOP", stopped)
 		held := b.m.pins.all()
-		b.still(2 * time.Second)
 		b.signal(syscall.SIGCONT)
 		b.toggles(3, slack)
 		b.logf("stopped: the last change of the healthy line came %.0f ms after the signal; lines held: %s", max(0, stopped.Seconds()*1000), held)
@@ -99,7 +97,7 @@ var faultScenarios = []scenario{
 		began := time.Now()
 		b.control(cameraNode, "percentage_of_dropped_buffers", 100)
 		b.says("F01 camera lost", stale+slack)
-		stopped := b.settles(began, 4*time.Second, slack)
+		stopped := b.stops(began, 3*time.Second)
 		b.control(cameraNode, "percentage_of_dropped_buffers", 0)
 		b.says("F01 camera lost ended", 2*slack)
 		b.toggles(2, slack)
@@ -110,7 +108,7 @@ var faultScenarios = []scenario{
 		began := time.Now()
 		pid := b.hold(false)
 		defer b.m.call("unhold", pid, nil)
-		stopped := b.settles(began, 4*time.Second, slack)
+		stopped := b.stops(began, 3*time.Second)
 		b.becomes(eyesLine, true, stale+slack) // its fail value
 		s := b.status()
 		r := b.registers(2, 1)
@@ -152,8 +150,7 @@ function = "any"
 		b.devices()
 		b.says("F09 output mismatch ended", slack)
 		b.toggles(3, slack)
-		b.press(ackLine, time.Second) // inputs are back too
-		b.says("by input ack button", slack)
+		b.press(ackLine, func() { b.says("by input ack button", slack) }) // inputs are back too
 	}},
 	{name: "a wrong config is refused, the one in force stays", fault: true, ci: true, run: func(b *bench) {
 		b.seeing("neutral")
@@ -179,6 +176,36 @@ function = "any"
 		b.need(b.m.call("mount", []string{"/dev/vda", "/var/lib/mien", "ext4", "remount"}, nil))
 		b.says("F12 storage failed ended", slack)
 	}},
+	{name: "a start with a read-only disk and no room in memory: nothing of an alarm is lost", fault: true, run: func(b *bench) {
+		b.seeing("neutral")
+		b.stopUnit()
+		b.need(b.m.call("write", []string{"/proc/sysrq-trigger", "u"}, nil))
+		b.need(b.m.call("fill", "/run/mien/filler", nil))
+		writable := func() {
+			b.need(b.m.call("remove", "/run/mien/filler", nil))
+			b.need(b.m.call("mount", []string{"/dev/vda", "/var/lib/mien", "ext4", "remount"}, nil))
+		}
+		b.start(baseConfig)
+		b.says("F12", slack)
+		b.becomes(faultLine, true, slack)
+		b.show("frown")
+		b.becomes(lamp, true, onDelay+slack)
+		b.becomes(horn, true, slack)
+		b.press(ackLine, func() { b.becomes(horn, false, slack) })
+		writable()
+		b.says("F12 storage failed ended", slack)
+		b.becomes(faultLine, false, slack)
+		b.stopUnit()
+		b.show("nobody")
+		b.start(baseConfig)
+		b.becomes(lamp, true, slack)
+		b.check(b.alarm(brow).State == alarm.Acknowledged, "%+v", b.alarm(brow))
+		events := b.events()
+		for _, want := range []string{"F12", "brow lowered: raise", "acknowledged by input ack button"} {
+			b.check(strings.Contains(events, want), "the journal has no %q:\n%s", want, events)
+		}
+		b.clear()
+	}},
 	{name: "the clock jumps to 1970 and back", fault: true, ci: true, run: func(b *bench) {
 		b.frowning()
 		now := time.Now()
@@ -190,7 +217,6 @@ function = "any"
 		b.need(b.m.call("clock", now.Add(time.Minute), nil))
 		b.toggles(2, slack)
 		b.check(b.alarm(brow).For > held && b.alarm(brow).For < 10*time.Minute, "%v in its state, then %v", held, b.alarm(brow).For)
-		b.clear()
 		b.says("F17 clock jumped ended", slack+10*time.Second)
 		b.logf("F17 until the clock went evenly; alarm times did not move")
 	}},
@@ -258,17 +284,19 @@ var endScenarios = []scenario{
 		b.check(b.unit.wait(slack), "it does not end")
 		code, how := b.unit.state()
 		b.check(code == 0, "%s", how)
-		b.becomes(lamp, false, time.Second)
-		b.becomes(horn, false, time.Second)
-		b.becomes(eyesLine, true, time.Second)
-		b.becomes(faultLine, true, time.Second)
-		b.becomes(healthy, false, time.Second)
+		b.becomes(lamp, false, slack)
+		b.becomes(horn, false, slack)
+		b.becomes(eyesLine, true, slack)
+		b.becomes(faultLine, true, slack)
+		b.becomes(healthy, false, slack)
 		b.still(2 * time.Second)
 		b.logf("%s; %s", how, b.m.pins.all())
 	}},
 	{name: "an alarm outlives a restart, with the clock at 1970", fault: true, ci: true, run: func(b *bench) {
-		b.frowning()
-		b.stopUnit()
+		if !b.ended() || b.shown != "frown" { // the scenario before leaves a unit that was ended with an alarm on
+			b.frowning()
+			b.stopUnit()
+		}
 		now := time.Now()
 		b.need(b.m.call("clock", earlyClock, nil))
 		b.show("nobody")
@@ -279,7 +307,6 @@ var endScenarios = []scenario{
 		b.check(state.NeedsAck(), "%v", state)
 		b.need(b.m.call("clock", now, nil))
 		b.toggles(2, slack)
-		b.says("F17 clock jumped ended", slack+10*time.Second)
 		b.logf("after the start in 1970: %v; %s", state, field(b.unit.output(), `msg="(.*start \(start[^\n]*)"`))
 		b.show("frown") // as it was before
 	}},
@@ -287,6 +314,37 @@ var endScenarios = []scenario{
 	{name: "a fatal error of the Go runtime (SIGQUIT): what the lines do", fault: true, run: ends(func(b *bench) { b.signal(syscall.SIGQUIT) })},
 	{name: "a crash (SIGABRT): what the lines do", fault: true, run: ends(func(b *bench) { b.signal(syscall.SIGABRT) })},
 	{name: "a crash inside the network's library: what the lines do", fault: true, run: ends(func(b *bench) { b.hold(true) })},
+	{name: "a panic of the program's own code: every line at its fail value, then on with the alarm", fault: true, ci: true, run: func(b *bench) {
+		b.frowning()
+		b.becomes(eyesLine, false, slack)
+		b.from()
+		began, pid := time.Now(), b.pid()
+		spoil := wire.Spoil{PID: pid, Function: "mien/model/pixel.Hash"} // of each frame
+		b.need(b.m.call("spoil", spoil, nil))
+		b.says("F16 internal error", slack)
+		b.need(b.m.call("restore", spoil, nil))
+		for line, high := range map[int]bool{lamp: false, horn: false, eyesLine: true, faultLine: true} {
+			b.went(line, high, began, slack)
+		}
+		b.says("F16 internal error ended", slack)
+		b.becomes(lamp, true, slack)
+		b.becomes(horn, true, slack)
+		b.becomes(eyesLine, false, slack)
+		b.becomes(faultLine, false, slack)
+		b.toggles(2, slack)
+		b.check(b.alarm(brow).State == alarm.Unacknowledged, "%+v", b.alarm(brow))
+		b.check(b.pid() == pid, "process %d, then %d", pid, b.pid())
+		b.logf("%s; lamp and horn went off, eyes closed and fault on; all came back, in the same process", field(b.unit.output()[b.mark:], `(panic: [^\\\n"]*)`))
+	}},
+}
+
+// ended tells whether the unit has been started, and has ended.
+func (b *bench) ended() bool {
+	if b.unit == nil {
+		return false
+	}
+	_, how := b.unit.state()
+	return how != ""
 }
 
 func (b *bench) killed() { b.signal(syscall.SIGKILL) }
@@ -294,11 +352,17 @@ func (b *bench) killed() { b.signal(syscall.SIGKILL) }
 // hold stops the unit's thread that computes, or makes it fail, and gives the
 // unit's process ID.
 func (b *bench) hold(crash bool) int {
+	pid := b.pid()
+	b.need(b.m.call("hold", wire.Hold{PID: pid, Library: "/usr/lib/mien/lib/", Crash: crash}, nil))
+	return pid
+}
+
+// pid is the unit's process ID.
+func (b *bench) pid() int {
 	list := b.processes()
 	b.check(len(list) == 1, "%d units run", len(list))
 	pid, err := strconv.Atoi(list[0]["pid"])
 	b.need(err)
-	b.need(b.m.call("hold", wire.Hold{PID: pid, Library: "/usr/lib/mien/lib/", Crash: crash}, nil))
 	return pid
 }
 
@@ -308,15 +372,15 @@ func ends(end func(b *bench)) func(b *bench) {
 	return func(b *bench) {
 		b.frowning()
 		time.Sleep(2 * time.Second) // as long as the store may take
-		before := time.Now()
 		end(b)
 		b.check(b.unit.wait(slack), "it does not end")
+		ended := time.Now()
 		_, how := b.unit.state()
 		if why := field(b.unit.output()[b.mark:], `(?m)^((?:fatal error|SIG[A-Z]+:|panic).*)$`); why != "" {
 			how += ", " + why
 		}
-		after := b.settles(before, 3*time.Second, slack)
-		b.check(after < 2*time.Second, "the healthy line changed %v after the signal", after)
+		after := b.settles(ended, 3*time.Second, slack)
+		b.check(after < time.Second, "the healthy line changed %v after the process had ended", after)
 		b.logf("%s; healthy stands; %s", how, b.m.pins.all())
 		b.show("nobody")
 		b.start(baseConfig)
@@ -382,8 +446,6 @@ var watchdogScenarios = []scenario{
 		why := field(events, `(?m)^(.*watchdog.*)$`)
 		b.check(why != "" && strings.Contains(events, "brow lowered: raise"), "the journal does not tell of the reset, or lost what was before:\n%s", events)
 		b.logf("up again %.0f s after SIGSTOP; the alarm (event %s) is %v; %s", took.Seconds(), number, state, why)
-		b.clear()
-		b.stopUnit()
 	}},
 }
 

@@ -12,7 +12,7 @@ import (
 
 // virtScenarios is the order in which they run: the machine alone, pictures,
 // the running unit, what ends it, and last what resets the machine.
-var virtScenarios = joined(machineScenarios, pictureScenarios(), unitScenarios, plcScenarios, faultScenarios, usbScenarios, endScenarios, privacyScenarios, driverScenarios(), watchdogScenarios)
+var virtScenarios = joined(machineScenarios, pictureScenarios(), unitScenarios, plcScenarios, faultScenarios, endScenarios, privacyScenarios, usbScenarios, driverScenarios(), watchdogScenarios)
 
 func joined(lists ...[]scenario) (all []scenario) {
 	for _, l := range lists {
@@ -62,8 +62,10 @@ var machineScenarios = []scenario{
 		}
 		b.logf("%s; %d formats of %s; chip %s; ports %s", f.Board, len(f.Cameras[0].Formats), cameraNode, f.Chips[0].Label, ports)
 	}},
-	{name: "self-test with LiteRT", ci: true, run: selfTest("litert", "litert")},
-	{name: "self-test with the TFLite C API", ci: true, run: selfTest("tflite", "tflite")},
+	{name: "self-test with LiteRT", run: selfTest("litert", "litert")},
+	{name: "self-test with the TFLite C API", run: selfTest("tflite", "tflite")},
+	{name: "self-test: a person walks through camera, lines, serial port and watchdog", ci: true, run: walk},
+	{name: "self-test: a person sees what is wrong", fault: true, run: walkWrong},
 	{name: "a config with a mistake is refused with its line", fault: true, ci: true, run: func(b *bench) {
 		b.need(b.m.put("/etc/mien/wrong.toml", []byte(configWith("min_rate = 0", "min_rat = 0")), 0o644))
 		text, code := b.mien("run", "-config", "/etc/mien/wrong.toml")
@@ -112,20 +114,23 @@ func selfTest(backend, says string) func(b *bench) {
 // does: drivers/camera in a process of the machine.
 func pictureScenarios() (list []scenario) {
 	for _, c := range []struct {
-		format        uint32
-		w, h, timings int
-		stride        int
-		ci            bool
+		format uint32
+		w, h   int
+		stride int // 0: packed
+		ci     bool
 	}{
-		{camera.GREY, 640, 480, 0, 0, true}, {camera.YUYV, 640, 480, 0, 0, true}, {camera.UYVY, 640, 480, 0, 0, false},
-		{camera.NV12, 640, 480, 0, 0, true}, {camera.YUV420, 640, 480, 0, 0, false}, {camera.RGB24, 640, 480, 0, 0, false},
-		{camera.YUYV, 720, 480, 1, 0, false}, {camera.GREY, 640, 480, 0, 768, false}, {camera.NV12, 640, 480, 0, 704, true},
+		{camera.GREY, 640, 480, 0, true}, {camera.GREY, 720, 576, 0, false}, {camera.GREY, 1280, 720, 0, false}, {camera.GREY, 640, 480, 768, true},
+		{camera.YUYV, 640, 480, 0, true}, {camera.YUYV, 720, 480, 0, false}, {camera.YUYV, 1280, 720, 0, false}, {camera.YUYV, 640, 480, 1408, true},
+		{camera.UYVY, 640, 480, 0, true}, {camera.UYVY, 720, 576, 0, false}, {camera.UYVY, 1280, 720, 0, false}, {camera.UYVY, 720, 480, 1536, true},
+		{camera.NV12, 640, 480, 0, true}, {camera.NV12, 720, 576, 0, false}, {camera.NV12, 1280, 720, 0, false}, {camera.NV12, 640, 480, 704, true},
+		{camera.YUV420, 640, 480, 0, true}, {camera.YUV420, 720, 480, 0, false}, {camera.YUV420, 1280, 720, 0, false}, {camera.YUV420, 640, 480, 704, true},
+		{camera.RGB24, 640, 480, 0, true}, {camera.RGB24, 720, 576, 0, false}, {camera.RGB24, 1280, 720, 0, false}, {camera.RGB24, 640, 480, 2048, true},
 	} {
 		name := fmt.Sprintf("pictures in are pictures seen: %s %dx%d", camera.FormatName(c.format), c.w, c.h)
 		if c.stride > 0 {
 			name += fmt.Sprintf(", rows of %d bytes", c.stride)
 		}
-		list = append(list, scenario{name: name, ci: c.ci, run: func(b *bench) { b.through(c.format, c.w, c.h, c.stride, c.timings) }})
+		list = append(list, scenario{name: name, ci: c.ci, run: func(b *bench) { b.through(c.format, c.w, c.h, c.stride) }})
 	}
 	return append(list, scenario{name: "sequence and driver's time of frames", ci: true, run: func(b *bench) {
 		c := b.capture(wire.Capture{Device: plainNode, Width: 320, Height: 180, Frames: 20})
@@ -134,9 +139,16 @@ func pictureScenarios() (list []scenario) {
 			last := c.Frames[i]
 			b.check(f.Sequence-last.Sequence == f.Lost+1, "frame %d with %d lost after %d", f.Sequence, f.Lost, last.Sequence)
 			b.check(f.Time > last.Time, "frame %d at %v, the one before at %v", f.Sequence, f.Time, last.Time)
-			b.check(f.Age < 2*time.Second, "frame %d is %v old", f.Sequence, f.Age)
+			// Of another clock it would be years; vivid stamps up to a frame ahead.
+			b.check(f.Age > -time.Second && f.Age < 10*time.Second, "frame %d is %v old", f.Sequence, f.Age)
 		}
 		b.logf("20 frames from %d at %v to %d at %v", c.Frames[0].Sequence, c.Frames[0].Time, c.Frames[19].Sequence, c.Frames[19].Time)
+	}}, scenario{name: "a size and a format that the camera does not have", fault: true, ci: true, run: func(b *bench) {
+		c := b.capture(wire.Capture{Device: plainNode, Width: 333, Height: 222, Frames: 3})
+		b.check(c.Width == 640 && c.Height == 360 && c.Frames[2].Size >= c.Stride*c.Height, "asked for 333x222: %+v", c)
+		err := b.m.call("capture", wire.Capture{Device: plainNode, Format: "MJPG", Width: 320, Height: 180, Frames: 1}, nil)
+		b.check(err != nil && strings.Contains(err.Error(), "format MJPG is not among"), "%v", err)
+		b.logf("asked for 333x222 it gives %dx%d; %.120s...", c.Width, c.Height, err)
 	}}, scenario{name: "frames that the driver drops are counted", fault: true, ci: true, run: func(b *bench) {
 		b.control(plainNode, "percentage_of_dropped_buffers", 50)
 		defer b.control(plainNode, "percentage_of_dropped_buffers", 0)
@@ -162,21 +174,22 @@ func (b *bench) control(device, name string, value int32) {
 
 // through feeds two pictures of a format, one after the other, and waits until
 // each comes back byte by byte.
-func (b *bench) through(format uint32, w, h, stride, timings int) {
-	n := b.loop(format, w, h, stride, timings)
+func (b *bench) through(format uint32, w, h, stride int) {
+	n := b.loop(format, w, h, stride)
 	defer func() { b.need(b.m.call("stopplay", nil, nil)) }()
-	size := n.Stride * h
-	if format == camera.NV12 || format == camera.YUV420 {
-		size += size / 2
+	b.check(n.Stride == max(stride, rowsOf(format, w, h, 0)[0].used), "asked for rows of %d bytes, have %d", stride, n.Stride)
+	rows := rowsOf(format, w, h, n.Stride)
+	size, frames := 0, 0
+	for _, r := range rows {
+		size += r.count * r.stride
 	}
-	b.check(stride == 0 || n.Stride == stride, "asked for rows of %d bytes, have %d", stride, n.Stride)
-	frames := 0
 	for i := range 2 {
 		picture := pattern(size, uint32(i))
-		if stride > 0 { // what lies behind a row is nobody's
-			row := w
-			for y := 0; y*stride < size; y++ {
-				clear(picture[min(y*stride+row, size):min((y+1)*stride, size)])
+		rest := picture
+		for _, r := range rows {
+			for range r.count {
+				clear(rest[r.used:r.stride]) // what lies behind a row is nobody's
+				rest = rest[r.stride:]
 			}
 		}
 		b.need(b.m.put("/tmp/pattern", picture, 0o600))
@@ -191,6 +204,28 @@ func (b *bench) through(format uint32, w, h, stride, timings int) {
 		frames += len(c.Frames)
 	}
 	b.logf("2 pictures of %d bytes, each the same after at most %d frames", size, frames)
+}
+
+// rowKind is a picture's rows of one kind: how many, of how many bytes, and how
+// far apart.
+type rowKind struct{ count, used, stride int }
+
+// rowsOf tells how a picture lies in memory, plane by plane; stride 0 is packed
+// (Documentation/userspace-api/media/v4l/pixfmt-*.rst).
+func rowsOf(format uint32, w, h, stride int) []rowKind {
+	used := map[uint32]int{camera.YUYV: 2 * w, camera.UYVY: 2 * w, camera.RGB24: 3 * w}[format]
+	if used == 0 {
+		used = w
+	}
+	stride = max(stride, used)
+	list := []rowKind{{h, used, stride}}
+	switch format {
+	case camera.NV12:
+		list = append(list, rowKind{h / 2, w, stride})
+	case camera.YUV420:
+		list = append(list, rowKind{h, w / 2, stride / 2}) // blue's half of the rows, then red's
+	}
+	return list
 }
 
 // pattern is bytes that no driver makes by itself: a linear congruence.

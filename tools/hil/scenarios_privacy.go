@@ -5,11 +5,12 @@ import (
 	"encoding/hex"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"mien/firmware/alarm"
+	"mien/tools/hil/wire"
 )
 
 // waiting is the file for events that wait for the disk, in memory.
@@ -18,13 +19,20 @@ const waiting = `(/run/mien|/dev/shm/mien-\d+)/waiting-[0-9a-f]{8}\.events(\.new
 // privacyScenarios look at the unit from below: its system calls and what the
 // kernel says of it.
 var privacyScenarios = []scenario{
-	{name: "own user, no capabilities, no network", ci: true, run: func(b *bench) {
+	{name: "own user, no capabilities, no network; what its systemd unit takes away is gone", ci: true, run: func(b *bench) {
+		p, err := b.m.spawn(mienUser, nil, "/init", "trespass")
+		b.need(err)
+		b.check(p.wait(slack), "the trespasser does not end")
+		code, how := p.state()
+		b.check(code == 0, "%s: what is confined so could do what it must not: %s", how, p.output())
+		text, code := b.command(nil, "/init", "trespass")
+		b.check(code != 0 && strings.Contains(text, "/usr/lib/mien is not read-only") && strings.Contains(text, "socket of family 2"), "a free program finds nothing: %d: %s", code, text)
 		b.seeing("neutral")
 		list := b.processes()
 		b.check(len(list) == 1, "%d processes", len(list))
 		status := list[0]["status"]
 		for _, want := range []string{"Uid:\t990\t990\t990\t990", "Gid:\t990\t990\t990\t990", "CapInh:\t0000000000000000", "CapPrm:\t0000000000000000",
-			"CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "CapAmb:\t0000000000000000", "NoNewPrivs:\t1"} {
+			"CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "CapAmb:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"} {
 			b.check(strings.Contains(status, want), "no %q in\n%s", want, status)
 		}
 		net := regexp.MustCompile(`(?m)^\s*(\S+):`).FindAllStringSubmatch(list[0]["net/dev"], -1)
@@ -33,28 +41,55 @@ var privacyScenarios = []scenario{
 		for _, fd := range strings.Split(list[0]["fd"], "\n") {
 			b.check(allowed.MatchString(fd), "an open file that it has no need of: %s", fd)
 		}
-		b.logf("user 990, no capability, only lo; it works: %d results so far", b.registers(4, 1)[0])
+		group, err := b.m.get("/proc/" + list[0]["pid"] + "/cgroup")
+		b.need(err)
+		b.check(strings.Contains(string(group), "/mien\n"), "its control group: %s", group)
+		peak, err := b.m.get(wire.ControlGroup + "/memory.peak")
+		b.need(err)
+		bytes, err := strconv.Atoi(strings.TrimSpace(string(peak)))
+		b.need(err)
+		b.devicesAllowed()
+		b.logf("user 990, no capability, only lo, a file system to read, no socket of another family; it works: %d results so far; memory at most %d of %d MiB",
+			b.registers(4, 1)[0], bytes>>20, mienUser.MemoryMax>>20)
 	}},
 	{name: "system calls of a whole run: no socket but its own, no file but state and journal, no picture", ci: true, run: func(b *bench) {
 		b.stopUnit()
 		b.show("neutral")
-		b.start(baseConfig, "/bin/strace", "--seccomp-bpf", "-f", "-qq", "-y", "-xx", "-s", "16384", "-o", "/tmp/strace.log",
+		b.start(baseConfig, "/bin/strace", "--seccomp-bpf", "-f", "-qq", "-y", "-xx", "-s", "16384", "-o", "/run/hil/strace.log",
 			"-e", "trace=%network,%file,write,pwrite64,writev,pwritev,pwritev2,sendfile,splice,vmsplice,tee,copy_file_range,memfd_create,process_vm_writev,io_uring_setup,ftruncate,fallocate")
 		b.toggles(2, 2*slack)
 		b.show("frown")
 		b.becomes(lamp, true, 2*slack)
-		b.press(ackLine, time.Second)
-		b.becomes(horn, false, slack)
+		b.becomes(horn, true, slack)
+		b.press(ackLine, func() { b.becomes(horn, false, slack) })
 		b.registers(0, 60)
 		b.check(b.alarm(brow).State == alarm.Acknowledged, "%+v", b.alarm(brow))
-		b.need(b.m.call("chmod", map[string]any{"Name": "/tmp/strace.log", "Value": 0o644}, nil))
+		b.need(b.m.call("chmod", map[string]any{"Name": "/run/hil/strace.log", "Value": 0o644}, nil))
 		b.endAll(syscall.SIGTERM) // strace with a file to write passes no signal on
 		b.check(b.unit.wait(slack), "strace does not end")
 		b.unit = nil
-		trace, err := b.m.get("/tmp/strace.log")
+		trace, err := b.m.get("/run/hil/strace.log")
 		b.need(err)
 		b.judge(string(trace))
 	}},
+}
+
+// devicesAllowed checks that the names by which mien.service allows devices are
+// those that the kernel gives them in /proc/devices.
+func (b *bench) devicesAllowed() {
+	drivers, err := b.m.get("/proc/devices")
+	b.need(err)
+	for name, dev := range map[string]string{"video4linux": "/sys/class/video4linux/video0/dev", "gpiochip": "/sys/bus/gpio/devices/gpiochip*/dev", // it has another number when it was away
+		"ttyS": "/sys/class/tty/ttyS0/dev", "ttyAMA": "/sys/class/tty/ttyAMA0/dev"} {
+		var found []string
+		b.need(b.m.call("glob", dev, &found))
+		b.check(len(found) == 1, "%s: %v", dev, found)
+		number, err := b.m.get(found[0])
+		b.need(err)
+		major, _, _ := strings.Cut(string(number), ":")
+		b.check(regexp.MustCompile(`(?m)^\s*`+major+` `+name+`$`).Match(drivers), "%s is %s, which is no %s in\n%s", dev, number, name, drivers)
+		b.check(strings.Contains(b.service, "\nDeviceAllow=char-"+name+" rw\n"), "mien.service does not allow char-%s", name)
+	}
 }
 
 var (

@@ -6,13 +6,15 @@ import (
 
 	"mien/firmware/alarm"
 	"mien/firmware/operator"
+	"mien/tools/hil/wire"
 )
 
 // Times of baseConfig, and what an emulated processor may add to each.
 const (
 	onDelay  = 3 * time.Second
 	offDelay = 3 * time.Second
-	slack    = 60 * time.Second // for some results, on a busy host
+	debounce = 300 * time.Millisecond
+	slack    = 2 * time.Minute // for some results, on a busy host
 	stale    = 20 * time.Second
 )
 
@@ -41,9 +43,9 @@ var unitScenarios = []scenario{
 		b.running(baseConfig)
 		took := b.toggles(6, 2*time.Minute)
 		b.becomes(eyesLine, false, slack) // readings flow: its fail value is no longer needed
+		b.well()
 		s := b.status()
-		b.check(s.Trusted && len(s.Faults) == 0, "%+v", s)
-		b.check(!b.m.pins.level(lamp) && !b.m.pins.level(horn) && !b.m.pins.level(faultLine), "a neutral face: %v", b.m.pins.levels)
+		b.check(!b.m.pins.level(lamp) && !b.m.pins.level(horn) && !b.m.pins.level(faultLine), "a neutral face: %s", b.m.pins.all())
 		b.logf("6 changes in %.1f s; a neutral face lights nothing; latency %v", took.Seconds(), s.Latency.Round(time.Millisecond))
 	}},
 	{name: "a frown in the picture lights the lamp", ci: true, run: func(b *bench) {
@@ -61,36 +63,64 @@ var unitScenarios = []scenario{
 		b.logf("lit %.1f s after the picture changed, the on-delay is %v: %s", took.Seconds(), onDelay, field(b.unit.output()[b.mark:], `msg="(.*brow lowered: raise.*)"`))
 	}},
 	{name: "a pulse shorter than the debounce is no press", fault: true, ci: true, run: func(b *bench) {
-		b.frowning()
-		for range 5 {
-			b.press(ackLine, 30*time.Millisecond)
-			time.Sleep(20 * time.Millisecond)
+		for try := 1; ; try++ {
+			b.frowning()
+			longest := time.Duration(0)
+			for range 5 {
+				longest = max(longest, b.pulse(ackLine, 30*time.Millisecond))
+				time.Sleep(20 * time.Millisecond)
+			}
+			time.Sleep(2 * time.Second)
+			if b.m.pins.level(horn) {
+				b.logf("5 pulses of 30 ms (%v at most), debounce %v: not acknowledged", longest.Round(time.Millisecond), debounce)
+				return
+			}
+			// A busy host may make a press of a pulse.
+			b.check(longest >= debounce && try < 5, "the horn is off after pulses of at most %v; the debounce is %v", longest, debounce)
 		}
-		time.Sleep(2 * time.Second)
-		b.check(b.m.pins.level(horn), "the horn is off after pulses of 30 ms; the debounce is 300 ms")
-		b.logf("5 pulses of 30 ms, debounce 300 ms: not acknowledged")
 	}},
 	{name: "an edge at the input acknowledges", ci: true, run: func(b *bench) {
 		b.frowning()
-		b.press(ackLine, time.Second)
-		b.becomes(horn, false, slack)
+		b.press(ackLine, func() { b.becomes(horn, false, slack) })
 		b.check(b.alarm(brow).State == alarm.Acknowledged, "%+v", b.alarm(brow))
 		b.check(b.m.pins.level(lamp), "the lamp is off though the condition holds")
 		b.says("acknowledged by input ack button", slack)
 		b.logf("horn off, lamp on: %s", field(b.unit.output()[b.mark:], `msg="(.*brow lowered: acknowledge.*)"`))
 	}},
+	{name: "nobody before the camera is Unknown: alarms stay as they are", fault: true, ci: true, run: func(b *bench) {
+		b.lit()
+		b.becomes(eyesLine, false, slack)
+		b.show("nobody")
+		b.unknown()
+		b.show("frown")
+		b.becomes(eyesLine, false, slack)
+		b.logf("results flow, the lamp holds; after unknown_hold the line of the other alarm shows its fail value until the face is back")
+	}},
+	{name: "a camera without a signal gives noise: alarms stay as they are", fault: true, ci: true, run: func(b *bench) {
+		b.lit()
+		b.becomes(eyesLine, false, slack)
+		defer b.m.call("control", wire.Control{Device: cameraNode, Name: signalMode}, nil)
+		for _, mode := range []int32{1, 2, 3} { // no signal, no lock, out of range
+			b.control(cameraNode, signalMode, mode)
+			b.toggles(1, slack)
+			b.unknown()
+		}
+		b.control(cameraNode, signalMode, 0)
+		b.becomes(eyesLine, false, slack)
+		b.logf("no signal, no lock, out of range: Unknown, the lamp holds; readings come back by themselves")
+	}},
 	{name: "a latched alarm stays until it is reset", ci: true, run: func(b *bench) {
-		b.frowning()
-		b.press(ackLine, time.Second)
-		b.becomes(horn, false, slack)
+		b.lit()
+		if b.m.pins.level(horn) {
+			b.press(ackLine, func() { b.becomes(horn, false, slack) })
+		}
 		gone := time.Now()
 		b.show("neutral")
 		b.eventually(offDelay+slack, "latched", func() bool { return b.alarm(brow).State == alarm.LatchedAcknowledged })
 		took := time.Since(gone)
 		b.check(took >= offDelay, "gone after %v, before the off-delay of %v", took, offDelay)
 		b.check(b.m.pins.level(lamp), "the lamp is off though the alarm is latched")
-		b.press(resetLine, time.Second)
-		b.becomes(lamp, false, slack)
+		b.press(resetLine, func() { b.becomes(lamp, false, slack) })
 		b.check(b.alarm(brow).State == alarm.Normal, "%+v", b.alarm(brow))
 		b.logf("latched %.1f s after the face was neutral; the reset key cleared it", took.Seconds())
 	}},
@@ -136,18 +166,6 @@ var unitScenarios = []scenario{
 		n := strings.Count(b.unit.output()[b.mark:], "acknowledge")
 		b.check(n <= 1, "%d commands from one press", n)
 	}},
-	{name: "nobody before the camera is Unknown: alarms stay as they are", fault: true, ci: true, run: func(b *bench) {
-		b.frowning()
-		b.show("nobody")
-		b.eventually(slack, "Unknown", func() bool { a := b.alarm(brow); return a.Level == nil })
-		b.toggles(3, slack)
-		b.check(b.m.pins.level(lamp), "the lamp went out because the face went away")
-		b.becomes(eyesLine, true, slack) // its fail value, after unknown_hold
-		b.show("neutral")
-		b.becomes(eyesLine, false, slack)
-		b.logf("results flow, the lamp holds; after unknown_hold the line of the other alarm shows its fail value until the face is back")
-		b.clear()
-	}},
 }
 
 // normal brings an alarm back to normal if it is not.
@@ -173,6 +191,34 @@ func (b *bench) cleared() {
 	})
 	b.becomes(lamp, false, slack)
 	b.becomes(horn, false, slack)
+}
+
+// signalMode is vivid's control of what comes over the camera's cable.
+const signalMode = "dv_timings_signal_mode"
+
+// unknown waits until the unit has no reading, and checks what the lines show of it.
+func (b *bench) unknown() {
+	b.eventually(slack, "Unknown", func() bool { return b.alarm(brow).Level == nil })
+	b.becomes(eyesLine, true, slack) // its fail value, after unknown_hold
+	b.toggles(1, slack)
+	b.check(b.m.pins.level(lamp), "the lamp went out because the face went away: %s", b.m.pins.all())
+}
+
+// well waits until the unit has valid results and no fault, and checks that it has
+// had none of these since the scenario began. On a busy host its own watch may find
+// another part slow for a moment.
+func (b *bench) well(never ...string) {
+	b.eventually(slack, "valid results, no fault", func() bool { s := b.status(); return s.Trusted && len(s.Faults) == 0 })
+	for _, fault := range never {
+		b.check(!strings.Contains(b.unit.output()[b.mark:], fault), "it has had %s:\n%s", fault, tail(b.unit.output()[b.mark:], 20))
+	}
+}
+
+// lit makes sure that the unit sees a frown, acknowledged or not.
+func (b *bench) lit() {
+	if b.unit == nil || b.ended() || b.config != baseConfig || b.shown != "frown" || !b.m.pins.level(lamp) {
+		b.frowning()
+	}
 }
 
 // frowning makes sure that the unit sees a frown, unacknowledged.

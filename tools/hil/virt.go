@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -34,8 +34,9 @@ const chipLabel = "9030000.pl061"
 
 // runVirt runs scenarios on the machine `virt`.
 func runVirt(ctx context.Context, k *kit, list []scenario, tell func(scenario, string, []string, time.Duration)) error {
-	b, err := openVirt(ctx, k, needsTests(list))
+	b, err := openVirt(ctx, k, list)
 	if err != nil {
+		keepLogs(filepath.Join(k.work, "virt"), filepath.Join(k.work, "logs", "virt"))
 		return err
 	}
 	defer b.m.stop()
@@ -48,31 +49,28 @@ func runVirt(ctx context.Context, k *kit, list []scenario, tell func(scenario, s
 		tell(s, why, b.said, time.Since(began))
 		if why != "" {
 			name := regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(s.name), "-")
-			b.keep(filepath.Join(k.work, "logs", name))
+			b.keep(filepath.Join(k.work, "logs", name), s.name, why)
 			b.recover()
 		}
 		if !b.m.running() {
-			return fmt.Errorf("QEMU has ended; see %s", b.m.dir)
+			return errors.New("QEMU has ended")
 		}
 	}
 	return nil
 }
 
-func needsTests(list []scenario) bool {
-	return slices.ContainsFunc(list, func(s scenario) bool { return strings.HasPrefix(s.name, "driver tests:") })
-}
-
-// openVirt builds what the machine needs and starts it.
-func openVirt(ctx context.Context, k *kit, tests bool) (*bench, error) {
+// openVirt builds what the scenarios need and starts the machine.
+func openVirt(ctx context.Context, k *kit, list []scenario) (*bench, error) {
 	extra := map[string]string{}
-	if tests {
-		for _, d := range testedDrivers {
-			at := filepath.Join(k.work, "tests", d)
-			if err := goBuild(ctx, "test", at, "./drivers/"+d); err != nil {
-				return nil, err
-			}
-			extra["usr/lib/hil/"+d+".test"] = at
+	for _, s := range list {
+		to, at := "usr/lib/hil/"+s.tests+".test", filepath.Join(k.work, "tests", s.tests)
+		if s.tests == "" || extra[to] != "" {
+			continue
 		}
+		if err := goBuild(ctx, "test", at, "./drivers/"+s.tests); err != nil {
+			return nil, err
+		}
+		extra[to] = at
 	}
 	image := filepath.Join(k.work, "virt.cpio")
 	if err := writeImage(ctx, k.system, image, k.stage, virtModules, virtSpare, extra); err != nil {
@@ -86,13 +84,17 @@ func openVirt(ctx context.Context, k *kit, tests bool) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
+	service, err := os.ReadFile(filepath.Join(k.stage, "mien.service"))
+	if err != nil {
+		return nil, err
+	}
 	began := time.Now()
 	m, err := startVirt(ctx, k.system, image, disk, filepath.Join(k.work, "virt"))
 	if err != nil {
 		return nil, err
 	}
 	fmt.Printf("hil: virt is up after %.1f s: Linux %s\n", time.Since(began).Seconds(), m.release)
-	b := &bench{m: m, pictures: p, loaded: map[string]bool{}}
+	b := &bench{m: m, service: string(service), pictures: p, loaded: map[string]bool{}}
 	if err := b.openCable(); err != nil {
 		m.stop()
 		return nil, err
@@ -142,13 +144,21 @@ func (b *bench) devices() {
 	}
 }
 
-// recover brings the machine back to where the next scenario can begin.
+// recover brings the machine back to where the next scenario can begin, as far
+// as the failed one allows.
 func (b *bench) recover() {
 	b.try(scenario{run: func(b *bench) {
 		for _, line := range []int{ackLine, resetLine} {
 			b.m.pins.drive(line, false)
 		}
 		b.unit = nil
+		if b.m.wasReset() {
+			b.settle()
+			return
+		}
 		b.endAll(syscall.SIGKILL)
+		b.m.call("stopplay", nil, nil) // what it failed at is told already
+		b.shown = ""
+		b.control(cameraNode, "percentage_of_dropped_buffers", 0)
 	}})
 }

@@ -24,11 +24,17 @@ type agent struct {
 
 	write sync.Mutex // one message at a time
 	mu    sync.Mutex // covers runs
-	runs  map[uint32]*exec.Cmd
+	runs  map[uint32]running
+}
+
+// running is a program that the host has started.
+type running struct {
+	*exec.Cmd
+	input io.Writer // nil: it has none
 }
 
 func newAgent(link io.ReadWriter) *agent {
-	return &agent{link: link, runs: map[uint32]*exec.Cmd{}}
+	return &agent{link: link, runs: map[uint32]running{}}
 }
 
 func (a *agent) say(m *wire.Message) {
@@ -84,14 +90,20 @@ func (a *agent) do(m, reply *wire.Message) (any, error) {
 		b, err := os.ReadFile(m.Text)
 		reply.Blob = b
 		return nil, err
-	case wire.Signal:
+	case wire.Signal, wire.Stdin:
 		a.mu.Lock()
-		c := a.runs[m.Target]
+		r, ok := a.runs[m.Target]
 		a.mu.Unlock()
-		if c == nil {
+		switch {
+		case !ok:
 			return nil, errors.New("it does not run")
+		case m.Kind == wire.Signal:
+			return nil, r.Process.Signal(syscall.Signal(m.Number))
+		case r.input == nil:
+			return nil, errors.New("it has no input")
 		}
-		return nil, c.Process.Signal(syscall.Signal(m.Number))
+		_, err := r.input.Write(m.Blob)
+		return nil, err
 	case wire.Call:
 		f, ok := calls[m.Text]
 		if !ok {
@@ -123,13 +135,14 @@ func (a *agent) run(m *wire.Message) {
 	c := exec.Command(args[0], args[1:]...)
 	c.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=/tmp"}, m.Env...)
 	done := &wire.Message{ID: m.ID, Kind: wire.Done}
-	if err := a.start(c, m); err != nil {
+	input, err := a.start(c, m)
+	if err != nil {
 		done.Error = err.Error()
 		a.say(done)
 		return
 	}
 	a.mu.Lock()
-	a.runs[m.ID] = c
+	a.runs[m.ID] = running{c, input}
 	a.mu.Unlock()
 	go func() {
 		err := c.Wait()
@@ -146,23 +159,28 @@ func (a *agent) run(m *wire.Message) {
 	}()
 }
 
-// start starts a program, on a terminal of its own where the host asks for one.
-func (a *agent) start(c *exec.Cmd, m *wire.Message) error {
+// start starts a program, on a terminal of its own where the host asks for one,
+// and gives what writes to its standard input, nil for none.
+func (a *agent) start(c *exec.Cmd, m *wire.Message) (input io.Writer, err error) {
 	out := stream{a, m.ID, wire.Out}
 	if m.Rows == 0 {
 		c.Stdout, c.Stderr = out, stream{a, m.ID, wire.Err}
-		c.Stdin = strings.NewReader(string(m.Blob))
-		return c.Start()
+		if m.Input {
+			if input, err = c.StdinPipe(); err != nil {
+				return nil, err
+			}
+		}
+		return input, c.Start()
 	}
 	terminal, err := pty.StartWithSize(c, &pty.Winsize{Rows: uint16(m.Rows), Cols: uint16(m.Cols)})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	go func() {
 		io.Copy(out, terminal) // it ends with the program
 		terminal.Close()
 	}()
-	return nil
+	return terminal, nil
 }
 
 // runScript runs one command a line and prints what it says; for a machine that

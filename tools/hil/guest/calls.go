@@ -23,34 +23,37 @@ import (
 // calls are the agent's own functions: what needs a system call that no shell
 // command of this bare machine makes.
 var calls = map[string]func(json.RawMessage) (any, error){
-	"insmod":   with(func(p []string) (any, error) { return nil, insmod(p[0], strings.Join(p[1:], " ")) }),
-	"rmmod":    with(func(p string) (any, error) { return nil, unix.DeleteModule(p, 0) }),
-	"mount":    with(func(p []string) (any, error) { return nil, mount(p[0], p[1], p[2], p[3]) }),
-	"umount":   with(func(p string) (any, error) { return nil, unix.Unmount(p, 0) }),
-	"glob":     with(func(p string) (any, error) { return filepath.Glob(p) }),
-	"chmod":    with(func(p wire.Control) (any, error) { return nil, os.Chmod(p.Name, os.FileMode(p.Value)) }),
-	"chown":    with(func(p wire.Control) (any, error) { return nil, os.Chown(p.Name, int(p.Value), int(p.Value)) }),
-	"write":    with(func(p []string) (any, error) { return nil, writeTo(p[0], p[1]) }),
-	"remove":   with(func(p string) (any, error) { return nil, os.RemoveAll(p) }),
-	"fill":     with(fill),
-	"clock":    with(func(p time.Time) (any, error) { return nil, setClock(p) }),
-	"now":      with(func(struct{}) (any, error) { return time.Now(), nil }),
-	"status":   with(processes),
-	"icount":   with(icount),
-	"ask":      with(ask),
-	"hold":     with(hold),
-	"unhold":   with(unhold),
-	"kill":     with(func(p [2]int) (any, error) { return nil, unix.Kill(p[0], unix.Signal(p[1])) }),
-	"control":  with(func(p wire.Control) (any, error) { return nil, setControl(p.Device, p.Name, p.Value) }),
-	"timings":  with(func(p wire.Control) (any, error) { return nil, setTimings(p.Device, uint32(p.Value)) }),
-	"format":   with(setFormat),
-	"show":     with(func(p wire.Show) (any, error) { return nil, player.show(p) }),
-	"play":     with(func(p string) (any, error) { return nil, player.start(p) }),
-	"stopplay": with(func(struct{}) (any, error) { return nil, player.stop() }),
-	"capture":  with(capture),
-	"plug":     with(plug),
-	"unplug":   with(unplug),
-	"usbshow":  with(usbShow),
+	"insmod":    with(func(p []string) (any, error) { return nil, insmod(p[0], strings.Join(p[1:], " ")) }),
+	"rmmod":     with(func(p string) (any, error) { return nil, unix.DeleteModule(p, 0) }),
+	"mount":     with(func(p []string) (any, error) { return nil, mount(p[0], p[1], p[2], p[3]) }),
+	"umount":    with(func(p string) (any, error) { return nil, unix.Unmount(p, 0) }),
+	"glob":      with(func(p string) (any, error) { return filepath.Glob(p) }),
+	"chmod":     with(func(p wire.Control) (any, error) { return nil, os.Chmod(p.Name, os.FileMode(p.Value)) }),
+	"chown":     with(func(p wire.Control) (any, error) { return nil, os.Chown(p.Name, int(p.Value), int(p.Value)) }),
+	"write":     with(func(p []string) (any, error) { return nil, writeTo(p[0], p[1]) }),
+	"remove":    with(func(p string) (any, error) { return nil, os.RemoveAll(p) }),
+	"fill":      with(fill),
+	"clock":     with(func(p time.Time) (any, error) { return nil, setClock(p) }),
+	"now":       with(func(struct{}) (any, error) { return time.Now(), nil }),
+	"status":    with(processes),
+	"icount":    with(icount),
+	"kernellog": with(func(struct{}) (any, error) { return kernelLog() }),
+	"ask":       with(ask),
+	"hold":      with(hold),
+	"unhold":    with(unhold),
+	"spoil":     with(spoil),
+	"restore":   with(restore),
+	"kill":      with(func(p [2]int) (any, error) { return nil, unix.Kill(p[0], unix.Signal(p[1])) }),
+	"control":   with(func(p wire.Control) (any, error) { return nil, setControl(p.Device, p.Name, p.Value) }),
+	"timings":   with(func(p wire.Node) (any, error) { return nil, setTimings(p.Device, p.Width, p.Height) }),
+	"format":    with(setFormat),
+	"show":      with(func(p wire.Show) (any, error) { return nil, player.show(p) }),
+	"play":      with(func(p string) (any, error) { return nil, player.start(p) }),
+	"stopplay":  with(func(struct{}) (any, error) { return nil, player.stop() }),
+	"capture":   with(capture),
+	"plug":      with(plug),
+	"unplug":    with(unplug),
+	"usbshow":   with(usbShow),
 }
 
 // with gives f its parameter out of JSON.
@@ -112,6 +115,13 @@ func fill(path string) (any, error) {
 		return nil, err
 	}
 	return nil, f.Sync()
+}
+
+// kernelLog gives what the kernel has said, as dmesg does.
+func kernelLog() (string, error) {
+	b := make([]byte, 1<<20)
+	n, err := unix.Klogctl(unix.SYSLOG_ACTION_READ_ALL, b)
+	return string(b[:max(n, 0)]), err
 }
 
 func setClock(t time.Time) error {

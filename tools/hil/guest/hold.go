@@ -1,9 +1,14 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -32,43 +37,50 @@ type registers struct {
 	sp, pc, ps uint64
 }
 
-// held are the processes with a thread that stands; a value is closed to let go.
+// held are the tracers of the processes with a thread that stands: closing what
+// they read lets it go.
 var (
 	heldMu sync.Mutex // covers held
-	held   = map[int]chan struct{}{}
+	held   = map[int]io.Closer{}
 )
 
 // hold stops one thread of a process while it computes inside a library, and
 // leaves the others running: what a hang in that library is to the process. With
-// Crash it sets the thread's program counter to 0 instead, and lets it run: a
-// fault of the library's own.
+// Crash it lets the thread run, but with its program counter at 0: a fault of the
+// library's own.
+//
+// The tracer is a process of its own. Were it the agent, which is the program's
+// parent, the agent's wait for the program's end would take a stop of its first
+// thread for that end.
 func hold(p wire.Hold) (any, error) {
-	result := make(chan error, 1)
-	release := make(chan struct{})
-	go func() {
-		runtime.LockOSThread() // a tracer is a thread; this one ends with the goroutine
-		t, err := catch(p)
-		if err != nil {
-			result <- err
-			return
-		}
-		if p.Crash {
-			t.registers.pc = 0
-			result <- errors.Join(t.regset(ptraceSetRegset), t.letGo())
-			return
-		}
-		result <- nil
-		<-release
-		t.letGo() // an error: it was killed meanwhile
-	}()
-	if err := <-result; err != nil {
+	text, err := json.Marshal(p)
+	if err != nil {
 		return nil, err
 	}
-	if !p.Crash {
-		heldMu.Lock()
-		defer heldMu.Unlock()
-		held[p.PID] = release
+	c := exec.Command("/init", "hold", string(text))
+	var errs bytes.Buffer
+	c.Stderr = &errs
+	in, err := c.StdinPipe()
+	if err != nil {
+		return nil, err
 	}
+	out, err := c.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Start(); err != nil {
+		return nil, err
+	}
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		return nil, errors.Join(errors.New(strings.TrimSpace(errs.String())), c.Wait())
+	}
+	go c.Wait()
+	if p.Crash {
+		return nil, in.Close()
+	}
+	heldMu.Lock()
+	defer heldMu.Unlock()
+	held[p.PID] = in
 	return nil, nil
 }
 
@@ -79,9 +91,35 @@ func unhold(pid int) (any, error) {
 	if held[pid] == nil {
 		return nil, fmt.Errorf("process %d is not held", pid)
 	}
-	close(held[pid])
+	err := held[pid].Close()
 	delete(held, pid)
-	return nil, nil
+	return nil, err
+}
+
+// holder is the tracer: it says on its standard output that it has the thread,
+// and lets it go at the end of its standard input.
+func holder(text string) error {
+	var p wire.Hold
+	if err := json.Unmarshal([]byte(text), &p); err != nil {
+		return err
+	}
+	runtime.LockOSThread() // to the kernel the tracer is a thread
+	t, err := catch(p)
+	if err != nil {
+		return err
+	}
+	if p.Crash {
+		t.registers.pc = 0
+		if err := errors.Join(t.regset(ptraceSetRegset), t.letGo()); err != nil {
+			return err
+		}
+	}
+	fmt.Println("caught")
+	io.Copy(io.Discard, os.Stdin) // until it is closed
+	if p.Crash {
+		return nil
+	}
+	return t.letGo()
 }
 
 // catch stops a thread that is inside the library.
@@ -90,7 +128,7 @@ func catch(p wire.Hold) (*thread, error) {
 	if err != nil {
 		return nil, err
 	}
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/[0-9]*", p.PID))
 		if err != nil {
 			return nil, err

@@ -19,6 +19,14 @@ func main() {
 	if len(os.Args) > 2 && os.Args[1] == "confined" {
 		fail(confined(os.Args[2:]))
 	}
+	if len(os.Args) > 2 && os.Args[1] == "hold" {
+		fail(holder(os.Args[2]))
+		return
+	}
+	if len(os.Args) > 1 && os.Args[1] == "trespass" {
+		fail(trespass())
+		return
+	}
 	if os.Getpid() != 1 {
 		fail(fmt.Errorf("this is the first process of an emulated machine; see tools/hil"))
 	}
@@ -52,10 +60,10 @@ func fail(err error) {
 // lists, one a line, parameters behind the name.
 func boot() error {
 	os.Setenv("PATH", "/usr/lib/mien:/usr/bin:/bin")
-	for _, m := range []struct{ kind, at string }{{"proc", "/proc"}, {"sysfs", "/sys"}, {"devtmpfs", "/dev"},
-		{"tmpfs", "/tmp"}, {"tmpfs", "/run"}, {"debugfs", "/sys/kernel/debug"}} {
+	for _, m := range []struct{ kind, at, options string }{{"proc", "/proc", ""}, {"sysfs", "/sys", ""}, {"devtmpfs", "/dev", ""},
+		{"tmpfs", "/tmp", ""}, {"tmpfs", "/run", "size=16m"}, {"tmpfs", "/run/hil", ""}, {"debugfs", "/sys/kernel/debug", ""}, {"cgroup2", "/sys/fs/cgroup", ""}} {
 		os.MkdirAll(m.at, 0o755)
-		if err := unix.Mount(m.kind, m.at, m.kind, 0, ""); err != nil && err != unix.EBUSY {
+		if err := unix.Mount(m.kind, m.at, m.kind, 0, m.options); err != nil && err != unix.EBUSY {
 			return fmt.Errorf("mount %s: %w", m.at, err)
 		}
 	}
@@ -64,7 +72,10 @@ func boot() error {
 		return fmt.Errorf("mount /dev/pts: %w", err)
 	}
 	os.Symlink("/proc/self/fd", "/dev/fd")
-	for _, at := range []string{"/tmp", "/run/mien", "/var/lib/mien"} {
+	if err := writeTo("/sys/fs/cgroup/cgroup.subtree_control", "+memory"); err != nil {
+		return err
+	}
+	for _, at := range []string{"/tmp", "/run/mien", "/run/hil", "/var/lib/mien"} {
 		os.MkdirAll(at, 0o777)
 		os.Chmod(at, 0o777)
 	}

@@ -88,23 +88,29 @@ func setFormat(p wire.Node) (any, error) {
 	return wire.Node{Device: p.Device, Format: f.pix.format, Width: int(f.pix.width), Height: int(f.pix.height), Stride: int(f.pix.bytesperline)}, nil
 }
 
-func setTimings(device string, index uint32) error {
+// setTimings sets the first progressive timings that the driver has for a size.
+func setTimings(device string, w, h int) error {
 	fd, err := node(device)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	var e struct { // struct v4l2_enum_dv_timings
-		index, pad uint32
-		_          [2]uint32
-		timings    [132]byte
+	var e struct { // struct v4l2_enum_dv_timings, v4l2_dv_timings, v4l2_bt_timings
+		index, pad                      uint32
+		_                               [2]uint32
+		kind, width, height, interlaced uint32
+		_                               [116]byte
 	}
-	e.index = index
-	if err := ioctl(fd, vidiocEnumDvTimings, unsafe.Pointer(&e)); err != nil {
-		return fmt.Errorf("%s: timings %d: %w", device, index, err)
+	for ; ; e.index++ {
+		if err := ioctl(fd, vidiocEnumDvTimings, unsafe.Pointer(&e)); err != nil {
+			return fmt.Errorf("%s: timings of %dx%d: %w", device, w, h, err)
+		}
+		if int(e.width) == w && int(e.height) == h && e.interlaced == 0 {
+			break
+		}
 	}
-	if err := ioctl(fd, vidiocSDvTimings, unsafe.Pointer(&e.timings)); err != nil {
-		return fmt.Errorf("%s: set timings %d: %w", device, index, err)
+	if err := ioctl(fd, vidiocSDvTimings, unsafe.Pointer(&e.kind)); err != nil {
+		return fmt.Errorf("%s: set timings of %dx%d: %w", device, w, h, err)
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ const (
 	Hello  = "hello"
 	Run    = "run"
 	Signal = "signal"
+	Stdin  = "stdin"
 	Put    = "put"
 	Get    = "get"
 	Call   = "call"
@@ -38,20 +39,27 @@ type Message struct {
 	Env     []string        `json:"env,omitempty"`  // Run: beside PATH and HOME
 	Rows    int             `json:"rows,omitempty"` // Run: on a terminal of this size; 0: none
 	Cols    int             `json:"cols,omitempty"`
+	Input   bool            `json:"input,omitempty"` // Run: its standard input comes by Stdin
 	Confine *Confinement    `json:"confine,omitempty"`
-	Target  uint32          `json:"target,omitempty"` // Signal: the ID of the Run
+	Target  uint32          `json:"target,omitempty"` // Signal, Stdin: the ID of the Run
 	Number  int             `json:"number,omitempty"` // Signal: which; Put: the mode; Done: exit status, -1 by a signal
 	Error   string          `json:"error,omitempty"`  // Done: why not
 	Data    json.RawMessage `json:"data,omitempty"`   // Call: its parameters; Done: its result
-	Blob    []byte          `json:"-"`                // Put, Get, Out, Err: the bytes
+	Blob    []byte          `json:"-"`                // Put, Get, Stdin, Out, Err: the bytes
 }
 
-// Confinement is what a service manager does to a process before it starts.
+// Confinement is what a service manager does to a process before it starts: a
+// user without capabilities, a network of its own with nobody in it, a file system
+// to read, few system calls.
 type Confinement struct {
-	UID, GID int
-	Groups   []int
-	NoNet    bool // an empty network namespace
+	UID, GID  int
+	Groups    []int
+	Writable  []string // folders
+	MemoryMax int64    // bytes
 }
+
+// ControlGroup is the folder of the control group of what is confined.
+const ControlGroup = "/sys/fs/cgroup/mien"
 
 // Show is the parameter of the call "show": pictures to play in a loop, by the
 // paths they were put at.
@@ -69,7 +77,8 @@ type USBShow struct {
 	CutEvery int // each n-th picture is cut off; 0: none
 }
 
-// Node is the parameter of the call "format": sets what a video node carries.
+// Node is the parameter of the calls "format", what a video node carries, and
+// "timings" (size only), what its cable does.
 type Node struct {
 	Device        string
 	Output        bool
@@ -78,8 +87,8 @@ type Node struct {
 	Stride        int
 }
 
-// Control is the parameter of the calls "control" and "timings" (Value is the
-// index there).
+// Control is the parameter of the calls "control", "chown" and "chmod" (Name is the
+// path there).
 type Control struct {
 	Device string
 	Name   string
@@ -91,6 +100,12 @@ type Hold struct {
 	PID     int
 	Library string // part of its path
 	Crash   bool   // not to stand still, but to fail
+}
+
+// Spoil is the parameter of the calls "spoil" and "restore".
+type Spoil struct {
+	PID      int
+	Function string // of a Go program, with its package's path
 }
 
 // Capture is the parameter of the call "capture".

@@ -9,7 +9,7 @@ import (
 func TestRoundTrip(t *testing.T) {
 	var b bytes.Buffer
 	sent := []*Message{
-		{ID: 1, Kind: Run, Args: []string{"/init", "x y"}, Confine: &Confinement{UID: 990, Groups: []int{44}, NoNet: true}, Blob: []byte{}},
+		{ID: 1, Kind: Run, Args: []string{"/init", "x y"}, Confine: &Confinement{UID: 990, Groups: []int{44}, Writable: []string{"/run/mien"}, MemoryMax: 1 << 20}, Blob: []byte{}},
 		{ID: 2, Kind: Put, Text: "/tmp/a", Number: 0o600, Blob: bytes.Repeat([]byte{0, 255, 10}, 100000)},
 		{Kind: Hello, Text: "6.1", Blob: []byte{}},
 	}
