@@ -84,18 +84,11 @@ func explainModel(c *call, cards []*affect.Card) error {
 	if *c.json {
 		return c.printJSON(cards)
 	}
-	for _, card := range cards {
-		fmt.Fprintf(c.out, "%s %s, %s\n%s\nlicence %s, sha256 %s\n", card.Name, card.Version, card.Path(), card.Description, card.Licence, card.SHA256)
-		in := card.Input
-		fmt.Fprintf(c.out, "input %dx%d %s, eyes at %v and %v\n", in.Width, in.Height, in.Colour, in.Template.RightEye, in.Template.LeftEye)
-		for _, d := range card.Data {
-			fmt.Fprintf(c.out, "data: %s (%s) %s\n", d.Name, d.Licence, d.Note)
+	for i, card := range cards {
+		if i > 0 {
+			fmt.Fprintln(c.out)
 		}
-		for _, l := range card.Limits {
-			fmt.Fprintln(c.out, "limit:", l)
-		}
-		fmt.Fprintln(c.out, "scores:")
-		if err := c.printJSON(card.Scores); err != nil {
+		if err := modelPage(c.out, card); err != nil {
 			return err
 		}
 	}
