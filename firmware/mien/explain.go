@@ -183,9 +183,12 @@ func alarmWords(cfg *config.Config, cards []*affect.Card) []string {
 		if len(parts) > 1 {
 			filters = "the filters reach the limits"
 		}
-		frame := time.Duration(float64(time.Second) / cfg.Camera.FPS)
+		frames, count := time.Duration(float64(time.Second)/cfg.Camera.FPS), "one frame"
+		if pipeline.BothViews(cfg) {
+			frames, count = 2*frames, "two frames, the second for the mean of both views of the face"
+		}
 		about := func(filter time.Duration) time.Duration {
-			return (filter + d.OnDelay + frame).Round(10 * time.Millisecond)
+			return (filter + d.OnDelay + frames).Round(10 * time.Millisecond)
 		}
 		after, whole := slowest.Round(time.Millisecond).String(), about(slowest).String()
 		if d.Match == alarm.Any && fastest != slowest { // one is enough
@@ -193,8 +196,8 @@ func alarmWords(cfg *config.Config, cards []*affect.Card) []string {
 			whole = fmt.Sprintf("%v to %s", about(fastest), whole)
 		}
 		line := fmt.Sprintf("alarm %q (%s) is raised when %s for %v.", d.Name, d.Priority, strings.Join(parts, joined(d.Match)), d.OnDelay)
-		line += fmt.Sprintf(" From a full, sudden change of the face to the lamp: %s after %s, then the on-delay of %v, and up to one frame (%v): about %s.%s",
-			filters, after, d.OnDelay, frame.Round(time.Millisecond), whole, perclos)
+		line += fmt.Sprintf(" From a full, sudden change of the face to the lamp: %s after %s, then the on-delay of %v, and up to %s (%v): about %s.%s",
+			filters, after, d.OnDelay, count, frames.Round(time.Millisecond), whole, perclos)
 		line += fmt.Sprintf(" It returns when that has been gone, by a deadband of %s, for %v.", strings.Join(deadbands, " and "), d.OffDelay)
 		if d.Latch {
 			line += " It latches: it stays until acknowledged and reset."

@@ -97,7 +97,7 @@ func OpenEye(cfg *config.Config) (*Eye, error) {
 		gate:     gateOf(cfg.Face.Quality),
 		minWidth: float32(cfg.Face.Quality.MinSize),
 		mounting: pixel.Mounting{Turn: cfg.Camera.Rotate / 90, Mirror: cfg.Camera.Mirror},
-		mirror:   cfg.Model.Mirror && cfg.Filter.Kind != "none", // who wants no filter wants no mean either
+		mirror:   BothViews(cfg),
 	}
 	for _, card := range cards {
 		e.colour = e.colour || card.Input.Channels == 3
@@ -218,6 +218,13 @@ type look struct {
 // pairWithin is how far apart two frames may be whose mean is taken: at fewer
 // than six a second each frame stands for itself.
 const pairWithin = 170 * time.Millisecond
+
+// BothViews tells whether a level is the mean of a frame and of the mirrored one
+// before it, where frames come fast enough. Who wants no filter wants no mean
+// either.
+func BothViews(cfg *config.Config) bool {
+	return cfg.Model.Mirror && cfg.Filter.Kind != "none"
+}
 
 // lightEvery is how often the light of the whole picture is measured: a lens is
 // covered for seconds, and the face is measured on each frame.
