@@ -16,6 +16,9 @@ const (
 	debounce = 300 * time.Millisecond
 	slack    = 2 * time.Minute // for some results, on a busy host
 	stale    = 20 * time.Second
+	// inFlight is what the frame at hand may still take on an emulated processor
+	// until its result, from which health.stale counts.
+	inFlight = 5 * time.Second
 )
 
 const (
