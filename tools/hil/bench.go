@@ -71,6 +71,7 @@ func (b *bench) try(s scenario) (why string) {
 	if b.unit != nil {
 		b.mark = len(b.unit.output())
 	}
+	began, unit, length := time.Now(), b.unit, b.mark
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -81,7 +82,37 @@ func (b *bench) try(s scenario) (why string) {
 		}
 	}()
 	s.run(b)
+	if len(b.said) == 0 && b.m.pins != nil {
+		if b.unit != unit {
+			length = 0
+		}
+		b.said = b.saw(began, length)
+	}
 	return ""
+}
+
+// told are the lines of the unit's log about faults and alarms.
+var told = regexp.MustCompile(`msg="((?:F\d\d |\d+ \S+ .* -> |config |output test)[^\n"]{0,120})`)
+
+// saw is what a scenario that says nothing has seen: changes of the lines since a
+// time, and what the unit has told behind so much of its log.
+func (b *bench) saw(since time.Time, length int) (list []string) {
+	var changes []string
+	for line, name := range lineNames {
+		if n := len(b.m.pins.since(line, since)); n > 0 {
+			changes = append(changes, fmt.Sprintf("%s %d", name, n))
+		}
+	}
+	if len(changes) > 0 {
+		list = append(list, "changes of lines: "+strings.Join(changes, ", "))
+	}
+	if b.unit == nil {
+		return list
+	}
+	for _, m := range told.FindAllStringSubmatch(b.unit.output()[length:], 8) {
+		list = append(list, m[1])
+	}
+	return list
 }
 
 // mien runs a subcommand and gives its output and exit status.

@@ -21,7 +21,7 @@ import (
 type machine struct {
 	dir     string // of its sockets and logs
 	cmd     *exec.Cmd
-	ended   chan struct{} // closed when QEMU has ended
+	ended   chan struct{} // closed when QEMU has ended, as cmd.ProcessState says
 	pins    *pins
 	modbus  net.Conn // the far end of the serial cable
 	hellos  chan string
@@ -191,7 +191,7 @@ func (m *machine) booted(limit time.Duration) error {
 	case m.release = <-m.hellos:
 		return nil
 	case <-m.ended:
-		return fmt.Errorf("QEMU ended; see %s", filepath.Join(m.dir, "qemu.log"))
+		return fmt.Errorf("QEMU has ended (%v); see %s", m.cmd.ProcessState, filepath.Join(m.dir, "qemu.log"))
 	case <-time.After(limit):
 		return fmt.Errorf("no agent after %v; see %s", limit, filepath.Join(m.dir, "kernel.log"))
 	}

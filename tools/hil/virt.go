@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -46,6 +45,9 @@ func runVirt(ctx context.Context, k *kit, list []scenario, tell func(scenario, s
 		}
 		began := time.Now()
 		why := b.try(s)
+		if ctx.Err() != nil {
+			return fmt.Errorf("stopped during %q", s.name)
+		}
 		tell(s, why, b.said, time.Since(began))
 		if why != "" {
 			name := regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(s.name), "-")
@@ -53,7 +55,7 @@ func runVirt(ctx context.Context, k *kit, list []scenario, tell func(scenario, s
 			b.recover()
 		}
 		if !b.m.running() {
-			return errors.New("QEMU has ended")
+			return fmt.Errorf("QEMU has ended: %v", b.m.cmd.ProcessState)
 		}
 	}
 	return nil
