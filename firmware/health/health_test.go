@@ -118,23 +118,31 @@ func TestClockJump(t *testing.T) {
 	}
 }
 
-func TestNotifySpeaksToTheManager(t *testing.T) {
-	t.Setenv("NOTIFY_SOCKET", "")
-	if n, err := Notify(); n != nil || err != nil || n.Send("READY=1") != nil || n.Close() != nil {
-		t.Error("without a manager nothing should happen")
-	}
+// manager is a service manager's socket, its path, and a Notifier that speaks to
+// it.
+func manager(t *testing.T) (*net.UnixConn, string, *Notifier) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "notify")
 	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	t.Cleanup(func() { l.Close() })
 	t.Setenv("NOTIFY_SOCKET", path)
 	n, err := Notify()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer n.Close()
+	t.Cleanup(func() { n.Close() })
+	return l, path, n
+}
+
+func TestNotifySpeaksToTheManager(t *testing.T) {
+	t.Setenv("NOTIFY_SOCKET", "")
+	if n, err := Notify(); n != nil || err != nil || n.Send("READY=1") != nil || n.Close() != nil {
+		t.Error("without a manager nothing should happen")
+	}
+	l, path, n := manager(t)
 	if err := n.Send("WATCHDOG=1"); err != nil {
 		t.Fatal(err)
 	}
@@ -151,18 +159,7 @@ func TestNotifySpeaksToTheManager(t *testing.T) {
 
 // A manager that does not listen holds nobody.
 func TestNotifyDoesNotWait(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "notify")
-	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	t.Setenv("NOTIFY_SOCKET", path)
-	n, err := Notify()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer n.Close()
+	_, _, n := manager(t)
 	told := make(chan error, 1)
 	go func() {
 		for {

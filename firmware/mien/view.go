@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"iter"
 	"math"
 	"strings"
 	"time"
@@ -318,18 +319,28 @@ func wrap(head, text string, width, most int) []string {
 	return append(rows, row)
 }
 
+// printed gives the places in a row of the runes that take a column: not those of
+// its escape sequences.
+func printed(row string) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		escape := false
+		for i, r := range row {
+			switch {
+			case r == '\x1b':
+				escape = true
+			case escape:
+				escape = !(r >= '@' && r <= '~' && r != '[')
+			case !yield(i):
+				return
+			}
+		}
+	}
+}
+
 // columns is how wide a row is without its escape sequences.
 func columns(row string) (n int) {
-	escape := false
-	for _, r := range row {
-		switch {
-		case r == '\x1b':
-			escape = true
-		case escape:
-			escape = !(r >= '@' && r <= '~' && r != '[')
-		default:
-			n++
-		}
+	for range printed(row) {
+		n++
 	}
 	return n
 }
@@ -339,19 +350,12 @@ func cut(row string, width int) string {
 	if width <= 0 {
 		return row
 	}
-	columns, escape := 0, false
-	for i, r := range row {
-		switch {
-		case r == '\x1b':
-			escape = true
-		case escape:
-			escape = !(r >= '@' && r <= '~' && r != '[')
-		default:
-			if columns == width {
-				return row[:i]
-			}
-			columns++
+	n := 0
+	for i := range printed(row) {
+		if n == width {
+			return row[:i]
 		}
+		n++
 	}
 	return row
 }

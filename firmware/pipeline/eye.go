@@ -50,7 +50,6 @@ type Eye struct {
 	mounting pixel.Mounting
 	mirror   bool          // every second frame is read as in a mirror
 	view     int           // of the frame at hand: 0 as it is, 1 mirrored
-	paired   bool          // the frame before was read too, in the other view
 	img      pixel.Image   // of the frame at hand
 	light    pixel.Stats   // as measured last
 	lit      time.Duration // when that was
@@ -282,8 +281,9 @@ func (e *Eye) read(img *pixel.Image, at time.Duration) error {
 	if s.View, err = e.tracker.Next(img, at); err != nil {
 		return err
 	}
-	e.paired = e.mirror && e.readable && at > e.readAt && at-e.readAt <= pairWithin
-	if e.view = 1 - e.view; !e.paired {
+	// The frame before was read too, and this one is in the other view.
+	paired := e.mirror && e.readable && at > e.readAt && at-e.readAt <= pairWithin
+	if e.view = 1 - e.view; !paired {
 		e.view = 0
 	}
 	if s.View.Found {
@@ -316,7 +316,7 @@ func (e *Eye) read(img *pixel.Image, at time.Duration) error {
 			if err != nil {
 				return err
 			}
-			if e.paired {
+			if paired {
 				n.Mean(&l.mean, &l.views[0], &l.views[1])
 				r = &l.mean
 			}

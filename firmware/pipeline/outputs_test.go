@@ -108,34 +108,34 @@ func TestReloadKeepsLinesWithTheirAlarms(t *testing.T) {
 	b.until("both off", func() bool { return !b.chip.High(pin(1)) && !b.chip.High(pin(2)) })
 }
 
-// stiff is a chip whose lines may hang in a write, as an expander's driver does
-// that waits for its bus.
-type stiff struct {
+// hookedChip is a chip whose lines call before at each Set: to hang there, as an
+// expander's driver does that waits for its bus, or to panic.
+type hookedChip struct {
 	*gpio.Fake
-	gate *sync.RWMutex // whoever has it locked holds every write
+	before func()
 }
 
-type stiffLine struct {
+type hookedLine struct {
 	gpio.Output
-	gate *sync.RWMutex
+	before func()
 }
 
-func (s stiff) Output(o gpio.OutputSettings) (gpio.Output, error) {
-	line, err := s.Fake.Output(o)
-	return stiffLine{line, s.gate}, err
+func (c hookedChip) Output(o gpio.OutputSettings) (gpio.Output, error) {
+	line, err := c.Fake.Output(o)
+	return hookedLine{line, c.before}, err
 }
 
-func (l stiffLine) Set(on bool) error {
-	l.gate.RLock()
-	defer l.gate.RUnlock()
+func (l hookedLine) Set(on bool) error {
+	l.before()
 	return l.Output.Set(on)
 }
 
 // Lines whose driver hangs are a fault, and no watchdog is fed for long; when it
 // comes back all is well.
 func TestLinesThatHangAreAFault(t *testing.T) {
-	var gate sync.RWMutex
-	b := newBench(t, "", func(o *Options) { o.Host = stiff{o.Host.(*gpio.Fake), &gate} })
+	var gate sync.RWMutex // whoever has it locked holds every write
+	wait := func() { gate.RLock(); gate.RUnlock() }
+	b := newBench(t, "", func(o *Options) { o.Host = hookedChip{o.Host.(*gpio.Fake), wait} })
 	b.until("results", b.trusted)
 	gate.Lock()
 	b.until("the fault", b.fault(health.OutputMismatch))
@@ -156,7 +156,12 @@ func TestLinesThatHangAreAFault(t *testing.T) {
 // at what it has to show.
 func TestPanelThatPanicsFailsSafe(t *testing.T) {
 	var mad atomic.Bool
-	b := newBench(t, "", func(o *Options) { o.Host = madChip{o.Host.(*gpio.Fake), &mad} })
+	fail := func() {
+		if mad.Load() {
+			panic("a line went mad")
+		}
+	}
+	b := newBench(t, "", func(o *Options) { o.Host = hookedChip{o.Host.(*gpio.Fake), fail} })
 	b.until("results", b.trusted)
 	b.show(pictures(t, frownFrom, frownTo))
 	b.until("the alarm's lines", func() bool { return b.chip.High(pin(1)) && b.chip.High(pin(2)) })
@@ -166,28 +171,6 @@ func TestPanelThatPanicsFailsSafe(t *testing.T) {
 	b.told("a line went mad")
 	mad.Store(false)
 	b.until("the way back", func() bool { return b.trusted() && b.chip.High(pin(1)) })
-}
-
-type madChip struct {
-	*gpio.Fake
-	mad *atomic.Bool
-}
-
-type madLine struct {
-	gpio.Output
-	mad *atomic.Bool
-}
-
-func (c madChip) Output(o gpio.OutputSettings) (gpio.Output, error) {
-	line, err := c.Fake.Output(o)
-	return madLine{line, c.mad}, err
-}
-
-func (l madLine) Set(on bool) error {
-	if l.mad.Load() {
-		panic("a line went mad")
-	}
-	return l.Output.Set(on)
 }
 
 // A value that an open drive leaves to the resistor is nobody's fault if others

@@ -22,18 +22,25 @@ import (
 	"mien/model/pixel"
 )
 
-// TestAnswerIsTheUnits shows the same frames to the unit's eye and compares
-// every level.
-func TestAnswerIsTheUnits(t *testing.T) {
+// openAnswerer is an answerer with the shipped network.
+func openAnswerer(t *testing.T, o answerOptions) *answerer {
+	t.Helper()
 	card, model, err := affect.Embedded()
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := newAnswerer(card, model, answerOptions{unknown: true})
+	a, err := newAnswerer(card, model, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer a.close()
+	t.Cleanup(a.close)
+	return a
+}
+
+// TestAnswerIsTheUnits shows the same frames to the unit's eye and compares
+// every level.
+func TestAnswerIsTheUnits(t *testing.T) {
+	a := openAnswerer(t, answerOptions{unknown: true})
 	cfg := config.Default()
 	cfg.Filter.Kind = "none"
 	path := filepath.Join(t.TempDir(), "f.jpg")
@@ -59,7 +66,7 @@ func TestAnswerIsTheUnits(t *testing.T) {
 		for k, name := range names {
 			want := float64(sight.Levels[k])
 			var have float64
-			switch n := len(card.Outputs.Expression.Classes); {
+			switch n := len(a.network.Card().Outputs.Expression.Classes); {
 			case k < n:
 				have = got.expression[k]
 			case name == affect.Valence:
@@ -102,20 +109,8 @@ func drawOver(img *pixel.Image, f *face.Face, tone byte, shape func(x, y float64
 // Unknown there, and those of the other part are not. With -covered keep they
 // have a level all the same.
 func TestCoveredIsUnknown(t *testing.T) {
-	card, model, err := affect.Embedded()
-	if err != nil {
-		t.Fatal(err)
-	}
-	unit, err := newAnswerer(card, model, answerOptions{unknown: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unit.close()
-	keep, err := newAnswerer(card, model, answerOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer keep.close()
+	unit := openAnswerer(t, answerOptions{unknown: true})
+	keep := openAnswerer(t, answerOptions{})
 	cfg := config.Default()
 	cfg.Filter.Kind = "none"
 	parts := map[string]func(x, y float64) bool{
@@ -161,6 +156,7 @@ func TestCoveredIsUnknown(t *testing.T) {
 			if !got.ok || !kept.ok {
 				t.Fatalf("frame %d, %q covered: %v, %v", frame, covered, got.err, kept.err)
 			}
+			card := unit.network.Card()
 			for i, u := range card.Outputs.ActionUnits.Units {
 				hidden := covered != "" && slices.Contains(card.Regions[covered], u)
 				level := sight.Levels[slices.Index(eye.Signals(), fmt.Sprintf("au%d", u))]
@@ -233,15 +229,7 @@ func TestPictureWithoutAFace(t *testing.T) {
 // TestCropFindsTheFace cuts the demo's face out as the data sets do and asks
 // for the eyes where the detector has them in the whole frame.
 func TestCropFindsTheFace(t *testing.T) {
-	card, model, err := affect.Embedded()
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := newAnswerer(card, model, answerOptions{crops: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer a.close()
+	a := openAnswerer(t, answerOptions{crops: true})
 	img, err := a.decoder.Decode(demoFrames(t)[10], pixel.DecodeOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -279,15 +267,7 @@ func TestCropFindsTheFace(t *testing.T) {
 
 // TestLargeCrop: a crop of any size gets an answer, with a face or without.
 func TestLargeCrop(t *testing.T) {
-	card, model, err := affect.Embedded()
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := newAnswerer(card, model, answerOptions{crops: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer a.close()
+	a := openAnswerer(t, answerOptions{crops: true})
 	path := filepath.Join(t.TempDir(), "large.png")
 	greyPNG(t, path, 4500)
 	if got := a.answer(path); !got.ok || got.aligned {
@@ -340,15 +320,7 @@ func TestReadPicture(t *testing.T) {
 // TestMirror: an answer is the mean of a face and its mirror, where it is not
 // told otherwise.
 func TestMirror(t *testing.T) {
-	card, model, err := affect.Embedded()
-	if err != nil {
-		t.Fatal(err)
-	}
-	both, err := newAnswerer(card, model, answerOptions{crops: true, mirror: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer both.close()
+	both := openAnswerer(t, answerOptions{crops: true, mirror: true})
 	path := filepath.Join(t.TempDir(), "face.jpg")
 	if err := os.WriteFile(path, demoFrames(t)[100], 0o644); err != nil {
 		t.Fatal(err)
@@ -371,7 +343,7 @@ func TestMirror(t *testing.T) {
 	}
 	for i, v := range got.units {
 		if v != float64((one[i]+other[i])/2) {
-			t.Errorf("AU%d is %v, of each view %v and %v", card.Outputs.ActionUnits.Units[i], v, one[i], other[i])
+			t.Errorf("AU%d is %v, of each view %v and %v", both.network.Card().Outputs.ActionUnits.Units[i], v, one[i], other[i])
 		}
 	}
 }

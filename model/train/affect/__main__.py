@@ -2,10 +2,8 @@
 
 import argparse
 import json
-import multiprocessing
 import os
 import sys
-from concurrent.futures import ProcessPoolExecutor
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 
@@ -17,7 +15,7 @@ def say(text):
 def prepare(a):
     from . import faces144, ferplus, renders
     os.makedirs(a.work, exist_ok=True)
-    with ProcessPoolExecutor(a.jobs, multiprocessing.get_context("spawn")) as pool:
+    with renders.workers(a.jobs) as pool:
         faces144.prepare(a.work, a.data, pool, say)
         faces144.mirror(a.work, a.data, pool, say)
         ferplus.prepare(a.work, a.data, pool, say)

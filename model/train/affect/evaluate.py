@@ -7,6 +7,13 @@ import numpy as np
 from . import AUS, CIRCUMPLEX, EXPRESSIONS, augment, blaze, ferplus, metrics, occlude, pool, renders, teacher
 
 sigmoid = lambda x: 1 / (1 + np.exp(-np.clip(x, -60, 60)))
+
+
+def softmax(z):
+    e = np.exp(z - z.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
 r3 = lambda v: None if v is None or v != v else round(float(v), 3)
 
 
@@ -20,8 +27,7 @@ class Answers:
 
     @staticmethod
     def _view(out, index):
-        e = np.exp(out[index["expression"]] - out[index["expression"]].max(1, keepdims=True))
-        return e / e.sum(1, keepdims=True), np.tanh(out[index["valence_arousal"]]), sigmoid(out[index["action_units"]]), sigmoid(out[index["visibility"]])
+        return softmax(out[index["expression"]]), np.tanh(out[index["valence_arousal"]]), sigmoid(out[index["action_units"]]), sigmoid(out[index["visibility"]])
 
 
 def crops(images, eyes):
@@ -209,15 +215,14 @@ def measure(work, data, runner, index, thr, closed_at, split, log=print):
     y = teacher_positive(raw)
     from scipy.stats import spearmanr
     can = [i for i, k in enumerate(AUS) if k in teacher.RULE]
-    own = thr.copy()
-    if split == "test":  # the teacher's scale is its own: thresholds for this comparison come from validation
+    # The teacher's scale is its own: thresholds for this comparison come from validation.
+    av, rv = a.au, raw
+    if split == "test":
         xv, rv, _, _ = real(work, 1)
-        av, yv = Answers(runner, index, xv).au, teacher_positive(rv)
-        for i in can:
-            own[i] = metrics.best_threshold(av[:, i], yv[:, i] > .5)[0]
-    else:
-        for i in can:
-            own[i] = metrics.best_threshold(a.au[:, i], y[:, i] > .5)[0]
+        av = Answers(runner, index, xv).au
+    yv, own = teacher_positive(rv), thr.copy()
+    for i in can:
+        own[i] = metrics.best_threshold(av[:, i], yv[:, i] > .5)[0]
     f_own = {str(AUS[i]): r3(metrics.f1(a.au[:, i] >= own[i], y[:, i] > .5)) for i in can}
     f_thr = {str(AUS[i]): r3(metrics.f1(a.au[:, i] >= thr[i], y[:, i] > .5)) for i in can}
     rho = {str(AUS[i]): r3(spearmanr(raw[:, i], a.au[:, i])[0]) for i in can}
@@ -231,10 +236,7 @@ def measure(work, data, runner, index, thr, closed_at, split, log=print):
     }
     # Between its two marks the teacher itself is undecided, and no unit of a rendered face is: the same
     # answers over the pictures on which it is not, thresholds chosen on such pictures too.
-    sure = teacher_decided(raw)
-    if split == "valid":
-        av, rv = a.au, raw
-    sv, yv = teacher_decided(rv), teacher_positive(rv)
+    sure, sv = teacher_decided(raw), teacher_decided(rv)
     clear = {i: metrics.best_threshold(av[sv[:, i], i], yv[sv[:, i], i] > .5)[0] for i in can}
     decided = lambda ix: [metrics.f1(a.au[ix][sure[ix, i], i] >= clear[i], y[ix][sure[ix, i], i] > .5) for i in can]
     macro_decided = lambda ix: np.nanmean(decided(ix))
@@ -245,7 +247,7 @@ def measure(work, data, runner, index, thr, closed_at, split, log=print):
     # How far the teacher agrees with itself before a mirror, its thresholds free to move: what a score
     # against it is worth. And the same answers against the mean of its two opinions.
     m = mirrored(work, part)
-    mv, yv = (m, y) if split == "valid" else (mirrored(work, 1), teacher_positive(real(work, 1)[1]))
+    mv = m if split == "valid" else mirrored(work, 1)
     itself, both = {}, teacher_positive((raw + m) / 2)
     for i in can:
         marks = np.quantile(mv[:, i], np.arange(.02, .995, .005))
@@ -330,7 +332,6 @@ def quantisation(work, model, runner, index, thr):
     fl = lambda c: [np.concatenate(v) for v in zip(*[[o.numpy() for o in model(((c[i:i + 128] - 127.5) / 127.5)[..., None].astype(np.float32), training=False)] for i in range(0, len(c), 128)])]
     f = fl(x)
     q = Answers(runner, index, x, mirror=False)
-    softmax = lambda z: np.exp(z - z.max(1, keepdims=True)) / np.exp(z - z.max(1, keepdims=True)).sum(1, keepdims=True)
     ok = y >= 0
     out["expression_accuracy"] = {"float": r3((f[0][ok].argmax(1) == y[ok]).mean()), "int8": r3((q.expression[ok].argmax(1) == y[ok]).mean())}
     out["expression_probability_error"] = r3(np.abs(softmax(f[0]) - q.expression).mean())

@@ -38,6 +38,12 @@ def _shard(job):
     return path
 
 
+def workers(jobs):
+    """So many processes to work in. Not forked: this one may have threads by now (numpy's, OpenCV's), whose
+    locks a fork would copy as they are held, and its children would wait for them for ever."""
+    return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"))
+
+
 def make(work, data, jobs=2, log=print):
     """Renders what is missing; every file stands alone, so that a stopped run goes on."""
     os.makedirs(os.path.join(work, f"renders-{VERSION}"), exist_ok=True)
@@ -47,9 +53,7 @@ def make(work, data, jobs=2, log=print):
             path = os.path.join(work, f"renders-{VERSION}", f"{split}-{first:05d}.npz")
             todo.append((path, split, first, min(SHARD, persons - first), each, data))
     todo.sort(key=lambda j: (j[2] if j[1] == "train" else 120, j[1]))
-    # Not forked: this process may have threads by now (numpy's, OpenCV's), whose locks a fork
-    # would copy as they are held, and its children would wait for them for ever.
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+    with workers(jobs) as pool:
         for i, path in enumerate(pool.map(_shard, todo)):
             log(f"renders {i + 1}/{len(todo)}: {os.path.basename(path)}")
 
