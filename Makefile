@@ -108,6 +108,7 @@ fuzz: deps ## each fuzzer for FUZZTIME=10m (or 3000x inputs), one after another;
 		echo "$$name in $${f%:*}"; $(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) -parallel 1 -fuzzminimizetime 20x ./$${f%:*}; done
 
 bench: build ## what the pipeline costs, start, memory, latency; JSON=1 ends with one line, TABLES=FILE.md writes them
+	@tools/setup.sh libturbojpeg0
 	$(GO) run ./tools/bench $(if $(JSON),-json) $(if $(TABLES),-tables $(TABLES))
 
 bench-peers: .venv-bench/.pinned ## the environment of the peers that make bench compares with

@@ -17,19 +17,19 @@ func lumaRowsPacked(dst, src *byte, n, rows, dstStride, srcStride int, shift uin
 //go:noescape
 func lumaRowsPlanar(dst, src *byte, n, rows, dstStride, srcStride int)
 
-// boxes4 fills n bytes of dst, a multiple of 8, with table entries for the means
-// of boxes of up to 4 x 4 samples of a patch, in quarters. u, v, du and dv are
+// boxes4 fills n bytes of dst, a multiple of 8, with the elements that q makes of
+// the means of boxes of up to 4 x 4 samples of a patch, in quarters. u, v, du and dv are
 // in 1/65536 samples; u and v may not lead out of the patch. For each 8 boxes it
 // asks for the cache lines at ahead and in the two rows below, and goes
 // aheadStep bytes further.
 //
 //go:noescape
-func boxes4(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][16]uint8, y *[256][8]int16, table *[1024]byte, ahead *byte, aheadStride, aheadStep int)
+func boxes4(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][16]uint8, y *[256][8]int16, q *quantiser, ahead *byte, aheadStride, aheadStep int)
 
 // boxes8 is boxes4 for boxes of up to 8 x 8 samples.
 //
 //go:noescape
-func boxes8(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][16]uint8, y *[256][32]int16, table *[1024]byte)
+func boxes8(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][16]uint8, y *[256][32]int16, q *quantiser)
 
 // sumRows adds the bytes of rows of n bytes, a multiple of 64, that lie stride
 // apart: the even ones to 16-bit numbers at even, the odd ones to odd, both times
@@ -42,6 +42,13 @@ func sumRows(even, odd *byte, src *byte, stride, rows, n int, shift uint)
 //
 //go:noescape
 func sumRowsInOrder(sums *byte, src *byte, stride, rows, n int, shift uint)
+
+// wholeColumns makes n pixels, a multiple of 4, of three equal floats each: of the
+// sum of so many words, 1 to 8, one pixel's after the other's, less 32768 for each
+// word, times gain, plus offset, held to low and high. It reads 8 words for each.
+//
+//go:noescape
+func wholeColumns(dst *byte, n int, sums *byte, each int, gain, offset, low, high float32)
 
 // blocksPacked fills n bytes of dst with the means of blocks of 8 x 4 samples that
 // lie 2 bytes apart, their rows pitch bytes apart. The first begins at pixel

@@ -85,10 +85,12 @@ planarDone:
 
 // BOX sums one box into the 4 lanes of X: its rows are read into the 4 parts of
 // X, weighed by columns (unsigned weights, signed samples), then by rows.
-#define BOX(i, X) \
-	MOVL at-96+4*i(SP), AX         \
-	MOVL atX-64+4*i(SP), DX        \
-	MOVL atY-32+4*i(SP), R8        \
+#define BOX(o, X) \
+	MOVQ at-128+o(SP)(R15*1), AX   \
+	MOVWLZX AX, DX                 \
+	SHRQ $16, AX                   \
+	MOVWLZX AX, R8                 \
+	SHRQ $16, AX                   \
 	VMOVD (SI)(AX*1), X            \
 	VPINSRD $1, (R11)(AX*1), X, X  \
 	VPINSRD $2, (R12)(AX*1), X, X  \
@@ -97,27 +99,32 @@ planarDone:
 	VPMADDUBSW X, X7, X            \
 	VPMADDWD (R10)(R8*1), X, X
 
-// FOUR makes four sums of X0 to X3 and puts their table entries to o(DI).
-#define FOUR(o) \
-	VPHADDD X1, X0, X0      \
-	VPHADDD X3, X2, X2      \
-	VPHADDD X2, X0, X0      \
-	VPADDD X15, X0, X0      \
-	VPSRLD $20, X0, X0      \
-	VMOVQ X0, AX            \
-	VPEXTRQ $1, X0, DX      \
-	MOVL AX, R8             \
-	SHRQ $32, AX            \
-	MOVBLZX (BX)(R8*1), R8  \
-	MOVBLZX (BX)(AX*1), AX  \
-	MOVB R8, o(DI)          \
-	MOVB AX, o+1(DI)        \
-	MOVL DX, R8             \
-	SHRQ $32, DX            \
-	MOVBLZX (BX)(R8*1), R8  \
-	MOVBLZX (BX)(DX*1), DX  \
-	MOVB R8, o+2(DI)        \
-	MOVB DX, o+3(DI)
+// FOUR adds the lanes of each of X0 to X3 and makes tensor elements of the four
+// sums, by the quantiser at BX. VPHADDD would be shorter and takes longer.
+#define FOUR(X) \
+	VPBLENDD $10, X1, X0, X4 \
+	VPBLENDD $10, X0, X1, X5 \
+	VPBLENDD $10, X3, X2, X6 \
+	VPBLENDD $10, X2, X3, X7 \
+	VPSHUFD $0xb1, X5, X5    \
+	VPSHUFD $0xb1, X7, X7    \
+	VPADDD X5, X4, X4        \
+	VPADDD X7, X6, X6        \
+	VPBLENDD $12, X6, X4, X5 \
+	VPALIGNR $8, X4, X6, X4  \
+	VPADDD X5, X4, X0        \
+	VPADDD X15, X0, X0       \
+	VPSRLD $20, X0, X0       \
+	VPMULLD (BX), X0, X0     \
+	VPADDD 16(BX), X0, X0    \
+	VPSRAD 32(BX), X0, X
+
+// EIGHT puts the elements of X14 and X0 to (DI).
+#define EIGHT \
+	VPACKSSDW X0, X14, X14  \
+	VPACKSSWB X14, X14, X14 \
+	VPXOR 48(BX), X14, X14  \
+	VMOVQ X14, (DI)
 
 DATA steps<>+0(SB)/4, $0
 DATA steps<>+4(SB)/4, $1
@@ -129,17 +136,35 @@ DATA steps<>+24(SB)/4, $6
 DATA steps<>+28(SB)/4, $7
 GLOBL steps<>(SB), RODATA|NOPTR, $32
 
-// func boxes4(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][16]uint8, y *[256][8]int16, table *[1024]byte, ahead *byte, aheadStride, aheadStep int)
-TEXT ·boxes4(SB), NOSPLIT, $96-96
+// NEXT puts what BOX reads of 8 boxes into the half of the frame that R15 says: of
+// each its phases times 16 in two words, then where it lies. That is done 8 boxes
+// ahead, since a load waits long for a store that has not left the processor yet.
+#define NEXT \
+	VPSRAD $16, Y9, Y0            \
+	VPMULLD Y12, Y0, Y0           \
+	VPSRAD $16, Y8, Y1            \
+	VPADDD Y1, Y0, Y0             \
+	VPSRLD $4, Y8, Y1             \
+	VPSLLD $12, Y9, Y2            \
+	VPBLENDW $0xaa, Y2, Y1, Y1    \
+	VPAND Y13, Y1, Y1             \
+	VPUNPCKLDQ Y0, Y1, Y2         \
+	VPUNPCKHDQ Y0, Y1, Y3         \
+	VMOVDQU Y2, at-128(SP)(R15*1) \
+	VMOVDQU Y3, at-96(SP)(R15*1)  \
+	VPADDD Y10, Y8, Y8            \
+	VPADDD Y11, Y9, Y9
+
+// func boxes4(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][16]uint8, y *[256][8]int16, q *quantiser, ahead *byte, aheadStride, aheadStep int)
+TEXT ·boxes4(SB), NOSPLIT, $128-96
 	MOVQ ahead+72(FP), R14
-	MOVQ aheadStride+80(FP), R15
 	MOVQ dst+0(FP), DI
 	MOVQ n+8(FP), CX
 	MOVQ patch+16(FP), SI
 	MOVQ stride+24(FP), R8
 	MOVQ x+48(FP), R9
 	MOVQ y+56(FP), R10
-	MOVQ table+64(FP), BX
+	MOVQ q+64(FP), BX
 	LEAQ (SI)(R8*1), R11
 	LEAQ (R11)(R8*1), R12
 	LEAQ (R12)(R8*1), R13
@@ -166,43 +191,38 @@ TEXT ·boxes4(SB), NOSPLIT, $96-96
 	VPSLLD $3, Y10, Y10         // 8 steps further
 	VPSLLD $3, Y11, Y11
 
-	MOVL $0xff0, AX             // 1/256 samples, times the tables' 16 bytes
+	MOVL $0x0ff00ff0, AX        // 1/256 samples, times the tables' 16 bytes
 	VMOVD AX, X13
 	VPBROADCASTD X13, Y13
 	MOVL $0x20080000, AX        // 128 once more, and a half to round: 2^29 + 2^19
 	VMOVD AX, X15
 	VPBROADCASTD X15, Y15
+	XORQ R15, R15
+	NEXT
 
 boxes:
 	SUBQ $8, CX
 	JLT  boxesDone
 	PREFETCHT0 (R14)
-	PREFETCHT0 (R14)(R15*1)
-	PREFETCHT0 (R14)(R15*2)
+	MOVQ aheadStride+80(FP), AX
+	PREFETCHT0 (R14)(AX*1)
+	PREFETCHT0 (R14)(AX*2)
 	ADDQ aheadStep+88(FP), R14
-	VPSRAD $16, Y9, Y0
-	VPMULLD Y12, Y0, Y0
-	VPSRAD $16, Y8, Y1
-	VPADDD Y1, Y0, Y0
-	VPSRLD $4, Y8, Y1
-	VPSRLD $4, Y9, Y2
-	VPAND Y13, Y1, Y1
-	VPAND Y13, Y2, Y2
-	VMOVDQU Y0, at-96(SP)
-	VMOVDQU Y1, atX-64(SP)
-	VMOVDQU Y2, atY-32(SP)
-	VPADDD Y10, Y8, Y8
-	VPADDD Y11, Y9, Y9
+	XORQ $64, R15
+	NEXT
+	XORQ $64, R15
 	BOX(0, X0)
-	BOX(1, X1)
-	BOX(2, X2)
-	BOX(3, X3)
-	FOUR(0)
-	BOX(4, X0)
-	BOX(5, X1)
-	BOX(6, X2)
-	BOX(7, X3)
-	FOUR(4)
+	BOX(8, X1)
+	BOX(32, X2)
+	BOX(40, X3)
+	FOUR(X14)
+	BOX(16, X0)
+	BOX(24, X1)
+	BOX(48, X2)
+	BOX(56, X3)
+	FOUR(X0)
+	EIGHT
+	XORQ $64, R15
 	ADDQ $8, DI
 	JMP  boxes
 
@@ -240,7 +260,7 @@ boxesDone:
 	VPADDD X6, X5, X5              \
 	VPADDD X5, X, X
 
-// func boxes8(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][16]uint8, y *[256][32]int16, table *[1024]byte)
+// func boxes8(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][16]uint8, y *[256][32]int16, q *quantiser)
 TEXT ·boxes8(SB), NOSPLIT, $96-72
 	MOVQ dst+0(FP), DI
 	MOVQ n+8(FP), CX
@@ -248,7 +268,7 @@ TEXT ·boxes8(SB), NOSPLIT, $96-72
 	MOVQ stride+24(FP), R11
 	MOVQ x+48(FP), R9
 	MOVQ y+56(FP), R10
-	MOVQ table+64(FP), BX
+	MOVQ q+64(FP), BX
 	LEAQ (R11)(R11*2), R12
 	VMOVD R11, X12
 	VPBROADCASTD X12, Y12
@@ -300,12 +320,13 @@ wide:
 	BOX8(1, X1)
 	BOX8(2, X2)
 	BOX8(3, X3)
-	FOUR(0)
+	FOUR(X14)
 	BOX8(4, X0)
 	BOX8(5, X1)
 	BOX8(6, X2)
 	BOX8(7, X3)
-	FOUR(4)
+	FOUR(X0)
+	EIGHT
 	ADDQ $8, DI
 	JMP  wide
 
@@ -420,6 +441,64 @@ orderedRowsDone:
 orderedWordsDone:
 	VZEROUPPER
 	RET
+
+// func wholeColumns(dst *byte, n int, sums *byte, each int, gain, offset, low, high float32)
+TEXT ·wholeColumns(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), DI
+	MOVQ n+8(FP), CX
+	MOVQ sums+16(FP), SI
+	MOVQ each+24(FP), R8
+	VBROADCASTSS gain+32(FP), X10
+	VBROADCASTSS offset+36(FP), X11
+	VBROADCASTSS low+40(FP), X12
+	VBROADCASTSS high+44(FP), X13
+	MOVQ $8, AX
+	SUBQ R8, AX
+	LEAQ ones<>(SB), R9
+	VMOVDQU (R9)(AX*2), X14     // 1 for each word that counts
+	VPCMPEQW X15, X15, X15
+	VPSLLW $15, X15, X15        // 8000 in each word: the sums are unsigned, VPMADDWD is not
+	SHLQ $1, R8
+	LEAQ (R8)(R8*2), R9
+
+columns:
+	SUBQ $4, CX
+	JLT  columnsDone
+	VPXOR (SI), X15, X0
+	VPXOR (SI)(R8*1), X15, X1
+	VPXOR (SI)(R8*2), X15, X2
+	VPXOR (SI)(R9*1), X15, X3
+	VPMADDWD X14, X0, X0
+	VPMADDWD X14, X1, X1
+	VPMADDWD X14, X2, X2
+	VPMADDWD X14, X3, X3
+	VPHADDD X1, X0, X0
+	VPHADDD X3, X2, X2
+	VPHADDD X2, X0, X0
+	VCVTDQ2PS X0, X0
+	VMULPS X10, X0, X0
+	VADDPS X11, X0, X0
+	VMAXPS X12, X0, X0
+	VMINPS X13, X0, X0
+	VPSHUFD $0x40, X0, X1       // each three times
+	VPSHUFD $0xa5, X0, X2
+	VPSHUFD $0xfe, X0, X3
+	VMOVDQU X1, (DI)
+	VMOVDQU X2, 16(DI)
+	VMOVDQU X3, 32(DI)
+	LEAQ (SI)(R8*4), SI
+	ADDQ $48, DI
+	JMP  columns
+
+columnsDone:
+	VZEROUPPER
+	RET
+
+DATA ones<>+0(SB)/8, $0x0001000100010001
+DATA ones<>+8(SB)/8, $0x0001000100010001
+DATA ones<>+16(SB)/8, $0
+DATA ones<>+24(SB)/8, $0
+GLOBL ones<>(SB), RODATA|NOPTR, $32
 
 // func blocksPacked(dst *byte, n int, data *byte, stride, pitch int, u, v, du, dv, nextU, nextV int64)
 TEXT ·blocksPacked(SB), NOSPLIT, $0-88

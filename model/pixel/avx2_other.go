@@ -8,15 +8,17 @@ func lumaRowsPacked(dst, src *byte, n, rows, dstStride, srcStride int, shift uin
 
 func lumaRowsPlanar(dst, src *byte, n, rows, dstStride, srcStride int) {}
 
-func boxes4(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][16]uint8, y *[256][8]int16, table *[1024]byte, ahead *byte, aheadStride, aheadStep int) {
+func boxes4(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][16]uint8, y *[256][8]int16, q *quantiser, ahead *byte, aheadStride, aheadStep int) {
 }
 
-func boxes8(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][16]uint8, y *[256][32]int16, table *[1024]byte) {
+func boxes8(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][16]uint8, y *[256][32]int16, q *quantiser) {
 }
 
 func sumRows(even, odd *byte, src *byte, stride, rows, n int, shift uint) {}
 
 func sumRowsInOrder(sums *byte, src *byte, stride, rows, n int, shift uint) {}
+
+func wholeColumns(dst *byte, n int, sums *byte, each int, gain, offset, low, high float32) {}
 
 func blocksPacked(dst *byte, n int, data *byte, stride, pitch int, u, v, du, dv, nextU, nextV int64) {
 }

@@ -18,7 +18,7 @@ type fast struct {
 	x          [256][16]uint8
 	y4         [256][8]int16  // for boxes of up to 3 samples
 	y8         [256][32]int16 // for larger ones
-	table      [1024]byte
+	quantiser  *quantiser     // nil: not for fast
 	window     window
 }
 
@@ -42,7 +42,7 @@ func (f *fast) fill(s *Sampler, j *job) bool {
 	p := &j.planes[0]
 	l := p.line(&j.m, 0)
 	box := max(l.bw, l.bh)
-	if !hasAVX2 || t.Channels != 1 || t.Type == Float32 || t.Border != Replicate || p.step > 2 ||
+	if !hasAVX2 || f.quantiser == nil || t.Border != Replicate || p.step > 2 ||
 		box > largeBox || j.width%8 != 0 || j.nextX != 1 || j.width > 512 || j.height > 512 {
 		return false
 	}
@@ -73,11 +73,11 @@ func (f *fast) fill(s *Sampler, j *job) bool {
 		v := int32(math.Round((top + rv*float64(y) - float64(c.y0)) * one))
 		out := &j.out[y*j.nextY]
 		if box > smallBox {
-			boxes8(out, j.width, &c.data[0], c.stride, u, v, du, dv, &f.x, &f.y8, &f.table)
+			boxes8(out, j.width, &c.data[0], c.stride, u, v, du, dv, &f.x, &f.y8, f.quantiser)
 			continue
 		}
 		ahead, stride, step := c.ahead(p, j.width/8)
-		boxes4(out, j.width, &c.data[0], c.stride, u, v, du, dv, &f.x, &f.y4, &f.table, ahead, stride, step)
+		boxes4(out, j.width, &c.data[0], c.stride, u, v, du, dv, &f.x, &f.y4, f.quantiser, ahead, stride, step)
 	}
 	c.done(j.img)
 	return true
@@ -85,11 +85,6 @@ func (f *fast) fill(s *Sampler, j *job) bool {
 
 // prepare makes the tables and the room that boxes of a size need.
 func (f *fast) prepare(s *Sampler, bw, bh float64) {
-	if f.wide == 0 {
-		for v := range f.table {
-			f.table[v] = byte(s.tables[0][v])
-		}
-	}
 	large := max(bw, bh) > smallBox
 	box := smallBox
 	if large {

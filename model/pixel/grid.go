@@ -136,8 +136,16 @@ func allWhole(list []span) int {
 // fillGrid fills a tensor by a map that does not turn.
 func (s *Sampler) fillGrid(j *job) {
 	g := &s.grid
+	left, right := 0, -1 // of all rows inside, once one is known
+rows:
 	for y := range j.height {
-		x0, x1 := s.inside(j, y)
+		x0, x1 := 0, 0
+		if v := j.planes[0].way(&j.m, y).v; s.target.Border != Constant || v >= -0.5 && v < float64(j.img.Height)-0.5 {
+			if right < 0 {
+				left, right = s.inside(j, y)
+			}
+			x0, x1 = left, right
+		}
 		if x0 < x1 {
 			for c := range j.n {
 				p := &j.planes[c]
@@ -151,6 +159,9 @@ func (s *Sampler) fillGrid(j *job) {
 				}
 				if j.n == 1 {
 					g.next(p, g.rows[i], y)
+					if s.greyFloats(j, y, x0, x1) {
+						continue rows
+					}
 				}
 				g.addColumns(s.rows[c][x0:x1], p, g.cols[i][x0:x1], g.scale[i])
 			}
@@ -375,6 +386,50 @@ func addWhole(dst []uint16, sums []byte, n int, scale uint64) {
 		sum := v&pairLanes + v>>16&pairLanes + w&pairLanes + w>>16&pairLanes
 		dst[i] = uint16((((sum&0xffffffff+sum>>32)<<8)*scale + 1<<39) >> 40)
 	}
+}
+
+// greyFloats is addColumns and emit in one for three channels of floats made of
+// luma, as face detectors take them, where columns are of whole samples.
+func (s *Sampler) greyFloats(j *job, y, x0, x1 int) bool {
+	const atOnce = 16 // pixels, between two fetches
+	g, t, p := &s.grid, &s.target, &j.planes[0]
+	n := g.whole[0]
+	if !hasAVX2 || t.Type != Float32 || t.Channels != 3 || j.nextX != 12 || n == 0 || n > 8 || p.step > 2 || (x1-x0)%atOnce != 0 ||
+		t.Mean != [3]float32{t.Mean[0], t.Mean[0], t.Mean[0]} || t.Std != [3]float32{t.Std[0], t.Std[0], t.Std[0]} {
+		return false
+	}
+	sums, at := g.even, p.offset-p.base-g.from
+	if p.step == 2 {
+		if at&1 != 0 {
+			sums = g.odd
+		}
+		at >>= 1
+	}
+	sums = sums[2*(at+int(g.cols[0][x0].lo)):]
+	std := float64(t.Std[0])
+	if std == 0 {
+		std = 1
+	}
+	// Of a sum, a value in steps of 255; of that, an element.
+	gain, zero := 256/(float64(int(1)<<g.shift[0])*float64(g.high[0])*float64(n)), 0.0
+	if j.img.colour() && !j.img.FullRange {
+		gain, zero = gain*255/219, -16*255.0/219
+	}
+	gain, zero = gain/std, (zero-float64(t.Mean[0]))/std
+	zero += gain * 32768 * float64(n)
+	low, high := float32(-float64(t.Mean[0])/std), float32((255-float64(t.Mean[0]))/std)
+	out := j.out[y*j.nextY:]
+	s.emitOutside(j, out, 0, x0)
+	s.emitOutside(j, out, x1, j.width)
+	out = out[x0*j.nextX : x1*j.nextX]
+	for ; len(out) > 0; out, sums = out[atOnce*j.nextX:], sums[2*atOnce*n:] {
+		for range atOnce / 4 {
+			g.soon.fetch()
+		}
+		_ = sums[2*(atOnce-1)*n+15]
+		wholeColumns(&out[0], atOnce, &sums[0], n, float32(gain), float32(zero), min(low, high), max(low, high))
+	}
+	return true
 }
 
 // pairLanes are two lanes of 32 bits in a word, 16 bits of each in use.

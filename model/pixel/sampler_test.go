@@ -56,6 +56,8 @@ func targets() []Target {
 		{Width: 21, Height: 19, Channels: 1, Type: Uint8, Border: Constant, Outside: 90},
 		{Width: 21, Height: 19, Channels: 3, Type: Int8, Mean: [3]float32{123, 116, 103}, Std: [3]float32{58, 57, 57}, Scale: 0.02, ZeroPoint: -3},
 		{Width: 21, Height: 19, Channels: 3, Type: Float32, Mean: [3]float32{127.5, 127.5, 127.5}, Std: [3]float32{127.5, 127.5, 127.5}, Border: Constant, FromLuma: true},
+		{Width: 16, Height: 12, Channels: 3, Type: Float32, Mean: [3]float32{127.5, 127.5, 127.5}, Std: [3]float32{127.5, 127.5, 127.5}, Border: Constant, FromLuma: true},
+		{Width: 32, Height: 10, Channels: 3, Type: Float32, Mean: [3]float32{7, 7, 7}, FromLuma: true},
 		{Width: 21, Height: 19, Channels: 3, Type: Uint8, Mean: [3]float32{3, 2, 1}, FromLuma: true},
 	}
 }

@@ -123,6 +123,48 @@ func (t Target) tables(of func(quarter int) float64) (out [3]table) {
 	return out
 }
 
+// quantiser makes the elements of one channel of an integer tensor in whole numbers,
+// 4 at a time in vector registers: (quarters * slope + start) >> shift, held to
+// -128..127, with the bits of flip turned. That is Target's rule but for values
+// that lie halfway between two elements to within 1/1000.
+type quantiser struct {
+	slope, start [4]int32  // four times the same
+	shift        [2]uint64 // the first counts
+	flip         [2]uint64 // a uint8 is an int8 with its first bit turned
+}
+
+// quantiser gives that of a channel; false where its numbers would not fit.
+func (t Target) quantiser(channel int) (q quantiser, ok bool) {
+	std, scale := float64(t.Std[channel]), float64(t.Scale)
+	if std == 0 {
+		std = 1
+	}
+	if scale == 0 {
+		scale = 1
+	}
+	gain, offset := 1/(4*std*scale), float64(t.ZeroPoint)-float64(t.Mean[channel])/(std*scale)+0.5
+	if t.Type == Uint8 {
+		offset -= 128
+		q.flip[0], q.flip[1] = 0x8080808080808080, 0x8080808080808080
+	}
+	shift := 30 - math.Ceil(math.Log2(math.Abs(gain)*float64(len(table{}))+math.Abs(offset)))
+	if t.Type == Float32 || !(shift >= 12) {
+		return q, false
+	}
+	q.shift[0] = uint64(min(shift, 30))
+	one := math.Exp2(float64(q.shift[0]))
+	for i := range q.slope {
+		q.slope[i], q.start[i] = int32(math.Round(gain*one)), int32(math.Round(offset*one))
+	}
+	return q, true
+}
+
+// element is that of a value in quarters.
+func (q *quantiser) element(quarters int) uint8 {
+	v := (int32(quarters)*q.slope[0] + q.start[0]) >> q.shift[0]
+	return uint8(min(max(v, -128), 127)) ^ uint8(q.flip[0])
+}
+
 // asItIs is a value in steps of 255.
 func asItIs(quarter int) float64 { return float64(quarter) / 4 }
 

@@ -96,6 +96,11 @@ func unitCost(c *clip, jpeg bool) (ms, allocs float64, err error) {
 	var began, ended time.Duration
 	var before, after runtime.MemStats
 	src := &reel.Camera{Reel: c.Reel, JPEG: jpeg, At: func(n int) error {
+		if n < warmup && n%settled == 0 {
+			// Reading the statistics stops all goroutines, and this one may go on on
+			// another processor, whose pools are empty: not for the first time below.
+			runtime.ReadMemStats(&before)
+		}
 		switch n {
 		case settled:
 			time.Sleep(settle)
