@@ -95,7 +95,8 @@ const maxPixels = 1 << 24
 
 func checkSize(width, height int) error {
 	if width < 1 || height < 1 || width > maxSide || height > maxSide || width*height > maxPixels {
-		return fmt.Errorf("header says %dx%d: %w", width, height, ErrCorrupt)
+		return fmt.Errorf("header says %dx%d; 1 to %d each way and %d million pixels together are taken: %w",
+			width, height, maxSide, maxPixels>>20, ErrCorrupt)
 	}
 	return nil
 }
