@@ -17,19 +17,33 @@ func lumaRowsPacked(dst, src *byte, n, rows, dstStride, srcStride int, shift uin
 //go:noescape
 func lumaRowsPlanar(dst, src *byte, n, rows, dstStride, srcStride int)
 
+// lumaPairsPacked copies rows of n samples, a multiple of 32, that lie 2 bytes apart,
+// each less 128 and followed by the one below it: it reads one row more than it
+// writes. src and shift are those of lumaRowsPacked.
+//
+//go:noescape
+func lumaPairsPacked(dst, src *byte, n, rows, dstStride, srcStride int, shift uint)
+
+// lumaPairsPlanar is lumaPairsPacked for adjacent samples; less is 128, or 0 where
+// that is done already.
+//
+//go:noescape
+func lumaPairsPlanar(dst, src *byte, n, rows, dstStride, srcStride int, less uint8)
+
 // boxes4 fills n bytes of dst, a multiple of 8, with the elements that q makes of
-// the means of boxes of up to 4 x 4 samples of a patch, in quarters. u, v, du and dv are
-// in 1/65536 samples; u and v may not lead out of the patch. For each 8 boxes it
+// the means, in quarters, of boxes of up to 4 x 4 samples of a patch of pairs, whose
+// rows are stride pairs apart. u, v, du and dv are in 1/65536 samples; u and v may
+// not lead out of the patch. For each 8 boxes it
 // asks for the cache lines at ahead and in the two rows below, and goes
 // aheadStep bytes further.
 //
 //go:noescape
-func boxes4(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][16]uint8, y *[256][8]int16, q *quantiser, ahead *byte, aheadStride, aheadStep int)
+func boxes4(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][8]int16, y *[256][16]uint8, q *quantiser, ahead *byte, aheadStride, aheadStep int)
 
 // boxes8 is boxes4 for boxes of up to 8 x 8 samples.
 //
 //go:noescape
-func boxes8(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][16]uint8, y *[256][32]int16, q *quantiser)
+func boxes8(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][8]int16, y *[256][64]uint8, q *quantiser)
 
 // sumRows adds the bytes of rows of n bytes, a multiple of 64, that lie stride
 // apart: the even ones to 16-bit numbers at even, the odd ones to odd, both times

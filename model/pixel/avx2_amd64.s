@@ -83,21 +83,122 @@ planarDone:
 	VZEROUPPER
 	RET
 
-// BOX sums one box into the 4 lanes of X: its rows are read into the 4 parts of
-// X, weighed by columns (unsigned weights, signed samples), then by rows.
+// func lumaPairsPacked(dst, src *byte, n, rows, dstStride, srcStride int, shift uint)
+TEXT ·lumaPairsPacked(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+	MOVQ rows+24(FP), DX
+	MOVQ dstStride+32(FP), R8
+	MOVQ srcStride+40(FP), R9
+	MOVQ shift+48(FP), AX
+	VMOVQ AX, X12
+	VPCMPEQW Y14, Y14, Y14
+	VPSRLW   $8, Y14, Y15   // 00ff in each word
+	VPCMPEQB Y13, Y13, Y13
+	VPABSB   Y13, Y13       // 01 in each byte
+	VPSLLW   $7, Y13, Y14   // 80 in each byte: 0101 << 7 = 8080
+
+packedPairs:
+	SUBQ $32, CX
+	JLT  packedPairsDone
+	MOVQ SI, R10
+	MOVQ DI, R11
+	MOVQ DX, BX
+	VMOVDQU (R10), Y0
+	VMOVDQU 32(R10), Y1
+	VPSRLW X12, Y0, Y0
+	VPSRLW X12, Y1, Y1
+	VPAND Y15, Y0, Y0
+	VPAND Y15, Y1, Y1
+	VPACKUSWB Y1, Y0, Y0
+	VPXOR Y14, Y0, Y0
+
+packedPairRow:
+	DECQ BX
+	JLT  packedPairsNext
+	ADDQ R9, R10
+	VMOVDQU (R10), Y1
+	VMOVDQU 32(R10), Y2
+	VPSRLW X12, Y1, Y1
+	VPSRLW X12, Y2, Y2
+	VPAND Y15, Y1, Y1
+	VPAND Y15, Y2, Y2
+	VPACKUSWB Y2, Y1, Y1
+	VPXOR Y14, Y1, Y1
+	VPUNPCKLBW Y1, Y0, Y2   // VPACKUSWB and this both work in halves: all is in order
+	VPUNPCKHBW Y1, Y0, Y3
+	VMOVDQU Y2, (R11)
+	VMOVDQU Y3, 32(R11)
+	VMOVDQA Y1, Y0
+	ADDQ R8, R11
+	JMP  packedPairRow
+
+packedPairsNext:
+	ADDQ $64, SI
+	ADDQ $64, DI
+	JMP  packedPairs
+
+packedPairsDone:
+	VZEROUPPER
+	RET
+
+// func lumaPairsPlanar(dst, src *byte, n, rows, dstStride, srcStride int, less uint8)
+TEXT ·lumaPairsPlanar(SB), NOSPLIT, $0-49
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+	MOVQ rows+24(FP), DX
+	MOVQ dstStride+32(FP), R8
+	MOVQ srcStride+40(FP), R9
+	VPBROADCASTB less+48(FP), Y14
+
+planarPairs:
+	SUBQ $32, CX
+	JLT  planarPairsDone
+	MOVQ SI, R10
+	MOVQ DI, R11
+	MOVQ DX, BX
+	VPXOR (R10), Y14, Y0
+	VPERMQ $0xd8, Y0, Y0    // VPUNPCKLBW works in halves
+
+planarPairRow:
+	DECQ BX
+	JLT  planarPairsNext
+	ADDQ R9, R10
+	VPXOR (R10), Y14, Y1
+	VPERMQ $0xd8, Y1, Y1
+	VPUNPCKLBW Y1, Y0, Y2
+	VPUNPCKHBW Y1, Y0, Y3
+	VMOVDQU Y2, (R11)
+	VMOVDQU Y3, 32(R11)
+	VMOVDQA Y1, Y0
+	ADDQ R8, R11
+	JMP  planarPairRow
+
+planarPairsNext:
+	ADDQ $32, SI
+	ADDQ $64, DI
+	JMP  planarPairs
+
+planarPairsDone:
+	VZEROUPPER
+	RET
+
+// BOX sums one box into the 4 lanes of X: its first two rows are read into the low
+// half of X, the others into the high half, weighed by rows (unsigned weights,
+// signed samples), then by columns.
 #define BOX(o, X) \
-	MOVQ at-128+o(SP)(R15*1), AX   \
-	MOVWLZX AX, DX                 \
-	SHRQ $16, AX                   \
-	MOVWLZX AX, R8                 \
-	SHRQ $16, AX                   \
-	VMOVD (SI)(AX*1), X            \
-	VPINSRD $1, (R11)(AX*1), X, X  \
-	VPINSRD $2, (R12)(AX*1), X, X  \
-	VPINSRD $3, (R13)(AX*1), X, X  \
-	VMOVDQU (R9)(DX*1), X7         \
-	VPMADDUBSW X, X7, X            \
-	VPMADDWD (R10)(R8*1), X, X
+	MOVQ at-128+o(SP)(R15*1), AX \
+	MOVWLZX AX, DX               \
+	SHRQ $16, AX                 \
+	MOVWLZX AX, R8               \
+	SHRQ $16, AX                 \
+	VMOVQ (SI)(AX*2), X          \
+	VMOVHPS (R11)(AX*2), X, X    \
+	VMOVDQU (R10)(R8*1), X7      \
+	VPMADDUBSW X, X7, X          \
+	VPMADDWD (R9)(DX*1), X, X
 
 // FOUR adds the lanes of each of X0 to X3 and makes tensor elements of the four
 // sums, by the quantiser at BX. VPHADDD would be shorter and takes longer.
@@ -155,9 +256,11 @@ GLOBL steps<>(SB), RODATA|NOPTR, $32
 	VPADDD Y10, Y8, Y8            \
 	VPADDD Y11, Y9, Y9
 
-// func boxes4(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][16]uint8, y *[256][8]int16, q *quantiser, ahead *byte, aheadStride, aheadStep int)
+// func boxes4(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][8]int16, y *[256][16]uint8, q *quantiser, ahead *byte, aheadStride, aheadStep int)
 TEXT ·boxes4(SB), NOSPLIT, $128-96
 	MOVQ ahead+72(FP), R14
+	MOVQ aheadStride+80(FP), R12
+	MOVQ aheadStep+88(FP), R13
 	MOVQ dst+0(FP), DI
 	MOVQ n+8(FP), CX
 	MOVQ patch+16(FP), SI
@@ -165,9 +268,7 @@ TEXT ·boxes4(SB), NOSPLIT, $128-96
 	MOVQ x+48(FP), R9
 	MOVQ y+56(FP), R10
 	MOVQ q+64(FP), BX
-	LEAQ (SI)(R8*1), R11
-	LEAQ (R11)(R8*1), R12
-	LEAQ (R12)(R8*1), R13
+	LEAQ (SI)(R8*4), R11        // two rows further
 	VMOVD R8, X12
 	VPBROADCASTD X12, Y12       // stride
 
@@ -204,10 +305,9 @@ boxes:
 	SUBQ $8, CX
 	JLT  boxesDone
 	PREFETCHT0 (R14)
-	MOVQ aheadStride+80(FP), AX
-	PREFETCHT0 (R14)(AX*1)
-	PREFETCHT0 (R14)(AX*2)
-	ADDQ aheadStep+88(FP), R14
+	PREFETCHT0 (R14)(R12*1)
+	PREFETCHT0 (R14)(R12*2)
+	ADDQ R13, R14
 	XORQ $64, R15
 	NEXT
 	XORQ $64, R15
@@ -231,47 +331,41 @@ boxesDone:
 	RET
 
 // BOX8 sums one box of up to 8 x 8 samples into the 4 lanes of X: two rows at a
-// time, weighed by columns, then by rows. R11 is the stride, R12 three of it.
+// time, weighed by rows, then all of them by columns. R11 is two rows, R12 six.
 #define BOX8(i, X) \
 	MOVL at-96+4*i(SP), AX         \
 	MOVL atX-64+4*i(SP), DX        \
 	MOVL atY-32+4*i(SP), R8        \
 	SHLQ $2, R8                    \
-	ADDQ SI, AX                    \
-	LEAQ (AX)(R11*4), R13          \
-	VMOVDQU (R9)(DX*1), X7         \
-	VMOVQ (AX), X                  \
-	VMOVHPS (AX)(R11*1), X, X      \
-	VMOVQ (AX)(R11*2), X4          \
-	VMOVHPS (AX)(R12*1), X4, X4    \
-	VMOVQ (R13), X5                \
-	VMOVHPS (R13)(R11*1), X5, X5   \
-	VMOVQ (R13)(R11*2), X6         \
-	VMOVHPS (R13)(R12*1), X6, X6   \
-	VPMADDUBSW X, X7, X            \
-	VPMADDUBSW X4, X7, X4          \
-	VPMADDUBSW X5, X7, X5          \
-	VPMADDUBSW X6, X7, X6          \
-	VPMADDWD (R10)(R8*1), X, X     \
-	VPMADDWD 16(R10)(R8*1), X4, X4 \
-	VPMADDWD 32(R10)(R8*1), X5, X5 \
-	VPMADDWD 48(R10)(R8*1), X6, X6 \
-	VPADDD X4, X, X                \
-	VPADDD X6, X5, X5              \
-	VPADDD X5, X, X
+	LEAQ (SI)(AX*2), AX            \
+	VMOVDQU (R10)(R8*1), X         \
+	VMOVDQU 16(R10)(R8*1), X4      \
+	VMOVDQU 32(R10)(R8*1), X5      \
+	VMOVDQU 48(R10)(R8*1), X6      \
+	VPMADDUBSW (AX), X, X          \
+	VPMADDUBSW (AX)(R11*1), X4, X4 \
+	VPMADDUBSW (AX)(R11*2), X5, X5 \
+	VPMADDUBSW (AX)(R12*1), X6, X6 \
+	VPADDW X4, X, X                \
+	VPADDW X6, X5, X5              \
+	VPADDW X5, X, X                \
+	VPMADDWD (R9)(DX*1), X, X
 
-// func boxes8(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][16]uint8, y *[256][32]int16, q *quantiser)
+// func boxes8(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][8]int16, y *[256][64]uint8, q *quantiser)
 TEXT ·boxes8(SB), NOSPLIT, $96-72
 	MOVQ dst+0(FP), DI
 	MOVQ n+8(FP), CX
 	MOVQ patch+16(FP), SI
-	MOVQ stride+24(FP), R11
+	MOVQ stride+24(FP), R8
 	MOVQ x+48(FP), R9
 	MOVQ y+56(FP), R10
 	MOVQ q+64(FP), BX
-	LEAQ (R11)(R11*2), R12
-	VMOVD R11, X12
+	VMOVD R8, X12
 	VPBROADCASTD X12, Y12
+	LEAQ (R8)(R8*2), R12
+	SHLQ $2, R8
+	MOVQ R8, R11
+	SHLQ $2, R12
 
 	VMOVDQU steps<>(SB), Y0
 	MOVL du+40(FP), AX

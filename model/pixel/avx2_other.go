@@ -8,10 +8,14 @@ func lumaRowsPacked(dst, src *byte, n, rows, dstStride, srcStride int, shift uin
 
 func lumaRowsPlanar(dst, src *byte, n, rows, dstStride, srcStride int) {}
 
-func boxes4(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][16]uint8, y *[256][8]int16, q *quantiser, ahead *byte, aheadStride, aheadStep int) {
+func lumaPairsPacked(dst, src *byte, n, rows, dstStride, srcStride int, shift uint) {}
+
+func lumaPairsPlanar(dst, src *byte, n, rows, dstStride, srcStride int, less uint8) {}
+
+func boxes4(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][8]int16, y *[256][16]uint8, q *quantiser, ahead *byte, aheadStride, aheadStep int) {
 }
 
-func boxes8(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][16]uint8, y *[256][32]int16, q *quantiser) {
+func boxes8(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][8]int16, y *[256][64]uint8, q *quantiser) {
 }
 
 func sumRows(even, odd *byte, src *byte, stride, rows, n int, shift uint) {}

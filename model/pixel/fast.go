@@ -15,20 +15,22 @@ import (
 // while that row is computed the rows behind are fetched.
 type fast struct {
 	wide, high int // the box that the tables are for, in 1/256 samples
-	x          [256][16]uint8
-	y4         [256][8]int16  // for boxes of up to 3 samples
-	y8         [256][32]int16 // for larger ones
+	x          [256][8]int16
+	y4         [256][16]uint8 // for boxes of up to 3 samples
+	y8         [256][64]uint8 // for larger ones
 	quantiser  *quantiser     // nil: not for fast
 	window     window
 }
 
-// window is a copy of a part of a picture's luma.
+// window is a copy of a part of a picture's luma: each sample less 128, and behind
+// it the one below, so that a box is read in half as many pieces.
 type window struct {
-	data           []byte // samples, each less 128
-	stride         int
-	x0, y0, x1, y1 int  // the pixels it holds, from the first to before the last
-	width, height  int  // of the picture: what lies outside is its edge repeated
-	count          uint // rises with each picture
+	data           []byte
+	stride         int    // pairs
+	lines          []byte // the samples of two rows of the picture
+	x0, y0, x1, y1 int    // the pixels it holds, from the first to before the last
+	width, height  int    // of the picture: what lies outside is its edge repeated
+	count          uint   // rises with each picture
 }
 
 // Boxes of fast: up to so many samples wide and high, they touch one more.
@@ -92,36 +94,42 @@ func (f *fast) prepare(s *Sampler, bw, bh float64) {
 	}
 	// As large as the window can be for any map with such boxes.
 	side := int(math.Ceil(float64(box)*math.Hypot(float64(s.target.Width), float64(s.target.Height)))) + 96
-	if len(f.window.data) < side*side {
-		f.window.data = make([]byte, side*side)
+	if c := &f.window; len(c.data) < 2*side*side {
+		c.data = make([]byte, 2*side*side)
+		c.lines = make([]byte, 2*side)
 	}
 	wide, high := int(math.Round(bw*256)), int(math.Round(bh*256))
 	if f.wide == wide && f.high == high {
 		return
 	}
 	f.wide, f.high = wide, high
-	across, down := newShares(wide, 256), newShares(high, 1<<14)
+	across, down := newShares(wide, 1<<14), newShares(high, 256)
+	taps := smallBox + 1
+	if large {
+		taps = largeBox + 1
+	}
 	for phase := range f.x {
-		x := &f.x[phase]
+		w, v := across.weights(phase, taps), down.weights(phase, taps)
+		if v[0] == 256 { // does not fit a byte: 1/256 goes to the neighbour
+			v[0], v[1] = 255, 1
+		}
+		x, y4, y8 := &f.x[phase], &f.y4[phase], &f.y8[phase]
 		if large {
-			w, v := across.weights(phase, largeBox+1), down.weights(phase, largeBox+1)
-			for tap := range w {
-				x[tap], x[8+tap] = uint8(w[tap]), uint8(w[tap])
-				for i := range 4 {
-					f.y8[phase][4*tap+i] = int16(v[tap])
+			for tap, share := range w {
+				x[tap] = int16(share)
+				rows := y8[tap/2*16+tap%2:]
+				for i := 0; i < 16; i += 2 {
+					rows[i] = uint8(v[tap])
 				}
 			}
 			continue
 		}
-		w, v := across.weights(phase, smallBox+1), down.weights(phase, smallBox+1)
-		if w[0] == 256 { // does not fit a byte: 1/256 goes to the neighbour
-			w[0], w[1] = 255, 1
+		for tap, share := range w[:smallBox+1] {
+			x[tap], x[tap+4] = int16(share), int16(share)
 		}
-		row := uint32(w[0]) | uint32(w[1])<<8 | uint32(w[2])<<16 | uint32(w[3])<<24
-		for tap := range smallBox + 1 {
-			binary.LittleEndian.PutUint32(x[4*tap:], row)
-			f.y4[phase][2*tap], f.y4[phase][2*tap+1] = int16(v[tap]), int16(v[tap])
-		}
+		const four = 0x0001000100010001 // times the same
+		binary.LittleEndian.PutUint64(y4[:], uint64(v[0]|v[1]<<8)*four)
+		binary.LittleEndian.PutUint64(y4[8:], uint64(v[2]|v[3]<<8)*four)
 	}
 }
 
@@ -146,30 +154,37 @@ func (c *window) copyTo(p *plane, y int) {
 		return
 	}
 	n := c.stride
-	dst := c.data[(c.y1-c.y0)*n:][:(y-c.y1)*n]
-	if c.x0 >= 0 && c.x1 <= p.width && n%32 == 0 && c.y1 >= 0 && y <= p.height {
+	dst := c.data[(c.y1-c.y0)*2*n:]
+	if c.x0 >= 0 && c.x1 <= p.width && n%32 == 0 && c.y1 >= 0 && y < p.height {
+		dst = dst[:(y-c.y1)*2*n]
 		src := p.data[p.base+c.y1*p.stride+c.x0*p.step:]
-		src = src[:(y-c.y1-1)*p.stride+n*p.step]
+		src = src[:(y-c.y1)*p.stride+n*p.step]
 		if p.step == 2 {
-			lumaRowsPacked(&dst[0], &src[0], n, y-c.y1, n, p.stride, uint(8*(p.offset-p.base)))
+			lumaPairsPacked(&dst[0], &src[0], n, y-c.y1, 2*n, p.stride, uint(8*(p.offset-p.base)))
 		} else {
-			lumaRowsPlanar(&dst[0], &src[0], n, y-c.y1, n, p.stride)
+			lumaPairsPlanar(&dst[0], &src[0], n, y-c.y1, 2*n, p.stride, 0x80)
 		}
 		c.y1 = y
 		return
 	}
+	// What a row has more than a whole number of vectors, the next one overwrites.
+	side, whole := len(c.lines)/2, (n+31)&^31
+	upper, lower := 0, side
+	c.copyRow(p, c.y1, c.lines[lower:][:n])
 	for ; c.y1 < y; c.y1++ {
-		c.copyRow(p, dst[:n])
-		dst = dst[n:]
+		upper, lower = lower, upper
+		c.copyRow(p, c.y1+1, c.lines[lower:][:n])
+		lumaPairsPlanar(&dst[:2*whole][0], &c.lines[upper:][:whole][0], whole, 1, 0, lower-upper, 0)
+		dst = dst[2*n:]
 	}
 }
 
-// copyRow copies one row, at c.y1.
-func (c *window) copyRow(p *plane, out []byte) {
+// copyRow copies the samples of one row, each less 128.
+func (c *window) copyRow(p *plane, y int, out []byte) {
 	from, to := min(max(c.x0, 0), p.width-1), min(max(c.x1-1, 0), p.width-1)
 	n := to - from + 1
 	inner := min(max(from-c.x0, 0), len(out)-1)
-	src := p.data[p.offset+min(max(c.y1, 0), p.height-1)*p.stride+from*p.step:]
+	src := p.data[p.offset+min(max(y, 0), p.height-1)*p.stride+from*p.step:]
 	dst := out[inner:][:n]
 	// In vectors of 32, the last one laid over the one before; UYVY's reads end a
 	// byte late, so the row's last sample is left to the loop.

@@ -56,7 +56,7 @@ func Measure(img *Image, part Rect, reach int) (Stats, error) {
 	var c counts
 	p := probe{data: img.Data[l.luma:l.need], step: l.step, stride: l.stride, reach: reach}
 	if w, ok := img.copied(part, 2*reach); ok {
-		p.data, p.step, p.stride, p.flip = w.data, 1, w.stride, 0x80
+		p.data, p.step, p.stride, p.flip = w.data, 2, 2*w.stride, 0x80
 		p.left, p.top = w.x0, w.y0
 	}
 	// Columns whose neighbours lie in the picture.
