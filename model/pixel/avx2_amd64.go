@@ -4,31 +4,18 @@ import "golang.org/x/sys/cpu"
 
 var hasAVX2 = cpu.X86.HasAVX2
 
-// lumaRowsPacked copies rows of n samples, a multiple of 32, that lie 2 bytes
-// apart, each less 128. src is where a pair of bytes begins; shift is 0 where the
-// luma is its first byte, 8 where it is its second.
-//
-//go:noescape
-func lumaRowsPacked(dst, src *byte, n, rows, dstStride, srcStride int, shift uint)
-
-// lumaRowsPlanar copies rows of n adjacent samples, a multiple of 32, each less
-// 128.
-//
-//go:noescape
-func lumaRowsPlanar(dst, src *byte, n, rows, dstStride, srcStride int)
-
 // lumaPairsPacked copies rows of n samples, a multiple of 32, that lie 2 bytes apart,
 // each less 128 and followed by the one below it: it reads one row more than it
-// writes. src and shift are those of lumaRowsPacked.
+// writes. src is where a pair of bytes begins; shift is 0 where the luma is its
+// first byte, 8 where it is its second.
 //
 //go:noescape
 func lumaPairsPacked(dst, src *byte, n, rows, dstStride, srcStride int, shift uint)
 
-// lumaPairsPlanar is lumaPairsPacked for adjacent samples; less is 128, or 0 where
-// that is done already.
+// lumaPairsPlanar is lumaPairsPacked for adjacent samples.
 //
 //go:noescape
-func lumaPairsPlanar(dst, src *byte, n, rows, dstStride, srcStride int, less uint8)
+func lumaPairsPlanar(dst, src *byte, n, rows, dstStride, srcStride int)
 
 // boxes4 fills n bytes of dst, a multiple of 8, with the elements that q makes of
 // the means, in quarters, of boxes of up to 4 x 4 samples of a patch of pairs, whose

@@ -1,88 +1,5 @@
 #include "textflag.h"
 
-// func lumaRowsPacked(dst, src *byte, n, rows, dstStride, srcStride int, shift uint)
-TEXT ·lumaRowsPacked(SB), NOSPLIT, $0-56
-	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), SI
-	MOVQ n+16(FP), CX
-	MOVQ rows+24(FP), DX
-	MOVQ dstStride+32(FP), R8
-	MOVQ srcStride+40(FP), R9
-	MOVQ shift+48(FP), AX
-	VMOVQ AX, X12
-	VPCMPEQW Y14, Y14, Y14
-	VPSRLW   $8, Y14, Y15   // 00ff in each word
-	VPCMPEQB Y13, Y13, Y13
-	VPABSB   Y13, Y13       // 01 in each byte
-	VPSLLW   $7, Y13, Y14   // 80 in each byte: 0101 << 7 = 8080
-
-packedRow:
-	DECQ DX
-	JLT  packedDone
-	MOVQ SI, R10
-	MOVQ DI, R11
-	MOVQ CX, BX
-
-packed:
-	SUBQ $32, BX
-	JLT  packedNext
-	VMOVDQU (R10), Y0
-	VMOVDQU 32(R10), Y1
-	VPSRLW X12, Y0, Y0
-	VPSRLW X12, Y1, Y1
-	VPAND Y15, Y0, Y0
-	VPAND Y15, Y1, Y1
-	VPACKUSWB Y1, Y0, Y0
-	VPERMQ $0xd8, Y0, Y0    // VPACKUSWB works in halves
-	VPXOR Y14, Y0, Y0
-	VMOVDQU Y0, (R11)
-	ADDQ $64, R10
-	ADDQ $32, R11
-	JMP  packed
-
-packedNext:
-	ADDQ R8, DI
-	ADDQ R9, SI
-	JMP  packedRow
-
-packedDone:
-	VZEROUPPER
-	RET
-
-// func lumaRowsPlanar(dst, src *byte, n, rows, dstStride, srcStride int)
-TEXT ·lumaRowsPlanar(SB), NOSPLIT, $0-48
-	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), SI
-	MOVQ n+16(FP), CX
-	MOVQ rows+24(FP), DX
-	MOVQ dstStride+32(FP), R8
-	MOVQ srcStride+40(FP), R9
-	VPCMPEQB Y13, Y13, Y13
-	VPABSB   Y13, Y13
-	VPSLLW   $7, Y13, Y14
-
-planarRow:
-	DECQ DX
-	JLT  planarDone
-	XORQ BX, BX
-
-planar:
-	CMPQ BX, CX
-	JGE  planarNext
-	VPXOR (SI)(BX*1), Y14, Y0
-	VMOVDQU Y0, (DI)(BX*1)
-	ADDQ $32, BX
-	JMP  planar
-
-planarNext:
-	ADDQ R8, DI
-	ADDQ R9, SI
-	JMP  planarRow
-
-planarDone:
-	VZEROUPPER
-	RET
-
 // func lumaPairsPacked(dst, src *byte, n, rows, dstStride, srcStride int, shift uint)
 TEXT ·lumaPairsPacked(SB), NOSPLIT, $0-56
 	MOVQ dst+0(FP), DI
@@ -143,15 +60,17 @@ packedPairsDone:
 	VZEROUPPER
 	RET
 
-// func lumaPairsPlanar(dst, src *byte, n, rows, dstStride, srcStride int, less uint8)
-TEXT ·lumaPairsPlanar(SB), NOSPLIT, $0-49
+// func lumaPairsPlanar(dst, src *byte, n, rows, dstStride, srcStride int)
+TEXT ·lumaPairsPlanar(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ n+16(FP), CX
 	MOVQ rows+24(FP), DX
 	MOVQ dstStride+32(FP), R8
 	MOVQ srcStride+40(FP), R9
-	VPBROADCASTB less+48(FP), Y14
+	VPCMPEQB Y13, Y13, Y13
+	VPABSB   Y13, Y13
+	VPSLLW   $7, Y13, Y14
 
 planarPairs:
 	SUBQ $32, CX

@@ -4,13 +4,9 @@ package pixel
 
 const hasAVX2 = false
 
-func lumaRowsPacked(dst, src *byte, n, rows, dstStride, srcStride int, shift uint) {}
-
-func lumaRowsPlanar(dst, src *byte, n, rows, dstStride, srcStride int) {}
-
 func lumaPairsPacked(dst, src *byte, n, rows, dstStride, srcStride int, shift uint) {}
 
-func lumaPairsPlanar(dst, src *byte, n, rows, dstStride, srcStride int, less uint8) {}
+func lumaPairsPlanar(dst, src *byte, n, rows, dstStride, srcStride int) {}
 
 func boxes4(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][8]int16, y *[256][16]uint8, q *quantiser, ahead *byte, aheadStride, aheadStep int) {
 }

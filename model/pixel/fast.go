@@ -26,11 +26,10 @@ type fast struct {
 // it the one below, so that a box is read in half as many pieces.
 type window struct {
 	data           []byte
-	stride         int    // pairs
-	lines          []byte // the samples of two rows of the picture
-	x0, y0, x1, y1 int    // the pixels it holds, from the first to before the last
-	width, height  int    // of the picture: what lies outside is its edge repeated
-	count          uint   // rises with each picture
+	stride         int  // pairs
+	x0, y0, x1, y1 int  // the pixels it holds, from the first to before the last
+	width, height  int  // of the picture: what lies outside is its edge repeated
+	count          uint // rises with each picture
 }
 
 // Boxes of fast: up to so many samples wide and high, they touch one more.
@@ -94,9 +93,8 @@ func (f *fast) prepare(s *Sampler, bw, bh float64) {
 	}
 	// As large as the window can be for any map with such boxes.
 	side := int(math.Ceil(float64(box)*math.Hypot(float64(s.target.Width), float64(s.target.Height)))) + 96
-	if c := &f.window; len(c.data) < 2*side*side {
-		c.data = make([]byte, 2*side*side)
-		c.lines = make([]byte, 2*side)
+	if len(f.window.data) < 2*side*side {
+		f.window.data = make([]byte, 2*side*side)
 	}
 	wide, high := int(math.Round(bw*256)), int(math.Round(bh*256))
 	if f.wide == wide && f.high == high {
@@ -162,38 +160,34 @@ func (c *window) copyTo(p *plane, y int) {
 		if p.step == 2 {
 			lumaPairsPacked(&dst[0], &src[0], n, y-c.y1, 2*n, p.stride, uint(8*(p.offset-p.base)))
 		} else {
-			lumaPairsPlanar(&dst[0], &src[0], n, y-c.y1, 2*n, p.stride, 0x80)
+			lumaPairsPlanar(&dst[0], &src[0], n, y-c.y1, 2*n, p.stride)
 		}
 		c.y1 = y
 		return
 	}
-	// What a row has more than a whole number of vectors, the next one overwrites.
-	side, whole := len(c.lines)/2, (n+31)&^31
-	upper, lower := 0, side
-	c.copyRow(p, c.y1, c.lines[lower:][:n])
 	for ; c.y1 < y; c.y1++ {
-		upper, lower = lower, upper
-		c.copyRow(p, c.y1+1, c.lines[lower:][:n])
-		lumaPairsPlanar(&dst[:2*whole][0], &c.lines[upper:][:whole][0], whole, 1, 0, lower-upper, 0)
+		c.copyRow(p, dst[:2*n])
 		dst = dst[2*n:]
 	}
 }
 
-// copyRow copies the samples of one row, each less 128.
-func (c *window) copyRow(p *plane, y int, out []byte) {
+// copyRow copies one row, at c.y1, with the one below it.
+func (c *window) copyRow(p *plane, out []byte) {
 	from, to := min(max(c.x0, 0), p.width-1), min(max(c.x1-1, 0), p.width-1)
 	n := to - from + 1
-	inner := min(max(from-c.x0, 0), len(out)-1)
-	src := p.data[p.offset+min(max(y, 0), p.height-1)*p.stride+from*p.step:]
-	dst := out[inner:][:n]
+	inner := min(max(from-c.x0, 0), c.stride-1)
+	upper, lower := min(max(c.y1, 0), p.height-1), min(max(c.y1+1, 0), p.height-1)
+	src := p.data[p.offset+upper*p.stride+from*p.step:]
+	below := (lower - upper) * p.stride
+	dst := out[2*inner:][:2*n]
 	// In vectors of 32, the last one laid over the one before; UYVY's reads end a
 	// byte late, so the row's last sample is left to the loop.
 	x := 0
 	for whole := (n - 1) &^ 31; x < n-1 && n > 32; {
 		if p.step == 2 {
-			lumaRowsPacked(&dst[x], &src[2*x], whole, 1, 0, 0, 0)
+			lumaPairsPacked(&dst[2*x], &src[2*x], whole, 1, 0, below, 0)
 		} else {
-			lumaRowsPlanar(&dst[x], &src[x], whole, 1, 0, 0)
+			lumaPairsPlanar(&dst[2*x], &src[x], whole, 1, 0, below)
 		}
 		x += whole
 		if x < n-1 {
@@ -201,13 +195,13 @@ func (c *window) copyRow(p *plane, y int, out []byte) {
 		}
 	}
 	for ; x < n; x++ {
-		dst[x] = src[x*p.step] ^ 0x80
+		dst[2*x], dst[2*x+1] = src[x*p.step]^0x80, src[below+x*p.step]^0x80
 	}
-	for x := range out[:inner] {
-		out[x] = dst[0]
+	for x := range inner {
+		out[2*x], out[2*x+1] = dst[0], dst[1]
 	}
-	for x := inner + n; x < len(out); x++ {
-		out[x] = dst[n-1]
+	for x := inner + n; x < c.stride; x++ {
+		out[2*x], out[2*x+1] = dst[2*n-2], dst[2*n-1]
 	}
 }
 
