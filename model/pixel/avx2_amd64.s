@@ -135,9 +135,11 @@ planarPairsDone:
 	VPADDD X5, X4, X0        \
 	VPADDD X15, X0, X0       \
 	VPSRLD $20, X0, X0       \
-	VPMULLD (BX), X0, X0     \
-	VPADDD 16(BX), X0, X0    \
-	VPSRAD 32(BX), X0, X
+	VCVTDQ2PS X0, X0         \
+	VADDPS (BX), X0, X0      \
+	VMULPS 16(BX), X0, X0    \
+	VCVTPS2DQ X0, X0         \
+	VPADDD 32(BX), X0, X
 
 // EIGHT puts the elements of X14 and X0 to (DI).
 #define EIGHT \

@@ -33,11 +33,8 @@ func NewSampler(t Target) (*Sampler, error) {
 	if t.FromLuma {
 		s.limited = t.tables(fromLimited)
 	}
-	if q, ok := t.quantiser(0); ok && t.Channels == 1 {
+	if q, ok := t.quantiser(&s.tables[0]); ok && t.Channels == 1 {
 		s.fast.quantiser = &q
-		for v := range s.tables[0] {
-			s.tables[0][v] = uint32(q.element(v))
-		}
 	}
 	for c := range s.rows {
 		s.rows[c] = make([]uint16, max(t.Width, t.Height))

@@ -123,45 +123,54 @@ func (t Target) tables(of func(quarter int) float64) (out [3]table) {
 	return out
 }
 
-// quantiser makes the elements of one channel of an integer tensor in whole numbers,
-// 4 at a time in vector registers: (quarters * slope + start) >> shift, held to
-// -128..127, with the bits of flip turned. That is Target's rule but for values
-// that lie halfway between two elements to within 1/1000.
+// quantiser makes the elements of one channel of an integer tensor without a table,
+// 4 at a time in vector registers: (quarters + less) * gain, rounded, plus zero,
+// held to -128..127, with the bits of flip turned.
 type quantiser struct {
-	slope, start [4]int32  // four times the same
-	shift        [2]uint64 // the first counts
-	flip         [2]uint64 // a uint8 is an int8 with its first bit turned
+	less, gain [4]float32 // four times the same
+	zero       [4]int32
+	flip       [2]uint64 // a uint8 is an int8 with its first bit turned
 }
 
-// quantiser gives that of a channel; false where its numbers would not fit.
-func (t Target) quantiser(channel int) (q quantiser, ok bool) {
-	std, scale := float64(t.Std[channel]), float64(t.Scale)
+// quantiser gives one that makes just the elements of a table, that of the
+// Target's first channel, if there is one.
+func (t Target) quantiser(want *table) (q quantiser, ok bool) {
+	std, scale := float64(t.Std[0]), float64(t.Scale)
 	if std == 0 {
 		std = 1
 	}
 	if scale == 0 {
 		scale = 1
 	}
-	gain, offset := 1/(4*std*scale), float64(t.ZeroPoint)-float64(t.Mean[channel])/(std*scale)+0.5
+	zero := t.ZeroPoint
 	if t.Type == Uint8 {
-		offset -= 128
+		zero -= 128
 		q.flip[0], q.flip[1] = 0x8080808080808080, 0x8080808080808080
 	}
-	shift := 30 - math.Ceil(math.Log2(math.Abs(gain)*float64(len(table{}))+math.Abs(offset)))
-	if t.Type == Float32 || !(shift >= 12) {
+	less, gain := -4*float64(t.Mean[0]), 1/(4*std*scale)
+	if t.Type == Float32 || math.Abs(gain)*(math.Abs(less)+float64(len(want))) > 1<<20 || zero != int(int16(zero)) {
 		return q, false
 	}
-	q.shift[0] = uint64(min(shift, 30))
-	one := math.Exp2(float64(q.shift[0]))
-	for i := range q.slope {
-		q.slope[i], q.start[i] = int32(math.Round(gain*one)), int32(math.Round(offset*one))
+	// What lies halfway is rounded away from zero by the rule, to an even number by
+	// the processor: a little more keeps it from lying there.
+	for _, more := range []float64{1.5e-7, 0, -1.5e-7} {
+		for i := range 4 {
+			q.less[i], q.gain[i], q.zero[i] = float32(less), float32(gain*(1+more)), int32(zero)
+		}
+		ok = true
+		for v := 0; v <= 4*255 && ok; v++ {
+			ok = uint32(q.element(v)) == want[v]
+		}
+		if ok {
+			return q, true
+		}
 	}
-	return q, true
+	return q, false
 }
 
 // element is that of a value in quarters.
 func (q *quantiser) element(quarters int) uint8 {
-	v := (int32(quarters)*q.slope[0] + q.start[0]) >> q.shift[0]
+	v := int32(math.RoundToEven(float64((float32(quarters)+q.less[0])*q.gain[0]))) + q.zero[0]
 	return uint8(min(max(v, -128), 127)) ^ uint8(q.flip[0])
 }
 
