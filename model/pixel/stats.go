@@ -63,21 +63,22 @@ func Measure(img *Image, part Rect, reach int) (Stats, error) {
 	first := part.X0 + (part.X1-part.X0-1)%pitch/2
 	from, to := max(part.X0, 2*reach), min(part.X1, img.Width-2*reach)
 	for y := part.Y0 + (part.Y1-part.Y0-1)%pitch/2; y < part.Y1; y += pitch {
-		x := first
+		x, inner := first, 0
 		if reach > 0 && y >= 2*reach && y+2*reach < img.Height {
-			for ; x < from; x += pitch {
-				c.light(p.at(x, y))
-			}
-			for ; x < to; x += pitch {
-				p.detail(&c, x, y)
-			}
+			outer := steps(x, min(from, part.X1), pitch)
+			p.lights(&c, x, y, outer, pitch)
+			x += outer * pitch
+			inner = steps(x, to, pitch)
+			p.details(&c, x, y, inner, pitch)
 		}
-		for ; x < part.X1; x += pitch {
-			c.light(p.at(x, y))
-		}
+		x += inner * pitch
+		p.lights(&c, x, y, steps(x, part.X1, pitch), pitch)
 	}
 	return c.stats(), nil
 }
+
+// steps is how many points from x on, pitch apart, lie before end.
+func steps(x, end, pitch int) int { return max(0, (end-x+pitch-1)/pitch) }
 
 // probe reads the luma of single pixels.
 type probe struct {
@@ -98,24 +99,46 @@ func (p *probe) at(x, y int) int {
 	return int(p.data[at] ^ p.flip)
 }
 
-// detail counts a pixel with its neighbours, which lie in the picture.
-func (p *probe) detail(c *counts, x, y int) {
-	r := p.reach
-	if p.step == 3 {
-		v := p.at(x, y)
-		c.light(v)
-		c.detail(4*v-p.at(x-r, y)-p.at(x+r, y)-p.at(x, y-r)-p.at(x, y+r),
-			4*v-p.at(x-2*r, y)-p.at(x+2*r, y)-p.at(x, y-2*r)-p.at(x, y+2*r))
+// lights counts n pixels of a row from (x, y) on.
+func (p *probe) lights(c *counts, x, y, n, pitch int) {
+	sums := *c // beside the loop, so that they stay in registers
+	for ; n > 0; n-- {
+		sums.light(p.at(x, y))
+		x += pitch
+	}
+	*c = sums
+}
+
+// details counts n pixels of a row from (x, y) on with their neighbours, which lie
+// in the picture.
+func (p *probe) details(c *counts, x, y, n, pitch int) {
+	if n == 0 {
 		return
 	}
-	dx, dy := r*p.step, r*p.stride
+	r := p.reach
+	if p.step == 3 {
+		for ; n > 0; n-- {
+			v := p.at(x, y)
+			c.light(v)
+			c.detail(4*v-p.at(x-r, y)-p.at(x+r, y)-p.at(x, y-r)-p.at(x, y+r),
+				4*v-p.at(x-2*r, y)-p.at(x+2*r, y)-p.at(x, y-2*r)-p.at(x, y+2*r))
+			x += pitch
+		}
+		return
+	}
+	dx, dy, next := r*p.step, r*p.stride, pitch*p.step
 	at := (y-p.top)*p.stride + (x-p.left)*p.step
 	// One check for all: the first and the last byte.
-	base := unsafe.Pointer(&p.data[at-2*dy : at+2*dy+1][2*dy])
-	luma := func(offset int) int { return int(*(*byte)(unsafe.Add(base, offset)) ^ p.flip) }
-	v := luma(0)
-	c.light(v)
-	c.detail(4*v-luma(-dx)-luma(dx)-luma(-dy)-luma(dy), 4*v-luma(-2*dx)-luma(2*dx)-luma(-2*dy)-luma(2*dy))
+	base := unsafe.Pointer(&p.data[at-2*dy : at+(n-1)*next+2*dy+1][2*dy])
+	flip, sums := p.flip, *c
+	for offset := 0; n > 0; n-- {
+		luma := func(d int) int { return int(*(*byte)(unsafe.Add(base, offset+d)) ^ flip) }
+		v := luma(0)
+		sums.light(v)
+		sums.detail(4*v-luma(-dx)-luma(dx)-luma(-dy)-luma(dy), 4*v-luma(-2*dx)-luma(2*dx)-luma(-2*dy)-luma(2*dy))
+		offset += next
+	}
+	*c = sums
 }
 
 // counts is what the figures are made of.
