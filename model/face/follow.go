@@ -200,17 +200,17 @@ func (w *follower) once(img *pixel.Image, at pose) (moved pose, m match, shift f
 	if w.flat || !ok {
 		return at, apart, 0, nil
 	}
-	var squares float32
-	var g [4]float32
+	var squares, gx, gy, gt, gg float32 // each in a register
 	x, y, turning, growing := &w.slopes[0], &w.slopes[1], &w.slopes[2], &w.slopes[3]
 	for i, v := range w.patch {
 		e := (float32(v)-mean)*scale - w.want[i]
 		squares += e * e
-		g[0] += e * x[i]
-		g[1] += e * y[i]
-		g[2] += e * turning[i]
-		g[3] += e * growing[i]
+		gx += e * x[i]
+		gy += e * y[i]
+		gt += e * turning[i]
+		gg += e * growing[i]
 	}
+	g := [4]float32{gx, gy, gt, gg}
 	var p [4]float32
 	left := squares // of the difference, after the step
 	for r := range p {
