@@ -112,21 +112,23 @@ const how = `
   a collection. Reading the sensors, every five seconds, does allocate, and is not in it.
 - Both sides of each ratio take turns in one run; the figure is the median of the rounds' ratios. A busy machine
   disturbs both, but not alike: caches that others fill cost the side more that reads more memory, which is the unit.
-  On an idle machine two runs gave 1.035 and 1.046 for the first ratio, 0.976 and 0.968 for motion JPEG; at loads of 4 to
-  10 it was 1.11 to 1.21, and 1.08 to 1.12.
+  It depends on the processor too: on an idle Intel Xeon, before every second frame was read mirrored, two runs gave 1.035
+  and 1.046 for the first ratio; on an idle AMD EPYC (Zen 4) five runs gave 1.058 to 1.067
+  (quartiles of one: 1.048 and 1.077); at loads of 4 to 10 it was 1.11 to 1.21. Motion JPEG gave 0.97 to 1.01, and 1.08 to
+  1.12 under load.
 - The Python peer (tools/bench/peers/python_peer.py) is OpenCV and LiteRT with one thread each, luma only where luma will
   do, the image cut to the face before it is touched. It gets the unit's schedule for nothing and does not follow the
   face between searches, hence the differences in its answers. Its resident memory is without the frames.
 - emotiefflib reads the face on each frame with a detector in front. Its documentation shows MTCNN from facenet-pytorch,
   which needs PyTorch; the peer uses BlazeFace, at a fraction of that cost, so that the figure is a lower bound. The model
   is EfficientNet-B0 in its layout with random weights, on which the cost does not depend.
-- What the unit adds to its networks, by a profile (28,500 frames, load 10): the face's sampling (8% of what the bare
-  loop costs: 5 its boxes, 2 the copy of its rows), following it (2%), the picture's sampling for the search (1.6%), the
-  light of face and picture (1.5%), the hash (0.5%). On a busy machine the same networks also run slower inside the unit
-  than in the bare loop, 6% there: their weights of 2 MB share the cores' caches with each new frame. A fetch past the
-  second cache (PREFETCHNTA) made the whole 4% slower; one thread for all frames made it 3% faster, and is in (the least
-  of 12 rounds each, in 4 turns). The light of the whole picture is not measured more seldom, since a covered lens is to be
-  known in 2.5 s.
+- What the unit adds to its networks, by a profile on the AMD processor (22,800 frames, in parts of what the bare loop
+  costs): the face's sampling (4.3%: 2.9 its boxes, 1.1 the copy of its rows), following it (1.2%), the picture's sampling
+  for the search (0.7%), the light of face and picture (0.5%), the hash (0.4%). About a third of it waits for memory: the
+  same sampling costs 24 us on pictures that lie in the third cache and 41 us on pictures that do not. Fetching the face's
+  rows earlier, all at once, or past the second cache made nothing faster, nor did larger pages; one thread for all frames
+  made the whole 3% faster on the Intel processor, and is in. The light of the whole picture is not measured more seldom,
+  since a covered lens is to be known in 2.5 s.
 - Resident memory is VmRSS of ` + "`mien demo`" + ` three seconds after its first result, pages of files included. The network in
   the binary is read by its library where it lies and not copied; its pages, and those of the demo clip that were played,
   are given back to the system, which reads them again when they are touched.
