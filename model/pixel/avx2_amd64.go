@@ -20,9 +20,8 @@ func lumaPairsPlanar(dst, src *byte, n, rows, dstStride, srcStride int)
 // boxes4 fills n bytes of dst, a multiple of 8, with the elements that q makes of
 // the means, in quarters, of boxes of up to 4 x 4 samples of a patch of pairs, whose
 // rows are stride pairs apart. u, v, du and dv are in 1/65536 samples; u and v may
-// not lead out of the patch. For each 8 boxes it
-// asks for the cache lines at ahead and in the two rows below, and goes
-// aheadStep bytes further.
+// not lead out of the patch. For each 8 boxes it asks for the cache lines at ahead
+// and in the two rows below, and goes aheadStep bytes further.
 //
 //go:noescape
 func boxes4(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][8]int16, y *[256][16]uint8, q *quantiser, ahead *byte, aheadStride, aheadStep int)

@@ -1,5 +1,17 @@
 #include "textflag.h"
 
+// LUMA reads 32 packed samples at (R10), each less 128, in the order that
+// VPACKUSWB leaves them in; B is overwritten.
+#define LUMA(A, B) \
+	VMOVDQU (R10), A   \
+	VMOVDQU 32(R10), B \
+	VPSRLW X12, A, A   \
+	VPSRLW X12, B, B   \
+	VPAND Y15, A, A    \
+	VPAND Y15, B, B    \
+	VPACKUSWB B, A, A  \
+	VPXOR Y14, A, A
+
 // func lumaPairsPacked(dst, src *byte, n, rows, dstStride, srcStride int, shift uint)
 TEXT ·lumaPairsPacked(SB), NOSPLIT, $0-56
 	MOVQ dst+0(FP), DI
@@ -22,27 +34,13 @@ packedPairs:
 	MOVQ SI, R10
 	MOVQ DI, R11
 	MOVQ DX, BX
-	VMOVDQU (R10), Y0
-	VMOVDQU 32(R10), Y1
-	VPSRLW X12, Y0, Y0
-	VPSRLW X12, Y1, Y1
-	VPAND Y15, Y0, Y0
-	VPAND Y15, Y1, Y1
-	VPACKUSWB Y1, Y0, Y0
-	VPXOR Y14, Y0, Y0
+	LUMA(Y0, Y3)
 
 packedPairRow:
 	DECQ BX
 	JLT  packedPairsNext
 	ADDQ R9, R10
-	VMOVDQU (R10), Y1
-	VMOVDQU 32(R10), Y2
-	VPSRLW X12, Y1, Y1
-	VPSRLW X12, Y2, Y2
-	VPAND Y15, Y1, Y1
-	VPAND Y15, Y2, Y2
-	VPACKUSWB Y2, Y1, Y1
-	VPXOR Y14, Y1, Y1
+	LUMA(Y1, Y3)
 	VPUNPCKLBW Y1, Y0, Y2   // VPACKUSWB and this both work in halves: all is in order
 	VPUNPCKHBW Y1, Y0, Y3
 	VMOVDQU Y2, (R11)

@@ -59,9 +59,6 @@ func (s *Sampler) emitGrey(out []byte, next int, tables *[3]table, a []uint16) {
 	red, green, blue := &tables[0], &tables[1], &tables[2]
 	if s.target.Type == Float32 {
 		for i, v := range a {
-			if i&7 == 0 {
-				s.grid.soon.fetch()
-			}
 			v = quarters(v) & 1023
 			o := out[i*next:][:12]
 			binary.LittleEndian.PutUint64(o, uint64(red[v])|uint64(green[v])<<32)

@@ -102,12 +102,8 @@ func (f *fast) prepare(s *Sampler, bw, bh float64) {
 	}
 	f.wide, f.high = wide, high
 	across, down := newShares(wide, 1<<14), newShares(high, 256)
-	taps := smallBox + 1
-	if large {
-		taps = largeBox + 1
-	}
 	for phase := range f.x {
-		w, v := across.weights(phase, taps), down.weights(phase, taps)
+		w, v := across.weights(phase, box+1), down.weights(phase, box+1)
 		if v[0] == 256 { // does not fit a byte: 1/256 goes to the neighbour
 			v[0], v[1] = 255, 1
 		}

@@ -46,7 +46,7 @@ func (s *soon) fetch() {
 // next makes the rows of the next span, 8 at most, those that are needed soon.
 func (g *grid) next(p *plane, spans []span, y int) {
 	g.soon.n = 0
-	if y+1 >= len(spans) || !hasAVX2 {
+	if y+1 >= len(spans) {
 		return
 	}
 	r := &spans[y+1]
@@ -157,11 +157,8 @@ rows:
 					g.addPairs(s.rows[1][x0:x1], s.rows[2][x0:x1], p, g.cols[i][x0:x1], g.scale[i])
 					break
 				}
-				if j.n == 1 {
-					g.next(p, g.rows[i], y)
-					if s.greyFloats(j, y, x0, x1) {
-						continue rows
-					}
+				if j.n == 1 && s.greyFloats(j, y, x0, x1) {
+					continue rows
 				}
 				g.addColumns(s.rows[c][x0:x1], p, g.cols[i][x0:x1], g.scale[i])
 			}
@@ -326,23 +323,25 @@ func rest(b []byte, n int) uint64 {
 	return v
 }
 
+// sums gives the summed rows that hold a plane's samples: where the first column's
+// is and how far apart they lie, in sums.
+func (g *grid) sums(p *plane) (sums []byte, at, step int) {
+	at = p.offset - p.base - g.from
+	switch {
+	case p.step%2 != 0:
+		return g.even, at, p.step
+	case at&1 != 0:
+		return g.odd, at >> 1, p.step / 2
+	}
+	return g.even, at >> 1, p.step / 2
+}
+
 // addColumns makes means of the summed rows, in 1/256.
 func (g *grid) addColumns(dst []uint16, p *plane, cols []span, scale uint64) {
-	sums, step, at := g.even, p.step, p.offset-p.base-g.from
-	if step%2 == 0 {
-		if at&1 != 0 {
-			sums = g.odd
-		}
-		step, at = step/2, at>>1
-	}
+	sums, at, step := g.sums(p)
 	cols = cols[:len(dst)]
 	if n := g.whole[p.kind()]; n > 0 && n <= 8 && step == 1 {
-		sums = sums[2*(at+int(cols[0].lo)):]
-		for ; len(dst) > 8; dst, sums = dst[8:], sums[2*8*n:] {
-			g.soon.fetch()
-			addWhole(dst[:8], sums, n, scale)
-		}
-		addWhole(dst, sums, n, scale)
+		addWhole(dst, sums[2*(at+int(cols[0].lo)):], n, scale)
 		return
 	}
 	for i := range dst {
@@ -398,18 +397,9 @@ func (s *Sampler) greyFloats(j *job, y, x0, x1 int) bool {
 		t.Mean != [3]float32{t.Mean[0], t.Mean[0], t.Mean[0]} || t.Std != [3]float32{t.Std[0], t.Std[0], t.Std[0]} {
 		return false
 	}
-	sums, at := g.even, p.offset-p.base-g.from
-	if p.step == 2 {
-		if at&1 != 0 {
-			sums = g.odd
-		}
-		at >>= 1
-	}
+	sums, at, _ := g.sums(p)
 	sums = sums[2*(at+int(g.cols[0][x0].lo)):]
-	std := float64(t.Std[0])
-	if std == 0 {
-		std = 1
-	}
+	std, _ := t.units(0)
 	// Of a sum, a value in steps of 255; of that, an element.
 	gain, zero := 256/(float64(int(1)<<g.shift[0])*float64(g.high[0])*float64(n)), 0.0
 	if j.img.colour() && !j.img.FullRange {
@@ -422,6 +412,7 @@ func (s *Sampler) greyFloats(j *job, y, x0, x1 int) bool {
 	s.emitOutside(j, out, 0, x0)
 	s.emitOutside(j, out, x1, j.width)
 	out = out[x0*j.nextX : x1*j.nextX]
+	g.next(p, g.rows[0], y)
 	for ; len(out) > 0; out, sums = out[atOnce*j.nextX:], sums[2*atOnce*n:] {
 		for range atOnce / 4 {
 			g.soon.fetch()
@@ -437,11 +428,7 @@ const pairLanes = 0x0000ffff0000ffff
 
 // addPairs is addColumns for the chroma of YUYV and UYVY, U and V at once.
 func (g *grid) addPairs(u, v []uint16, p *plane, cols []span, scale uint64) {
-	sums, at := g.odd, p.offset-p.base-g.from
-	if at&1 == 0 {
-		sums = g.even
-	}
-	at >>= 1
+	sums, at, _ := g.sums(p)
 	cols, v = cols[:len(u)], v[:len(u)]
 	for i := range u {
 		c := &cols[i]

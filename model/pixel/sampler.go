@@ -33,8 +33,10 @@ func NewSampler(t Target) (*Sampler, error) {
 	if t.FromLuma {
 		s.limited = t.tables(fromLimited)
 	}
-	if q, ok := t.quantiser(&s.tables[0]); ok && t.Channels == 1 {
-		s.fast.quantiser = &q
+	if t.Channels == 1 {
+		if q, ok := t.quantiser(&s.tables[0]); ok {
+			s.fast.quantiser = &q
+		}
 	}
 	for c := range s.rows {
 		s.rows[c] = make([]uint16, max(t.Width, t.Height))

@@ -94,6 +94,18 @@ func (t Target) check() error {
 	return nil
 }
 
+// units are a channel's Std and the Scale, 1 where they are 0.
+func (t Target) units(channel int) (std, scale float64) {
+	std, scale = float64(t.Std[channel]), float64(t.Scale)
+	if std == 0 {
+		std = 1
+	}
+	if scale == 0 {
+		scale = 1
+	}
+	return std, scale
+}
+
 // table gives the tensor element for values in quarters of a step of 255, as
 // bits: a byte for integers, an IEEE 754 single for floats. A whole step would
 // round twice, which costs up to one step where the mean is 127.5.
@@ -101,13 +113,7 @@ type table [1024]uint32
 
 func (t Target) tables(of func(quarter int) float64) (out [3]table) {
 	for c := range out {
-		std, scale := float64(t.Std[c]), float64(t.Scale)
-		if std == 0 {
-			std = 1
-		}
-		if scale == 0 {
-			scale = 1
-		}
+		std, scale := t.units(c)
 		for v := range out[c] {
 			x := (of(v) - float64(t.Mean[c])) / std
 			switch t.Type {
@@ -135,13 +141,7 @@ type quantiser struct {
 // quantiser gives one that makes just the elements of a table, that of the
 // Target's first channel, if there is one.
 func (t Target) quantiser(want *table) (q quantiser, ok bool) {
-	std, scale := float64(t.Std[0]), float64(t.Scale)
-	if std == 0 {
-		std = 1
-	}
-	if scale == 0 {
-		scale = 1
-	}
+	std, scale := t.units(0)
 	zero := t.ZeroPoint
 	if t.Type == Uint8 {
 		zero -= 128
