@@ -22,10 +22,12 @@ type node interface {
 	close() error
 }
 
-// kernelNode is the real one. It is opened with open(2) and polled by itself:
-// Go's own poller would poll the node before the stream is set up, and a driver
-// that also offers read() takes that for the start of read I/O and refuses
-// REQBUFS with EBUSY.
+// kernelNode is the real one. It is opened with open(2) and polled by itself, not
+// by Go's own poller. That would poll the node before the stream is set up, and a
+// driver that also offers read() takes that for the start of read I/O and refuses
+// REQBUFS with EBUSY. And a poll takes the driver's mutex: a driver that hangs must
+// hold up the thread that waits here, not the poller that all goroutines need,
+// though a goroutine parked there would cost Go's scheduler less.
 type kernelNode struct {
 	fd    int
 	event int // eventfd, readable once wake was called

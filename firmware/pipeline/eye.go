@@ -263,12 +263,14 @@ func (e *Eye) Look(f *camera.Frame) (*Sight, error) {
 // picture brings the frame into e.img, as the sampling functions want it.
 func (e *Eye) picture(f *camera.Frame) error {
 	e.img = pixel.Image{Format: pixel.Format(f.Format), Width: f.Width, Height: f.Height, Stride: f.Stride, Data: f.Data}
-	e.sight.Hash = pixel.Hash(&e.img)
 	if f.Format == camera.MJPEG {
+		e.sight.Hash = pixel.Hash(&e.img)
 		var err error
 		if e.img, err = e.decoder.Decode(f.Data, pixel.DecodeOptions{Colour: e.colour}); err != nil {
 			return err
 		}
+	} else {
+		pixel.Ahead(&e.img) // for the hash, when the face has been followed
 	}
 	e.img.Mounting = e.mounting
 	return e.img.Check()
@@ -280,6 +282,9 @@ func (e *Eye) read(img *pixel.Image, at time.Duration) error {
 	var err error
 	if s.View, err = e.tracker.Next(img, at); err != nil {
 		return err
+	}
+	if s.Hash == 0 { // it is not that of a JPEG
+		s.Hash = pixel.Hash(img)
 	}
 	// The frame before was read too, and this one is in the other view.
 	paired := e.mirror && e.readable && at > e.readAt && at-e.readAt <= pairWithin

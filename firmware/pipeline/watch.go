@@ -30,6 +30,7 @@ type watcher struct {
 	modelAt health.Backoff
 	camAt   health.Backoff
 	lookAt  health.Backoff
+	rested  time.Duration // when it last let others run, or waited
 
 	limits    config.Health
 	lastFrame time.Duration // when a whole frame last came
@@ -57,11 +58,6 @@ func (u *Unit) newWatcher() *watcher {
 // run looks at frames until ctx ends or a clip does. Every device it needs is
 // opened again, with growing, bounded waits, for as long as it takes.
 func (w *watcher) run(ctx context.Context) error {
-	// One thread for all frames: 3% cheaper by tools/bench, likely because after a
-	// network's call the goroutine would often go on in another thread, on a core
-	// whose cache holds none of the weights.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	defer w.close()
 	for ctx.Err() == nil {
 		w.unit.health.Turn(w.unit.now())
@@ -136,6 +132,7 @@ func (w *watcher) openCamera() time.Duration {
 // next turn.
 func (w *watcher) frame() (time.Duration, error) {
 	u := w.unit
+	asked := u.now()
 	f, err := w.source.Next(frameWait)
 	now := u.now()
 	switch {
@@ -156,6 +153,7 @@ func (w *watcher) frame() (time.Duration, error) {
 		w.drop()
 		return w.camAt.Next(), nil
 	}
+	w.rest(asked, now)
 	lost := f.Lost
 	sight, err := w.look(f)
 	w.source.Release() // an error here comes again with the next Next
@@ -181,6 +179,31 @@ func (w *watcher) frame() (time.Duration, error) {
 	w.tell(sight, now)
 	u.result(sight, w.signals, lost, now)
 	return 0, nil
+}
+
+// Where frames come as fast as they are looked at, the watcher never waits. After
+// 10 ms Go's monitor thread then takes its processor away in each long call of a
+// network's library, to be found again after it, and looks every 20 us whether it
+// should: 5% of all that the unit computes, by tools/bench. A goroutine that lets
+// others run before that has a new slice of time. One that waits for each frame is
+// better off without: its processor is taken at once when it waits, and the monitor
+// thread sleeps.
+const (
+	slice  = 5 * time.Millisecond
+	waited = time.Millisecond
+)
+
+// rest lets other goroutines run if no frame was waited for in a while; the last
+// one was asked for and came at these times.
+func (w *watcher) rest(asked, came time.Duration) {
+	switch {
+	case came-asked >= waited:
+	case came-w.rested >= slice:
+		runtime.Gosched()
+	default:
+		return
+	}
+	w.rested = came
 }
 
 // judge finds a picture that stands still or shows nothing.

@@ -106,7 +106,7 @@ planarPairsDone:
 // half of X, the others into the high half, weighed by rows (unsigned weights,
 // signed samples), then by columns.
 #define BOX(o, X) \
-	MOVQ at-128+o(SP)(R15*1), AX \
+	MOVQ o(R15), AX              \
 	MOVWLZX AX, DX               \
 	SHRQ $16, AX                 \
 	MOVWLZX AX, R8               \
@@ -156,9 +156,10 @@ DATA steps<>+24(SB)/4, $6
 DATA steps<>+28(SB)/4, $7
 GLOBL steps<>(SB), RODATA|NOPTR, $32
 
-// NEXT puts what BOX reads of 8 boxes into the half of the frame that R15 says: of
-// each its phases times 16 in two words, then where it lies. That is done 8 boxes
-// ahead, since a load waits long for a store that has not left the processor yet.
+// NEXT puts what BOX reads of 8 boxes into 64 bytes at R15: of each its phases times
+// 16 in two words, then where it lies. That is done 8 boxes ahead, since a load waits
+// long for a store that has not left the processor yet; and in whole cache lines,
+// since it waits longer for one across two.
 #define NEXT \
 	VPSRAD $16, Y9, Y0            \
 	VPMULLD Y12, Y0, Y0           \
@@ -170,13 +171,13 @@ GLOBL steps<>(SB), RODATA|NOPTR, $32
 	VPAND Y13, Y1, Y1             \
 	VPUNPCKLDQ Y0, Y1, Y2         \
 	VPUNPCKHDQ Y0, Y1, Y3         \
-	VMOVDQU Y2, at-128(SP)(R15*1) \
-	VMOVDQU Y3, at-96(SP)(R15*1)  \
+	VMOVDQU Y2, (R15)             \
+	VMOVDQU Y3, 32(R15)           \
 	VPADDD Y10, Y8, Y8            \
 	VPADDD Y11, Y9, Y9
 
 // func boxes4(dst *byte, n int, patch *byte, stride int, u, v, du, dv int32, x *[256][8]int16, y *[256][16]uint8, q *quantiser, ahead *byte, aheadStride, aheadStep int)
-TEXT ·boxes4(SB), NOSPLIT, $128-96
+TEXT ·boxes4(SB), NOSPLIT, $256-96
 	MOVQ ahead+72(FP), R14
 	MOVQ aheadStride+80(FP), R12
 	MOVQ aheadStep+88(FP), R13
@@ -217,7 +218,8 @@ TEXT ·boxes4(SB), NOSPLIT, $128-96
 	MOVL $0x20080000, AX        // 128 once more, and a half to round: 2^29 + 2^19
 	VMOVD AX, X15
 	VPBROADCASTD X15, Y15
-	XORQ R15, R15
+	LEAQ at-129(SP), R15
+	ANDQ $~127, R15             // 128 bytes of the frame, the two halves in turn
 	NEXT
 
 boxes:

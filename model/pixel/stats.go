@@ -201,31 +201,19 @@ func (m *Image) toSensor(r Rect) Rect {
 // Hash gives a number that stays the same only when the camera delivers the
 // very same picture again: sensor noise changes it from frame to frame. It
 // reads two thousand bytes spread over the picture, in few pieces, because each
-// costs a page and a cache line to fetch, and all of an MJPEG picture's. It works on any Data, whatever the format.
+// costs a page and a cache line to fetch, and all of an MJPEG picture's. It works
+// on any Data, whatever the format.
 func Hash(img *Image) uint64 {
 	const (
 		prime  = 1099511628211 // FNV-1a's, on words of 8 bytes
 		offset = 14695981039346656037
-		pieces = 16
-		piece  = 128
 	)
 	data := img.Data
 	h := uint64(offset) ^ uint64(len(data))
-	pitch := piece
-	if img.Format != MJPEG {
-		// 61/64: no whole number of rows, so that the pieces lie in many columns, and
-		// not all in a black bar at the side.
-		pitch = max(piece, len(data)/pieces*61/64&^63)
-	}
-	// All pieces are touched first, so that they are fetched side by side.
-	touched := byte(0)
-	for at := 0; at < len(data) && pitch > piece; at += pitch {
-		touched ^= data[at]
-	}
-	h ^= uint64(touched)
-	for ; len(data) >= piece; data = data[min(pitch, len(data)):] {
-		for at := 0; at < piece; at += 8 {
-			h = (h ^ binary.LittleEndian.Uint64(data[at:piece])) * prime
+	pitch := hashPitch(img)
+	for ; len(data) >= hashPiece; data = data[min(pitch, len(data)):] {
+		for at := 0; at < hashPiece; at += 8 {
+			h = (h ^ binary.LittleEndian.Uint64(data[at:hashPiece])) * prime
 			h ^= h >> 32
 		}
 	}
@@ -233,4 +221,30 @@ func Hash(img *Image) uint64 {
 		h = (h ^ uint64(v)) * prime
 	}
 	return h
+}
+
+// Ahead asks for what Hash will read of a picture that lies in no cache yet, so
+// that it is fetched while something else is computed.
+func Ahead(img *Image) {
+	if pitch := hashPitch(img); pitch > hashPiece && len(img.Data) > hashPieces*hashPiece {
+		for line := 0; line < hashPiece; line += 64 {
+			fetchLines(&img.Data[line], pitch, (len(img.Data)-line+pitch-1)/pitch)
+		}
+	}
+}
+
+// What Hash reads: so many pieces of so many bytes.
+const (
+	hashPieces = 16
+	hashPiece  = 128
+)
+
+// hashPitch is how far apart the pieces begin.
+func hashPitch(img *Image) int {
+	if img.Format == MJPEG {
+		return hashPiece
+	}
+	// 61/64: no whole number of rows, so that the pieces lie in many columns, and
+	// not all in a black bar at the side.
+	return max(hashPiece, len(img.Data)/hashPieces*61/64&^63)
 }

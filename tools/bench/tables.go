@@ -51,7 +51,7 @@ func measure(rows []*row, rounds int) error {
 			if err != nil {
 				return err
 			}
-			r.pipeline, r.bare = append(r.pipeline, p), append(r.bare, bare.cost(r.clip, false))
+			r.pipeline, r.bare = append(r.pipeline, p), append(r.bare, bare.cost(r.clip, false, true))
 		}
 	}
 	return nil
