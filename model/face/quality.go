@@ -89,13 +89,14 @@ type Gate struct {
 
 // DefaultGate gives limits for a network of 112 x 112 pixels. On real faces
 // MinSharpness let 99% of the sharp ones pass, about half of those blurred by a
-// Gaussian of 2 network pixels, and few blurred by 4, whatever the sensor's noise.
+// Gaussian of 2 network pixels, hardly any blurred by 3; of those that moved by
+// 10 network pixels, in whatever direction, about half, by 15 about a tenth.
 func DefaultGate() Gate {
 	return Gate{
 		MinScore: 0.5, MinEyes: 16, MinInside: 0.9,
 		MaxRoll: 35, MaxYaw: 40, MaxPitch: 30,
 		MinMean: 25, MaxMean: 235, MaxDark: 0.6, MaxBright: 0.4,
-		MinContrast: 10, MinSharpness: 0.1,
+		MinContrast: 10, MinSharpness: 0.025,
 	}
 }
 

@@ -35,6 +35,23 @@ func blurred(t *testing.T, img *pixel.Image, n int) *pixel.Image {
 	return moved(t, &pixel.Image{Format: pixel.GREY, Width: img.Width, Height: img.Height, Data: enlarge(low, n)}, pixel.Identity)
 }
 
+// smeared is the picture, without gaps between rows, of what moved n steps of (dx, dy).
+func smeared(img *pixel.Image, n, dx, dy int) *pixel.Image {
+	out := *img
+	out.Data = bytes.Clone(img.Data)
+	for y := range img.Height {
+		for x := range img.Width {
+			sum := 0
+			for k := -n / 2; k <= n/2; k++ {
+				u, v := min(max(x+k*dx, 0), img.Width-1), min(max(y+k*dy, 0), img.Height-1)
+				sum += int(img.Data[v*img.Width+u])
+			}
+			out.Data[y*img.Width+x] = uint8(sum / n)
+		}
+	}
+	return &out
+}
+
 // enlarge repeats each pixel n by n, blended with its neighbours.
 func enlarge(img *pixel.Image, n int) []byte {
 	s, err := pixel.NewSampler(pixel.Grey8(img.Width*n, img.Height*n))
@@ -90,6 +107,10 @@ func TestGateNamesWhatIsWrong(t *testing.T) {
 		"white in places":  {changed(img, func(v float64) float64 { return (v - 120) * 12 }), f, TooBright},
 		"fog":              {changed(img, func(v float64) float64 { return 120 + v/10 }), f, Flat},
 		"out of focus":     {blurred(t, img, 16), f, Blurred},
+		"nodding":          {smeared(img, 61, 0, 1), f, Blurred},
+		"shaken":           {smeared(img, 61, 1, 0), f, Blurred},
+		"falling":          {smeared(img, 41, 1, 1), f, Blurred},
+		"rising":           {smeared(img, 41, 1, -1), f, Blurred},
 		"behind the frame": {img, Face{Score: 0.9, Box: Rect{700, 500, 900, 700}}, CutOff},
 	} {
 		q, err := Assess(c.img, &c.f)

@@ -15,7 +15,7 @@ type Stats struct {
 	Contrast  float32 // standard deviation of the luma
 	Dark      float32 // share of samples at 8 or below
 	Bright    float32 // share of samples at 247 or above
-	Sharpness float32 // how much detail of about the given reach there is
+	Sharpness float32 // how much detail of about the given reach there is, in the direction that has least
 	Samples   int     // what the figures are made of; 0: the part lies outside
 }
 
@@ -29,12 +29,14 @@ const (
 const maxSamples = 400
 
 // Measure samples the luma on a grid over the part of the picture. Sharpness is
-// the variance of the Laplacian (4*centre - left - right - up - down) with its
-// neighbours 2*reach pixels away, less the one with neighbours reach pixels
-// away: a sensor's noise is the same in both and cancels out, detail that a lens
-// in focus gives is not. So that it means the same for a near and a far face, give
-// the size of one network pixel in picture pixels as reach; 0 leaves it out. What
-// lies outside the picture is left out; the error wraps ErrFormat or ErrSize.
+// made of second differences (2*centre - one side - the other) along rows, columns
+// and both diagonals: of each direction the mean of those squared whose neighbours
+// are 2*reach pixels away, less the mean of those with neighbours reach pixels away.
+// A sensor's noise is the same in both and cancels out, detail that a lens in focus
+// gives is not. The direction with the least counts: what moves is blurred along its
+// way only. So that it means the same for a near and a far face, give the size of
+// one network pixel in picture pixels as reach; 0 leaves it out. What lies outside
+// the picture is left out; the error wraps ErrFormat or ErrSize.
 //
 // Where the last Fill of this picture has copied what Measure needs, it reads
 // that copy, which is in the cache.
@@ -120,8 +122,11 @@ func (p *probe) details(c *counts, x, y, n, pitch int) {
 		for ; n > 0; n-- {
 			v := p.at(x, y)
 			c.light(v)
-			c.detail(4*v-p.at(x-r, y)-p.at(x+r, y)-p.at(x, y-r)-p.at(x, y+r),
-				4*v-p.at(x-2*r, y)-p.at(x+2*r, y)-p.at(x, y-2*r)-p.at(x, y+2*r))
+			for i, d := range [directions][2]int{{r, 0}, {0, r}, {r, r}, {r, -r}} {
+				c.detail[i] += second(2*v-p.at(x-d[0], y-d[1])-p.at(x+d[0], y+d[1]),
+					2*v-p.at(x-2*d[0], y-2*d[1])-p.at(x+2*d[0], y+2*d[1]))
+			}
+			c.inner++
 			x += pitch
 		}
 		return
@@ -129,23 +134,41 @@ func (p *probe) details(c *counts, x, y, n, pitch int) {
 	dx, dy, next := r*p.step, r*p.stride, pitch*p.step
 	at := (y-p.top)*p.stride + (x-p.left)*p.step
 	// One check for all: the first and the last byte.
-	base := unsafe.Pointer(&p.data[at-2*dy : at+(n-1)*next+2*dy+1][2*dy])
+	corner := 2 * (dx + dy)
+	base := unsafe.Pointer(&p.data[at-corner : at+(n-1)*next+corner+1][corner])
 	flip, sums := p.flip, *c
-	for offset := 0; n > 0; n-- {
+	along, down, falling, rising := c.detail[0], c.detail[1], c.detail[2], c.detail[3] // likewise in registers
+	for offset := 0; offset < n*next; offset += next {
 		luma := func(d int) int { return int(*(*byte)(unsafe.Add(base, offset+d)) ^ flip) }
 		v := luma(0)
 		sums.light(v)
-		sums.detail(4*v-luma(-dx)-luma(dx)-luma(-dy)-luma(dy), 4*v-luma(-2*dx)-luma(2*dx)-luma(-2*dy)-luma(2*dy))
-		offset += next
+		v *= 2
+		along += second(v-luma(-dx)-luma(dx), v-luma(-2*dx)-luma(2*dx))
+		down += second(v-luma(-dy)-luma(dy), v-luma(-2*dy)-luma(2*dy))
+		falling += second(v-luma(-dy-dx)-luma(dy+dx), v-luma(-2*dy-2*dx)-luma(2*dy+2*dx))
+		rising += second(v-luma(-dy+dx)-luma(dy-dx), v-luma(-2*dy+2*dx)-luma(2*dy-2*dx))
 	}
+	sums.inner += n
+	sums.detail = [directions]int64{along, down, falling, rising}
 	*c = sums
 }
 
+// Directions of detail: rows, columns, and the diagonals. There the neighbours lie
+// further away by the root of 2 and differ more; in this part, measured on real
+// faces, a movement is found alike in every direction.
+const (
+	directions = 4
+	diagonal   = 0.3
+)
+
+// second is what a pixel adds to the detail of a direction.
+func second(near, wide int) int64 { return int64(wide*wide - near*near) }
+
 // counts is what the figures are made of.
 type counts struct {
-	n, dark, bright, inner               int
-	sum, squares                         int64
-	near, nearSquares, wide, wideSquares int64
+	n, dark, bright, inner int
+	sum, squares           int64
+	detail                 [directions]int64
 }
 
 func (c *counts) light(v int) {
@@ -160,21 +183,14 @@ func (c *counts) light(v int) {
 	}
 }
 
-// detail counts the two Laplacians of a pixel.
-func (c *counts) detail(near, wide int) {
-	c.inner++
-	c.near += int64(near)
-	c.nearSquares += int64(near * near)
-	c.wide += int64(wide)
-	c.wideSquares += int64(wide * wide)
-}
-
 func (c *counts) stats() Stats {
 	n := float32(c.n)
 	s := Stats{Mean: float32(c.sum) / n, Dark: float32(c.dark) / n, Bright: float32(c.bright) / n, Samples: c.n}
 	s.Contrast = float32(math.Sqrt(variance(c.n, c.sum, c.squares)))
 	if c.inner > 0 {
-		s.Sharpness = float32(max(0, variance(c.inner, c.wide, c.wideSquares)-variance(c.inner, c.near, c.nearSquares)))
+		d := &c.detail
+		least := min(float32(min(d[0], d[1])), diagonal*float32(min(d[2], d[3])))
+		s.Sharpness = max(0, least/float32(c.inner))
 	}
 	return s
 }
