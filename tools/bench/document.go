@@ -110,7 +110,7 @@ const how = `
   supervisor. The bare loop invokes each network on just the frames on which the unit does, on whatever its input holds.
 - A loop that never waits costs more than its networks: after 10 ms Go's monitor thread takes its processor away in each
   long call into a library, and looks every 20 us whether it should. That is 5 to 8% of a bare loop. The unit yields every
-  5 ms where it does not wait for frames, and does not pay it. So the first ratio says what the unit costs against what
+  5 ms where it does not wait for frames, and does not pay it. So the first ratio, as that of motion JPEG, says what the unit costs against what
   one would write first; ` + "`pipeline_over_yielding`" + ` has a loop that yields too, and says what the unit adds to the networks
   themselves. The tables below are against that loop. A unit that waits for its camera does not yield: there it would cost
   more than it saves.
@@ -120,22 +120,23 @@ const how = `
   a collection. Reading the sensors, every five seconds, does allocate, and is not in it.
 - Both sides of each ratio take turns in one run; the figure is the median of the rounds' ratios. A busy machine
   disturbs both, but not alike: caches that others fill cost the side more that reads more memory, which is the unit.
-  It depends on the processor too: on an idle Intel Xeon, before every second frame was read mirrored, two runs gave 1.035
-  and 1.046 for the first ratio; on an idle AMD EPYC (Zen 4) five runs gave 1.058 to 1.067
-  (quartiles of one: 1.048 and 1.077); at loads of 4 to 10 it was 1.11 to 1.21. Motion JPEG gave 0.97 to 1.01, and 1.08 to
-  1.12 under load.
+  It depends on the processor too. Before the unit yielded, two runs gave 1.035 and 1.046 for the first ratio on an idle
+  Intel Xeon, and five runs 1.058 to 1.067 on an idle AMD EPYC (Zen 4), where the networks take the least time; at loads of
+  4 to 10 it was 1.11 to 1.21. Since then, on the latter, nine runs gave 1.01 to 1.035, and 1.085 to 1.096 against a loop
+  that yields too. Motion JPEG gave 0.97 to 1.01, and 1.08 to 1.12 under load.
 - The Python peer (tools/bench/peers/python_peer.py) is OpenCV and LiteRT with one thread each, luma only where luma will
   do, the image cut to the face before it is touched. It gets the unit's schedule for nothing and does not follow the
   face between searches, hence the differences in its answers. Its resident memory is without the frames.
 - emotiefflib reads the face on each frame with a detector in front. Its documentation shows MTCNN from facenet-pytorch,
   which needs PyTorch; the peer uses BlazeFace, at a fraction of that cost, so that the figure is a lower bound. The model
   is EfficientNet-B0 in its layout with random weights, on which the cost does not depend.
-- What the unit adds to its networks, by a profile on the AMD processor (22,800 frames, in parts of what the bare loop
-  costs): the face's sampling (4.3%: 2.9 its boxes, 1.1 the copy of its rows), following it (1.2%), the picture's sampling
-  for the search (0.7%), the light of face and picture (0.5%), the hash (0.4%). About a third of it waits for memory: the
-  same sampling costs 24 us on pictures that lie in the third cache and 41 us on pictures that do not. Fetching the face's
-  rows earlier, all at once, or past the second cache made nothing faster, nor did larger pages. The light of the whole
-  picture is not measured more seldom, since a covered lens is to be known in 2.5 s.
+- What the unit adds to its networks, by a profile on the AMD processor (45,600 frames, in parts of what the networks
+  cost): the face's sampling (5.2%: 3.2 its boxes, 1.2 the copy of its rows), following it (1.4%), the light and sharpness of
+  face and picture (0.9%), the picture's sampling for the search (0.8%), the hash (0.3%), filters, alarms and register map
+  (0.4%). About a third of it waits for memory: the same sampling costs 24 us on pictures that lie in the third cache and
+  41 us on pictures that do not. Fetching the face's rows earlier, all at once, or past the second cache made nothing
+  faster, nor did larger pages. The light of the whole picture is not measured more seldom, since a covered lens is to be
+  known in 2.5 s.
 - Resident memory is VmRSS of ` + "`mien demo`" + ` three seconds after its first result, pages of files included. The network in
   the binary is read by its library where it lies and not copied; its pages, and those of the demo clip that were played,
   are given back to the system, which reads them again when they are touched.
