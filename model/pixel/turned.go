@@ -1,7 +1,6 @@
 package pixel
 
 import (
-	"encoding/binary"
 	"math"
 	"unsafe"
 )
@@ -14,34 +13,33 @@ const (
 	allLanes = 0x0001000100010001
 )
 
-// packed4 reads four samples that lie 2 bytes apart.
-func packed4(b []byte) uint64 { return binary.LittleEndian.Uint64(b) & lanes }
-
-// planar4 reads four adjacent samples.
-func planar4(b []byte) uint64 {
-	v := uint64(binary.LittleEndian.Uint32(b))
-	v = (v | v<<16) & 0x0000ffff0000ffff
-	return (v | v<<8) & lanes
-}
-
+// packedAt reads four samples that lie 2 bytes apart.
 func packedAt(p unsafe.Pointer) uint64 { return *(*uint64)(p) & lanes }
 
+// planarAt reads four adjacent samples, the second and the third in each other's
+// lanes: that takes half of what putting them in order does.
 func planarAt(p unsafe.Pointer) uint64 {
 	v := uint64(*(*uint32)(p))
-	v = (v | v<<16) & 0x0000ffff0000ffff
-	return (v | v<<8) & lanes
+	return (v | v<<24) & lanes
+}
+
+// inOrder puts what planarAt reads, or sums of that, in order.
+func inOrder(v uint64) uint64 {
+	return v&0xffff00000000ffff | v>>16&0xffff0000 | v&0xffff0000<<16
 }
 
 // kernel holds the weights of a box of one size, for each of 256 places of its
-// first border within a sample.
+// first border within a sample. Words hold those of four columns, the first of them
+// in the top lane.
 type kernel struct {
-	wide, high int                  // the box in 1/256 samples
-	cols, rows int                  // samples that it touches at most
-	x          [256]uint64          // weights of 4 columns, the first in the top lane
-	y          [256][maxTaps]uint16 // weights of 4 rows
+	wide, high int // the box in 1/256 samples
+	cols, rows int // samples that it touches at most
+	x          [256][2]uint64
+	xPlanar    [256][2]uint64 // up to 4 columns: as planarAt reads them; up to 8: even and odd ones
+	y          [256][2 * maxTaps]uint16
 }
 
-// maxTaps is how many samples the lanes hold.
+// maxTaps is how many samples the lanes of a word hold.
 const maxTaps = 4
 
 func (k *kernel) prepare(bw, bh float64) {
@@ -51,14 +49,20 @@ func (k *kernel) prepare(bw, bh float64) {
 	}
 	k.wide, k.high = wide, high
 	k.cols, k.rows = (wide+254)>>8+1, (high+254)>>8+1
-	if k.cols > maxTaps || k.rows > maxTaps {
+	taps := max(k.cols, k.rows)
+	if taps > 2*maxTaps {
 		return
 	}
 	across, down := newShares(wide, 256), newShares(high, 256)
+	word := func(a, b, c, d int32) uint64 { return uint64(a)<<48 | uint64(b)<<32 | uint64(c)<<16 | uint64(d) }
 	for phase := range k.x {
-		w, v := across.weights(phase, maxTaps), down.weights(phase, maxTaps)
-		k.x[phase] = uint64(w[0])<<48 | uint64(w[1])<<32 | uint64(w[2])<<16 | uint64(w[3])
-		for tap := range maxTaps {
+		w, v := across.weights(phase, taps), down.weights(phase, taps)
+		k.x[phase] = [2]uint64{word(w[0], w[1], w[2], w[3]), word(w[4], w[5], w[6], w[7])}
+		k.xPlanar[phase] = [2]uint64{word(w[0], w[2], w[4], w[6]), word(w[1], w[3], w[5], w[7])}
+		if taps <= maxTaps {
+			k.xPlanar[phase][0] = word(w[0], w[2], w[1], w[3])
+		}
+		for tap := range v {
 			k.y[phase][tap] = uint16(v[tap])
 		}
 	}
@@ -98,7 +102,11 @@ func (k *kernel) row(dst []uint16, p *plane, l *line, x0, x1 int) {
 	// take 4, and 8 bytes of UYVY end a byte late: one more is kept clear.
 	cols, rows := k.cols, k.rows
 	small := cols <= maxTaps && rows <= maxTaps
-	if p.step <= 2 {
+	medium := cols <= 2*maxTaps && rows <= 2*maxTaps && p.step <= 2 && !p.chroma
+	switch {
+	case medium && !small:
+		cols = 2 * maxTaps
+	case p.step <= 2:
 		cols = (cols + maxTaps - 1) / maxTaps * maxTaps
 	}
 	a, b := x0, x1
@@ -135,8 +143,12 @@ func (k *kernel) row(dst []uint16, p *plane, l *line, x0, x1 int) {
 		}
 	case small:
 		k.spreadRow(inner, data, p.stride, p.step, u, v, du, dv)
+	case medium && p.step == 2:
+		k.packedRow8(inner, unsafe.Pointer(&data[0]), p.stride, u, v, du, dv)
+	case medium:
+		k.planarRow8(inner, unsafe.Pointer(&data[0]), p.stride, u, v, du, dv)
 	case p.step <= 2 && k.high <= 64<<8:
-		k.wideRow(inner, data, p.stride, p.step, u, v, du, dv)
+		k.wideRow(inner, unsafe.Pointer(&data[0]), p.stride, p.step, u, v, du, dv)
 	default:
 		k.border(inner, p, u, v, du, dv)
 	}
@@ -180,7 +192,7 @@ func (k *kernel) packedRow2(dst []uint16, base unsafe.Pointer, stride int, u, v,
 		sum := packedAt(p) * uint64(w[0])
 		p = unsafe.Add(p, stride)
 		sum += packedAt(p) * uint64(w[1])
-		dst[i] = uint16((sum + halves) >> 8 & lanes * k.x[uint8(u>>24)] >> 48)
+		dst[i] = uint16((sum + halves) >> 8 & lanes * k.x[uint8(u>>24)][0] >> 48)
 		u += du
 		v += dv
 	}
@@ -195,7 +207,7 @@ func (k *kernel) packedRow3(dst []uint16, base unsafe.Pointer, stride int, u, v,
 		sum += packedAt(p) * uint64(w[1])
 		p = unsafe.Add(p, stride)
 		sum += packedAt(p) * uint64(w[2])
-		dst[i] = uint16((sum + halves) >> 8 & lanes * k.x[uint8(u>>24)] >> 48)
+		dst[i] = uint16((sum + halves) >> 8 & lanes * k.x[uint8(u>>24)][0] >> 48)
 		u += du
 		v += dv
 	}
@@ -212,7 +224,7 @@ func (k *kernel) packedRow4(dst []uint16, base unsafe.Pointer, stride int, u, v,
 		sum += packedAt(p) * uint64(w[2])
 		p = unsafe.Add(p, stride)
 		sum += packedAt(p) * uint64(w[3])
-		dst[i] = uint16((sum + halves) >> 8 & lanes * k.x[uint8(u>>24)] >> 48)
+		dst[i] = uint16((sum + halves) >> 8 & lanes * k.x[uint8(u>>24)][0] >> 48)
 		u += du
 		v += dv
 	}
@@ -225,7 +237,7 @@ func (k *kernel) planarRow2(dst []uint16, base unsafe.Pointer, stride int, u, v,
 		sum := planarAt(p) * uint64(w[0])
 		p = unsafe.Add(p, stride)
 		sum += planarAt(p) * uint64(w[1])
-		dst[i] = uint16((sum + halves) >> 8 & lanes * k.x[uint8(u>>24)] >> 48)
+		dst[i] = uint16((sum + halves) >> 8 & lanes * k.xPlanar[uint8(u>>24)][0] >> 48)
 		u += du
 		v += dv
 	}
@@ -240,7 +252,7 @@ func (k *kernel) planarRow3(dst []uint16, base unsafe.Pointer, stride int, u, v,
 		sum += planarAt(p) * uint64(w[1])
 		p = unsafe.Add(p, stride)
 		sum += planarAt(p) * uint64(w[2])
-		dst[i] = uint16((sum + halves) >> 8 & lanes * k.x[uint8(u>>24)] >> 48)
+		dst[i] = uint16((sum + halves) >> 8 & lanes * k.xPlanar[uint8(u>>24)][0] >> 48)
 		u += du
 		v += dv
 	}
@@ -257,7 +269,44 @@ func (k *kernel) planarRow4(dst []uint16, base unsafe.Pointer, stride int, u, v,
 		sum += planarAt(p) * uint64(w[2])
 		p = unsafe.Add(p, stride)
 		sum += planarAt(p) * uint64(w[3])
-		dst[i] = uint16((sum + halves) >> 8 & lanes * k.x[uint8(u>>24)] >> 48)
+		dst[i] = uint16((sum + halves) >> 8 & lanes * k.xPlanar[uint8(u>>24)][0] >> 48)
+		u += du
+		v += dv
+	}
+}
+
+// packedRow8 is for boxes that touch up to 8 columns and rows.
+func (k *kernel) packedRow8(dst []uint16, base unsafe.Pointer, stride int, u, v, du, dv int64) {
+	rows := k.rows
+	for i := range dst {
+		p := unsafe.Add(base, int(v>>32)*stride+int(u>>32*2))
+		var first, second uint64
+		for _, w := range k.y[uint8(v>>24)][:rows] {
+			first += packedAt(p) * uint64(w)
+			second += packedAt(unsafe.Add(p, 2*maxTaps)) * uint64(w)
+			p = unsafe.Add(p, stride)
+		}
+		x := &k.x[uint8(u>>24)]
+		dst[i] = uint16(((first+halves)>>8&lanes*x[0] + (second+halves)>>8&lanes*x[1]) >> 48)
+		u += du
+		v += dv
+	}
+}
+
+// planarRow8 is packedRow8 for adjacent samples.
+func (k *kernel) planarRow8(dst []uint16, base unsafe.Pointer, stride int, u, v, du, dv int64) {
+	rows := k.rows
+	for i := range dst {
+		p := unsafe.Add(base, int(v>>32)*stride+int(u>>32))
+		var even, odd uint64
+		for _, w := range k.y[uint8(v>>24)][:rows] {
+			eight := *(*uint64)(p)
+			even += eight & lanes * uint64(w)
+			odd += eight >> 8 & lanes * uint64(w)
+			p = unsafe.Add(p, stride)
+		}
+		x := &k.xPlanar[uint8(u>>24)]
+		dst[i] = uint16(((even+halves)>>8&lanes*x[0] + (odd+halves)>>8&lanes*x[1]) >> 48)
 		u += du
 		v += dv
 	}
@@ -268,7 +317,7 @@ func (k *kernel) planarRow4(dst []uint16, base unsafe.Pointer, stride int, u, v,
 func (k *kernel) spreadRow(dst []uint16, data []byte, stride, step int, u, v, du, dv int64) {
 	for i := range dst {
 		at := int(v>>32)*stride + int(u>>32)*step
-		wx, wy := k.x[uint8(u>>24)], k.y[uint8(v>>24)]
+		wx, wy := k.x[uint8(u>>24)][0], &k.y[uint8(v>>24)]
 		var sum uint64
 		for _, weight := range wy[:min(k.rows, maxTaps)] {
 			var line uint64
@@ -289,7 +338,7 @@ func (k *kernel) spreadRow(dst []uint16, data []byte, stride, step int, u, v, du
 
 // wideRow is for larger boxes: rows that count whole are added in lanes, the
 // first and the last by their share; so are the columns.
-func (k *kernel) wideRow(dst []uint16, data []byte, stride, step int, u, v, du, dv int64) {
+func (k *kernel) wideRow(dst []uint16, base unsafe.Pointer, stride, step int, u, v, du, dv int64) {
 	wide, high := k.wide, k.high
 	shift := fineness(high)
 	norm := (1<<(56-shift) + uint64(wide)*uint64(high)/2) / (uint64(wide) * uint64(high))
@@ -305,18 +354,23 @@ func (k *kernel) wideRow(dst []uint16, data []byte, stride, step int, u, v, du, 
 		var total uint64 // samples, whole columns
 		var left, right uint64
 		for c := 0; c <= cols; c += 4 {
-			b := data[at+c*step:]
+			// The box lies in the data with all that is read of it.
+			p := unsafe.Add(base, at+c*step)
+			below := unsafe.Add(p, rows*stride)
 			var sum, head, tail uint64
 			if step == 2 {
-				head, tail = packed4(b), packed4(b[rows*stride:])
-				for r := stride; r < rows*stride; r += stride {
-					sum += packed4(b[r:])
+				head, tail = packedAt(p), packedAt(below)
+				for range rows - 1 {
+					p = unsafe.Add(p, stride)
+					sum += packedAt(p)
 				}
 			} else {
-				head, tail = planar4(b), planar4(b[rows*stride:])
-				for r := stride; r < rows*stride; r += stride {
-					sum += planar4(b[r:])
+				head, tail = inOrder(planarAt(p)), inOrder(planarAt(below))
+				for range rows - 1 {
+					p = unsafe.Add(p, stride)
+					sum += planarAt(p)
 				}
+				sum = inOrder(sum)
 			}
 			sum = sum<<shift + part(head, first, shift) + part(tail, last, shift)
 			if c == 0 {
