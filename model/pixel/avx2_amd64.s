@@ -102,49 +102,60 @@ planarPairsDone:
 	VZEROUPPER
 	RET
 
-// BOX sums one box into the 4 lanes of X: its first two rows are read into the low
-// half of X, the others into the high half, weighed by rows (unsigned weights,
-// signed samples), then by columns.
-#define BOX(o, X) \
-	MOVQ o(R15), AX              \
-	MOVWLZX AX, DX               \
-	SHRQ $16, AX                 \
-	MOVWLZX AX, R8               \
-	SHRQ $16, AX                 \
-	VMOVQ (SI)(AX*2), X          \
-	VMOVHPS (R11)(AX*2), X, X    \
-	VMOVDQU (R10)(R8*1), X7      \
-	VPMADDUBSW X, X7, X          \
-	VPMADDWD (R9)(DX*1), X, X
+// CORNER reads the box that o says into X, its first two rows into the low half, and
+// leaves where its weights lie in DX and AX.
+#define CORNER(o, X) \
+	MOVQ o(R15), AX           \
+	MOVL AX, DX               \
+	VMOVQ (SI)(DX*2), X       \
+	VMOVHPS (R11)(DX*2), X, X \
+	SHRQ $32, AX              \
+	MOVWLZX AX, DX            \
+	SHRL $16, AX
 
-// FOUR adds the lanes of each of X0 to X3 and makes tensor elements of the four
-// sums, by the quantiser at BX. VPHADDD would be shorter and takes longer.
-#define FOUR(X) \
-	VPBLENDD $10, X1, X0, X4 \
-	VPBLENDD $10, X0, X1, X5 \
-	VPBLENDD $10, X3, X2, X6 \
-	VPBLENDD $10, X2, X3, X7 \
-	VPSHUFD $0xb1, X5, X5    \
-	VPSHUFD $0xb1, X7, X7    \
-	VPADDD X5, X4, X4        \
-	VPADDD X7, X6, X6        \
-	VPBLENDD $12, X6, X4, X5 \
-	VPALIGNR $8, X4, X6, X4  \
-	VPADDD X5, X4, X0        \
-	VPADDD X15, X0, X0       \
-	VPSRLD $20, X0, X0       \
-	VCVTDQ2PS X0, X0         \
-	VADDPS (BX), X0, X0      \
-	VMULPS 16(BX), X0, X0    \
-	VCVTPS2DQ X0, X0         \
-	VPADDD 32(BX), X0, X
+// BOXES sums two boxes, one into the 4 lanes of each half of Y: weighed by rows
+// (unsigned weights, signed samples), then by columns.
+#define BOXES(o, p, X, Y) \
+	CORNER(o, X)                        \
+	VMOVDQU (R10)(AX*1), X5             \
+	VMOVDQU (R9)(DX*1), X6              \
+	CORNER(p, X7)                       \
+	VINSERTI128 $1, X7, Y, Y            \
+	VINSERTI128 $1, (R10)(AX*1), Y5, Y5 \
+	VINSERTI128 $1, (R9)(DX*1), Y6, Y6  \
+	VPMADDUBSW Y, Y5, Y                 \
+	VPMADDWD Y6, Y, Y
 
-// EIGHT puts the elements of X14 and X0 to (DI).
-#define EIGHT \
-	VPACKSSDW X0, X14, X14  \
-	VPACKSSWB X14, X14, X14 \
-	VPXOR 48(BX), X14, X14  \
-	VMOVQ X14, (DI)
+// LANES adds the lanes of each half of A, B, C and D and puts the sums into the lanes
+// of S, in that order; E to H are overwritten. VPHADDD would be shorter and takes
+// longer.
+#define LANES(A, B, C, D, E, F, G, H, S) \
+	VPBLENDD $0xaa, B, A, E \
+	VPBLENDD $0xaa, A, B, F \
+	VPBLENDD $0xaa, D, C, G \
+	VPBLENDD $0xaa, C, D, H \
+	VPSHUFD $0xb1, F, F     \
+	VPSHUFD $0xb1, H, H     \
+	VPADDD F, E, E          \
+	VPADDD H, G, G          \
+	VPBLENDD $0xcc, G, E, F \
+	VPALIGNR $8, E, G, E    \
+	VPADDD F, E, S
+
+// ELEMENTS puts the elements that the quantiser at BX makes of 8 sums in Y0 to (DI).
+#define ELEMENTS \
+	VPADDD Y15, Y0, Y0       \
+	VPSRLD $20, Y0, Y0       \
+	VCVTDQ2PS Y0, Y0         \
+	VADDPS (BX), Y0, Y0      \
+	VMULPS 32(BX), Y0, Y0    \
+	VCVTPS2DQ Y0, Y0         \
+	VPADDD 64(BX), Y0, Y0    \
+	VEXTRACTI128 $1, Y0, X1  \
+	VPACKSSDW X1, X0, X0     \
+	VPACKSSWB X0, X0, X0     \
+	VPXOR 96(BX), X0, X0     \
+	VMOVQ X0, (DI)
 
 DATA steps<>+0(SB)/4, $0
 DATA steps<>+4(SB)/4, $1
@@ -156,10 +167,11 @@ DATA steps<>+24(SB)/4, $6
 DATA steps<>+28(SB)/4, $7
 GLOBL steps<>(SB), RODATA|NOPTR, $32
 
-// NEXT puts what BOX reads of 8 boxes into 64 bytes at R15: of each its phases times
-// 16 in two words, then where it lies. That is done 8 boxes ahead, since a load waits
-// long for a store that has not left the processor yet; and in whole cache lines,
-// since it waits longer for one across two.
+// NEXT puts what CORNER reads of 8 boxes into 64 bytes at R15: of each where it lies,
+// which is needed first, and its phases times 16 in two words. Boxes 0, 1, 4 and 5 come
+// before the others. That is done 8 boxes ahead, since a load waits long for a store
+// that has not left the processor yet; and in whole cache lines, since it waits longer
+// for one across two.
 #define NEXT \
 	VPSRAD $16, Y9, Y0            \
 	VPMULLD Y12, Y0, Y0           \
@@ -169,8 +181,8 @@ GLOBL steps<>(SB), RODATA|NOPTR, $32
 	VPSLLD $12, Y9, Y2            \
 	VPBLENDW $0xaa, Y2, Y1, Y1    \
 	VPAND Y13, Y1, Y1             \
-	VPUNPCKLDQ Y0, Y1, Y2         \
-	VPUNPCKHDQ Y0, Y1, Y3         \
+	VPUNPCKLDQ Y1, Y0, Y2         \
+	VPUNPCKHDQ Y1, Y0, Y3         \
 	VMOVDQU Y2, (R15)             \
 	VMOVDQU Y3, 32(R15)           \
 	VPADDD Y10, Y8, Y8            \
@@ -232,17 +244,12 @@ boxes:
 	XORQ $64, R15
 	NEXT
 	XORQ $64, R15
-	BOX(0, X0)
-	BOX(8, X1)
-	BOX(32, X2)
-	BOX(40, X3)
-	FOUR(X14)
-	BOX(16, X0)
-	BOX(24, X1)
-	BOX(48, X2)
-	BOX(56, X3)
-	FOUR(X0)
-	EIGHT
+	BOXES(0, 16, X0, Y0)
+	BOXES(8, 24, X1, Y1)
+	BOXES(32, 48, X2, Y2)
+	BOXES(40, 56, X3, Y3)
+	LANES(Y0, Y1, Y2, Y3, Y4, Y5, Y6, Y7, Y0)
+	ELEMENTS
 	XORQ $64, R15
 	ADDQ $8, DI
 	JMP  boxes
@@ -335,13 +342,14 @@ wide:
 	BOX8(1, X1)
 	BOX8(2, X2)
 	BOX8(3, X3)
-	FOUR(X14)
+	LANES(X0, X1, X2, X3, X4, X5, X6, X7, X14)
 	BOX8(4, X0)
 	BOX8(5, X1)
 	BOX8(6, X2)
 	BOX8(7, X3)
-	FOUR(X0)
-	EIGHT
+	LANES(X0, X1, X2, X3, X4, X5, X6, X7, X0)
+	VINSERTI128 $1, X0, Y14, Y0
+	ELEMENTS
 	ADDQ $8, DI
 	JMP  wide
 

@@ -130,11 +130,11 @@ func (t Target) tables(of func(quarter int) float64) (out [3]table) {
 }
 
 // quantiser makes the elements of one channel of an integer tensor without a table,
-// 4 at a time in vector registers: (quarters + less) * gain, rounded, plus zero,
+// 8 at a time in vector registers: (quarters + less) * gain, rounded, plus zero,
 // held to -128..127, with the bits of flip turned.
 type quantiser struct {
-	less, gain [4]float32 // four times the same
-	zero       [4]int32
+	less, gain [8]float32 // eight times the same
+	zero       [8]int32
 	flip       [2]uint64 // a uint8 is an int8 with its first bit turned
 }
 
@@ -154,7 +154,7 @@ func (t Target) quantiser(want *table) (q quantiser, ok bool) {
 	// What lies halfway is rounded away from zero by the rule, to an even number by
 	// the processor: a little more keeps it from lying there.
 	for _, more := range []float64{1.5e-7, 0, -1.5e-7} {
-		for i := range 4 {
+		for i := range q.less {
 			q.less[i], q.gain[i], q.zero[i] = float32(less), float32(gain*(1+more)), int32(zero)
 		}
 		ok = true
