@@ -50,7 +50,8 @@ type Eye struct {
 	mounting pixel.Mounting
 	mirror   bool          // every second frame is read as in a mirror
 	view     int           // of the frame at hand: 0 as it is, 1 mirrored
-	img      pixel.Image   // of the frame at hand
+	frame    pixel.Image   // at hand, as the camera gave it
+	img      pixel.Image   // of it, as the sampling functions want it
 	light    pixel.Stats   // as measured last
 	lit      time.Duration // when that was
 	readable bool          // the face of the frame before could be read
@@ -260,17 +261,16 @@ func (e *Eye) Look(f *camera.Frame) (*Sight, error) {
 	return s, nil
 }
 
-// picture brings the frame into e.img, as the sampling functions want it.
+// picture brings the frame into e.frame and e.img.
 func (e *Eye) picture(f *camera.Frame) error {
-	e.img = pixel.Image{Format: pixel.Format(f.Format), Width: f.Width, Height: f.Height, Stride: f.Stride, Data: f.Data}
+	e.frame = pixel.Image{Format: pixel.Format(f.Format), Width: f.Width, Height: f.Height, Stride: f.Stride, Data: f.Data}
+	e.img = e.frame
+	pixel.Ahead(&e.frame) // for the hash, when the face has been followed
 	if f.Format == camera.MJPEG {
-		e.sight.Hash = pixel.Hash(&e.img)
 		var err error
 		if e.img, err = e.decoder.Decode(f.Data, pixel.DecodeOptions{Colour: e.colour}); err != nil {
 			return err
 		}
-	} else {
-		pixel.Ahead(&e.img) // for the hash, when the face has been followed
 	}
 	e.img.Mounting = e.mounting
 	return e.img.Check()
@@ -283,9 +283,7 @@ func (e *Eye) read(img *pixel.Image, at time.Duration) error {
 	if s.View, err = e.tracker.Next(img, at); err != nil {
 		return err
 	}
-	if s.Hash == 0 { // it is not that of a JPEG
-		s.Hash = pixel.Hash(img)
-	}
+	s.Hash = pixel.Hash(&e.frame)
 	// The frame before was read too, and this one is in the other view.
 	paired := e.mirror && e.readable && at > e.readAt && at-e.readAt <= pairWithin
 	if e.view = 1 - e.view; !paired {

@@ -242,7 +242,7 @@ func Hash(img *Image) uint64 {
 // Ahead asks for what Hash will read of a picture that lies in no cache yet, so
 // that it is fetched while something else is computed.
 func Ahead(img *Image) {
-	if pitch := hashPitch(img); pitch > hashPiece && len(img.Data) > hashPieces*hashPiece {
+	if pitch := hashPitch(img); pitch > hashPiece {
 		for line := 0; line < hashPiece; line += 64 {
 			fetchLines(&img.Data[line], pitch, (len(img.Data)-line+pitch-1)/pitch)
 		}

@@ -1,6 +1,7 @@
 package pixel
 
 import (
+	"encoding/binary"
 	"math"
 	"unsafe"
 )
@@ -13,7 +14,16 @@ const (
 	allLanes = 0x0001000100010001
 )
 
-// packedAt reads four samples that lie 2 bytes apart.
+// packed4 reads four samples that lie 2 bytes apart.
+func packed4(b []byte) uint64 { return binary.LittleEndian.Uint64(b) & lanes }
+
+// planar4 reads four adjacent samples.
+func planar4(b []byte) uint64 {
+	v := uint64(binary.LittleEndian.Uint32(b))
+	v = (v | v<<16) & 0x0000ffff0000ffff
+	return (v | v<<8) & lanes
+}
+
 func packedAt(p unsafe.Pointer) uint64 { return *(*uint64)(p) & lanes }
 
 // planarAt reads four adjacent samples, the second and the third in each other's
@@ -21,11 +31,6 @@ func packedAt(p unsafe.Pointer) uint64 { return *(*uint64)(p) & lanes }
 func planarAt(p unsafe.Pointer) uint64 {
 	v := uint64(*(*uint32)(p))
 	return (v | v<<24) & lanes
-}
-
-// inOrder puts what planarAt reads, or sums of that, in order.
-func inOrder(v uint64) uint64 {
-	return v&0xffff00000000ffff | v>>16&0xffff0000 | v&0xffff0000<<16
 }
 
 // kernel holds the weights of a box of one size, for each of 256 places of its
@@ -99,12 +104,12 @@ func (k *kernel) row(dst []uint16, p *plane, l *line, x0, x1 int) {
 	du, dv := int64(math.Round(l.du*one)), int64(math.Round(l.dv*one))
 
 	// Where no sample outside the plane is read. The lanes' reads always
-	// take 4, and 8 bytes of UYVY end a byte late: one more is kept clear.
+	// take 4 or 8, and 8 bytes of UYVY end a byte late: one more is kept clear.
 	cols, rows := k.cols, k.rows
 	small := cols <= maxTaps && rows <= maxTaps
-	medium := cols <= 2*maxTaps && rows <= 2*maxTaps && p.step <= 2 && !p.chroma
+	medium := !small && cols <= 2*maxTaps && rows <= 2*maxTaps && p.step <= 2 && !p.chroma
 	switch {
-	case medium && !small:
+	case medium:
 		cols = 2 * maxTaps
 	case p.step <= 2:
 		cols = (cols + maxTaps - 1) / maxTaps * maxTaps
@@ -148,7 +153,7 @@ func (k *kernel) row(dst []uint16, p *plane, l *line, x0, x1 int) {
 	case medium:
 		k.planarRow8(inner, unsafe.Pointer(&data[0]), p.stride, u, v, du, dv)
 	case p.step <= 2 && k.high <= 64<<8:
-		k.wideRow(inner, unsafe.Pointer(&data[0]), p.stride, p.step, u, v, du, dv)
+		k.wideRow(inner, data, p.stride, p.step, u, v, du, dv)
 	default:
 		k.border(inner, p, u, v, du, dv)
 	}
@@ -338,7 +343,7 @@ func (k *kernel) spreadRow(dst []uint16, data []byte, stride, step int, u, v, du
 
 // wideRow is for larger boxes: rows that count whole are added in lanes, the
 // first and the last by their share; so are the columns.
-func (k *kernel) wideRow(dst []uint16, base unsafe.Pointer, stride, step int, u, v, du, dv int64) {
+func (k *kernel) wideRow(dst []uint16, data []byte, stride, step int, u, v, du, dv int64) {
 	wide, high := k.wide, k.high
 	shift := fineness(high)
 	norm := (1<<(56-shift) + uint64(wide)*uint64(high)/2) / (uint64(wide) * uint64(high))
@@ -354,23 +359,18 @@ func (k *kernel) wideRow(dst []uint16, base unsafe.Pointer, stride, step int, u,
 		var total uint64 // samples, whole columns
 		var left, right uint64
 		for c := 0; c <= cols; c += 4 {
-			// The box lies in the data with all that is read of it.
-			p := unsafe.Add(base, at+c*step)
-			below := unsafe.Add(p, rows*stride)
+			b := data[at+c*step:]
 			var sum, head, tail uint64
 			if step == 2 {
-				head, tail = packedAt(p), packedAt(below)
-				for range rows - 1 {
-					p = unsafe.Add(p, stride)
-					sum += packedAt(p)
+				head, tail = packed4(b), packed4(b[rows*stride:])
+				for r := stride; r < rows*stride; r += stride {
+					sum += packed4(b[r:])
 				}
 			} else {
-				head, tail = inOrder(planarAt(p)), inOrder(planarAt(below))
-				for range rows - 1 {
-					p = unsafe.Add(p, stride)
-					sum += planarAt(p)
+				head, tail = planar4(b), planar4(b[rows*stride:])
+				for r := stride; r < rows*stride; r += stride {
+					sum += planar4(b[r:])
 				}
-				sum = inOrder(sum)
 			}
 			sum = sum<<shift + part(head, first, shift) + part(tail, last, shift)
 			if c == 0 {

@@ -110,10 +110,10 @@ const how = `
   supervisor. The bare loop invokes each network on just the frames on which the unit does, on whatever its input holds.
 - A loop that never waits costs more than its networks: after 10 ms Go's monitor thread takes its processor away in each
   long call into a library, and looks every 20 us whether it should. That is 5 to 8% of a bare loop. The unit yields every
-  5 ms where it does not wait for frames, and does not pay it. So the first ratio, as that of motion JPEG, says what the unit costs against what
-  one would write first; ` + "`pipeline_over_yielding`" + ` has a loop that yields too, and says what the unit adds to the networks
-  themselves. The tables below are against that loop. A unit that waits for its camera does not yield: there it would cost
-  more than it saves.
+  5 ms where it does not wait for frames, and does not pay it. So the first ratio, as that of motion JPEG, says what the
+  unit costs against what one would write first; ` + "`pipeline_over_yielding`" + ` has a loop that yields too, and says what
+  the unit adds to the networks themselves. The tables below are against that loop. A unit that waits for its camera does
+  not yield: there it would cost more than it saves.
 - Allocations are those of the whole process between the warm-up and the end, divided by the frames; below 0.0005 counts
   as none. No frame and no tick of the supervisor allocates (tests hold that). What is left is a handful, however many
   frames are counted: purego's and the runtime's pools, made anew when a goroutine comes to another processor and after
