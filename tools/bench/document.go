@@ -122,7 +122,7 @@ const how = `
   disturbs both, but not alike: caches that others fill cost the side more that reads more memory, which is the unit.
   It depends on the processor too. Before the unit yielded, two runs gave 1.035 and 1.046 for the first ratio on an idle
   Intel Xeon, and five runs 1.058 to 1.067 on an idle AMD EPYC (Zen 4), where the networks take the least time; at loads of
-  4 to 10 it was 1.11 to 1.21. Since then, on the latter, nine runs gave 1.01 to 1.035, and 1.085 to 1.096 against a loop
+  4 to 10 it was 1.11 to 1.21. Since then, on the latter, fifteen runs gave 1.00 to 1.035, and 1.077 to 1.104 against a loop
   that yields too. Motion JPEG gave 0.97 to 1.01, and 1.08 to 1.12 under load.
 - The Python peer (tools/bench/peers/python_peer.py) is OpenCV and LiteRT with one thread each, luma only where luma will
   do, the image cut to the face before it is touched. It gets the unit's schedule for nothing and does not follow the
