@@ -265,7 +265,6 @@ func (e *Eye) Look(f *camera.Frame) (*Sight, error) {
 func (e *Eye) picture(f *camera.Frame) error {
 	e.frame = pixel.Image{Format: pixel.Format(f.Format), Width: f.Width, Height: f.Height, Stride: f.Stride, Data: f.Data}
 	e.img = e.frame
-	pixel.Ahead(&e.frame) // for the hash, when the face has been followed
 	if f.Format == camera.MJPEG {
 		var err error
 		if e.img, err = e.decoder.Decode(f.Data, pixel.DecodeOptions{Colour: e.colour}); err != nil {
@@ -290,9 +289,6 @@ func (e *Eye) read(img *pixel.Image, at time.Duration) error {
 		e.view = 0
 	}
 	if s.View.Found {
-		if err := e.prepare(img, &s.View.Face); err != nil {
-			return err
-		}
 		if s.Quality, err = face.Assess(img, &s.View.Face); err != nil {
 			return err
 		}
@@ -311,12 +307,8 @@ func (e *Eye) read(img *pixel.Image, at time.Duration) error {
 		for i, n := range e.networks {
 			l := &e.looks[i]
 			r := &l.views[e.view]
-			if !n.Grey() {
-				err = n.Infer(img, &s.View.Face, r)
-			} else {
-				err = n.Run(r)
-			}
-			if err != nil {
+			n.Mirrored = e.view == 1
+			if err = n.Infer(img, &s.View.Face, r); err != nil {
 				return err
 			}
 			if paired {
@@ -332,21 +324,6 @@ func (e *Eye) read(img *pixel.Image, at time.Duration) error {
 	s.Levels = e.stage.Step(at, results)
 	s.Class, s.ClassP = e.stage.Expression()
 	s.Compound, s.CompoundP = e.stage.Compound()
-	return nil
-}
-
-// prepare fills the inputs of grey networks before it is known whether the face
-// can be read: what that copies of the face lies in the cache when the face is
-// judged.
-func (e *Eye) prepare(img *pixel.Image, f *face.Face) error {
-	for _, n := range e.networks {
-		n.Mirrored = e.view == 1
-		if n.Grey() {
-			if err := n.Prepare(img, f); err != nil {
-				return err
-			}
-		}
-	}
 	return nil
 }
 

@@ -210,41 +210,20 @@ func (n *Network) Close() error { return n.net.Close() }
 // lie where the card's template has them. It fills r, whose memory it keeps
 // using.
 func (n *Network) Infer(img *pixel.Image, f *face.Face, r *Result) error {
-	if err := n.Prepare(img, f); err != nil {
-		return err
-	}
-	return n.Run(r)
-}
-
-// Grey tells whether the network sees luma only.
-func (n *Network) Grey() bool { return n.card.Input.Channels == 1 }
-
-// Prepare is the first half of Infer: it fills the network's input.
-func (n *Network) Prepare(img *pixel.Image, f *face.Face) error {
 	m := face.Align(*f, n.template)
 	if n.Mirrored {
 		m = m.After(pixel.Affine{-1, 0, float32(n.card.Input.Width - 1), 0, 1, 0})
 	}
-	return n.fill(img, m)
+	return n.InferAt(img, m, r)
 }
-
-// Run is the second half of Infer: it runs the network on its input.
-func (n *Network) Run(r *Result) error { return n.invoke(r) }
 
 // InferAt runs the network on the part of img that m maps to its input: the
 // centre of input pixel (x, y) is img's point m.Apply(x, y).
 func (n *Network) InferAt(img *pixel.Image, m pixel.Affine, r *Result) error {
-	if err := n.fill(img, m); err != nil {
-		return err
-	}
-	return n.invoke(r)
-}
-
-func (n *Network) fill(img *pixel.Image, m pixel.Affine) error {
 	if err := n.sampler.Fill(n.input, img, m); err != nil {
 		return fmt.Errorf("fill the network's input: %w", err)
 	}
-	return nil
+	return n.invoke(r)
 }
 
 // InferTensor runs the network on an input tensor as it is: bytes in the

@@ -42,10 +42,10 @@
 //
 // # How it is fast
 //
-// Three ways lead to the same numbers. Maps that do not turn go by a grid: rows
-// are summed for all columns at once, then columns (a face detector's picture).
-// Other maps read each box in 64-bit words, four samples to a word (a face). On
-// amd64 with AVX2, one-channel integer tensors do so in vector registers.
+// Two ways lead to the same numbers, both in 64-bit words with four samples to a
+// word, alike on every processor. Maps that do not turn go by a grid: rows are
+// summed for all columns at once, then columns (a face detector's picture). Other
+// maps read each box on its own (a face).
 //
 // # Colour
 //

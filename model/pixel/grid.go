@@ -24,39 +24,6 @@ type grid struct {
 
 	even, odd []byte // 16-bit sums of the bytes of the rows
 	from      int    // the first of those bytes
-	soon      soon
-}
-
-// soon is what is fetched into the cache while something else is computed.
-type soon struct {
-	rest         []byte // from its first row's first byte to its last row's last
-	stride, rows int
-	n            int // bytes of a row that are left to fetch
-}
-
-// fetch asks for the next cache line of each row.
-func (s *soon) fetch() {
-	if s.n <= 0 {
-		return
-	}
-	fetchLines(&s.rest[0], s.stride, s.rows)
-	s.rest, s.n = s.rest[min(64, len(s.rest)):], s.n-64
-}
-
-// next makes the rows of the next span, 8 at most, those that are needed soon.
-func (g *grid) next(p *plane, spans []span, y int) {
-	g.soon.n = 0
-	if y+1 >= len(spans) {
-		return
-	}
-	r := &spans[y+1]
-	g.soon = soon{stride: p.stride, rows: min(int(r.hi-r.lo), 8), n: p.row - g.from}
-	if r.hi > r.lo {
-		at := p.base + int(r.lo)*p.stride
-		g.soon.rest = p.data[at+g.from : at+p.row]
-	} else {
-		g.soon.n = 0
-	}
 }
 
 // span is what one box covers along one axis: samples lo to hi-1 whole, and
@@ -137,7 +104,6 @@ func allWhole(list []span) int {
 func (s *Sampler) fillGrid(j *job) {
 	g := &s.grid
 	left, right := 0, -1 // of all rows inside, once one is known
-rows:
 	for y := range j.height {
 		x0, x1 := 0, 0
 		if v := j.planes[0].way(&j.m, y).v; s.target.Border != Constant || v >= -0.5 && v < float64(j.img.Height)-0.5 {
@@ -156,9 +122,6 @@ rows:
 				if p.same && p.step == 4 {
 					g.addPairs(s.rows[1][x0:x1], s.rows[2][x0:x1], p, g.cols[i][x0:x1], g.scale[i])
 					break
-				}
-				if j.n == 1 && s.greyFloats(j, y, x0, x1) {
-					continue rows
 				}
 				g.addColumns(s.rows[c][x0:x1], p, g.cols[i][x0:x1], g.scale[i])
 			}
@@ -187,14 +150,6 @@ func (g *grid) addRows(p *plane, r *span, shift uint) {
 	whole, n := p.base+int(r.lo)*stride, int(r.hi-r.lo)
 	byPairs := p.step%2 == 0
 	k := g.from
-	if all := (min(to, p.row) - k) &^ 63; hasAVX2 && r.firstShare|r.lastShare == 0 && all > 0 {
-		if byPairs {
-			sumRows(&even[0], &odd[0], &data[whole+k], stride, n, all, shift)
-		} else {
-			sumRowsInOrder(&even[0], &data[whole+k], stride, n, all, shift)
-		}
-		k += all
-	}
 	for ; k < to; k += 8 {
 		var e, o uint64
 		if k+8 <= p.row {
@@ -385,42 +340,6 @@ func addWhole(dst []uint16, sums []byte, n int, scale uint64) {
 		sum := v&pairLanes + v>>16&pairLanes + w&pairLanes + w>>16&pairLanes
 		dst[i] = uint16((((sum&0xffffffff+sum>>32)<<8)*scale + 1<<39) >> 40)
 	}
-}
-
-// greyFloats is addColumns and emit in one for three channels of floats made of
-// luma, as face detectors take them, where columns are of whole samples.
-func (s *Sampler) greyFloats(j *job, y, x0, x1 int) bool {
-	const atOnce = 16 // pixels, between two fetches
-	g, t, p := &s.grid, &s.target, &j.planes[0]
-	n := g.whole[0]
-	if !hasAVX2 || t.Type != Float32 || t.Channels != 3 || j.nextX != 12 || n == 0 || n > 8 || p.step > 2 || (x1-x0)%atOnce != 0 ||
-		t.Mean != [3]float32{t.Mean[0], t.Mean[0], t.Mean[0]} || t.Std != [3]float32{t.Std[0], t.Std[0], t.Std[0]} {
-		return false
-	}
-	sums, at, _ := g.sums(p)
-	sums = sums[2*(at+int(g.cols[0][x0].lo)):]
-	std, _ := t.units(0)
-	// Of a sum, a value in steps of 255; of that, an element.
-	gain, zero := 256/(float64(int(1)<<g.shift[0])*float64(g.high[0])*float64(n)), 0.0
-	if j.img.colour() && !j.img.FullRange {
-		gain, zero = gain*255/219, -16*255.0/219
-	}
-	gain, zero = gain/std, (zero-float64(t.Mean[0]))/std
-	zero += gain * 32768 * float64(n)
-	low, high := float32(-float64(t.Mean[0])/std), float32((255-float64(t.Mean[0]))/std)
-	out := j.out[y*j.nextY:]
-	s.emitOutside(j, out, 0, x0)
-	s.emitOutside(j, out, x1, j.width)
-	out = out[x0*j.nextX : x1*j.nextX]
-	g.next(p, g.rows[0], y)
-	for ; len(out) > 0; out, sums = out[atOnce*j.nextX:], sums[2*atOnce*n:] {
-		for range atOnce / 4 {
-			g.soon.fetch()
-		}
-		_ = sums[2*(atOnce-1)*n+15]
-		wholeColumns(&out[0], atOnce, &sums[0], n, float32(gain), float32(zero), min(low, high), max(low, high))
-	}
-	return true
 }
 
 // pairLanes are two lanes of 32 bits in a word, 16 bits of each in use.

@@ -51,9 +51,9 @@ type Mounting struct {
 	Mirror bool
 }
 
-// Image is one picture in memory; other Data needs another Image. Width, Height and Stride are those of the
-// data; coordinates everywhere else are those of the upright picture, whose
-// size Upright gives.
+// Image is one picture in memory. Width, Height and Stride are those of the data;
+// coordinates everywhere else are those of the upright picture, whose size Upright
+// gives.
 type Image struct {
 	Format        Format
 	Width, Height int
@@ -61,11 +61,6 @@ type Image struct {
 	Data          []byte
 	FullRange     bool // YUV values span 0..255 (JFIF), not BT.601's 16..235
 	Mounting      Mounting
-
-	// What the last Fill copied of the luma, and the window's count then: it may
-	// hold another picture since.
-	near   *window
-	nearAt uint
 }
 
 // Upright gives the picture's width and height after its Mounting.

@@ -40,19 +40,11 @@ func Patch(dst []uint8, width, height int, img *Image, m Affine) error {
 		right-- // the last word of a block ends one byte late
 	}
 	du, dv := fixed(m[0]), fixed(m[3])
-	nextU, nextV := fixed(m[1]), fixed(m[4])
 	for y := range height {
 		// From the block's middle to its first pixel; a half more rounds.
 		u := fixed(m[1]*float32(y) + m[2] - float32(b.width)/2 + 1)
 		v := fixed(m[4]*float32(y) + m[5] - float32((b.rows-1)*b.pitch)/2 + 0.5)
 		row := dst[y*width:][:width]
-		if hasAVX2 && b.step == 2 && b.words == 2 {
-			endU, endV := u+int64(width-1)*du, v+int64(width-1)*dv
-			if min(u, endU) >= 0 && max(u, endU)>>32 <= right && min(v, endV) >= 0 && max(v, endV)>>32 <= bottom {
-				blocksPacked(&row[0], width, &data[0], l.stride, b.stride, u, v, du, dv, nextU, nextV)
-				continue
-			}
-		}
 		for x := range row {
 			at := int(min(max(v>>32, 0), bottom))*l.stride + int(min(max(u>>32, 0), right))*l.step
 			if b.words == 0 {

@@ -21,7 +21,6 @@ type Sampler struct {
 
 	kernels [2]kernel // of the luma and of the chroma
 	grid    grid
-	fast    fast
 }
 
 // NewSampler prepares a Sampler; the error wraps ErrTarget.
@@ -32,11 +31,6 @@ func NewSampler(t Target) (*Sampler, error) {
 	s := &Sampler{target: t, tables: t.tables(asItIs)}
 	if t.FromLuma {
 		s.limited = t.tables(fromLimited)
-	}
-	if t.Channels == 1 {
-		if q, ok := t.quantiser(&s.tables[0]); ok {
-			s.fast.quantiser = &q
-		}
 	}
 	for c := range s.rows {
 		s.rows[c] = make([]uint16, max(t.Width, t.Height))

@@ -37,9 +37,6 @@ const maxSamples = 400
 // way only. So that it means the same for a near and a far face, give the size of
 // one network pixel in picture pixels as reach; 0 leaves it out. What lies outside
 // the picture is left out; the error wraps ErrFormat or ErrSize.
-//
-// Where the last Fill of this picture has copied what Measure needs, it reads
-// that copy, which is in the cache.
 func Measure(img *Image, part Rect, reach int) (Stats, error) {
 	l, err := img.layout()
 	if err != nil {
@@ -57,10 +54,6 @@ func Measure(img *Image, part Rect, reach int) (Stats, error) {
 
 	var c counts
 	p := probe{data: img.Data[l.luma:l.need], step: l.step, stride: l.stride, reach: reach}
-	if w, ok := img.copied(part, 2*reach); ok {
-		p.data, p.step, p.stride, p.flip = w.data, 2, 2*w.stride, 0x80
-		p.left, p.top = w.x0, w.y0
-	}
 	// Columns whose neighbours lie in the picture.
 	first := part.X0 + (part.X1-part.X0-1)%pitch/2
 	from, to := max(part.X0, 2*reach), min(part.X1, img.Width-2*reach)
@@ -86,19 +79,17 @@ func steps(x, end, pitch int) int { return max(0, (end-x+pitch-1)/pitch) }
 type probe struct {
 	data         []byte
 	step, stride int
-	left, top    int  // the pixel that data begins with
-	flip         byte // what the samples are exclusive-ored with
 	reach        int
 }
 
 // at is the luma of a pixel; RGB24 is the only format of three bytes a pixel.
 func (p *probe) at(x, y int) int {
-	at := (y-p.top)*p.stride + (x-p.left)*p.step
+	at := y*p.stride + x*p.step
 	if p.step == 3 {
 		b := p.data[at:][:3]
 		return int(grey(uint16(b[0])<<8, uint16(b[1])<<8, uint16(b[2])<<8)+2) >> 2
 	}
-	return int(p.data[at] ^ p.flip)
+	return int(p.data[at])
 }
 
 // lights counts n pixels of a row from (x, y) on.
@@ -132,14 +123,14 @@ func (p *probe) details(c *counts, x, y, n, pitch int) {
 		return
 	}
 	dx, dy, next := r*p.step, r*p.stride, pitch*p.step
-	at := (y-p.top)*p.stride + (x-p.left)*p.step
+	at := y*p.stride + x*p.step
 	// One check for all: the first and the last byte.
 	corner := 2 * (dx + dy)
 	base := unsafe.Pointer(&p.data[at-corner : at+(n-1)*next+corner+1][corner])
-	flip, sums := p.flip, *c
+	sums := *c
 	along, down, falling, rising := c.detail[0], c.detail[1], c.detail[2], c.detail[3] // likewise in registers
 	for offset := 0; offset < n*next; offset += next {
-		luma := func(d int) int { return int(*(*byte)(unsafe.Add(base, offset+d)) ^ flip) }
+		luma := func(d int) int { return int(*(*byte)(unsafe.Add(base, offset+d))) }
 		v := luma(0)
 		sums.light(v)
 		v *= 2
@@ -237,16 +228,6 @@ func Hash(img *Image) uint64 {
 		h = (h ^ uint64(v)) * prime
 	}
 	return h
-}
-
-// Ahead asks for what Hash will read of a picture that lies in no cache yet, so
-// that it is fetched while something else is computed.
-func Ahead(img *Image) {
-	if pitch := hashPitch(img); pitch > hashPiece {
-		for line := 0; line < hashPiece; line += 64 {
-			fetchLines(&img.Data[line], pitch, (len(img.Data)-line+pitch-1)/pitch)
-		}
-	}
 }
 
 // What Hash reads: so many pieces of so many bytes.

@@ -129,51 +129,6 @@ func (t Target) tables(of func(quarter int) float64) (out [3]table) {
 	return out
 }
 
-// quantiser makes the elements of one channel of an integer tensor without a table,
-// 8 at a time in vector registers: (quarters + less) * gain, rounded, plus zero,
-// held to -128..127, with the bits of flip turned.
-type quantiser struct {
-	less, gain [8]float32 // eight times the same
-	zero       [8]int32
-	flip       [2]uint64 // a uint8 is an int8 with its first bit turned
-}
-
-// quantiser gives one that makes just the elements of a table, that of the
-// Target's first channel, if there is one.
-func (t Target) quantiser(want *table) (q quantiser, ok bool) {
-	std, scale := t.units(0)
-	zero := t.ZeroPoint
-	if t.Type == Uint8 {
-		zero -= 128
-		q.flip[0], q.flip[1] = 0x8080808080808080, 0x8080808080808080
-	}
-	less, gain := -4*float64(t.Mean[0]), 1/(4*std*scale)
-	if t.Type == Float32 || math.Abs(gain)*(math.Abs(less)+float64(len(want))) > 1<<20 || zero != int(int16(zero)) {
-		return q, false
-	}
-	// What lies halfway is rounded away from zero by the rule, to an even number by
-	// the processor: a little more keeps it from lying there.
-	for _, more := range []float64{1.5e-7, 0, -1.5e-7} {
-		for i := range q.less {
-			q.less[i], q.gain[i], q.zero[i] = float32(less), float32(gain*(1+more)), int32(zero)
-		}
-		ok = true
-		for v := 0; v <= 4*255 && ok; v++ {
-			ok = uint32(q.element(v)) == want[v]
-		}
-		if ok {
-			return q, true
-		}
-	}
-	return q, false
-}
-
-// element is that of a value in quarters.
-func (q *quantiser) element(quarters int) uint8 {
-	v := int32(math.RoundToEven(float64((float32(quarters)+q.less[0])*q.gain[0]))) + q.zero[0]
-	return uint8(min(max(v, -128), 127)) ^ uint8(q.flip[0])
-}
-
 // asItIs is a value in steps of 255.
 func asItIs(quarter int) float64 { return float64(quarter) / 4 }
 

@@ -75,9 +75,6 @@ func (k *kernel) prepare(bw, bh float64) {
 
 // fillTurned fills a tensor by any map: each box on its own.
 func (s *Sampler) fillTurned(j *job) {
-	if s.fast.fill(s, j) {
-		return
-	}
 	for c := range min(j.n, 2) {
 		p := &j.planes[c]
 		l := p.line(&j.m, 0)

@@ -14,7 +14,7 @@ func newShares(size int, one int32) shares {
 // weights gives what falls to each of the first taps samples of a box that begins
 // phase/256 into the first of them: the differences of rounded running sums, so
 // that the sum of all is one.
-func (s *shares) weights(phase, taps int) (w [largeBox + 1]int32) {
+func (s *shares) weights(phase, taps int) (w [2 * maxTaps]int32) {
 	before := int32(0)
 	sum := int64(1)<<31 - int64(phase)*s.step
 	for tap := range w[:taps] {
