@@ -99,7 +99,7 @@ soak: deps ## N=1000000 frames as fast as they go: memory, descriptors and gorou
 # Whatever comes in from outside: config, state folder, socket, serial line, pictures.
 FUZZERS := firmware/config:FuzzParse firmware/alarm:FuzzEngine firmware/alarm/store:FuzzFiles firmware/alarm/store:FuzzRecord \
 	firmware/operator:FuzzCommand firmware/operator:FuzzServer firmware/modbus:FuzzLine firmware/line:FuzzParser \
-	model/pixel:FuzzDecode drivers/camera:FuzzWholeJPEG
+	model/pixel:FuzzDecode drivers/camera/mjpeg:FuzzWhole drivers/camera/clip:FuzzClip
 FUZZTIME ?= 10m
 
 fuzz: deps ## each fuzzer for FUZZTIME=10m (or 3000x inputs), one after another; ONLY=FuzzParse is one of them

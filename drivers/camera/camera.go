@@ -1,8 +1,8 @@
-// Package camera gives frames: from a V4L2 camera, from a clip or a folder of
-// pictures, and from a fake. All three stand behind one small interface, and
-// the caller cannot tell them apart.
+// Package camera is what a picture's source is to the rest: one small interface,
+// behind which stand a V4L2 camera (room v4l2), a clip or a folder of pictures
+// (room clip), and the fake of this package. The caller cannot tell them apart.
 //
-//	src, err := camera.Open(camera.Settings{Device: "usb-046d_C270-video-index0"})
+//	src, err := v4l2.Open(v4l2.Settings{Device: "usb-046d_C270-video-index0"})
 //	…
 //	defer src.Close()
 //	for {
@@ -16,39 +16,12 @@
 //		use(frame.Data)   // valid until Release
 //		src.Release()     // the buffer goes back to the driver
 //	}
-//
-// # Why a capture path of our own
-//
-// github.com/blackjack/webcam does what it is good at: it lists a node's
-// formats, sizes, frame rates and controls, and sets controls. Frames come
-// through our own thin layer on the same node, because webcam v0.6.1
-//   - drops the driver's timestamp, sequence number and error flag, so that
-//     frame times, lost frames and damaged frames cannot be known,
-//   - gives back the size that was asked for instead of the driver's, and no
-//     stride,
-//   - waits in whole seconds and cannot be woken by Close,
-//   - reports every failure of a stream's start as text, without the errno, and
-//     leaves its maps behind,
-//   - lists continuous ranges of sizes and rates as nothing,
-//   - looks at capabilities instead of device_caps, so that the metadata node of
-//     a USB camera opens as a camera,
-//   - knows one layout of struct v4l2_buffer on 32-bit ARM, the one with 32-bit
-//     seconds that newer kernels may be built without.
-//
-// # Always the newest frame
-//
-// Next takes every frame that the driver has ready, keeps the newest and hands
-// the older ones back at once. If the driver had filled all its buffers it may
-// have stopped for want of one, and even the newest may be old: then all go
-// back and Next waits for a fresh one. What was passed over is counted.
-//
-// All kernel interfaces are those of include/uapi/linux/videodev2.h and
-// Documentation/userspace-api/media/v4l.
 package camera
 
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -105,15 +78,48 @@ const (
 	YUV420 uint32 = 'Y' | 'U'<<8 | '1'<<16 | '2'<<24 // 4:2:0, three planes Y, Cb, Cr
 	RGB24  uint32 = 'R' | 'G'<<8 | 'B'<<16 | '3'<<24 // 8-8-8, red first
 	MJPEG  uint32 = 'M' | 'J'<<8 | 'P'<<16 | 'G'<<24 // one JPEG a frame
-
-	fourccJPEG uint32 = 'J' | 'P'<<8 | 'E'<<16 | 'G'<<24 // some drivers' name for MJPEG; given out as MJPEG
 )
 
-// preference is the order in which formats are tried when none is named: first
-// those whose luma lies together, then packed 4:2:2, grey before RGB because it
-// carries the same luma in a third of the bytes, and last MJPEG, which costs a
-// decode. Size and frame rate come before this order; see choose.
-var preference = []uint32{NV12, YUV420, YUYV, UYVY, GREY, RGB24, MJPEG, fourccJPEG}
+// formats is the one list of them, in the order in which they are tried when none
+// is named: first those whose luma lies together, then packed 4:2:2, grey before
+// RGB because it carries the same luma in a third of the bytes, and last MJPEG,
+// which costs a decode.
+var formats = []struct {
+	fourcc uint32
+	names  []string // the first is the one that is written; the others are read as well
+}{
+	{NV12, []string{"NV12"}},
+	{YUV420, []string{"YU12", "I420", "YUV420"}},
+	{YUYV, []string{"YUYV", "YUY2"}},
+	{UYVY, []string{"UYVY"}},
+	{GREY, []string{"GREY", "GRAY", "Y8"}},
+	{RGB24, []string{"RGB3", "RGB24"}},
+	{MJPEG, []string{"MJPG", "MJPEG", "JPEG"}},
+}
+
+// Rank is a format's place in the order in which they are tried; ok is false for
+// one that no Source gives.
+func Rank(fourcc uint32) (place int, ok bool) {
+	for i, f := range formats {
+		if f.fourcc == fourcc {
+			return i, true
+		}
+	}
+	return len(formats), false
+}
+
+// FormatNames lists the formats for people, in that order.
+func FormatNames() string {
+	var names []string
+	for _, f := range formats {
+		names = append(names, f.names[0])
+	}
+	return strings.Join(names, ", ")
+}
+
+// MaxSide bounds the width and height that a file or driver may claim, in pixels,
+// so that a damaged header cannot ask for all memory.
+const MaxSide = 16384
 
 // Errors a caller decides on; every error that a Source returns wraps one of
 // them or the operating system's own.
@@ -142,7 +148,7 @@ type Info struct {
 	FPS           float64 // frames a second as the driver set them; 0: it does not say
 	Frames        int     // a clip's length in frames; 0: endless
 
-	// Live: Frame.Time can be compared with Now. A clip played as fast as it
+	// Live: Frame.Time can be compared with device.Now. A clip played as fast as it
 	// goes runs ahead of it.
 	Live bool
 	// Stamped: the times are the driver's; otherwise they are taken when the
@@ -183,30 +189,19 @@ func FormatName(fourcc uint32) string {
 }
 
 // ParseFormat reads a format's name as FormatName writes it, in any case, and
-// the names people use: MJPG and MJPEG, YUY2, I420, GRAY.
+// the other names people use: MJPEG, YUY2, I420, GRAY.
 func ParseFormat(name string) (uint32, error) {
-	switch strings.ToUpper(name) {
-	case "MJPG", "MJPEG", "JPEG":
-		return MJPEG, nil
-	case "YUYV", "YUY2":
-		return YUYV, nil
-	case "UYVY":
-		return UYVY, nil
-	case "NV12":
-		return NV12, nil
-	case "GREY", "GRAY", "Y8":
-		return GREY, nil
-	case "YU12", "I420", "YUV420":
-		return YUV420, nil
-	case "RGB3", "RGB24":
-		return RGB24, nil
+	for _, f := range formats {
+		if slices.Contains(f.names, strings.ToUpper(name)) {
+			return f.fourcc, nil
+		}
 	}
-	return 0, fmt.Errorf("pixel format %q: %w: known are NV12, YU12, YUYV, UYVY, GREY, RGB3, MJPG", name, ErrUnsupported)
+	return 0, fmt.Errorf("pixel format %q: %w: known are %s", name, ErrUnsupported, FormatNames())
 }
 
-// planeSize gives the least stride of a format at a width, and the bytes of a
+// PlaneSize gives the least stride of a format at a width, and the bytes of a
 // whole picture at a stride. MJPEG has neither.
-func planeSize(format uint32, width, height, stride int) (minStride, size int) {
+func PlaneSize(format uint32, width, height, stride int) (minStride, size int) {
 	switch format {
 	case GREY:
 		return width, stride * height

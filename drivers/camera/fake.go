@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"image/jpeg"
+	"slices"
 	"sync"
 	"time"
 )
@@ -47,7 +48,7 @@ type Fake struct {
 	Out                            int // frames handed out and not released
 }
 
-// Open gives a source on the fake camera, as Open(Settings) does on a real one.
+// Open gives a source on the fake camera, as v4l2.Open does on a real one.
 func (f *Fake) Open() (Source, error) {
 	f.Lock()
 	defer f.Unlock()
@@ -60,7 +61,7 @@ func (f *Fake) Open() (Source, error) {
 	}
 	s := &fakeSource{cam: f, clock: f.Clock, stop: make(chan struct{})}
 	if s.clock == nil {
-		s.clock = &systemClock{}
+		s.clock = SystemClock()
 	}
 	s.info = Info{Name: f.name(), Device: "fake", Driver: "fake", Format: f.Format, Width: f.Width, Height: f.Height,
 		Stride: f.Stride, Live: true, Stamped: true}
@@ -70,7 +71,7 @@ func (f *Fake) Open() (Source, error) {
 	if s.info.Width == 0 || s.info.Height == 0 {
 		s.info.Width, s.info.Height = 640, 480
 	}
-	least, _ := planeSize(s.info.Format, s.info.Width, s.info.Height, 0)
+	least, _ := PlaneSize(s.info.Format, s.info.Width, s.info.Height, 0)
 	s.info.Stride = max(s.info.Stride, least)
 	s.info.FPS = float64(time.Second) / float64(f.period())
 	s.due = s.clock.Now()
@@ -192,8 +193,8 @@ func (s *fakeSource) picture() []byte {
 		}
 		return s.drawn
 	}
-	_, size := planeSize(s.info.Format, s.info.Width, s.info.Height, s.info.Stride)
-	s.drawn = sized(s.drawn, size)
+	_, size := PlaneSize(s.info.Format, s.info.Width, s.info.Height, s.info.Stride)
+	s.drawn = slices.Grow(s.drawn[:0], size)[:size]
 	for i := range s.drawn {
 		s.drawn[i] = byte(i%s.info.Stride) + byte(s.shown)
 	}
@@ -210,7 +211,7 @@ func blackPicture(info Info) []byte {
 		}
 		return b.Bytes()
 	}
-	_, size := planeSize(info.Format, w, h, info.Stride)
+	_, size := PlaneSize(info.Format, w, h, info.Stride)
 	b := make([]byte, size)
 	for i := range b {
 		switch info.Format {
@@ -263,7 +264,4 @@ func (s *fakeSource) Close() error {
 	return nil
 }
 
-var (
-	_ Source = (*clip)(nil)
-	_ Source = (*fakeSource)(nil)
-)
+var _ Source = (*fakeSource)(nil)

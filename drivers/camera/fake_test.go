@@ -6,10 +6,22 @@ import (
 	"image/jpeg"
 	"testing"
 	"time"
+
+	"mien/drivers/camera/cameratest"
+	"mien/drivers/device"
 )
 
+func mustNext(t testing.TB, s Source, timeout time.Duration) *Frame {
+	t.Helper()
+	f, err := s.Next(timeout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
 func TestFakeIsACamera(t *testing.T) {
-	clock := &stepClock{now: 9 * time.Second}
+	clock := &cameratest.Clock{At: 9 * time.Second}
 	cam := &Fake{Name: "bench camera", Clock: clock, Width: 32, Height: 8, Period: 40 * time.Millisecond}
 	src, err := cam.Open()
 	if err != nil {
@@ -21,7 +33,7 @@ func TestFakeIsACamera(t *testing.T) {
 	var before []byte
 	for k := range uint32(5) {
 		f := mustNext(t, src, time.Second)
-		if f.Sequence != k || f.Lost != 0 || f.Time != 9*time.Second+time.Duration(k)*cam.Period || clock.now != f.Time || len(f.Data) != 32*8 {
+		if f.Sequence != k || f.Lost != 0 || f.Time != 9*time.Second+time.Duration(k)*cam.Period || clock.At != f.Time || len(f.Data) != 32*8 {
 			t.Errorf("frame %d: %d lost %d at %v", k, f.Sequence, f.Lost, f.Time)
 		}
 		if bytes.Equal(f.Data, before) {
@@ -33,7 +45,7 @@ func TestFakeIsACamera(t *testing.T) {
 		}
 		src.Release()
 	}
-	clock.now += 10*cam.Period + cam.Period/2
+	clock.At += 10*cam.Period + cam.Period/2
 	if f := mustNext(t, src, 0); f.Lost != 9 || f.Sequence != 14 {
 		t.Errorf("late: %d, %d lost", f.Sequence, f.Lost)
 	}
@@ -50,7 +62,7 @@ func TestFakeIsACamera(t *testing.T) {
 
 func TestFakeFaults(t *testing.T) {
 	boom := errors.New("boom")
-	clock := &stepClock{now: time.Second}
+	clock := &cameratest.Clock{At: time.Second}
 	cam := &Fake{Clock: clock, Width: 16, Height: 16,
 		OpenErrs: map[int]error{1: ErrPermission}, NextErrs: map[int]error{2: boom}, ReleaseErrs: map[int]error{1: boom}}
 	if _, err := cam.Open(); !errors.Is(err, ErrPermission) {
@@ -95,9 +107,9 @@ func TestFakeFaults(t *testing.T) {
 	cam.Black = false
 
 	cam.Silent = true
-	from := clock.now
-	if _, err := src.Next(300 * time.Millisecond); !errors.Is(err, ErrTimeout) || clock.now-from != 300*time.Millisecond {
-		t.Errorf("%v after %v", err, clock.now-from)
+	from := clock.At
+	if _, err := src.Next(300 * time.Millisecond); !errors.Is(err, ErrTimeout) || clock.At-from != 300*time.Millisecond {
+		t.Errorf("%v after %v", err, clock.At-from)
 	}
 	cam.Silent = false
 	mustNext(t, src, time.Second)
@@ -126,10 +138,10 @@ func TestFakeBlackInEveryFormat(t *testing.T) {
 	for format, want := range map[uint32][]byte{
 		GREY: {0, 0, 0, 0}, YUYV: {0, 128, 0, 128}, UYVY: {128, 0, 128, 0}, RGB24: {0, 0, 0, 0}, NV12: {0, 0, 0, 0}, YUV420: {0, 0, 0, 0},
 	} {
-		cam := &Fake{Clock: &stepClock{}, Format: format, Width: 8, Height: 4, Stride: 32, Black: true}
+		cam := &Fake{Clock: &cameratest.Clock{}, Format: format, Width: 8, Height: 4, Stride: 32, Black: true}
 		src, _ := cam.Open()
 		f := mustNext(t, src, time.Second)
-		_, size := planeSize(format, 8, 4, 32)
+		_, size := PlaneSize(format, 8, 4, 32)
 		if !bytes.HasPrefix(f.Data, want) || len(f.Data) != size {
 			t.Errorf("%s: % x, %d bytes", FormatName(format), f.Data[:4], len(f.Data))
 		}
@@ -139,7 +151,7 @@ func TestFakeBlackInEveryFormat(t *testing.T) {
 			}
 		}
 	}
-	cam := &Fake{Clock: &stepClock{}, Format: MJPEG, Width: 24, Height: 16, Black: true}
+	cam := &Fake{Clock: &cameratest.Clock{}, Format: MJPEG, Width: 24, Height: 16, Black: true}
 	src, _ := cam.Open()
 	img, err := jpeg.Decode(bytes.NewReader(mustNext(t, src, time.Second).Data))
 	if err != nil || img.Bounds().Dx() != 24 {
@@ -160,7 +172,7 @@ func TestFakeWithTheRealClock(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 5 {
-		if f := mustNext(t, src, time.Minute); f.Time > Now() {
+		if f := mustNext(t, src, time.Minute); f.Time > device.Now() {
 			t.Error("a frame of the future")
 		}
 	}

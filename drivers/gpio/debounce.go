@@ -1,6 +1,8 @@
 package gpio
 
-import "time"
+import (
+	"time"
+)
 
 // debouncer lets a level count once it has stood still for a period. It works
 // as the kernel's does (gpiolib-cdev.c, debounce_work_func): every raw edge

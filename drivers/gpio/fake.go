@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"mien/drivers/device"
 )
 
 // Fake is a Host without hardware, for tests and for demos on machines without
@@ -276,7 +278,7 @@ func (f *Fake) time() time.Duration {
 	if f.Now != nil {
 		return f.Now()
 	}
-	return now()
+	return device.Now()
 }
 
 // move needs mu. It puts a level on a line and tells who listens.

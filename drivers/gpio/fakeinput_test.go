@@ -4,6 +4,8 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"mien/drivers/device"
 )
 
 func TestFakeInput(t *testing.T) {
@@ -73,14 +75,14 @@ func TestFakeInputWithTheRealClock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	start := now()
-	if _, err := in.Wait(30 * ms); !errors.Is(err, ErrTimeout) || now()-start < 30*ms {
-		t.Errorf("after %v: %v", now()-start, err)
+	start := device.Now()
+	if _, err := in.Wait(30 * ms); !errors.Is(err, ErrTimeout) || device.Now()-start < 30*ms {
+		t.Errorf("after %v: %v", device.Now()-start, err)
 	}
-	pressed := now()
+	pressed := device.Now()
 	f.Drive(ack(), true)
 	e, err := in.Wait(soon)
-	if err != nil || !e.Active || e.At > now() || e.At < pressed+20*ms {
+	if err != nil || !e.Active || e.At > device.Now() || e.At < pressed+20*ms {
 		t.Errorf("%+v, %v, pressed at %v", e, err, pressed)
 	}
 	// More edges than anybody fetches.

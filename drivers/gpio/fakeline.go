@@ -5,6 +5,8 @@ import (
 	"math"
 	"sync"
 	"time"
+
+	"mien/drivers/device"
 )
 
 type fakeOutput struct {
@@ -242,7 +244,7 @@ func (in *fakeInput) Close() error {
 // real clock, for a time.
 func (f *Fake) sleep(until time.Duration) {
 	if f.Now == nil {
-		t := time.AfterFunc(until-now(), f.Tick)
+		t := time.AfterFunc(until-device.Now(), f.Tick)
 		defer t.Stop()
 	}
 	f.changed.Wait()

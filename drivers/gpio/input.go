@@ -11,6 +11,8 @@ import (
 	"github.com/warthog618/go-gpiocdev"
 	"github.com/warthog618/go-gpiocdev/uapi"
 	"golang.org/x/sys/unix"
+
+	"mien/drivers/device"
 )
 
 const (
@@ -35,8 +37,8 @@ type input struct {
 
 	// mu covers what is below it.
 	mu     sync.Mutex
-	fd     int // the requested line, non-blocking
-	wake   int // eventfd that ends a Wait
+	fd     int          // the requested line, non-blocking
+	bell   *device.Bell // ends a Wait
 	closed bool
 	deb    debouncer
 	queue  edgeQueue
@@ -57,13 +59,13 @@ func (kernel) Input(s InputSettings) (Input, error) {
 
 // openInput requests a line by one version of the kernel's interface.
 func openInput(chip *gpiocdev.Chip, offset, abi int, s InputSettings) (*input, error) {
-	fd, err := unix.Open("/dev/"+chip.Name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	fd, err := device.Open("/dev/"+chip.Name, unix.O_RDONLY)
 	if err != nil {
 		return nil, openError(chip.Name, err)
 	}
 	defer unix.Close(fd)
 
-	in := &input{name: s.Line.String(), abi: abi, fd: -1, wake: -1}
+	in := &input{name: s.Line.String(), abi: abi, fd: -1}
 	// Our own debouncer lives on edges, also where the caller wants none.
 	in.edges = !s.NoEdges || (abi == 1 && s.Debounce > 0)
 	in.deb.period = s.Debounce
@@ -169,11 +171,10 @@ func (in *input) start() error {
 	if err := unix.SetNonblock(in.fd, true); err != nil {
 		return fmt.Errorf("set non-blocking: %w", err)
 	}
-	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		return fmt.Errorf("eventfd: %w", err)
+	var err error
+	if in.bell, err = device.NewBell(); err != nil {
+		return err
 	}
-	in.wake = wake
 	level, err := in.level()
 	if err != nil {
 		return fmt.Errorf("read: %w", err)
@@ -183,12 +184,11 @@ func (in *input) start() error {
 }
 
 func (in *input) release() {
-	for _, fd := range []int{in.fd, in.wake} {
-		if fd >= 0 {
-			unix.Close(fd)
-		}
+	if in.fd >= 0 {
+		unix.Close(in.fd)
 	}
-	in.fd, in.wake = -1, -1
+	in.bell.Close()
+	in.fd, in.bell = -1, nil
 }
 
 // level asks the kernel. With version 2 and a kernel debounce it is debounced.
@@ -210,7 +210,7 @@ func (in *input) Active() (bool, error) {
 		return false, fmt.Errorf("gpio line %s: %w", in.name, ErrClosed)
 	}
 	if in.soft {
-		err := in.collect(now())
+		err := in.collect(device.Now())
 		return in.deb.stable, err
 	}
 	v, err := in.level()
@@ -227,7 +227,7 @@ func (in *input) Wait(timeout time.Duration) (Edge, error) {
 		return Edge{}, fmt.Errorf("gpio line %s: requested without edges: %w", in.name, ErrTimeout)
 	}
 	end := time.Duration(math.MaxInt64)
-	start := now()
+	start := device.Now()
 	if timeout >= 0 && timeout < end-start {
 		end = start + timeout
 	}
@@ -249,7 +249,7 @@ func (in *input) next(end time.Duration) (Edge, time.Duration, error) {
 	if in.closed {
 		return Edge{}, 0, fmt.Errorf("gpio line %s: %w", in.name, ErrClosed)
 	}
-	at := now()
+	at := device.Now()
 	if err := in.collect(at); err != nil {
 		return Edge{}, 0, err
 	}
@@ -343,20 +343,15 @@ func (in *input) debounce(raw bool, at time.Duration) {
 // sleep returns at the given time, when the kernel has an edge, or when Close
 // asks for the line. Only Wait calls it, so the descriptors stay open.
 func (in *input) sleep(until time.Duration) error {
-	fds := [2]unix.PollFd{{Fd: int32(in.wake), Events: unix.POLLIN}, {Fd: int32(in.fd), Events: unix.POLLIN | unix.POLLPRI}}
-	n := 2
+	fd := in.fd
 	if in.sample {
-		n = 1
+		fd = -1
 	}
-	ts := unix.NsecToTimespec(int64(max(until-now(), 0)))
-	_, err := unix.Ppoll(fds[:n], &ts, nil)
-	if err != nil && err != unix.EINTR {
-		return err
+	r, _, err := in.bell.Wait(fd, unix.POLLIN|unix.POLLPRI, max(until-device.Now(), 0))
+	if err == nil && r&(unix.POLLERR|unix.POLLHUP|unix.POLLNVAL) != 0 && r&unix.POLLIN == 0 {
+		err = unix.ENODEV
 	}
-	if r := fds[1].Revents; r&(unix.POLLERR|unix.POLLHUP|unix.POLLNVAL) != 0 && r&unix.POLLIN == 0 {
-		return unix.ENODEV
-	}
-	return nil
+	return err
 }
 
 func (in *input) Close() error {
@@ -366,8 +361,7 @@ func (in *input) Close() error {
 		return nil
 	}
 	in.closed = true
-	one := [8]byte{1, 1, 1, 1, 1, 1, 1, 1}
-	unix.Write(in.wake, one[:])
+	in.bell.Ring()
 	in.mu.Unlock()
 
 	in.waiting.Lock() // Wait has left
@@ -376,12 +370,4 @@ func (in *input) Close() error {
 	defer in.mu.Unlock()
 	in.release()
 	return nil
-}
-
-// now is CLOCK_MONOTONIC, the clock of the kernel's edges.
-func now() time.Duration {
-	var ts unix.Timespec
-	// This clock exists on every Linux; the call cannot fail.
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
-	return time.Duration(ts.Nano())
 }

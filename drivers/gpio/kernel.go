@@ -4,15 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/warthog618/go-gpiocdev"
 	"golang.org/x/sys/unix"
+
+	"mien/drivers/device"
 )
 
 // Kernel is the machine's own GPIO chips, /dev/gpiochip*.
@@ -177,31 +175,14 @@ func openError(name string, err error) error {
 		err = pe.Err
 	}
 	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("open %s: %w: %s", path, err, permissionHint(path))
+		return fmt.Errorf("open %s: %w: %s", path, err, device.GPIO.Denied(path))
 	}
 	return fmt.Errorf("open %s: %w", path, gone(err))
 }
 
-// permissionHint says how to get at a device that belongs to some group.
-func permissionHint(path string) string {
-	group := "root"
-	if fi, err := os.Stat(path); err == nil {
-		if st, ok := fi.Sys().(*syscall.Stat_t); ok {
-			group = strconv.Itoa(int(st.Gid))
-			if g, err := user.LookupGroupId(group); err == nil {
-				group = g.Name
-			}
-		}
-	}
-	if group == "root" || group == "0" {
-		return `only root may use it: add the udev rule SUBSYSTEM=="gpio", KERNEL=="gpiochip*", GROUP="gpio", MODE="0660" and add the user to group gpio (sudo usermod -aG gpio USER)`
-	}
-	return fmt.Sprintf("add the user to group %s (sudo usermod -aG %s USER) and log in again", group, group)
-}
-
 // gone marks the errors of a chip that has vanished.
 func gone(err error) error {
-	if errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO) || errors.Is(err, unix.EIO) || errors.Is(err, unix.ESHUTDOWN) {
+	if device.Gone(err) {
 		return fmt.Errorf("%w: %w", ErrGone, err)
 	}
 	return err

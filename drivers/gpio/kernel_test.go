@@ -13,6 +13,8 @@ import (
 
 	"github.com/warthog618/go-gpiocdev"
 	periph "periph.io/x/conn/v3/gpio"
+
+	"mien/drivers/device"
 )
 
 // Real lines are only touched where the environment names some that may be:
@@ -208,7 +210,7 @@ func edges(t *testing.T, in *input) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		late := now() - e.At
+		late := device.Now() - e.At
 		t.Logf("%+v, %v ago", e, late)
 		if i > 0 && (e.Active == last.Active || e.At <= last.At) || e.Lost != 0 {
 			t.Errorf("%+v after %+v", e, last)

@@ -9,6 +9,8 @@ import (
 	periph "periph.io/x/conn/v3/gpio"
 	"periph.io/x/conn/v3/physic"
 	"periph.io/x/conn/v3/pin"
+
+	"mien/drivers/device"
 )
 
 // Pin is a line as periph.io sees it, so that its device drivers work on our
@@ -155,11 +157,11 @@ func (p *Pin) WaitForEdge(timeout time.Duration) bool {
 	if in == nil || edge == periph.NoEdge {
 		return false
 	}
-	start := now()
+	start := device.Now()
 	for {
 		left := timeout
 		if timeout >= 0 {
-			left = max(timeout-(now()-start), 0)
+			left = max(timeout-(device.Now()-start), 0)
 		}
 		e, err := in.Wait(left)
 		if err != nil {

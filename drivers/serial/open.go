@@ -6,14 +6,14 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"mien/drivers/device"
 )
 
 // Open opens and sets up a port for itself alone: the path is locked for
@@ -24,14 +24,14 @@ func Open(s Settings) (*Port, error) {
 	if err := s.Check(); err != nil {
 		return nil, fmt.Errorf("serial port %w", err)
 	}
-	fd, device, err := openTTY(s.Path)
+	fd, node, err := openTTY(s.Path)
 	if err != nil {
 		return nil, err
 	}
-	p := &Port{fd: fd, wake: -1, marked: true, char: s.CharacterTime(),
+	p := &Port{fd: fd, marked: true, char: s.CharacterTime(),
 		rtsLow: s.RTSLowToSend, before: s.BeforeSend, after: s.AfterSend}
 	p.named(s.Path)
-	p.info = Info{Path: s.Path, Device: device}
+	p.info = Info{Path: s.Path, Device: node}
 	p.echo.on = s.Echo
 	if err := p.setUp(s); err != nil {
 		p.release()
@@ -41,36 +41,34 @@ func Open(s Settings) (*Port, error) {
 }
 
 // openTTY opens and locks. On an error nothing stays open.
-func openTTY(path string) (fd int, device string, err error) {
-	device, err = filepath.EvalSymlinks(path)
+func openTTY(path string) (fd int, node string, err error) {
+	node, err = filepath.EvalSymlinks(path)
 	if err == nil {
-		err = refuseConsole(device)
+		err = refuseConsole(node)
 	}
 	if err != nil {
 		return -1, "", openError(path, path, err)
 	}
-	// Non-blocking, else open waits for a carrier; no controlling terminal,
-	// else a break on the line would kill the process.
-	fd, err = unix.Open(device, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	fd, err = device.Open(node, unix.O_RDWR)
 	if err != nil {
-		return -1, "", openError(path, device, err)
+		return -1, "", openError(path, node, err)
 	}
 	if _, err = unix.IoctlGetTermios(fd, unix.TCGETS2); err != nil {
 		err = fmt.Errorf("is no serial port: %w", err)
-	} else if err = refuseTerminal(fd, device); err == nil {
+	} else if err = refuseTerminal(fd, node); err == nil {
 		err = lock(fd)
 	}
 	if err != nil {
 		unix.Close(fd)
-		return -1, "", openError(path, device, err)
+		return -1, "", openError(path, node, err)
 	}
-	return fd, device, nil
+	return fd, node, nil
 }
 
 // refuseTerminal keeps off a port on which a login waits, or somebody works:
 // it would eat half of what comes in. Locks do not show that, but the process
 // has the tty as its terminal, which anybody may read in /proc/PID/stat.
-func refuseTerminal(fd int, device string) error {
+func refuseTerminal(fd int, node string) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return err
@@ -88,7 +86,7 @@ func refuseTerminal(fd int, device string) error {
 		if f := strings.Fields(stat[end+1:]); len(f) > 4 && f[4] == nr {
 			pid, name, _ := strings.Cut(stat[:end], " (")
 			return fmt.Errorf("%s (process %s) has it as its terminal; a login is ended by systemctl disable --now serial-getty@%s, on a Jetson nvgetty: %w",
-				name, pid, filepath.Base(device), ErrBusy)
+				name, pid, filepath.Base(node), ErrBusy)
 		}
 	}
 	return nil
@@ -111,8 +109,8 @@ func lock(fd int) error {
 
 func (p *Port) setUp(s Settings) error {
 	var err error
-	if p.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
-		return fmt.Errorf("eventfd: %w", err)
+	if p.bell, err = device.NewBell(); err != nil {
+		return err
 	}
 	if p.info.Baud, err = setTermios(p.fd, s); err != nil {
 		return err
@@ -196,14 +194,14 @@ func isPty(fd int) bool {
 
 // refuseConsole keeps off the port that the kernel talks on: its messages
 // would go out among our frames, and a login would answer a PLC.
-func refuseConsole(device string) error {
+func refuseConsole(node string) error {
 	active, err := os.ReadFile("/sys/class/tty/console/active")
 	if err != nil {
 		return nil
 	}
-	name := filepath.Base(device)
+	name := filepath.Base(node)
 	for _, c := range strings.Fields(string(active)) {
-		if c == name && strings.HasPrefix(device, "/dev/tty") {
+		if c == name && strings.HasPrefix(node, "/dev/tty") {
 			return fmt.Errorf("it is the system console: free it (on a Raspberry Pi raspi-config: Serial Port, no login shell; elsewhere remove console=%s from the kernel's command line and run systemctl disable --now serial-getty@%s): %w", name, name, ErrBusy)
 		}
 	}
@@ -211,16 +209,16 @@ func refuseConsole(device string) error {
 }
 
 // openError turns the kernel's answers into what a person can do.
-func openError(path, device string, err error) error {
+func openError(path, node string, err error) error {
 	switch {
 	case errors.Is(err, ErrBusy):
 		return fmt.Errorf("open serial port %s: %w", path, err)
 	case errors.Is(err, unix.EBUSY):
-		return fmt.Errorf("open serial port %s: %s: %w", path, holder(device), ErrBusy)
+		return fmt.Errorf("open serial port %s: %s: %w", path, holder(node), ErrBusy)
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("open serial port %s: %w: %s", path, fs.ErrNotExist, present())
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("open serial port %s: %w: %s", path, fs.ErrPermission, permissionHint(device))
+		return fmt.Errorf("open serial port %s: %w: %s", path, fs.ErrPermission, device.Serial.Denied(node))
 	}
 	return fmt.Errorf("open serial port %s: %w", path, gone(err))
 }
@@ -238,38 +236,10 @@ func present() string {
 	return "there are " + strings.Join(names, ", ")
 }
 
-// permissionHint says how to get at a device that belongs to some group.
-func permissionHint(device string) string {
-	group := "dialout"
-	if fi, err := os.Stat(device); err == nil {
-		if st, ok := fi.Sys().(*syscall.Stat_t); ok {
-			group = strconv.Itoa(int(st.Gid))
-			if g, err := user.LookupGroupId(group); err == nil {
-				group = g.Name
-			}
-		}
-	}
-	return fmt.Sprintf("add the user to group %s (sudo usermod -aG %s USER) and log in again", group, group)
-}
-
-// holder names the program that has a device open, as far as /proc shows it.
-func holder(device string) string {
-	fds, _ := filepath.Glob("/proc/[0-9]*/fd/*")
-	self := strconv.Itoa(os.Getpid())
-	found := ""
-	for _, fd := range fds {
-		if to, err := os.Readlink(fd); err != nil || to != device {
-			continue
-		}
-		pid := strings.Split(fd, "/")[2]
-		name, _ := os.ReadFile("/proc/" + pid + "/comm")
-		found = fmt.Sprintf("%s (process %s) has it", strings.TrimSpace(string(name)), pid)
-		if pid != self {
-			return found
-		}
-	}
-	if found != "" {
-		return found
+// holder names the program that has a port open, as far as this user may look.
+func holder(node string) string {
+	if held := device.Holders("/proc", func(path string) bool { return path == node })[node]; len(held) > 0 {
+		return strings.Join(held, ", ") + " has it"
 	}
 	return "another program has it"
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"mien/drivers/device"
 )
 
 // Port is an open serial port.
@@ -22,8 +24,9 @@ type Port struct {
 	after  time.Duration
 	undo   *rs485Config // what the driver had before, if it was changed
 
-	fd, wake int // the tty; an eventfd that ends all waits
-	closed   atomic.Bool
+	fd     int          // the tty
+	bell   *device.Bell // ends all waits
+	closed atomic.Bool
 
 	rd   sync.Mutex // one reader at a time; covers marks
 	wr   sync.Mutex // one writer at a time
@@ -194,8 +197,7 @@ func (p *Port) Close() error {
 	if !p.closed.CompareAndSwap(false, true) {
 		return nil
 	}
-	one := [8]byte{1}
-	unix.Write(p.wake, one[:])
+	p.bell.Ring()
 	p.rd.Lock() // the reader has left
 	defer p.rd.Unlock()
 	p.wr.Lock() // the writer has left
@@ -213,7 +215,7 @@ func (p *Port) release() error {
 	}
 	unix.IoctlSetInt(p.fd, unix.TIOCNXCL, 0)
 	err := unix.Close(p.fd)
-	unix.Close(p.wake)
+	p.bell.Close()
 	if err != nil && !errors.Is(gone(err), ErrGone) {
 		return p.failed("close", err)
 	}
@@ -223,22 +225,13 @@ func (p *Port) release() error {
 // wait returns when the port is ready, when the time is over (the caller
 // looks), or when Close wants it. A negative time is for ever.
 func (p *Port) wait(events int16, left time.Duration) error {
-	fds := [2]unix.PollFd{{Fd: int32(p.fd), Events: events}, {Fd: int32(p.wake), Events: unix.POLLIN}}
-	var ts *unix.Timespec
-	var limit unix.Timespec
-	if left >= 0 {
-		limit = unix.NsecToTimespec(int64(left))
-		ts = &limit
-	}
-	_, err := unix.Ppoll(fds[:], ts, nil)
+	got, rung, err := p.bell.Wait(p.fd, events, left)
 	switch {
-	case err == unix.EINTR:
-		return nil
 	case err != nil:
-		return fmt.Errorf("poll: %w", err)
-	case fds[1].Revents != 0:
+		return err
+	case rung:
 		return ErrClosed
-	case fds[0].Revents&events == 0 && fds[0].Revents&(unix.POLLHUP|unix.POLLERR|unix.POLLNVAL) != 0:
+	case got&events == 0 && got&(unix.POLLHUP|unix.POLLERR|unix.POLLNVAL) != 0:
 		return ErrGone
 	}
 	return nil
@@ -247,12 +240,9 @@ func (p *Port) wait(events int16, left time.Duration) error {
 // pause sleeps more finely than the Go scheduler does, and ends when Close
 // wants the port.
 func (p *Port) pause(d time.Duration) {
-	if d <= 0 {
-		return
+	if d > 0 {
+		p.bell.Wait(-1, 0, d)
 	}
-	fds := [1]unix.PollFd{{Fd: int32(p.wake), Events: unix.POLLIN}}
-	ts := unix.NsecToTimespec(int64(d))
-	unix.Ppoll(fds[:], &ts, nil)
 }
 
 // named sets the port's name in messages.
@@ -270,7 +260,7 @@ func (p *Port) failed(what string, err error) error {
 // gone marks the errors by which a tty says that its hardware or its other
 // side has left.
 func gone(err error) error {
-	if errors.Is(err, unix.EIO) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ESHUTDOWN) || errors.Is(err, unix.EPIPE) {
+	if device.Gone(err) {
 		return fmt.Errorf("%w: %w", ErrGone, err)
 	}
 	return err

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"mien/drivers/device"
 )
 
 // Pty is a pseudo-terminal whose one side is a Line of ours and whose other
@@ -44,12 +46,12 @@ func OpenPty(link string) (*Pty, error) {
 }
 
 func openPty(link string) (*Pty, error) {
-	master, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	master, err := device.Open("/dev/ptmx", unix.O_RDWR)
 	if err != nil {
 		return nil, fmt.Errorf("/dev/ptmx: %w", err)
 	}
 	p := &Pty{slave: -1}
-	p.fd, p.wake = master, -1
+	p.fd = master
 	p.char = Settings{}.CharacterTime()
 	if err := p.connect(); err != nil {
 		p.free()
@@ -78,7 +80,7 @@ func (p *Pty) connect() error {
 		return fmt.Errorf("number: %w", err)
 	}
 	p.peer = fmt.Sprintf("/dev/pts/%d", n)
-	if p.slave, err = unix.Open(p.peer, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0); err != nil {
+	if p.slave, err = device.Open(p.peer, unix.O_RDWR); err != nil {
 		return fmt.Errorf("%s: %w", p.peer, err)
 	}
 	t, err := unix.IoctlGetTermios(p.slave, unix.TCGETS2)
@@ -90,10 +92,8 @@ func (p *Pty) connect() error {
 	if err := unix.IoctlSetTermios(p.slave, unix.TCSETS2, t); err != nil {
 		return fmt.Errorf("TCSETS2: %w", err)
 	}
-	if p.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
-		return fmt.Errorf("eventfd: %w", err)
-	}
-	return nil
+	p.bell, err = device.NewBell()
+	return err
 }
 
 // Peer is the path that others open: the link, or the pty itself.
@@ -195,11 +195,12 @@ func (p *Pty) Close() error {
 
 // free undoes a half-made pty.
 func (p *Pty) free() {
-	for _, fd := range []int{p.fd, p.slave, p.wake} {
+	for _, fd := range []int{p.fd, p.slave} {
 		if fd >= 0 {
 			unix.Close(fd)
 		}
 	}
+	p.bell.Close()
 }
 
 // unlink removes the link if it is still ours.

@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"mien/drivers/device"
 )
 
 // rs485Config is struct serial_rs485 of include/uapi/linux/serial.h.
@@ -159,9 +161,5 @@ func setRS485(fd int, c *rs485Config) error { return ioctl(fd, unix.TIOCSRS485, 
 // ioctl passes a struct of the kernel's, for calls that x/sys/unix has no
 // function for.
 func ioctl[T any](fd int, req uint, arg *T) error {
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), uintptr(req), uintptr(unsafe.Pointer(arg)))
-	if errno != 0 {
-		return errno
-	}
-	return nil
+	return device.Ioctl(fd, uintptr(req), unsafe.Pointer(arg))
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"mien/drivers/device"
 )
 
 // Device is an open /dev/watchdog.
@@ -44,7 +46,7 @@ func Open(path string, timeout time.Duration) (*Device, error) {
 	if timeout < time.Second {
 		return nil, fmt.Errorf("watchdog %s: timeout %v is below one second", path, timeout)
 	}
-	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	fd, err := device.Open(path, unix.O_WRONLY)
 	if err != nil {
 		return nil, openError(path, err)
 	}
@@ -178,7 +180,7 @@ func openError(path string, err error) error {
 	case errors.Is(err, unix.EBUSY):
 		return fmt.Errorf("open watchdog %s: %w: if by systemd, set RuntimeWatchdogSec=off in /etc/systemd/system.conf, or leave the watchdog to systemd", path, ErrBusy)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf(`open watchdog %s: %w: only root may use it: add the udev rule KERNEL=="watchdog*", GROUP="mien", MODE="0660"`, path, err)
+		return fmt.Errorf("open watchdog %s: %w: %s", path, err, device.Watchdog.Denied(path))
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("open watchdog %s: %w: this machine has none, or its driver is not loaded", path, err)
 	}

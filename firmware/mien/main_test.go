@@ -15,6 +15,7 @@ import (
 
 	"mien/board"
 	"mien/drivers/camera"
+	"mien/drivers/camera/v4l2"
 	"mien/drivers/gpio"
 	"mien/firmware/alarm"
 	"mien/firmware/alarm/store"
@@ -440,9 +441,9 @@ func TestProbeTellsACameraInALine(t *testing.T) {
 	fourcc := func(s string) uint32 {
 		return uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24
 	}
-	vga, hd := camera.Size{Width: 640, Height: 480, MaxWidth: 640, MaxHeight: 480, FPS: []float64{30, 15}}, camera.Size{Width: 1280, Height: 720, MaxWidth: 1280, MaxHeight: 720, FPS: []float64{10}}
-	formats := []camera.Format{{FourCC: camera.YUYV, Usable: true, Sizes: []camera.Size{vga, hd}}, {FourCC: camera.MJPEG, Usable: true, Sizes: []camera.Size{vga}},
-		{FourCC: fourcc("H264"), Sizes: []camera.Size{{Width: 3840, Height: 2160}}}}
+	vga, hd := v4l2.Size{Width: 640, Height: 480, MaxWidth: 640, MaxHeight: 480, FPS: []float64{30, 15}}, v4l2.Size{Width: 1280, Height: 720, MaxWidth: 1280, MaxHeight: 720, FPS: []float64{10}}
+	formats := []v4l2.Format{{FourCC: camera.YUYV, Usable: true, Sizes: []v4l2.Size{vga, hd}}, {FourCC: camera.MJPEG, Usable: true, Sizes: []v4l2.Size{vga}},
+		{FourCC: fourcc("H264"), Sizes: []v4l2.Size{{Width: 3840, Height: 2160}}}}
 	const want = "YUYV MJPG; 640x480 to 1280x720; up to 30 frames/s; 1 format that mien does not read"
 	if got := summarise(formats); got != want {
 		t.Errorf("%q, want %q", got, want)

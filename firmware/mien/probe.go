@@ -8,6 +8,7 @@ import (
 
 	"mien/board"
 	"mien/drivers/camera"
+	"mien/drivers/camera/v4l2"
 	"mien/drivers/gpio"
 	"mien/drivers/serial"
 	"mien/model/assets"
@@ -128,7 +129,7 @@ func look(root string) *found {
 }
 
 func (f *found) cameras() {
-	cameras, err := camera.List()
+	cameras, err := v4l2.List()
 	if err != nil {
 		f.Problems["camera"] = err.Error()
 	}
@@ -216,9 +217,9 @@ func (f *found) ports(b board.Unit) {
 }
 
 // summarise tells a camera's formats in half a line.
-func summarise(list []camera.Format) string {
+func summarise(list []v4l2.Format) string {
 	var names []string
-	var least, most camera.Size
+	var least, most v4l2.Size
 	unread, fps := 0, 0.0
 	for _, f := range list {
 		if !f.Usable {
@@ -232,7 +233,7 @@ func summarise(list []camera.Format) string {
 			}
 			// A range whose bounds are not known counts by its least size.
 			if w, h := max(s.MaxWidth, s.Width), max(s.MaxHeight, s.Height); w*h > most.Width*most.Height {
-				most = camera.Size{Width: w, Height: h}
+				most = v4l2.Size{Width: w, Height: h}
 			}
 			for _, rate := range s.FPS {
 				fps = max(fps, rate)
@@ -259,7 +260,7 @@ func summarise(list []camera.Format) string {
 	return strings.Join(parts, "; ")
 }
 
-func describeFormat(f camera.Format) string {
+func describeFormat(f v4l2.Format) string {
 	text := camera.FormatName(f.FourCC)
 	if !f.Usable {
 		return text + " (not usable)"

@@ -11,6 +11,7 @@ import (
 
 	"mien/board"
 	"mien/drivers/camera"
+	"mien/drivers/device"
 	"mien/drivers/watchdog"
 	"mien/firmware/config"
 	"mien/firmware/pipeline"
@@ -193,7 +194,7 @@ func (t *selfTest) camera() {
 	i := src.Info()
 	detail := fmt.Sprintf("%s %s %dx%d, %d frames in 2 s, %d lost", i.Name, camera.FormatName(i.Format), i.Width, i.Height, frames, i.Counts.Lost)
 	if i.Live && i.Stamped {
-		detail += fmt.Sprintf(", the last %s old", millis(camera.Now()-last))
+		detail += fmt.Sprintf(", the last %s old", millis(device.Now()-last))
 	}
 	if frames == 0 {
 		t.add("camera", errors.New("no frame in 2 s"), "")

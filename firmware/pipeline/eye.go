@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"mien/drivers/camera"
+	"mien/drivers/camera/clip"
+	"mien/drivers/camera/v4l2"
 	"mien/firmware/config"
 	"mien/model/affect"
 	"mien/model/assets"
@@ -346,10 +348,10 @@ func (e *Eye) Close() error {
 // "demo" is the one in the binary.
 func OpenSource(c config.Camera) (camera.Source, error) {
 	if c.Clip != "" {
-		o := camera.ClipOptions{Loop: c.Loop, Fast: c.Pace == "fast"}
+		o := clip.Options{Loop: c.Loop, Fast: c.Pace == "fast"}
 		if c.Clip == DemoClip {
 			o.FPS = assets.DemoFPS
-			src, err := camera.NewClip(DemoClip, assets.Demo(), o)
+			src, err := clip.New(DemoClip, assets.Demo(), o)
 			if err != nil {
 				return nil, err
 			}
@@ -357,16 +359,16 @@ func OpenSource(c config.Camera) (camera.Source, error) {
 			return &demoClip{Source: src}, nil
 		}
 		o.Else = c.FPS
-		return camera.OpenClip(c.Clip, o)
+		return clip.Open(c.Clip, o)
 	}
-	s := camera.Settings{Device: c.Device, Format: c.Format, Width: c.Width, Height: c.Height, FPS: c.FPS}
+	s := v4l2.Settings{Device: c.Device, Format: c.Format, Width: c.Width, Height: c.Height, FPS: c.FPS}
 	if s.Device == "auto" {
 		s.Device = ""
 	}
 	if s.Format == "auto" {
 		s.Format = ""
 	}
-	return camera.Open(s)
+	return v4l2.Open(s)
 }
 
 // demoClip keeps but little of the clip in the binary in resident memory.

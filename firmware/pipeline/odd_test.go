@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"mien/drivers/camera"
+	"mien/drivers/camera/clip"
 	"mien/firmware/alarm"
 	"mien/firmware/config"
 	"mien/model/face"
@@ -366,7 +367,7 @@ func TestBrokenPictureInAFolder(t *testing.T) {
 		}
 	}
 	w := newTeller(t, openEye(t, nil))
-	w.open = func() (camera.Source, error) { return camera.OpenClip(dir, camera.ClipOptions{Fast: true}) }
+	w.open = func() (camera.Source, error) { return clip.Open(dir, clip.Options{Fast: true}) }
 	if wait := w.openCamera(); wait != 0 {
 		t.Fatal(w.unit.Faults())
 	}

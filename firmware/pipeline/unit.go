@@ -21,6 +21,7 @@ import (
 
 	"mien/board"
 	"mien/drivers/camera"
+	"mien/drivers/device"
 	"mien/drivers/gpio"
 	"mien/drivers/serial"
 	"mien/drivers/watchdog"
@@ -109,7 +110,7 @@ func New(o Options) (*Unit, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &Unit{options: o, version: o.Version, now: camera.Now, wall: o.Wall, current: cfg, latest: modbus.NewLatest(),
+	u := &Unit{options: o, version: o.Version, now: device.Now, wall: o.Wall, current: cfg, latest: modbus.NewLatest(),
 		signals: affect.Signals(cards...), card: cards[0],
 		wake: make(chan struct{}, 1), over: make(chan struct{}), reloading: make(chan replacement)}
 	u.parts.unit = u

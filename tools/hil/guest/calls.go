@@ -16,6 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"mien/drivers/camera"
+	"mien/drivers/camera/v4l2"
+	"mien/drivers/device"
 	"mien/firmware/operator"
 	"mien/tools/hil/wire"
 )
@@ -188,7 +190,7 @@ func ask(r operator.Request) (any, error) {
 
 // capture takes frames as the unit does: through drivers/camera.
 func capture(p wire.Capture) (any, error) {
-	src, err := camera.Open(camera.Settings{Device: p.Device, Format: p.Format, Width: p.Width, Height: p.Height, Stride: p.Stride})
+	src, err := v4l2.Open(v4l2.Settings{Device: p.Device, Format: p.Format, Width: p.Width, Height: p.Height, Stride: p.Stride})
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +202,7 @@ func capture(p wire.Capture) (any, error) {
 		if err != nil {
 			return c, fmt.Errorf("after %d frames: %w", len(c.Frames), err)
 		}
-		age := camera.Now() - f.Time
+		age := device.Now() - f.Time
 		sum := sha256.Sum256(f.Data)
 		one := wire.Picture{Sequence: f.Sequence, Time: f.Time, Age: age, Lost: f.Lost, Size: len(f.Data), Sum: hex.EncodeToString(sum[:])}
 		c.Frames = append(c.Frames, one)

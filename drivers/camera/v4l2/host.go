@@ -1,0 +1,168 @@
+package v4l2
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/blackjack/webcam"
+	"golang.org/x/sys/unix"
+
+	"mien/drivers/camera"
+	"mien/drivers/device"
+)
+
+// host is the machine whose cameras are listed and opened; the tests have one
+// with a simulated driver behind it.
+type host struct {
+	dev    string // where the nodes are
+	proc   string
+	open   func(path string) (node, error)
+	webcam func(path string) (enumerator, error)
+	now    func() time.Duration
+}
+
+var machine = host{
+	now:  device.Now,
+	dev:  "/dev",
+	proc: "/proc",
+	open: openNode,
+	webcam: func(path string) (enumerator, error) {
+		w, err := webcam.Open(path)
+		if err != nil {
+			return nil, err // a nil *Webcam must not become a non-nil enumerator
+		}
+		return w, nil
+	},
+}
+
+// enumerator is the part of *webcam.Webcam that is used.
+type enumerator interface {
+	GetSupportedFormats() map[webcam.PixelFormat]string
+	GetSupportedFrameSizes(webcam.PixelFormat) []webcam.FrameSize
+	GetSupportedFramerates(f webcam.PixelFormat, width, height uint32) []webcam.FrameRate
+	GetControls() map[webcam.ControlID]webcam.Control
+	GetControl(webcam.ControlID) (int32, error)
+	SetControl(webcam.ControlID, int32) error
+	Close() error
+}
+
+// nodes gives every /dev/videoN, by number.
+func (h *host) nodes() []string {
+	paths, _ := filepath.Glob(filepath.Join(h.dev, "video*")) // fails on a malformed pattern only
+	number := func(p string) int {
+		n, err := strconv.Atoi(strings.TrimPrefix(filepath.Base(p), "video"))
+		if err != nil {
+			return -1
+		}
+		return n
+	}
+	kept := paths[:0]
+	for _, p := range paths {
+		if number(p) >= 0 {
+			kept = append(kept, p)
+		}
+	}
+	sort.Slice(kept, func(i, j int) bool { return number(kept[i]) < number(kept[j]) })
+	return kept
+}
+
+// resolve finds the node a setting names: a path, a link's name in by-id or
+// by-path, "video2" or "2".
+func (h *host) resolve(device string) (string, error) {
+	candidates := []string{device}
+	if !strings.Contains(device, "/") {
+		candidates = []string{
+			filepath.Join(h.dev, "v4l/by-id", device),
+			filepath.Join(h.dev, "v4l/by-path", device),
+			filepath.Join(h.dev, device),
+			filepath.Join(h.dev, "video"+device),
+		}
+	}
+	for _, c := range candidates {
+		if _, err := os.Stat(c); err == nil {
+			return c, nil
+		} else if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+			return "", h.openError(c, err)
+		}
+	}
+	present := "no camera is plugged in"
+	if list := h.present(); len(list) > 0 {
+		present = "there are " + strings.Join(list, ", ")
+	}
+	return "", fmt.Errorf("open camera %s: %w: no such device; %s", device, camera.ErrNotFound, present)
+}
+
+// present names what could have been meant: by-id links, else nodes.
+func (h *host) present() []string {
+	var list []string
+	if entries, err := os.ReadDir(filepath.Join(h.dev, "v4l/by-id")); err == nil {
+		for _, e := range entries {
+			list = append(list, e.Name())
+		}
+	}
+	if len(list) == 0 {
+		list = h.nodes()
+	}
+	return list
+}
+
+// openError says in words what to do about an open(2) that failed.
+func (h *host) openError(path string, err error) error {
+	switch {
+	case errors.Is(err, camera.ErrUnsupported):
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
+		return fmt.Errorf("open camera %s: %w: %s: %w", path, camera.ErrPermission, device.Camera.Denied(path), err)
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
+		return fmt.Errorf("open camera %s: %w: %w", path, camera.ErrNotFound, err)
+	case errors.Is(err, unix.EBUSY):
+		return h.busyError(path, "open", err)
+	}
+	return fmt.Errorf("open camera %s: %w", path, err)
+}
+
+func (h *host) busyError(path, call string, err error) error {
+	who := "another program has it (a browser, motion, a second mien?); sudo fuser -v " + path + " names it"
+	if holders := h.holders()[realPath(path)]; len(holders) > 0 {
+		who = "held by " + strings.Join(holders, ", ")
+	}
+	return fmt.Errorf("open camera %s: %w: %s; %s: %w", path, camera.ErrBusy, who, call, err)
+}
+
+func realPath(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return path
+}
+
+// holders finds the other programs that have video nodes open.
+func (h *host) holders() map[string][]string {
+	return device.Holders(h.proc, func(path string) bool { return strings.HasPrefix(path, filepath.Join(h.dev, "video")) })
+}
+
+// links gives each node's names below /dev/v4l, by-id before by-path. They
+// outlive a reboot and a replug; node numbers do not.
+func (h *host) links() map[string][]string {
+	found := map[string][]string{}
+	for _, kind := range []string{"by-id", "by-path"} {
+		dir := filepath.Join(h.dev, "v4l", kind)
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			continue // no udev, or no camera with an identity
+		}
+		for _, e := range entries {
+			link := filepath.Join(dir, e.Name())
+			if target, err := filepath.EvalSymlinks(link); err == nil {
+				found[target] = append(found[target], link)
+			}
+		}
+	}
+	return found
+}

@@ -1,0 +1,275 @@
+// Package v4l2 captures from V4L2 cameras, and lists them.
+//
+// # Why a capture path of our own
+//
+// github.com/blackjack/webcam does what it is good at: it lists a node's
+// formats, sizes, frame rates and controls, and sets controls. Frames come
+// through our own thin layer on the same node, because webcam v0.6.1
+//   - drops the driver's timestamp, sequence number and error flag, so that
+//     frame times, lost frames and damaged frames cannot be known,
+//   - gives back the size that was asked for instead of the driver's, and no
+//     stride,
+//   - waits in whole seconds and cannot be woken by Close,
+//   - reports every failure of a stream's start as text, without the errno, and
+//     leaves its maps behind,
+//   - lists continuous ranges of sizes and rates as nothing,
+//   - looks at capabilities instead of device_caps, so that the metadata node of
+//     a USB camera opens as a camera,
+//   - knows one layout of struct v4l2_buffer on 32-bit ARM, the one with 32-bit
+//     seconds that newer kernels may be built without.
+//
+// # Always the newest frame
+//
+// Next takes every frame that the driver has ready, keeps the newest and hands
+// the older ones back at once. If the driver had filled all its buffers it may
+// have stopped for want of one, and even the newest may be old: then all go
+// back and Next waits for a fresh one. What was passed over is counted.
+//
+// All kernel interfaces are those of include/uapi/linux/videodev2.h and
+// Documentation/userspace-api/media/v4l.
+package v4l2
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"mien/drivers/camera"
+)
+
+// Open starts a V4L2 camera. The caller must Close it; whatever happens, even
+// when Open fails half-way, no descriptor and no map stays behind.
+//
+// Errors: ErrNotFound (not plugged in, or none usable; each node is named with
+// its reason), ErrPermission (the group is named), ErrBusy (with the holder
+// where it can be seen), ErrUnsupported (with the way out), ErrGone (unplugged
+// meanwhile). All but ErrUnsupported may pass by themselves: try again later.
+func Open(s Settings) (camera.Source, error) { return machine.start(s) }
+
+func (h *host) start(s Settings) (camera.Source, error) {
+	s, format, err := s.check()
+	if err != nil {
+		return nil, fmt.Errorf("open camera %s: %w", s.Device, err)
+	}
+	if s.Device != "" {
+		path, err := h.resolve(s.Device)
+		if err != nil {
+			return nil, err
+		}
+		c, err := h.startNode(path, s, format)
+		if err != nil {
+			return nil, err
+		}
+		return c, nil
+	}
+	nodes := h.nodes()
+	if len(nodes) == 0 {
+		return nil, fmt.Errorf("open camera: %w: no %s/videoN here: plug in a USB camera, or see dmesg for why its driver did not take it", camera.ErrNotFound, h.dev)
+	}
+	var why reasons
+	for _, path := range nodes {
+		c, err := h.startNode(path, s, format)
+		if err == nil {
+			return c, nil
+		}
+		why = append(why, err)
+	}
+	return nil, fmt.Errorf("open camera: %w: %w", camera.ErrNotFound, why)
+}
+
+// reasons are several errors in one line.
+type reasons []error
+
+func (r reasons) Error() string {
+	text := make([]string, len(r))
+	for i, err := range r {
+		text[i] = err.Error()
+	}
+	return strings.Join(text, "; ")
+}
+
+func (r reasons) Unwrap() []error { return r }
+
+func (h *host) startNode(path string, s Settings, format uint32) (*capture, error) {
+	d := h.inspect(path, func(fourcc uint32) bool { return wanted(fourcc, format) })
+	if d.Problem != nil {
+		return nil, d.Problem
+	}
+	ask, err := choose(d.Formats, s, format)
+	if err != nil {
+		return nil, fmt.Errorf("open camera %s: %w", path, err)
+	}
+	if len(s.Controls) > 0 {
+		w, err := h.webcam(path)
+		if err != nil {
+			return nil, h.openError(path, err)
+		}
+		err = setControls(path, w, s.Controls)
+		w.Close()
+		if err != nil {
+			return nil, err
+		}
+	}
+	n, err := h.open(path)
+	if err != nil {
+		return nil, h.openError(path, err)
+	}
+	c := &capture{node: n, now: h.now}
+	c.info = camera.Info{Name: d.Name, Device: path, Driver: d.Driver, Bus: d.Bus, Live: true}
+	if err := c.begin(ask, s, format); err != nil {
+		c.teardown()
+		return nil, h.startError(path, err)
+	}
+	return c, nil
+}
+
+// callError is a kernel call that failed while the stream was being set up.
+type callError struct {
+	call string
+	err  error
+}
+
+func (e *callError) Error() string { return e.call + ": " + e.err.Error() }
+func (e *callError) Unwrap() error { return e.err }
+
+func (h *host) startError(path string, err error) error {
+	call := (*callError)(nil)
+	if errors.As(err, &call) {
+		switch {
+		case errors.Is(err, unix.EBUSY):
+			return h.busyError(path, call.call, call.err)
+		case errors.Is(err, unix.ENODEV):
+			return fmt.Errorf("open camera %s: %w: %w", path, camera.ErrGone, err)
+		case errors.Is(err, unix.ENOSPC):
+			return fmt.Errorf("open camera %s: not enough USB bandwidth: choose MJPG, a smaller size or a lower rate, or plug other cameras into another bus: %w", path, err)
+		case errors.Is(err, unix.ENOLINK):
+			return fmt.Errorf("open camera %s: no signal at its input: %w", path, err)
+		}
+	}
+	return fmt.Errorf("open camera %s: %w", path, err)
+}
+
+// buffers is how many frames the driver is given: one that the caller reads, one
+// being filled, and two so that neither waits for the other.
+const buffers = 4
+
+// begin sets format and rate, maps the buffers and starts the stream. What it
+// took is undone by teardown.
+func (c *capture) begin(ask request, s Settings, format uint32) error {
+	if err := c.setFormat(ask, s, format); err != nil {
+		return err
+	}
+	if err := c.setRate(s.FPS); err != nil {
+		return err
+	}
+	c.warn(s)
+	r := v4l2RequestBuffers{count: buffers, typ: bufTypeVideoCapture, memory: memoryMmap}
+	if err := c.node.ioctl(vidiocReqBufs, unsafe.Pointer(&r)); err != nil {
+		return &callError{"VIDIOC_REQBUFS", err}
+	}
+	if r.count < 2 {
+		return fmt.Errorf("%w: the driver grants %d buffers; 2 are needed", camera.ErrUnsupported, r.count)
+	}
+	for i := range r.count {
+		b := v4l2Buffer{index: i, typ: bufTypeVideoCapture, memory: memoryMmap}
+		if err := c.node.buffer(vidiocQueryBuf, &b); err != nil {
+			return &callError{"VIDIOC_QUERYBUF", err}
+		}
+		if c.size > int(b.length) {
+			return fmt.Errorf("%w: the driver's buffers have %d bytes, a picture %d", camera.ErrUnsupported, b.length, c.size)
+		}
+		m, err := c.node.mmap(int64(b.offset), int(b.length))
+		if err != nil {
+			return &callError{"mmap", err}
+		}
+		c.slots = append(c.slots, slot{data: m})
+	}
+	for i := range c.slots {
+		if err := c.queue(i); err != nil {
+			return &callError{"VIDIOC_QBUF", err}
+		}
+	}
+	typ := uint32(bufTypeVideoCapture)
+	if err := c.node.ioctl(vidiocStreamOn, unsafe.Pointer(&typ)); err != nil {
+		return &callError{"VIDIOC_STREAMON", err}
+	}
+	c.streaming = true
+	return nil
+}
+
+// setFormat asks for a format and takes what the driver gives instead, if it can
+// be read and no other one was named.
+func (c *capture) setFormat(ask request, s Settings, format uint32) error {
+	f := v4l2Format{typ: bufTypeVideoCapture}
+	f.pix = v4l2PixFormat{width: uint32(ask.Width), height: uint32(ask.Height), pixelFormat: ask.fourcc, field: fieldNone, bytesPerLine: uint32(s.Stride)}
+	if err := c.node.ioctl(vidiocSFmt, unsafe.Pointer(&f)); err != nil {
+		return &callError{"VIDIOC_S_FMT", err}
+	}
+	got := given(f.pix.pixelFormat)
+	if !usable(got) || format != 0 && got != format {
+		return fmt.Errorf("%w: asked for %s, the driver gives %s", camera.ErrUnsupported, camera.FormatName(ask.fourcc), camera.FormatName(f.pix.pixelFormat))
+	}
+	if f.pix.width < 1 || f.pix.height < 1 || f.pix.width > camera.MaxSide || f.pix.height > camera.MaxSide {
+		return fmt.Errorf("%w: asked for %dx%d, the driver gives %dx%d", camera.ErrUnsupported, ask.Width, ask.Height, f.pix.width, f.pix.height)
+	}
+	switch f.pix.field {
+	case fieldAny, fieldNone, fieldTop, fieldBottom, fieldInterlaced, fieldInterlacedTB, fieldInterlacedBT:
+	default:
+		return fmt.Errorf("%w: the driver gives the two fields of a picture apart (v4l2_field %d); set its input to a progressive one", camera.ErrUnsupported, f.pix.field)
+	}
+	width, height, stride := int(f.pix.width), int(f.pix.height), int(f.pix.bytesPerLine)
+	least, _ := camera.PlaneSize(got, width, height, 0)
+	switch {
+	case got == camera.MJPEG, stride == 0: // v4l2loopback leaves the stride of some producers at 0
+		stride = least
+	case stride < least || stride > 8*camera.MaxSide:
+		return fmt.Errorf("%w: the driver says %d bytes a row for %d pixels of %s", camera.ErrUnsupported, stride, width, camera.FormatName(got))
+	}
+	_, c.size = camera.PlaneSize(got, width, height, stride)
+	if c.need = c.size; got != camera.YUV420 {
+		c.need -= stride - least
+	}
+	if got != camera.MJPEG && int64(f.pix.sizeImage) < int64(c.size) && f.pix.sizeImage != 0 {
+		return fmt.Errorf("%w: the driver says %d bytes for a picture of %d", camera.ErrUnsupported, f.pix.sizeImage, c.size)
+	}
+	c.info.Format, c.info.Width, c.info.Height, c.info.Stride = got, width, height, stride
+	return nil
+}
+
+// setRate asks for a rate where the driver lets it be set, and notes what it
+// gives. A driver without rates (ENOTTY, EINVAL) runs at its own.
+func (c *capture) setRate(fps float64) error {
+	p := v4l2StreamParm{typ: bufTypeVideoCapture, timePerFrame: v4l2Fract{1000, uint32(math.Round(fps * 1000))}}
+	if fps == math.Trunc(fps) {
+		p.timePerFrame = v4l2Fract{1, uint32(fps)} // some drivers compare fractions by their parts
+	}
+	err := c.node.ioctl(vidiocSParm, unsafe.Pointer(&p))
+	switch {
+	case err == nil:
+		if t := p.timePerFrame; p.capability&parmTimePerFrame != 0 && t.numerator > 0 && t.denominator > 0 {
+			c.info.FPS = float64(t.denominator) / float64(t.numerator)
+		}
+	case errors.Is(err, unix.ENOTTY), errors.Is(err, unix.EINVAL):
+	default:
+		return &callError{"VIDIOC_S_PARM", err}
+	}
+	return nil
+}
+
+// warn notes what is not as it was asked for.
+func (c *capture) warn(s Settings) {
+	i := &c.info
+	if i.Width != s.Width || i.Height != s.Height {
+		i.Warnings = append(i.Warnings, fmt.Sprintf("asked for %dx%d pixels, the camera gives %dx%d", s.Width, s.Height, i.Width, i.Height))
+	}
+	if i.FPS > 0 && math.Abs(i.FPS-s.FPS) > 0.1*s.FPS {
+		i.Warnings = append(i.Warnings, fmt.Sprintf("asked for %g frames/s, the camera gives %.4g", s.FPS, i.FPS))
+	}
+	if s.Stride > 0 && i.Stride != s.Stride {
+		i.Warnings = append(i.Warnings, fmt.Sprintf("asked for %d bytes a row, the camera gives %d", s.Stride, i.Stride))
+	}
+}
