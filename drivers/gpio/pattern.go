@@ -2,7 +2,6 @@ package gpio
 
 import (
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -33,25 +32,7 @@ var patterns = [...]struct {
 	Double: {"double", []time.Duration{100 * time.Millisecond, 250 * time.Millisecond, 350 * time.Millisecond}},
 }
 
-// PatternNames lists what ParsePattern takes.
-func PatternNames() []string {
-	names := make([]string, len(patterns))
-	for i := range patterns {
-		names[i] = patterns[i].name
-	}
-	return names
-}
-
-// ParsePattern takes a name as String gives it.
-func ParsePattern(s string) (Pattern, error) {
-	for i := range patterns {
-		if patterns[i].name == s {
-			return Pattern(i), nil
-		}
-	}
-	return 0, fmt.Errorf("no blink pattern %q (there are %s)", s, strings.Join(PatternNames(), ", "))
-}
-
+// String gives the name that the config has for it.
 func (p Pattern) String() string {
 	if int(p) < len(patterns) {
 		return patterns[p].name

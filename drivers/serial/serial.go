@@ -123,16 +123,6 @@ func (m RS485) String() string {
 	return fmt.Sprintf("RS485(%d)", uint8(m))
 }
 
-// ParseRS485 takes "off", "auto", "kernel" or "rts".
-func ParseRS485(s string) (RS485, error) {
-	for m := RS485Off; m <= RS485RTS; m++ {
-		if m.String() == s {
-			return m, nil
-		}
-	}
-	return 0, fmt.Errorf("no RS-485 mode %q (there are off, auto, kernel, rts)", s)
-}
-
 // Settings of a port. The zero value of each field but Path is a default.
 type Settings struct {
 	Path     string // "/dev/serial/by-id/…" survives replugging, "/dev/ttyUSB0" may not

@@ -63,15 +63,7 @@ func TestNames(t *testing.T) {
 			t.Errorf("%v: %v, %v", p, got, err)
 		}
 	}
-	for _, m := range []RS485{RS485Off, RS485Auto, RS485Kernel, RS485RTS} {
-		if got, err := ParseRS485(m.String()); err != nil || got != m {
-			t.Errorf("%v: %v, %v", m, got, err)
-		}
-	}
 	if _, err := ParseParity("mark"); err == nil || !strings.Contains(err.Error(), "none, even, odd") {
-		t.Errorf("%v", err)
-	}
-	if _, err := ParseRS485("On"); err == nil || !strings.Contains(err.Error(), "off, auto, kernel, rts") {
 		t.Errorf("%v", err)
 	}
 	if Parity(9).String() != "Parity(9)" || RS485(9).String() != "RS485(9)" {

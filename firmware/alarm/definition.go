@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -113,6 +114,19 @@ func (o OnUnknown) String() string {
 	return "fault"
 }
 
+// UnmarshalText accepts "fault" and "hold".
+func (o *OnUnknown) UnmarshalText(text []byte) error {
+	switch string(text) {
+	case "fault":
+		*o = Fault
+	case "hold":
+		*o = Hold
+	default:
+		return fmt.Errorf("%q is not fault or hold", text)
+	}
+	return nil
+}
+
 // Condition compares one signal with one limit. Limit and Deadband have the
 // signal's own unit; a deadband belongs to each limit.
 type Condition struct {
@@ -203,7 +217,10 @@ func check(defs []Definition, signals []string) error {
 			return fmt.Errorf("alarm %q: %w", d.Name, err)
 		}
 	}
-	return circle(defs, index)
+	if ring := Circle(defs); ring != nil {
+		return fmt.Errorf("alarms suppress each other: %s", strings.Join(append(ring, ring[0]), " <- "))
+	}
+	return nil
 }
 
 func (d Definition) check(index map[string]int, signals []string) error {
@@ -232,31 +249,38 @@ func (d Definition) check(index map[string]int, signals []string) error {
 	return nil
 }
 
-// circle refuses alarms that would suppress each other.
-func circle(defs []Definition, index map[string]int) error {
+// Circle gives the names of alarms that suppress each other in a circle, each
+// suppressed by the next and the last by the first; nil where there is none.
+func Circle(defs []Definition) []string {
+	index := make(map[string]int, len(defs))
+	for i, d := range defs {
+		index[d.Name] = i
+	}
 	const white, grey, black = 0, 1, 2
 	colour := make([]int, len(defs))
-	var walk func(i int, path []string) error
-	walk = func(i int, path []string) error {
-		path = append(path, defs[i].Name)
+	var walk func(i int, path []string) []string
+	walk = func(i int, path []string) []string {
 		if colour[i] == grey {
-			return fmt.Errorf("alarms suppress each other: %s", strings.Join(path, " <- "))
+			return path[slices.Index(path, defs[i].Name):]
 		}
 		if colour[i] == black {
 			return nil
 		}
 		colour[i] = grey
+		path = append(path, defs[i].Name)
 		for _, by := range defs[i].SuppressBy {
-			if err := walk(index[by], path); err != nil {
-				return err
+			if j, ok := index[by]; ok {
+				if ring := walk(j, path); ring != nil {
+					return ring
+				}
 			}
 		}
 		colour[i] = black
 		return nil
 	}
 	for i := range defs {
-		if err := walk(i, nil); err != nil {
-			return err
+		if ring := walk(i, nil); ring != nil {
+			return ring
 		}
 	}
 	return nil

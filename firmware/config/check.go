@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"mien/firmware/alarm"
+	"mien/spelling"
 )
 
 // at finds the place of the nearest key that the file sets: the key itself,
@@ -53,13 +54,16 @@ func (c *checker) has(key string) bool {
 	return ok
 }
 
-// consistent looks for what does not fit together, whatever the network.
+// rules look for what does not fit together, whatever the network. Each calls
+// wrong for what is refused and has its test in mistakes_test.go.
+var rules = []func(c *checker){(*checker).alarms, (*checker).purpose, (*checker).lines, (*checker).rest}
+
+// consistent applies the rules.
 func (cfg *Config) consistent() Problems {
 	c := &checker{Config: cfg}
-	c.alarms()
-	c.purpose()
-	c.lines()
-	c.rest()
+	for _, rule := range rules {
+		rule(c)
+	}
 	return c.problems
 }
 
@@ -84,7 +88,7 @@ func (c *checker) alarms() {
 			case by == a.Name:
 				c.wrong(key, "", "an alarm cannot suppress itself")
 			case !slices.Contains(names, by):
-				c.wrong(key, quoteAll(without(names, a.Name)), "there is no alarm %q", by).Nearest = Nearest(by, names)
+				c.wrong(key, quoteAll(without(names, a.Name)), "there is no alarm %q", by).Nearest = spelling.Nearest(by, names)
 			}
 		}
 	}
@@ -92,7 +96,7 @@ func (c *checker) alarms() {
 	for n, name := range c.Modbus.Unlock {
 		if name != "all" && !slices.Contains(names, name) {
 			c.wrong(fmt.Sprintf("modbus.unlock[%d]", n+1), quoteAll(append([]string{"all"}, names...)), "there is no alarm %q", name).
-				Nearest = Nearest(name, names)
+				Nearest = spelling.Nearest(name, names)
 		}
 	}
 }
@@ -162,25 +166,8 @@ func (c *checker) limit(block string, high, low *float64) {
 
 // circles finds alarms that would suppress each other.
 func (c *checker) circles(names []string) {
-	state := make([]int, len(c.Alarms)) // 1: on the path, 2: done
-	var walk func(i int) bool
-	walk = func(i int) bool {
-		if state[i] != 0 {
-			return state[i] == 1
-		}
-		state[i] = 1
-		for _, by := range c.Alarms[i].SuppressBy {
-			if j := slices.Index(names, by); j >= 0 && j != i && walk(j) {
-				c.wrong(alarmKey(i, "suppress_by"), "", "goes in a circle: %q suppresses %q and the other way round", by, c.Alarms[i].Name)
-				state[i] = 2
-				return false
-			}
-		}
-		state[i] = 2
-		return false
-	}
-	for i := range c.Alarms {
-		walk(i)
+	if ring := alarm.Circle(c.Definitions()); len(ring) > 1 { // one that names itself is told already
+		c.wrong(alarmKey(slices.Index(names, ring[0]), "suppress_by"), "", "goes in a circle: %s", strings.Join(append(ring, ring[0]), " is suppressed by "))
 	}
 }
 
@@ -239,10 +226,10 @@ func (c *checker) lines() {
 		}
 		outputs = append(outputs, o.Name)
 		take(key("line"), o.Chip, o.Line, "output "+fmt.Sprintf("%q", o.Name))
-		if name, ok := strings.CutPrefix(o.Function, "alarm:"); ok && !slices.Contains(alarms, name) {
-			p := c.wrong(key("function"), "alarm: and the name of an alarm: "+quoteAll(alarms), "there is no alarm %q", name)
-			if near := Nearest(name, alarms); near != "" {
-				p.Nearest = "alarm:" + near
+		if f := o.Function; f.Role == OneAlarm && !slices.Contains(alarms, f.Alarm) {
+			p := c.wrong(key("function"), "alarm: and the name of an alarm: "+quoteAll(alarms), "there is no alarm %q", f.Alarm)
+			if near := spelling.Nearest(f.Alarm, alarms); near != "" {
+				p.Nearest = Function{OneAlarm, near}.String()
 			}
 		}
 	}
@@ -254,7 +241,7 @@ func (c *checker) lines() {
 		}
 		inputs = append(inputs, in.Name)
 		take(key("line"), in.Chip, in.Line, "input "+fmt.Sprintf("%q", in.Name))
-		if in.Function == "inhibit" && in.For > c.Unit.InhibitMax {
+		if in.Function == Inhibit && in.For > c.Unit.InhibitMax {
 			c.wrong(key("for"), fmt.Sprintf(`at most unit.inhibit_max, "%s"`, formatDuration(c.Unit.InhibitMax)), "is %s", formatDuration(in.For))
 		}
 	}
@@ -322,7 +309,7 @@ func (c *checker) rest() {
 	if c.Filter.PerclosKnown > c.Filter.PerclosWindow {
 		c.wrong("filter.perclos_known", "at most filter.perclos_window", "is longer than the window: PERCLOS would never have a value")
 	}
-	if c.Serial.Protocol == "modbus" && c.Serial.Data != 8 {
+	if c.Serial.Protocol == ModbusRTU && c.Serial.Data != 8 {
 		c.wrong("serial.data", "8", "is %d: Modbus RTU needs 8 data bits", c.Serial.Data)
 	}
 	if c.Health.DarkBelow >= c.Health.BrightAbove {
@@ -335,10 +322,10 @@ func (c *checker) rest() {
 		c.wrong("health.retry_first", "", "is longer than retry_most")
 	}
 	if p := c.Socket.Path; p != "" && p != "off" && !strings.HasPrefix(p, "/") {
-		c.wrong("socket.path", `"", "off" or an absolute path`, "is %q", p).Nearest = Nearest(p, []string{"off"})
+		c.wrong("socket.path", `"", "off" or an absolute path`, "is %q", p).Nearest = spelling.Nearest(p, []string{"off"})
 	}
 	if p := c.Watchdog.Device; p != "off" && p != "auto" && !strings.HasPrefix(p, "/") {
-		c.wrong("watchdog.device", `"off", "auto" or an absolute path`, "is %q", p).Nearest = Nearest(p, []string{"off", "auto"})
+		c.wrong("watchdog.device", `"off", "auto" or an absolute path`, "is %q", p).Nearest = spelling.Nearest(p, []string{"off", "auto"})
 	}
 	if c.Watchdog.Device != "off" && c.Watchdog.Timeout < 2*c.Health.Stale {
 		c.wrong("watchdog.timeout", `at least twice health.stale`, "is %s: one late result would restart the machine", formatDuration(c.Watchdog.Timeout))

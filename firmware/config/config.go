@@ -45,7 +45,7 @@ type Config struct {
 // Unit says what the unit is and what it may be used for.
 type Unit struct {
 	Name          string        `toml:"name"`
-	Purpose       string        `toml:"purpose"`        // "", "safety", "medical"
+	Purpose       Purpose       `toml:"purpose"`
 	PurposeReason string        `toml:"purpose_reason"` // in the operator's own words
 	InhibitMax    time.Duration `toml:"inhibit_max"`
 }
@@ -53,7 +53,7 @@ type Unit struct {
 // Camera is where frames come from.
 type Camera struct {
 	Device string  `toml:"device"` // "auto": the first camera
-	Format string  `toml:"format"` // "auto", "GREY", "YUYV", "UYVY", "NV12", "MJPEG"
+	Format Format  `toml:"format"`
 	Width  int     `toml:"width"`
 	Height int     `toml:"height"`
 	FPS    float64 `toml:"fps"`
@@ -61,14 +61,14 @@ type Camera struct {
 	Mirror bool    `toml:"mirror"`
 	Clip   string  `toml:"clip"` // not empty: played instead of the device
 	Loop   bool    `toml:"loop"`
-	Pace   string  `toml:"pace"` // "real", "fast"
+	Pace   Pace    `toml:"pace"`
 }
 
 // Face is which face counts and when it is good enough.
 type Face struct {
-	Detector    string     `toml:"detector"` // "short", "full"
+	Detector    Detector   `toml:"detector"`
 	Score       float64    `toml:"score"`
-	Select      string     `toml:"select"` // "largest", "middle", "region"
+	Select      Select     `toml:"select"`
 	Region      [4]float64 `toml:"region"` // left, top, width, height as shares of the frame
 	DetectEvery int        `toml:"detect_every"`
 	Quality     Quality    `toml:"quality"`
@@ -90,24 +90,24 @@ type Quality struct {
 
 // Model is the network and what computes it.
 type Model struct {
-	Card         string  `toml:"card"`          // "": the embedded network
-	Second       string  `toml:"second"`        // card of a second network to blend with; "": none
-	SecondWeight float64 `toml:"second_weight"` // 0..1; the first has the rest
-	Mirror       bool    `toml:"mirror"`        // every second frame is read as in a mirror
-	Backend      string  `toml:"backend"`       // "auto", "litert", "tflite", "gotflite"
-	Library      string  `toml:"library"`
-	Threads      int     `toml:"threads"`
-	Accelerator  string  `toml:"accelerator"` // "none", "edgetpu"
+	Card         string      `toml:"card"`          // "": the embedded network
+	Second       string      `toml:"second"`        // card of a second network to blend with; "": none
+	SecondWeight float64     `toml:"second_weight"` // 0..1; the first has the rest
+	Mirror       bool        `toml:"mirror"`        // every second frame is read as in a mirror
+	Backend      Backend     `toml:"backend"`
+	Library      string      `toml:"library"`
+	Threads      int         `toml:"threads"`
+	Accelerator  Accelerator `toml:"accelerator"`
 }
 
 // Filter smooths levels over time.
 type Filter struct {
-	Kind           string        `toml:"kind"` // "none", "box", "gaussian"
+	Kind           FilterKind    `toml:"kind"`
 	Expression     time.Duration `toml:"expression"`
 	ValenceArousal time.Duration `toml:"valence_arousal"`
 	ActionUnits    time.Duration `toml:"action_units"`
 	Compound       time.Duration `toml:"compound"`
-	CompoundMean   string        `toml:"compound_mean"` // "arithmetic", "geometric", "harmonic"
+	CompoundMean   Mean          `toml:"compound_mean"`
 	PerclosWindow  time.Duration `toml:"perclos_window"`
 	PerclosKnown   time.Duration `toml:"perclos_known"`
 }
@@ -122,38 +122,38 @@ type Condition struct {
 
 // Alarm is one alarm: one condition (Signal), or a list joined by all or any.
 type Alarm struct {
-	Name        string         `toml:"name"`
-	Signal      string         `toml:"signal"`
-	High        *float64       `toml:"high"`
-	Low         *float64       `toml:"low"`
-	Deadband    float64        `toml:"deadband"`
-	All         []Condition    `toml:"all"`
-	Any         []Condition    `toml:"any"`
-	OnDelay     time.Duration  `toml:"on_delay"`
-	OffDelay    time.Duration  `toml:"off_delay"`
-	Priority    alarm.Priority `toml:"priority"`
-	Latch       bool           `toml:"latch"`
-	Acknowledge bool           `toml:"acknowledge"`
-	Horn        bool           `toml:"horn"`
-	Lamp        bool           `toml:"lamp"`
-	SuppressBy  []string       `toml:"suppress_by"`
-	UnknownHold time.Duration  `toml:"unknown_hold"`
-	OnUnknown   string         `toml:"on_unknown"` // "fault", "hold"
-	ShelveMax   time.Duration  `toml:"shelve_max"`
+	Name        string          `toml:"name"`
+	Signal      string          `toml:"signal"`
+	High        *float64        `toml:"high"`
+	Low         *float64        `toml:"low"`
+	Deadband    float64         `toml:"deadband"`
+	All         []Condition     `toml:"all"`
+	Any         []Condition     `toml:"any"`
+	OnDelay     time.Duration   `toml:"on_delay"`
+	OffDelay    time.Duration   `toml:"off_delay"`
+	Priority    alarm.Priority  `toml:"priority"`
+	Latch       bool            `toml:"latch"`
+	Acknowledge bool            `toml:"acknowledge"`
+	Horn        bool            `toml:"horn"`
+	Lamp        bool            `toml:"lamp"`
+	SuppressBy  []string        `toml:"suppress_by"`
+	UnknownHold time.Duration   `toml:"unknown_hold"`
+	OnUnknown   alarm.OnUnknown `toml:"on_unknown"`
+	ShelveMax   time.Duration   `toml:"shelve_max"`
 }
 
 // Output is one GPIO line that the unit drives.
 type Output struct {
 	Name     string         `toml:"name"`
-	Chip     string         `toml:"chip"`     // label; "": the chip of the header pin, or the board's main one
-	Line     string         `toml:"line"`     // "17" an offset, "pin 11" a header pin, else a line name
-	Function string         `toml:"function"` // "healthy", "lamp", "horn", "fault", "any", "unacknowledged", "alarm:NAME"
+	Chip     string         `toml:"chip"` // label; "": the chip of the header pin, or the board's main one
+	Line     string         `toml:"line"` // "17" an offset, "pin 11" a header pin, else a line name
+	Function Function       `toml:"function"`
 	Priority alarm.Priority `toml:"priority"` // lamp, horn, any, unacknowledged: least urgent alarm that counts
-	Active   string         `toml:"active"`   // "high", "low"
-	Start    string         `toml:"start"`    // "off", "on"
-	Fail     string         `toml:"fail"`     // "off", "on"
-	Blink    string         `toml:"blink"`    // "steady", "slow", "fast", "flash", "double": while unacknowledged
-	Drive    string         `toml:"drive"`    // "push-pull", "open-drain", "open-source"
+	Active   Level          `toml:"active"`
+	Start    Switch         `toml:"start"`
+	Fail     Switch         `toml:"fail"`
+	Blink    Blink          `toml:"blink"` // while unacknowledged
+	Drive    Drive          `toml:"drive"`
 	ReadBack bool           `toml:"read_back"`
 }
 
@@ -162,9 +162,9 @@ type Input struct {
 	Name       string        `toml:"name"`
 	Chip       string        `toml:"chip"`
 	Line       string        `toml:"line"`
-	Function   string        `toml:"function"` // "acknowledge", "reset", "silence", "inhibit", "test"
-	Active     string        `toml:"active"`   // "high", "low"
-	Pull       string        `toml:"pull"`     // "none", "up", "down", "as-is"
+	Function   Press         `toml:"function"`
+	Active     Level         `toml:"active"`
+	Pull       Pull          `toml:"pull"`
 	Debounce   time.Duration `toml:"debounce"`
 	StuckAfter time.Duration `toml:"stuck_after"`
 	For        time.Duration `toml:"for"` // inhibit, test: how long one press lasts
@@ -172,13 +172,13 @@ type Input struct {
 
 // Serial is the line to the PLC.
 type Serial struct {
-	Device   string        `toml:"device"`   // "": none
-	Protocol string        `toml:"protocol"` // "modbus", "ascii", "off"
+	Device   string        `toml:"device"` // "": none
+	Protocol Protocol      `toml:"protocol"`
 	Baud     int           `toml:"baud"`
-	Data     int           `toml:"data"`   // 7, 8
-	Parity   string        `toml:"parity"` // "none", "even", "odd"
-	Stop     int           `toml:"stop"`   // 1, 2
-	RS485    string        `toml:"rs485"`  // "off", "auto", "kernel", "rts"
+	Data     int           `toml:"data"` // 7, 8
+	Parity   Parity        `toml:"parity"`
+	Stop     int           `toml:"stop"` // 1, 2
+	RS485    RS485         `toml:"rs485"`
 	RTSLow   bool          `toml:"rts_low"`
 	Before   time.Duration `toml:"before_send"`
 	After    time.Duration `toml:"after_send"`
@@ -189,7 +189,7 @@ type Serial struct {
 // Modbus is the slave on the serial line.
 type Modbus struct {
 	Address     int           `toml:"address"`
-	WordOrder   string        `toml:"word_order"`   // "high-first", "low-first"
+	WordOrder   WordOrder     `toml:"word_order"`
 	Unlock      []string      `toml:"unlock"`       // alarms whose limits may be written; "all"
 	HostTimeout time.Duration `toml:"host_timeout"` // 0: a silent host is no fault
 	Delay       time.Duration `toml:"delay"`

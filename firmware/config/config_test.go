@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"encoding"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -47,7 +48,7 @@ var signals = []Signal{{Name: "valence", Min: -1, Max: 1}, {Name: "au4", Max: 1}
 // each field a key.
 func TestTableFitsStructs(t *testing.T) {
 	kinds := map[Kind]reflect.Type{Text: reflect.TypeFor[string](), Integer: reflect.TypeFor[int](), Number: reflect.TypeFor[float64](),
-		Boolean: reflect.TypeFor[bool](), Duration: reflect.TypeFor[time.Duration](), Choice: reflect.TypeFor[string](), IntChoice: reflect.TypeFor[int](),
+		Boolean: reflect.TypeFor[bool](), Duration: reflect.TypeFor[time.Duration](), IntChoice: reflect.TypeFor[int](),
 		Priority: reflect.TypeFor[alarm.Priority](), Names: reflect.TypeFor[[]string](), Share4: reflect.TypeFor[[4]float64](),
 		LineName: reflect.TypeFor[string](), OptionalNum: reflect.TypeFor[*float64]()}
 	found := make(map[string]bool)
@@ -63,7 +64,19 @@ func TestTableFitsStructs(t *testing.T) {
 			switch {
 			case ok:
 				found[p] = true
-				if kinds[key.Kind] != f.Type {
+				if key.Kind == Choice {
+					// Each word of the table, and no other, is one of the type's.
+					v := reflect.New(f.Type)
+					word := v.Interface().(encoding.TextUnmarshaler)
+					for _, w := range key.Choices {
+						if err := word.UnmarshalText([]byte(w)); err != nil || quoted(w) != valueText(key, v.Elem()) {
+							t.Errorf("%s: %q is read as %s (%v)", p, w, valueText(key, v.Elem()), err)
+						}
+					}
+					if word.UnmarshalText([]byte("no such word")) == nil {
+						t.Errorf("%s takes any word", p)
+					}
+				} else if kinds[key.Kind] != f.Type {
 					t.Errorf("%s: the table says %v, the struct has %v", p, key.Kind, f.Type)
 				}
 			case f.Type.Kind() == reflect.Struct:

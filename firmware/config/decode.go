@@ -1,298 +1,275 @@
 package config
 
 import (
+	"encoding"
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
-	"mien/firmware/alarm"
+	"mien/spelling"
 )
 
-// decoder turns the tree of a file into a Config, by the table of keys.
+// decoder puts the values of a file into a Config, by the table of keys.
 type decoder struct {
-	*grower
-	set map[string]place
+	*reader
 }
 
-func (d *decoder) wrong(n *node, key Key, shown, format string, args ...any) {
-	d.problems = append(d.problems, Problem{File: d.file, Line: n.at.line, Column: n.at.column, Key: shown,
-		Text: fmt.Sprintf(format, args...), Allowed: key.Allowed()})
+func (d decoder) wrong(key Key, shown, format string, args ...any) *Problem {
+	d.complain(d.places[shown], shown, format, args...)
+	p := &d.problems[len(d.problems)-1]
+	p.Allowed = key.Allowed()
+	return p
 }
 
 // table fills a struct from a table. path is that of the key table, shown the
 // one for messages, with numbers of blocks.
-func (d *decoder) table(path, shown string, n *node, into reflect.Value) {
-	for _, m := range n.table {
-		p, s := join(path, m.name), join(shown, m.name)
-		field, ok := fieldOf(into, m.name)
-		if !ok {
-			d.unknown(path, s, m, into.Type())
-			continue
+func (d decoder) table(path, shown string, table map[string]any, into reflect.Value) {
+	names := make([]string, 0, len(table))
+	for name := range table {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	for _, name := range names {
+		p, s := join(path, name), join(shown, name)
+		if field, ok := fieldOf(into, name); ok {
+			d.value(p, s, table[name], field)
+		} else {
+			d.unknown(path, s, name, into.Type())
 		}
-		d.set[s] = m.at
-		d.value(p, s, m.value, field)
 	}
 	if d.broken {
 		return
 	}
 	for _, k := range reference {
-		if k.Required && k.Section() == path && n.get(k.Name()) == nil {
-			d.problems = append(d.problems, Problem{File: d.file, Line: n.at.line, Column: n.at.column, Key: join(shown, k.Name()),
+		if _, ok := table[k.Name()]; !ok && k.Required && k.Section() == path {
+			at := d.places[shown]
+			d.problems = append(d.problems, Problem{File: d.file, Line: at.line, Column: at.column, Key: join(shown, k.Name()),
 				Text: "is missing", Allowed: k.Allowed()})
 		}
 	}
 }
 
-func (d *decoder) value(path, shown string, n *node, into reflect.Value) {
+func (d decoder) value(path, shown string, v any, into reflect.Value) {
 	if key, ok := lookup(path); ok {
-		d.leaf(key, shown, n, into)
+		d.leaf(key, shown, v, into)
 		return
 	}
+	table, isTable := v.(map[string]any)
 	if into.Kind() == reflect.Struct {
-		if n.form != isTable {
-			d.complain(n.at, shown, "is a section: write [%s] and its keys on the lines below", path)
+		if !isTable {
+			d.complain(d.places[shown], shown, "is a section: write [%s] and its keys on the lines below", path)
 			return
 		}
-		d.table(path, shown, n, into)
+		d.table(path, shown, table, into)
 		return
 	}
-	// A list of blocks.
-	if n.form == isTable {
-		d.complain(n.at, shown, "can stand more than once: write [[%s]] with two brackets", path)
-		return
+	list, isList := v.([]any)
+	switch {
+	case isTable:
+		d.complain(d.places[shown], shown, "can stand more than once: write [[%s]] with two brackets", path)
+	case !isList:
+		d.complain(d.places[shown], shown, "is a list of blocks: write [[%s]] and its keys on the lines below", path)
 	}
-	if n.form != isList {
-		d.complain(n.at, shown, "is a list of blocks: write [[%s]] and its keys on the lines below", path)
-		return
-	}
-	for i, item := range n.list {
-		s := fmt.Sprintf("%s[%d]", shown, i+1)
-		if item.form != isTable {
-			d.complain(item.at, s, "is %s, not a block of keys", formNames[item.form])
+	for i, v := range list {
+		s := item(shown, i+1)
+		table, ok := v.(map[string]any)
+		if !ok {
+			d.complain(d.places[s], s, "is %s, not a block of keys", kindOf(v))
 			continue
 		}
-		d.set[s] = item.at
 		element := reflect.New(into.Type().Elem()).Elem()
 		setDefaults(path, element)
-		d.table(path, s, item, element)
+		d.table(path, s, table, element)
 		into.Set(reflect.Append(into, element))
 	}
 }
 
-// unknown explains a key that does not exist.
-func (d *decoder) unknown(path, shown string, m member, in reflect.Type) {
-	names := keysOf(in)
-	p := Problem{File: d.file, Line: m.at.line, Column: m.at.column, Key: shown, Nearest: Nearest(m.name, names)}
-	p.Text = "there is no such key"
-	if path == "" {
-		p.Text = "there is no such section"
+// kindOf says what a value of the file is.
+func kindOf(v any) string {
+	switch v.(type) {
+	case string:
+		return "a text"
+	case int64:
+		return "a whole number"
+	case float64:
+		return "a number"
+	case bool:
+		return "true or false"
+	case []any:
+		return "a list"
+	case map[string]any:
+		return "a table"
 	}
-	if p.Nearest == "" {
-		for _, k := range reference {
-			if k.Name() == m.name && k.Section() != path {
-				p.Text += fmt.Sprintf("; %s belongs in %s", m.name, bracket(k.Section()))
-				break
-			}
-		}
-	}
-	p.Allowed = strings.Join(names, ", ")
-	d.problems = append(d.problems, p)
+	return "a date"
 }
 
 func bracket(section string) string {
-	switch section {
-	case "alarm", "output", "input":
+	if blocks[section] {
 		return "[[" + section + "]]"
 	}
 	return "[" + section + "]"
 }
 
+// numeric gives a number of the file that a key can have.
+func numeric(v any) (x float64, whole, ok bool) {
+	switch n := v.(type) {
+	case int64:
+		return float64(n), true, n > -1<<53 && n < 1<<53
+	case float64:
+		return n, false, !math.IsNaN(n) && !math.IsInf(n, 0)
+	}
+	return 0, false, false
+}
+
 // leaf sets one key's value.
-func (d *decoder) leaf(k Key, shown string, n *node, into reflect.Value) {
-	text, number, ok := n.text, 0.0, true
-	switch n.form {
-	case isInteger:
-		i, err := strconv.ParseInt(strings.ReplaceAll(n.text, "_", ""), 0, 64)
-		number, ok = float64(i), err == nil && i > -1<<53 && i < 1<<53
-	case isFloat:
-		f, err := strconv.ParseFloat(strings.ReplaceAll(n.text, "_", ""), 64)
-		number, ok = f, err == nil && !math.IsNaN(f) && !math.IsInf(f, 0)
-	}
-	if !ok {
-		d.wrong(n, k, shown, "%s cannot be taken", n.text)
-		return
-	}
-	isNumber := n.form == isInteger || n.form == isFloat
+func (d decoder) leaf(k Key, shown string, v any, into reflect.Value) {
+	text, isText := v.(string)
+	x, whole, isNumber := numeric(v)
 	fits := func(x float64) bool { return k.Max <= k.Min || x >= k.Min && x <= k.Max }
+	written := d.places[shown].text
 	switch k.Kind {
 	case Text:
-		if n.form != isText {
-			d.mistyped(n, k, shown)
+		if !isText {
+			d.mistyped(k, shown, v)
 		} else if c := utf8.RuneCountInString(text); !fits(float64(c)) {
-			d.wrong(n, k, shown, "has %d characters", c)
+			d.wrong(k, shown, "has %d characters", c)
 		} else if i := strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }); i >= 0 {
-			d.wrong(n, k, shown, "has a character that cannot be printed")
+			d.unprintable(k, shown, text)
 		} else {
 			into.SetString(text)
 		}
-	case Integer, Number, OptionalNum:
+	case Integer, Number, OptionalNum, IntChoice:
 		switch {
-		case !isNumber || k.Kind == Integer && n.form != isInteger:
-			d.mistyped(n, k, shown)
-		case !fits(number):
-			d.wrong(n, k, shown, "is %s", n.text)
-		case k.Kind == Integer:
-			into.SetInt(int64(number))
+		case !isNumber || !whole && (k.Kind == Integer || k.Kind == IntChoice):
+			d.mistyped(k, shown, v)
+		case !fits(x), k.Kind == IntChoice && !slices.Contains(k.Choices, strconv.Itoa(int(x))):
+			d.wrong(k, shown, "is %s", written)
 		case k.Kind == Number:
-			into.SetFloat(number)
+			into.SetFloat(x)
+		case k.Kind == OptionalNum:
+			into.Set(reflect.ValueOf(&x))
 		default:
-			into.Set(reflect.ValueOf(&number))
+			into.SetInt(int64(x))
 		}
 	case Boolean:
-		if n.form != isBool {
-			d.mistyped(n, k, shown)
-			return
-		}
-		into.SetBool(text == "true")
-	case Duration:
-		d.duration(k, shown, n, into)
-	case Choice:
-		d.choice(k, shown, n, into)
-	case IntChoice:
-		if n.form != isInteger {
-			d.mistyped(n, k, shown)
-			return
-		}
-		if position(k.Choices, strconv.Itoa(int(number))) < 0 {
-			d.wrong(n, k, shown, "is %s", n.text)
-			return
-		}
-		into.SetInt(int64(number))
-	case Priority:
-		var p alarm.Priority
-		if n.form != isText && n.form != isInteger {
-			d.mistyped(n, k, shown)
-		} else if p.UnmarshalText([]byte(text)) != nil {
-			d.wrong(n, k, shown, "is %q", text)
-			d.problems[len(d.problems)-1].Nearest = Nearest(text, []string{"critical", "high", "medium", "low"})
+		if on, ok := v.(bool); ok {
+			into.SetBool(on)
 		} else {
-			into.Set(reflect.ValueOf(p))
+			d.mistyped(k, shown, v)
+		}
+	case Duration:
+		d.duration(k, shown, v, into)
+	case Choice, Priority:
+		if isNumber && whole && k.Kind == Priority {
+			text = written
+		} else if !isText {
+			d.mistyped(k, shown, v)
+			return
+		}
+		if into.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text)) != nil {
+			d.wrong(k, shown, "is %q", text).Nearest = nearestWord(text, k.words())
 		}
 	case LineName:
-		if n.form != isText && n.form != isInteger || text == "" || n.form == isInteger && (number < 0 || number > 65535) || len(text) > 64 {
-			d.mistyped(n, k, shown)
+		if isNumber && whole && x >= 0 && x <= 65535 {
+			text = strconv.Itoa(int(x))
+		} else if !isText || text == "" || len(text) > 64 {
+			d.mistyped(k, shown, v)
 			return
-		}
-		if n.form == isInteger {
-			text = strconv.Itoa(int(number))
 		}
 		into.SetString(text)
 	case Names:
-		d.names(k, shown, n, into)
+		d.names(k, shown, v, into)
 	case Share4:
-		d.share4(k, shown, n, into)
+		d.share4(k, shown, v, into)
 	}
 }
 
-func (d *decoder) mistyped(n *node, k Key, shown string) {
-	what := formNames[n.form]
-	if n.form == isText {
-		what = fmt.Sprintf("the text %q", n.text)
-	} else if n.form == isInteger || n.form == isFloat || n.form == isBool {
-		what = "the bare value " + n.text
+// mistyped says that a value is of the wrong TOML type.
+func (d decoder) mistyped(k Key, shown string, v any) {
+	text, isText := v.(string)
+	_, _, isNumber := numeric(v)
+	written := d.places[shown].text
+	_, isBool := v.(bool)
+	switch {
+	case isText && k.Kind != Text && unquoted(k, text) != "":
+		d.wrong(k, shown, "is the text %q: write it without quotes, %s = %s", text, k.Name(), unquoted(k, text))
+	case isText:
+		d.wrong(k, shown, "is the text %q", text)
+	case isNumber, isBool:
+		d.wrong(k, shown, "is the bare value %s", written)
+	case kindOf(v) == "a number" || kindOf(v) == "a whole number":
+		d.wrong(k, shown, "%s cannot be taken", written)
+	default:
+		d.wrong(k, shown, "is %s", kindOf(v))
 	}
-	d.wrong(n, k, shown, "is %s", what)
 }
 
-func (d *decoder) duration(k Key, shown string, n *node, into reflect.Value) {
-	if n.form == isInteger || n.form == isFloat {
-		d.wrong(n, k, shown, "is the bare value %s: write it with its unit, in quotes", n.text)
-		d.problems[len(d.problems)-1].Nearest = n.text + "s"
+func (d decoder) duration(k Key, shown string, v any, into reflect.Value) {
+	text, isText := v.(string)
+	if x, _, ok := numeric(v); ok {
+		d.wrong(k, shown, "is the bare value %s: write it with its unit, in quotes", d.places[shown].text).Nearest = number(x) + "s"
 		return
 	}
-	if n.form != isText {
-		d.mistyped(n, k, shown)
+	if !isText {
+		d.mistyped(k, shown, v)
 		return
 	}
-	t, err := time.ParseDuration(strings.ReplaceAll(n.text, " ", ""))
-	if err != nil {
-		d.wrong(n, k, shown, "is %q", n.text)
-		return
+	t, err := time.ParseDuration(strings.ReplaceAll(text, " ", ""))
+	switch s := t.Seconds(); {
+	case err != nil:
+		d.wrong(k, shown, "is %q", text).Nearest = nearestDuration(text)
+	case s < k.Min || s > k.Max:
+		d.wrong(k, shown, "is %s", text)
+	default:
+		into.SetInt(int64(t))
 	}
-	if s := t.Seconds(); s < k.Min || s > k.Max {
-		d.wrong(n, k, shown, "is %s", n.text)
-		return
-	}
-	into.SetInt(int64(t))
 }
 
-func (d *decoder) choice(k Key, shown string, n *node, into reflect.Value) {
-	if n.form != isText {
-		d.mistyped(n, k, shown)
+func (d decoder) names(k Key, shown string, v any, into reflect.Value) {
+	list, ok := v.([]any)
+	if !ok {
+		d.mistyped(k, shown, v)
 		return
 	}
-	if position(k.Choices, n.text) >= 0 && n.text != "alarm:NAME" {
-		into.SetString(n.text)
-		return
-	}
-	if k.Path == "output.function" && strings.HasPrefix(n.text, "alarm:") && len(n.text) > len("alarm:") {
-		into.SetString(n.text) // whether that alarm exists is looked at later
-		return
-	}
-	d.wrong(n, k, shown, "is %q", n.text)
-	d.problems[len(d.problems)-1].Nearest = Nearest(n.text, k.Choices)
-}
-
-func (d *decoder) names(k Key, shown string, n *node, into reflect.Value) {
-	if n.form != isList {
-		d.mistyped(n, k, shown)
-		return
-	}
-	list := make([]string, 0, len(n.list))
-	for i, item := range n.list {
-		if item.form != isText || item.text == "" {
-			d.mistyped(item, k, fmt.Sprintf("%s[%d]", shown, i+1))
+	names := make([]string, 0, len(list))
+	for i, v := range list {
+		name, _ := v.(string)
+		if name == "" {
+			d.mistyped(k, item(shown, i+1), v)
 			return
 		}
-		if position(list, item.text) >= 0 {
-			d.complain(item.at, shown, "names %q twice", item.text)
+		if slices.Contains(names, name) {
+			d.complain(d.places[item(shown, i+1)], shown, "names %q twice", name)
 			return
 		}
-		d.set[fmt.Sprintf("%s[%d]", shown, i+1)] = item.at
-		list = append(list, item.text)
+		names = append(names, name)
 	}
-	into.Set(reflect.ValueOf(list))
+	into.Set(reflect.ValueOf(names))
 }
 
-func (d *decoder) share4(k Key, shown string, n *node, into reflect.Value) {
-	if n.form != isList || len(n.list) != 4 {
-		d.mistyped(n, k, shown)
+func (d decoder) share4(k Key, shown string, v any, into reflect.Value) {
+	list, _ := v.([]any)
+	if len(list) != 4 {
+		d.mistyped(k, shown, v)
 		return
 	}
 	var four [4]float64
-	for i, item := range n.list {
-		f, err := strconv.ParseFloat(strings.ReplaceAll(item.text, "_", ""), 64)
-		if (item.form != isFloat && item.form != isInteger) || err != nil || !(f >= k.Min && f <= k.Max) {
-			d.mistyped(item, k, fmt.Sprintf("%s[%d]", shown, i+1))
+	for i, v := range list {
+		x, _, ok := numeric(v)
+		if !ok || x < k.Min || x > k.Max {
+			d.mistyped(k, item(shown, i+1), v)
 			return
 		}
-		four[i] = f
+		four[i] = x
 	}
 	into.Set(reflect.ValueOf(four))
-}
-
-func position(list []string, s string) int {
-	for i := range list {
-		if list[i] == s {
-			return i
-		}
-	}
-	return -1
 }
 
 // fieldOf finds the field of a key by its tag.
@@ -314,4 +291,34 @@ func keysOf(t reflect.Type) []string {
 		}
 	}
 	return names
+}
+
+// unknown explains a key that does not exist.
+func (d decoder) unknown(path, shown, name string, in reflect.Type) {
+	names := keysOf(in)
+	at := d.places[shown]
+	p := Problem{File: d.file, Line: at.line, Column: at.column, Key: shown, Text: "there is no such key", Allowed: strings.Join(names, ", ")}
+	if path == "" {
+		p.Text = "there is no such section"
+	}
+	meant := known(path, name)
+	switch section, key, _ := strings.Cut(meant, " "); {
+	case meant == "":
+		p.Nearest = spelling.Nearest(strings.ReplaceAll(name, "-", "_"), names)
+	case key == "":
+		p.Nearest = section
+	case section == path:
+		p.Nearest = key
+	default:
+		p.Text += fmt.Sprintf("; %s belongs in %s", key, bracket(section))
+	}
+	if p.Nearest == "" && meant == "" {
+		for _, k := range reference {
+			if k.Name() == name && k.Section() != path {
+				p.Text += fmt.Sprintf("; %s belongs in %s", name, bracket(k.Section()))
+				break
+			}
+		}
+	}
+	d.problems = append(d.problems, p)
 }

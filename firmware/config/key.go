@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"mien/firmware/alarm"
 )
 
 // Kind is the type of a key's value.
@@ -101,6 +103,14 @@ func (k Key) Allowed() string {
 		return fmt.Sprintf("%s from %s to %s", word, number(k.Min), number(k.Max))
 	}
 	return word
+}
+
+// words are those that the key takes.
+func (k Key) words() []string {
+	if k.Kind == Priority {
+		return []string{alarm.Critical.String(), alarm.High.String(), alarm.Medium.String(), alarm.Low.String()}
+	}
+	return k.Choices
 }
 
 // bounds is Allowed for a remark: short, and "" where the type says it all.

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+
+	"github.com/pelletier/go-toml/v2"
 )
 
 // Load reads a config file. The error is Problems when the file was read but
@@ -45,30 +47,27 @@ const mostProblems = 200
 // parse gives what could be read, what is wrong with it, and whether its syntax
 // is whole.
 func parse(file string, data []byte) (*Config, Problems, bool) {
-	d := decoder{grow(file, data), make(map[string]place)}
+	d := decoder{read(file, data)}
 	cfg := Default()
-	cfg.file, cfg.set = file, d.set
-	d.table("", "", d.root, reflect.ValueOf(cfg).Elem())
-	if len(d.problems) == 0 {
-		d.secondOpinion(data)
+	cfg.file, cfg.set = file, d.places
+	if d.values != nil {
+		d.table("", "", d.values, reflect.ValueOf(cfg).Elem())
 	}
-	if len(d.problems) == 0 {
-		d.problems = cfg.consistent()
-	} else if !d.broken {
-		// What does not fit together is looked for too, among what could be
-		// read; a key with a mistake has its default here, so problems of keys
-		// that were already named are left out.
-		named := make(map[string]bool)
-		for _, p := range d.problems {
-			named[p.Key] = true
-		}
-		for _, p := range cfg.consistent() {
-			if !named[p.Key] {
-				d.problems = append(d.problems, p)
-			}
+	if d.broken {
+		return cfg, d.problems, false
+	}
+	// What does not fit together is looked for among what could be read, too. A
+	// key with a mistake has its default here, so its other problems are left out.
+	named := make(map[string]bool)
+	for _, p := range d.problems {
+		named[p.Key] = true
+	}
+	for _, p := range cfg.consistent() {
+		if !named[p.Key] {
+			d.problems = append(d.problems, p)
 		}
 	}
-	return cfg, d.problems, !d.broken
+	return cfg, d.problems, true
 }
 
 // Examine is Parse and Check in one go, for who mends a file: what is wrong with
@@ -126,15 +125,15 @@ func Default() *Config {
 }
 
 // defaults holds the parsed defaults of the key table, by path.
-var defaults = sync.OnceValue(func() map[string]*node {
-	parsed := make(map[string]*node)
+var defaults = sync.OnceValue(func() map[string]any {
+	parsed := make(map[string]any)
 	for _, k := range reference {
 		if k.Default != "" {
-			g := grow("default of "+k.Path, []byte("x = "+k.Default))
-			if len(g.problems) > 0 {
-				panic(g.problems) // a test parses them all
+			var one struct{ X any }
+			if err := toml.Unmarshal([]byte("x = "+k.Default), &one); err != nil {
+				panic("config: default of " + k.Path + ": " + err.Error()) // a test parses them all
 			}
-			parsed[k.Path] = g.root.get("x")
+			parsed[k.Path] = one.X
 		}
 	}
 	return parsed
@@ -152,7 +151,7 @@ func setDefaults(path string, into reflect.Value) {
 		key, ok := lookup(p)
 		switch {
 		case ok && key.Default != "":
-			d := decoder{&grower{file: "default"}, make(map[string]place)}
+			d := decoder{&reader{file: "default"}}
 			d.leaf(key, p, defaults()[p], field)
 			if len(d.problems) > 0 {
 				panic(d.problems)

@@ -177,7 +177,7 @@ min_rate = 500
 	for _, p := range err.(Problems) {
 		got = append(got, fmt.Sprintf("%d %s", p.Line, p.Key))
 	}
-	want := "2 camera.widht, 3 camera.fps, 4 , 9 alarm[1].on_delay, 10 , 13 modbus.address, 15 health.frozen, 17 , 18 health.min_rate"
+	want := "2 camera.widht, 3 camera.fps, 4 camera.device, 9 alarm[1].on_delay, 10 , 13 modbus.address, 15 health.frozen, 17 , 18 health.min_rate"
 	if s := strings.Join(got, ", "); s != want {
 		t.Errorf("got  %s\nwant %s\n%v", s, want, err)
 	}

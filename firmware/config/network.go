@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"mien/firmware/alarm"
+	"mien/spelling"
 )
 
 // Signal is what Check needs to know about a signal of the network.
@@ -32,13 +33,10 @@ func (c *Config) Definitions() []alarm.Definition {
 	for _, a := range c.Alarms {
 		d := alarm.Definition{Name: a.Name, OnDelay: a.OnDelay, OffDelay: a.OffDelay, Priority: a.Priority, Latch: a.Latch,
 			NoAck: !a.Acknowledge, Horn: a.Horn, Lamp: a.Lamp, SuppressBy: slices.Clone(a.SuppressBy),
-			UnknownHold: a.UnknownHold, MaxShelve: a.ShelveMax,
+			UnknownHold: a.UnknownHold, OnUnknown: a.OnUnknown, MaxShelve: a.ShelveMax,
 			Unlocked: slices.Contains(c.Modbus.Unlock, a.Name) || slices.Contains(c.Modbus.Unlock, "all")}
 		if len(a.Any) > 0 {
 			d.Match = alarm.Any
-		}
-		if a.OnUnknown == "hold" {
-			d.OnUnknown = alarm.Hold
 		}
 		for _, condition := range a.conditions() {
 			d.Conditions = append(d.Conditions, condition.definition())
@@ -94,7 +92,7 @@ func (c *checker) condition(block string, condition Condition, signals []Signal,
 	i := slices.Index(names, condition.Signal)
 	if i < 0 {
 		if signals != nil {
-			c.wrong(block+".signal", strings.Join(names, ", "), "the network has no signal %q", condition.Signal).Nearest = Nearest(condition.Signal, names)
+			c.wrong(block+".signal", strings.Join(names, ", "), "the network has no signal %q", condition.Signal).Nearest = spelling.Nearest(condition.Signal, names)
 		}
 		return
 	}
@@ -106,14 +104,14 @@ func (c *checker) condition(block string, condition Condition, signals []Signal,
 	case condition.Low != nil:
 		name, limit, gone = "low", *condition.Low, *condition.Low+condition.Deadband
 	}
-	between := fmt.Sprintf("%s goes from %s to %s", s.Name, number(s.Min), number(s.Max))
+	between := fmt.Sprintf("%s goes from %s to %s", s.Name, rounded(s.Min), rounded(s.Max))
 	switch {
 	case limit < s.Min || limit > s.Max:
-		c.wrong(block+"."+name, between, "is %s: never or always met", number(limit))
+		c.wrong(block+"."+name, between, "is %s: never or always met", rounded(limit))
 	case name == "high" && limit == s.Min || name == "low" && limit == s.Max:
-		c.wrong(block+"."+name, between, "is %s: always met", number(limit))
+		c.wrong(block+"."+name, between, "is %s: always met", rounded(limit))
 	case name == "high" && gone <= s.Min || name == "low" && gone >= s.Max:
-		c.wrong(block+".deadband", between, "is %s: the level would have to go to %s, so the alarm could never return", number(condition.Deadband), number(gone))
+		c.wrong(block+".deadband", between, "is %s: the level would have to go to %s, so the alarm could never return", rounded(condition.Deadband), rounded(gone))
 	}
 	if s.Weak {
 		c.warn(block+".signal", "%s is a weak signal of this network: expect false and missed alarms; join it with another by all", s.Name)
@@ -131,28 +129,28 @@ func (c *checker) advice() {
 	if emotion && strings.TrimSpace(c.Unit.PurposeReason) == "" {
 		c.warn("unit.purpose_reason", "is empty: write down why emotions are inferred here; EU AI Act Art. 5(1)(f) allows it for medical or safety reasons only")
 	}
-	serial := c.Serial.Device != "" && c.Serial.Protocol != "off"
-	functions := make(map[string]bool)
+	serial := c.Serial.Device != "" && c.Serial.Protocol != NoProtocol
+	roles := make(map[Role]bool)
 	for _, o := range c.Outputs {
-		functions[o.Function] = true
+		roles[o.Function.Role] = true
 	}
-	acknowledge := slices.ContainsFunc(c.Inputs, func(in Input) bool { return in.Function == "acknowledge" })
+	acknowledge := slices.ContainsFunc(c.Inputs, func(in Input) bool { return in.Function == Acknowledge })
 	switch {
 	case len(c.Alarms) > 0 && len(c.Outputs) == 0 && !serial:
 		c.warn("alarm[1]", "no output and no serial line: only the socket and the journal will tell of alarms")
-	case len(c.Alarms) > 0 && !acknowledge && !serial && functions["horn"]:
+	case len(c.Alarms) > 0 && !acknowledge && !serial && roles[Horn]:
 		c.warn("output", "there is a horn but no input to acknowledge it and no serial line: only mien ack can")
 	}
-	if len(c.Outputs) > 0 && !functions["healthy"] {
+	if len(c.Outputs) > 0 && !roles[Healthy] {
 		c.warn("output[1]", "no output has function \"healthy\": a unit that died looks like one without alarms")
 	}
-	if n := len(c.Alarms); n > 16 && serial && c.Serial.Protocol == "modbus" {
+	if n := len(c.Alarms); n > 16 && serial && c.Serial.Protocol == ModbusRTU {
 		c.warn("alarm[17]", "the register map has room for 16 alarms; the %d from here on are not on the PLC line", n-16)
 	}
 	if c.Camera.Clip != "" {
 		c.warn("camera.clip", "a clip is played: the camera is not watched")
 	}
-	if c.Face.Select == "region" && c.Face.Region == [4]float64{0, 0, 1, 1} {
+	if c.Face.Select == InRegion && c.Face.Region == [4]float64{0, 0, 1, 1} {
 		c.warn("face.select", "is region, but face.region is the whole frame")
 	}
 	if c.Serial.Device != "" && strings.HasPrefix(c.Serial.Device, "/dev/ttyUSB") {

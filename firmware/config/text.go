@@ -196,9 +196,12 @@ func (c *Config) walk(path, shown string, in reflect.Value, list *[]Setting) {
 
 // valueText writes a value as it would stand in the file.
 func valueText(k Key, v reflect.Value) string {
+	if s, ok := v.Interface().(fmt.Stringer); ok && k.Kind == Choice {
+		return quoted(s.String())
+	} else if v.Kind() == reflect.String {
+		return quoted(v.String())
+	}
 	switch x := v.Interface().(type) {
-	case string:
-		return quoted(x)
 	case int:
 		return strconv.Itoa(x)
 	case float64:

@@ -39,7 +39,7 @@ func bench(c *call) error {
 	if clip.Clip == "" {
 		clip.Clip = pipeline.DemoClip
 	}
-	clip.Loop, clip.Pace = true, "fast"
+	clip.Loop, clip.Pace = true, config.FastPace
 	src, err := pipeline.OpenSource(clip)
 	if err != nil {
 		return coded{err, exitMissing}

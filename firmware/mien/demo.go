@@ -53,7 +53,7 @@ func demo(c *call) error {
 	}
 	cfg.Camera.Loop = *loop || *slave != ""
 	if *slave != "" {
-		cfg.Serial.Protocol = "modbus"
+		cfg.Serial.Protocol = config.ModbusRTU
 		*link = *slave
 	}
 	if *socket != "" {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"mien/firmware/config"
+	"mien/spelling"
 )
 
 // version is set by the build.
@@ -214,7 +215,7 @@ func didYouMean(name string) string {
 		}
 		names = append(names, c.name)
 	}
-	if near := config.Nearest(name, names); near != "" {
+	if near := spelling.Nearest(name, names); near != "" {
 		return fmt.Sprintf(": did you mean %s?", near)
 	}
 	return ""

@@ -61,7 +61,7 @@ func follow(cfg *config.Config) ([]*track, error) {
 	if c.Clip == "" {
 		c.Clip = pipeline.DemoClip
 	}
-	c.Loop, c.Pace = false, "fast"
+	c.Loop, c.Pace = false, config.FastPace
 	src, err := pipeline.OpenSource(c)
 	if err != nil {
 		return nil, coded{err, exitMissing}

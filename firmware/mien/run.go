@@ -122,10 +122,10 @@ func newSession(cfg *config.Config, live bool) *session {
 	s.cfg.Store(cfg)
 	s.serial = func() string {
 		c := s.cfg.Load().Serial
-		if c.Device == "" || c.Protocol == "off" {
+		if c.Device == "" || c.Protocol == config.NoProtocol {
 			return ""
 		}
-		return c.Protocol + " on " + c.Device
+		return string(c.Protocol) + " on " + c.Device
 	}
 	return s
 }

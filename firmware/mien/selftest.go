@@ -161,12 +161,12 @@ func (t *selfTest) network() {
 		defer eye.Close()
 	}
 	t.add("network", nil, strings.Join(eye.Backends(), "; "))
-	if t.cfg.Model.Accelerator != "none" {
+	if t.cfg.Model.Accelerator != config.NoAccelerator {
 		var err error
 		if !eye.Accelerated() {
 			err = errors.New("the accelerator is not used; mien probe and the line above say why")
 		}
-		t.add("accelerator", err, t.cfg.Model.Accelerator)
+		t.add("accelerator", err, string(t.cfg.Model.Accelerator))
 	}
 }
 

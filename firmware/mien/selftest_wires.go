@@ -39,8 +39,8 @@ func (t *selfTest) lines() {
 }
 
 func (t *selfTest) output(o config.Output, line gpio.Line) error {
-	out, err := gpio.Kernel.Output(gpio.OutputSettings{Line: line, ActiveLow: o.Active == "low", Start: o.Start == "on",
-		Fail: o.Fail == "on", NoReadBack: !o.ReadBack})
+	out, err := gpio.Kernel.Output(gpio.OutputSettings{Line: line, ActiveLow: o.Active == config.ActiveLow, Start: o.Start == config.On,
+		Fail: o.Fail == config.On, NoReadBack: !o.ReadBack})
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (t *selfTest) output(o config.Output, line gpio.Line) error {
 }
 
 func (t *selfTest) input(i config.Input, line gpio.Line) error {
-	in, err := gpio.Kernel.Input(gpio.InputSettings{Line: line, ActiveLow: i.Active == "low", Debounce: i.Debounce})
+	in, err := gpio.Kernel.Input(gpio.InputSettings{Line: line, ActiveLow: i.Active == config.ActiveLow, Debounce: i.Debounce})
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (t *selfTest) serial() {
 	}
 	defer p.Close()
 	t.add("serial port", nil, fmt.Sprintf("%s, RS-485 by %s", s, p.Info().RS485))
-	if t.ask && t.cfg.Serial.Protocol != "off" {
+	if t.ask && t.cfg.Serial.Protocol != config.NoProtocol {
 		t.add("PLC", t.talk(p, s), "it hears the unit, and the unit it")
 	}
 }
@@ -124,11 +124,11 @@ func (t *selfTest) talk(p serial.Line, s serial.Settings) error {
 	}
 	var slave *modbus.Slave
 	var err error
-	if t.cfg.Serial.Protocol == "ascii" {
+	if t.cfg.Serial.Protocol == config.ASCII {
 		speak, err = line.New(line.Config{Interval: t.cfg.Serial.Interval}, modbus.NewLatest(), nobody{})
 	} else {
 		slave, err = modbus.New(modbus.Config{Address: byte(t.cfg.Modbus.Address), CharacterTime: s.CharacterTime(), Delay: t.cfg.Modbus.Delay,
-			LowWordFirst: t.cfg.Modbus.WordOrder == "low-first"}, modbus.NewLatest(), nobody{})
+			LowWordFirst: t.cfg.Modbus.WordOrder == config.LowFirst}, modbus.NewLatest(), nobody{})
 		speak = slave
 	}
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mien/firmware/alarm"
+	"mien/firmware/config"
 	"mien/firmware/modbus"
 )
 
@@ -58,10 +59,10 @@ func (u *Unit) testLocked(lasts time.Duration, who string) {
 }
 
 // press is what an input does when it becomes active.
-func (u *Unit) press(function string, lasts time.Duration, who string) {
-	commands := map[string]alarm.Trigger{"acknowledge": alarm.Acknowledge, "reset": alarm.Reset,
-		"silence": alarm.Silence, "inhibit": alarm.Inhibit}
-	if function == "test" {
+func (u *Unit) press(function config.Press, lasts time.Duration, who string) {
+	commands := map[config.Press]alarm.Trigger{config.Acknowledge: alarm.Acknowledge, config.Reset: alarm.Reset,
+		config.Silence: alarm.Silence, config.Inhibit: alarm.Inhibit}
+	if function == config.Test {
 		u.Test(lasts, who)
 		return
 	}

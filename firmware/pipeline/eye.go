@@ -106,15 +106,15 @@ func OpenEye(cfg *config.Config) (*Eye, error) {
 	}
 	// The accelerator serves the affect network; the detector runs rarely, and sees
 	// colour where a network does.
-	options := tflite.Options{Backend: cfg.Model.Backend, Library: cfg.Model.Library, Threads: cfg.Model.Threads}
+	options := tflite.Options{Backend: string(cfg.Model.Backend), Library: cfg.Model.Library, Threads: cfg.Model.Threads}
 	detector := face.DetectorOptions{MinScore: float32(cfg.Face.Score), Luma: !e.colour, Network: options}
-	if cfg.Face.Detector == "full" {
+	if cfg.Face.Detector == config.FullRange {
 		detector.Range = face.Full
 	}
 	if e.detector, err = face.OpenDetector(detector); err != nil {
 		return nil, err
 	}
-	options.EdgeTPU = cfg.Model.Accelerator == "edgetpu"
+	options.EdgeTPU = cfg.Model.Accelerator == config.EdgeTPU
 	for i, card := range cards {
 		options.InPlace = i == 0 && cfg.Model.Card == "" // the one in the binary
 		n, err := affect.Open(card, models[i], options)
@@ -150,9 +150,9 @@ func gateOf(q config.Quality) face.Gate {
 func trackerOf(f config.Face) face.TrackerOptions {
 	o := face.TrackerOptions{Every: f.DetectEvery}
 	switch f.Select {
-	case "middle":
+	case config.Middle:
 		o.Choice = face.Nearest
-	case "region":
+	case config.InRegion:
 		r := f.Region
 		o.Region = face.Rect{X0: float32(r[0]), Y0: float32(r[1]), X1: float32(r[0] + r[2]), Y1: float32(r[1] + r[3])}
 	}
@@ -164,16 +164,16 @@ func stageOf(cfg *config.Config) affect.Settings {
 	kind := affect.Box
 	window := func(d time.Duration) time.Duration { return d }
 	switch f.Kind {
-	case "gaussian":
+	case config.Gaussian:
 		kind = affect.Gaussian
-	case "none":
+	case config.NoFilter:
 		window = func(time.Duration) time.Duration { return 0 }
 	}
 	s.Expression = affect.Filter{Kind: kind, Window: window(f.Expression)}
 	s.ValenceArousal = affect.Filter{Kind: kind, Window: window(f.ValenceArousal)}
 	s.ActionUnits = affect.Filter{Kind: kind, Window: window(f.ActionUnits)}
 	s.Compound = affect.Filter{Kind: kind, Window: window(f.Compound)}
-	s.CompoundMean = f.CompoundMean
+	s.CompoundMean = string(f.CompoundMean)
 	s.PerclosWindow, s.PerclosKnown = f.PerclosWindow, f.PerclosKnown
 	s.Rate = max(s.Rate, int(math.Ceil(cfg.Camera.FPS)))
 	if cfg.Model.Second != "" {
@@ -225,7 +225,7 @@ const pairWithin = 170 * time.Millisecond
 // before it, where frames come fast enough. Who wants no filter wants no mean
 // either.
 func BothViews(cfg *config.Config) bool {
-	return cfg.Model.Mirror && cfg.Filter.Kind != "none"
+	return cfg.Model.Mirror && cfg.Filter.Kind != config.NoFilter
 }
 
 // lightEvery is how often the light of the whole picture is measured: a lens is
@@ -348,7 +348,7 @@ func (e *Eye) Close() error {
 // "demo" is the one in the binary.
 func OpenSource(c config.Camera) (camera.Source, error) {
 	if c.Clip != "" {
-		o := clip.Options{Loop: c.Loop, Fast: c.Pace == "fast"}
+		o := clip.Options{Loop: c.Loop, Fast: c.Pace == config.FastPace}
 		if c.Clip == DemoClip {
 			o.FPS = assets.DemoFPS
 			src, err := clip.New(DemoClip, assets.Demo(), o)
@@ -361,11 +361,11 @@ func OpenSource(c config.Camera) (camera.Source, error) {
 		o.Else = c.FPS
 		return clip.Open(c.Clip, o)
 	}
-	s := v4l2.Settings{Device: c.Device, Format: c.Format, Width: c.Width, Height: c.Height, FPS: c.FPS}
+	s := v4l2.Settings{Device: c.Device, Format: string(c.Format), Width: c.Width, Height: c.Height, FPS: c.FPS}
 	if s.Device == "auto" {
 		s.Device = ""
 	}
-	if s.Format == "auto" {
+	if c.Format == config.AnyFormat {
 		s.Format = ""
 	}
 	return v4l2.Open(s)

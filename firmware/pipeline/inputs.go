@@ -21,7 +21,7 @@ type button struct {
 	host     gpio.Host
 	index    int
 	name     string
-	function string
+	function config.Press
 	lasts    time.Duration
 	settings gpio.InputSettings
 	guard    gpio.Guard
@@ -34,16 +34,16 @@ func newButton(u *Unit, host gpio.Host, index int, c config.Input, h config.Heal
 		return nil, fmt.Errorf("input %q: %w", c.Name, err)
 	}
 	b := &button{unit: u, host: host, index: index, name: c.Name, function: c.Function, lasts: c.For,
-		settings: gpio.InputSettings{Line: line, ActiveLow: c.Active == "low", Debounce: c.Debounce},
+		settings: gpio.InputSettings{Line: line, ActiveLow: c.Active == config.ActiveLow, Debounce: c.Debounce},
 		guard:    gpio.Guard{StuckAfter: c.StuckAfter, MaxEdges: chatter},
 		back:     health.Backoff{First: h.RetryFirst, Most: h.RetryMost},
 	}
 	switch c.Pull {
-	case "none":
+	case config.PullNone:
 		b.settings.Pull = gpio.PullNone
-	case "up":
+	case config.PullUp:
 		b.settings.Pull = gpio.PullUp
-	case "down":
+	case config.PullDown:
 		b.settings.Pull = gpio.PullDown
 	}
 	return b, nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -84,39 +83,26 @@ func newOutput(c config.Output, cfg *config.Config, resolve Resolver) (*output, 
 	if err != nil {
 		return nil, err
 	}
-	blink, err := gpio.ParsePattern(c.Blink)
-	if err != nil {
-		return nil, err
-	}
-	o := &output{name: c.Name, blink: blink, priority: c.Priority, settings: gpio.OutputSettings{
-		Line: line, ActiveLow: c.Active == "low", Start: c.Start == "on", Fail: c.Fail == "on", NoReadBack: !c.ReadBack,
+	o := &output{name: c.Name, blink: patterns[c.Blink], function: functions[c.Function.Role], alarm: c.Function.Alarm, priority: c.Priority, settings: gpio.OutputSettings{
+		Line: line, ActiveLow: c.Active == config.ActiveLow, Start: c.Start == config.On, Fail: c.Fail == config.On, NoReadBack: !c.ReadBack, Drive: drives[c.Drive],
 	}}
 	if o.priority == 0 {
 		o.priority = alarm.Low
 	}
-	switch c.Drive {
-	case "open-drain":
-		o.settings.Drive = gpio.OpenDrain
-	case "open-source":
-		o.settings.Drive = gpio.OpenSource
+	if o.function == alarmLine && !slices.ContainsFunc(cfg.Alarms, func(a config.Alarm) bool { return a.Name == o.alarm }) {
+		return nil, fmt.Errorf("no alarm %q", o.alarm)
 	}
-	name, one := strings.CutPrefix(c.Function, "alarm:")
-	if one {
-		if !slices.ContainsFunc(cfg.Alarms, func(a config.Alarm) bool { return a.Name == name }) {
-			return nil, fmt.Errorf("no alarm %q", name)
-		}
-		o.function, o.alarm = alarmLine, name
-		return o, nil
-	}
-	functions := map[string]function{"healthy": healthyLine, "lamp": lampLine, "horn": hornLine,
-		"fault": faultLine, "any": anyLine, "unacknowledged": unacknowledgedLine}
-	f, ok := functions[c.Function]
-	if !ok {
-		return nil, fmt.Errorf("no function %q", c.Function)
-	}
-	o.function = f
 	return o, nil
 }
+
+// What the config's words mean here.
+var (
+	patterns = map[config.Blink]gpio.Pattern{config.Steady: gpio.Steady, config.Slow: gpio.Slow, config.Fast: gpio.Fast,
+		config.Flash: gpio.Flash, config.Double: gpio.Double}
+	drives    = map[config.Drive]gpio.Drive{config.PushPull: gpio.PushPull, config.OpenDrain: gpio.OpenDrain, config.OpenSource: gpio.OpenSource}
+	functions = map[config.Role]function{config.Healthy: healthyLine, config.Lamp: lampLine, config.Horn: hornLine, config.Faulty: faultLine,
+		config.AnyAlarm: anyLine, config.Unacknowledged: unacknowledgedLine, config.OneAlarm: alarmLine}
+)
 
 // run drives the lines until ctx ends, then leaves each at its fail value. It
 // wakes for each change, and looks by itself for results and blinking lamps.

@@ -196,3 +196,36 @@ drive = "open-drain"
 	b.show(pictures(t, frownFrom, frownTo))
 	b.until("the fault of a line that is driven low", b.fault(health.OutputMismatch))
 }
+
+// Each word that the config takes is known here.
+func TestWordsOfTheConfigAreKnown(t *testing.T) {
+	known := func(path string, words []string, lacks func(word string) bool) {
+		if len(words) == 0 {
+			t.Errorf("%s has no words", path)
+		}
+		for _, w := range words {
+			if lacks(w) {
+				t.Errorf("%s = %q is known to the config only", path, w)
+			}
+		}
+	}
+	for _, k := range config.Reference() {
+		switch k.Path {
+		case "output.function":
+			known(k.Path, k.Choices, func(w string) bool {
+				var f config.Function
+				err := f.UnmarshalText([]byte(w))
+				_, ok := functions[f.Role]
+				return err != nil || !ok
+			})
+		case "output.blink":
+			known(k.Path, k.Choices, func(w string) bool { _, ok := patterns[config.Blink(w)]; return !ok })
+		case "output.drive":
+			known(k.Path, k.Choices, func(w string) bool { _, ok := drives[config.Drive(w)]; return !ok })
+		case "serial.parity":
+			known(k.Path, k.Choices, func(w string) bool { _, ok := parities[config.Parity(w)]; return !ok })
+		case "serial.rs485":
+			known(k.Path, k.Choices, func(w string) bool { _, ok := rs485s[config.RS485(w)]; return !ok })
+		}
+	}
+}

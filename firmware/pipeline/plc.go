@@ -59,17 +59,18 @@ func (p *plc) serve(ctx context.Context, port serial.Line) error {
 	return err
 }
 
+// The driver's values of the config's words.
+var (
+	parities = map[config.Parity]serial.Parity{config.NoParity: serial.NoParity, config.EvenParity: serial.EvenParity, config.OddParity: serial.OddParity}
+	rs485s   = map[config.RS485]serial.RS485{config.RS485Off: serial.RS485Off, config.RS485Auto: serial.RS485Auto,
+		config.RS485Kernel: serial.RS485Kernel, config.RS485RTS: serial.RS485RTS}
+)
+
 // SerialSettings are the port's settings as the driver takes them.
 func SerialSettings(c config.Serial) (serial.Settings, error) {
 	s := serial.Settings{Path: c.Device, Baud: c.Baud, DataBits: c.Data, StopBits: c.Stop,
+		Parity: parities[c.Parity], RS485: rs485s[c.RS485],
 		RTSLowToSend: c.RTSLow, BeforeSend: c.Before, AfterSend: c.After, Echo: c.Echo}
-	var err error
-	if s.Parity, err = serial.ParseParity(c.Parity); err != nil {
-		return s, err
-	}
-	if s.RS485, err = serial.ParseRS485(c.RS485); err != nil {
-		return s, err
-	}
 	return s, s.Check()
 }
 
@@ -77,7 +78,7 @@ func SerialSettings(c config.Serial) (serial.Settings, error) {
 func (u *Unit) slaveConfig(cfg *config.Config, s serial.Settings) modbus.Config {
 	c := modbus.Config{
 		Address: byte(cfg.Modbus.Address), CharacterTime: s.CharacterTime(), Delay: cfg.Modbus.Delay,
-		LowWordFirst: cfg.Modbus.WordOrder == "low-first",
+		LowWordFirst: cfg.Modbus.WordOrder == config.LowFirst,
 		HostTimeout:  cfg.Modbus.HostTimeout, HostRequired: cfg.Modbus.HostTimeout > 0,
 		Who: "modbus " + s.Path, Now: u.now,
 		Identity: modbus.Identity{Vendor: "mien", Product: "mien", Revision: u.version, ProductName: "face monitor", Station: cfg.Unit.Name},
@@ -95,7 +96,7 @@ func (u *Unit) slaveConfig(cfg *config.Config, s serial.Settings) modbus.Config 
 // settings before, nil for none.
 func (u *Unit) newSpeaker(cfg *config.Config, s serial.Settings, before *modbus.Slave) (speaker, error) {
 	switch cfg.Serial.Protocol {
-	case "modbus":
+	case config.ModbusRTU:
 		slave, err := modbus.New(u.slaveConfig(cfg, s), u.latest, masters{u})
 		if err != nil {
 			return nil, err
@@ -105,7 +106,7 @@ func (u *Unit) newSpeaker(cfg *config.Config, s serial.Settings, before *modbus.
 		}
 		u.slave.Store(slave)
 		return slave, nil
-	case "ascii":
+	case config.ASCII:
 		return line.New(line.Config{Interval: cfg.Serial.Interval, Who: "line " + s.Path, Now: u.now}, u.latest, masters{u})
 	}
 	return nil, fmt.Errorf("serial.protocol %q speaks nothing", cfg.Serial.Protocol)

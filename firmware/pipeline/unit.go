@@ -136,7 +136,7 @@ func New(o Options) (*Unit, error) {
 		u.doLocked(alarm.Command{Do: alarm.Note, Text: damage})
 	}
 	if cfg.Unit.Purpose != "" {
-		u.doLocked(alarm.Command{Do: alarm.Note, Text: "purpose " + cfg.Unit.Purpose + ": " + cfg.Unit.PurposeReason})
+		u.doLocked(alarm.Command{Do: alarm.Note, Text: "purpose " + string(cfg.Unit.Purpose) + ": " + cfg.Unit.PurposeReason})
 	}
 	return u, nil
 }
@@ -318,7 +318,7 @@ func (u *Unit) startInputs(ctx context.Context, buttons []*button) {
 // goes on where the one before it left off.
 func (u *Unit) startSerial(ctx context.Context, cfg *config.Config) {
 	before := u.slave.Swap(nil)
-	if cfg.Serial.Device == "" || cfg.Serial.Protocol == "off" {
+	if cfg.Serial.Device == "" || cfg.Serial.Protocol == config.NoProtocol {
 		u.health.End(health.SerialLost)
 		return
 	}

@@ -106,7 +106,7 @@ func (w *watcher) loadEye() time.Duration {
 	for _, f := range []health.Fault{health.ModelRefused, health.InferenceFailed} {
 		u.health.End(f)
 	}
-	u.health.Set(health.AcceleratorLost, u.settings().Model.Accelerator != "none" && !eye.Accelerated(), u.now(),
+	u.health.Set(health.AcceleratorLost, u.settings().Model.Accelerator != config.NoAccelerator && !eye.Accelerated(), u.now(),
 		"the processor computes instead")
 	u.say("networks loaded", eye.Backends()...)
 	debug.FreeOSMemory() // what loading took is not needed again for years

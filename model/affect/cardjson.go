@@ -11,6 +11,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"mien/spelling"
 )
 
 // ParseCard reads a model card and checks it whole; name stands for the file in
@@ -191,35 +193,8 @@ func mapKeys[V any](m map[string]V) iter.Seq[string] { return maps.Keys(m) }
 // suggest gives ` (did you mean "x"?)` for the allowed word nearest to got, or
 // nothing where none is near.
 func suggest(got string, allowed []string) string {
-	best, at := 3, ""
-	for _, word := range allowed {
-		if d := editDistance(strings.ToLower(got), word); d < best && d*2 <= len(word) {
-			best, at = d, word
-		}
+	if near := spelling.Nearest(got, allowed); near != "" {
+		return fmt.Sprintf(" (did you mean %q?)", near)
 	}
-	if at == "" {
-		return ""
-	}
-	return fmt.Sprintf(" (did you mean %q?)", at)
-}
-
-// editDistance counts the letters to insert, delete or replace (Levenshtein).
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return ""
 }

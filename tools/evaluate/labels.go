@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"mien/model/affect"
+	"mien/spelling"
 )
 
 // row is one labelled picture. NaN, and -1 for the expression, is "not
@@ -305,33 +306,11 @@ func orNone(list []string) string {
 	return strings.Join(list, ", ")
 }
 
-// nearest gives ` (did you mean "x"?)` for the allowed word that takes the
-// fewest changed letters, where these are few.
+// nearest gives ` (did you mean "x"?)` for the allowed word nearest to got, or
+// nothing where none is near.
 func nearest(got string, allowed []string) string {
-	best, at := 3, ""
-	for _, word := range allowed {
-		row := make([]int, len(word)+1)
-		for j := range row {
-			row[j] = j
-		}
-		for i := range len(got) {
-			diagonal := row[0]
-			row[0] = i + 1
-			for j := range len(word) {
-				cost := diagonal
-				if got[i] != word[j] {
-					cost++
-				}
-				diagonal = row[j+1]
-				row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-			}
-		}
-		if d := row[len(word)]; d < best && 2*d <= len(word) {
-			best, at = d, word
-		}
+	if near := spelling.Nearest(got, allowed); near != "" {
+		return fmt.Sprintf(" (did you mean %q?)", near)
 	}
-	if at == "" {
-		return ""
-	}
-	return fmt.Sprintf(" (did you mean %q?)", at)
+	return ""
 }
