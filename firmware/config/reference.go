@@ -94,7 +94,7 @@ var reference = []Key{
 		Meaning: "Greatest share of the face that may lie beyond the edge of the picture."},
 
 	{Path: "model.card", Kind: Text, Takes: ReopenCamera, Default: `""`, Min: 0, Max: 4095, Example: `"/etc/mien/other.json"`,
-		Meaning: "Model card (JSON) of the network, its .tflite file beside it. Empty is the network in the binary."},
+		Meaning: "Model card (JSON) of the network, its .tflite file beside it. Empty is the network in the binary. Another one is foreign: it is tried in a process of its own before it is opened, bounded to 20 s and 512 MiB."},
 	{Path: "model.second", Kind: Text, Takes: ReopenCamera, Default: `""`, Min: 0, Max: 4095, Example: `"/etc/mien/second.json"`,
 		Meaning: "Card of a second network, run on the same face and blended with the first. Empty is none."},
 	{Path: "model.second_weight", Kind: Number, Takes: ReopenCamera, Default: "0.5", Min: 0, Max: 1,
@@ -104,7 +104,7 @@ var reference = []Key{
 	{Path: "model.backend", Kind: Choice, Takes: ReopenCamera, Choices: backends.names(), Default: `"auto"`,
 		Meaning: "Library that runs the network. auto is LiteRT, and the TFLite C API where an Edge TPU is used or the system is too old. gotflite needs a build with that tag."},
 	{Path: "model.library", Kind: Text, Takes: ReopenCamera, Default: `""`, Min: 0, Max: 4095, Example: `"/usr/lib/mien/libtensorflowlite_c.so"`,
-		Meaning: "Path of the library. Empty looks beside the binary and in /usr/lib/mien."},
+		Meaning: "Path of a library of your own. Empty is the one that mien was made with, beside the binary or in /usr/lib/mien, and no other file of that name. Your own is foreign: it is tried in a process of its own before it is opened, and then it is trusted."},
 	{Path: "model.threads", Kind: Integer, Takes: ReopenCamera, Default: "1", Min: 1, Max: 16,
 		Meaning: "Threads of the network. One is steadiest: on shared cores a second one makes late frames."},
 	{Path: "model.accelerator", Kind: Choice, Takes: ReopenCamera, Choices: accelerators.names(), Default: `"none"`,

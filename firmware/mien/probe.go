@@ -115,6 +115,8 @@ func look(root string) *found {
 		path, err := assets.Find(name)
 		if err != nil {
 			path = "missing"
+		} else if err := assets.Check(name, path); err != nil {
+			path = err.Error()
 		}
 		f.Library[name] = path
 	}

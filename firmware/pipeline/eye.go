@@ -89,8 +89,12 @@ func Cards(m config.Model) (cards []*affect.Card, models [][]byte, err error) {
 	return cards, models, nil
 }
 
-// OpenEye loads detector and networks as the config says.
-func OpenEye(cfg *config.Config) (*Eye, error) {
+// OpenEye loads detector and networks as the config says. A foreign network is
+// tried in a process of its own first.
+func OpenEye(cfg *config.Config) (*Eye, error) { return tryEye(cfg, nil) }
+
+// tryEye calls waiting now and then while a foreign network is tried.
+func tryEye(cfg *config.Config, waiting func()) (*Eye, error) {
 	cards, models, err := Cards(cfg.Model)
 	if err != nil {
 		return nil, err
@@ -106,7 +110,7 @@ func OpenEye(cfg *config.Config) (*Eye, error) {
 	}
 	// The accelerator serves the affect network; the detector runs rarely, and sees
 	// colour where a network does.
-	options := tflite.Options{Backend: string(cfg.Model.Backend), Library: cfg.Model.Library, Threads: cfg.Model.Threads}
+	options := tflite.Options{Backend: string(cfg.Model.Backend), Library: cfg.Model.Library, Threads: cfg.Model.Threads, Waiting: waiting}
 	detector := face.DetectorOptions{MinScore: float32(cfg.Face.Score), Luma: !e.colour, Network: options}
 	if cfg.Face.Detector == config.FullRange {
 		detector.Range = face.Full

@@ -2,8 +2,10 @@ package pipeline
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -129,5 +131,57 @@ func TestAcceleratorLostDegrades(t *testing.T) {
 	}
 	if !u.health.Trusted(u.now()) {
 		t.Errorf("no trust: %v", u.Faults())
+	}
+}
+
+// What lies beside the binary and is not what mien was made with is F07: a
+// misplaced block of the detector's file made it blind once, without a fault.
+func TestDamagedFilesBesideTheBinary(t *testing.T) {
+	whole := map[string][]byte{}
+	for _, name := range []string{assets.LiteRT, assets.TFLiteC, assets.FaceShort, assets.FaceFullRange} {
+		path, err := assets.Find(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if whole[name], err = os.ReadFile(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	misplaced := func(data []byte) []byte {
+		d := append([]byte(nil), data...)
+		copy(d[8<<12:9<<12], data[20<<12:])
+		return d
+	}
+	for name, change := range map[string]func(*config.Config){
+		assets.FaceShort:     func(c *config.Config) { c.Face.Detector = "short" },
+		assets.FaceFullRange: func(c *config.Config) { c.Face.Detector = "full" },
+		assets.LiteRT:        func(c *config.Config) { c.Model.Backend = "litert" },
+		assets.TFLiteC:       func(c *config.Config) { c.Model.Backend = "tflite" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			for other, data := range whole {
+				if other == name {
+					data = misplaced(data)
+				}
+				if err := os.WriteFile(filepath.Join(dir, other), data, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			t.Setenv("MIEN_LIB", dir)
+			u, w := byHand(t, change)
+			if w.loadEye() == 0 || !u.health.On(health.ModelRefused) || u.health.On(health.InferenceFailed) {
+				t.Fatalf("faults %v", u.Faults())
+			}
+			if said := fmt.Sprint(u.Faults()); !strings.Contains(said, name) || !strings.Contains(said, "unpack the release archive again") {
+				t.Errorf("%s", said)
+			}
+			if err := os.WriteFile(filepath.Join(dir, name), whole[name], 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if wait := w.loadEye(); wait != 0 || u.health.Word() != 0 {
+				t.Errorf("with the right file: wait %v, faults %v", wait, u.Faults())
+			}
+		})
 	}
 }

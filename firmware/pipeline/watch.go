@@ -11,6 +11,7 @@ import (
 	"mien/drivers/camera"
 	"mien/firmware/config"
 	"mien/firmware/health"
+	"mien/model/assets"
 	"mien/model/tflite"
 )
 
@@ -86,11 +87,11 @@ func (w *watcher) run(ctx context.Context) error {
 // they are there.
 func (w *watcher) loadEye() time.Duration {
 	u := w.unit
-	eye, err := OpenEye(u.settings())
+	eye, err := tryEye(u.settings(), func() { u.health.Turn(u.now()) })
 	if err != nil {
 		fault := health.InferenceFailed
 		for _, refused := range []error{tflite.ErrDamaged, tflite.ErrForeign, tflite.ErrWrongAnswer, tflite.ErrConstant,
-			tflite.ErrUnsupported, tflite.ErrShape, tflite.ErrNeedsEdgeTPU, tflite.ErrRefused} {
+			tflite.ErrUnsupported, tflite.ErrShape, tflite.ErrNeedsEdgeTPU, tflite.ErrRefused, assets.ErrAltered} {
 			if errors.Is(err, refused) {
 				fault = health.ModelRefused
 			}

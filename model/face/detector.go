@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 
 	"mien/model/assets"
 	"mien/model/pixel"
@@ -38,23 +37,21 @@ type Detector struct {
 	candidates []Face
 }
 
-// OpenDetector opens the detector that assets.Find finds.
+// OpenDetector opens the detector that assets.Find finds: the one that mien was
+// made with, or none (assets.ErrAltered), and it has to give its known answer.
 func OpenDetector(o DetectorOptions) (*Detector, error) {
 	name := assets.FaceShort
 	if o.Range == Full {
 		name = assets.FaceFullRange
 	}
-	path, err := assets.Find(name)
-	if err != nil {
-		return nil, fmt.Errorf("open face detector: %w", err)
-	}
-	model, err := os.ReadFile(path)
+	model, err := assets.Read(name)
 	if err != nil {
 		return nil, fmt.Errorf("open face detector: %w", err)
 	}
 	if o.Network.Name == "" {
 		o.Network.Name = name
 	}
+	o.Network.Answer = o.Range.answer()
 	net, err := tflite.Open(model, o.Network)
 	if err != nil {
 		return nil, fmt.Errorf("open face detector: %w", err)
@@ -62,7 +59,7 @@ func OpenDetector(o DetectorOptions) (*Detector, error) {
 	d, err := NewDetector(net, o)
 	if err != nil {
 		net.Close()
-		return nil, fmt.Errorf("open face detector %s: %w", path, err)
+		return nil, fmt.Errorf("open face detector %s: %w", name, err)
 	}
 	return d, nil
 }

@@ -17,6 +17,10 @@ type Answer struct {
 	// Outputs are the elements of each int8 or uint8 output, as stored, in the
 	// order of Interpreter.Outputs. A nil one is not compared.
 	Outputs [][]int `json:"outputs"`
+	// Sampled are elements of each float32 output: of n elements and k samples
+	// each j*n/k-th. A nil one is not compared. Processors add floats in orders
+	// of their own, so that a hundredth is let pass.
+	Sampled [][]float32 `json:"sampled,omitempty"`
 	// Tolerance is how many quantisation steps a CPU's answer may be off.
 	// XNNPACK's int8 kernels give the same bits on every processor: 0.
 	Tolerance int `json:"tolerance,omitempty"`
@@ -39,8 +43,8 @@ func CheckAnswer(net Interpreter, known Answer) error {
 		return fmt.Errorf("known answer: %w", err)
 	}
 	outs := net.Outputs()
-	if len(known.Outputs) != len(outs) {
-		return fmt.Errorf("known answer: has %d outputs, the model %d: %w", len(known.Outputs), len(outs), ErrWrongAnswer)
+	if n := max(len(known.Outputs), len(known.Sampled)); n != len(outs) {
+		return fmt.Errorf("known answer: has %d outputs, the model %d: %w", n, len(outs), ErrWrongAnswer)
 	}
 	for i, in := range net.Inputs() {
 		Fill(&in, seed+uint32(i))
@@ -66,6 +70,23 @@ func CheckAnswer(net Interpreter, known Answer) error {
 			}
 			if got-w > steps || w-got > steps {
 				return fmt.Errorf("known answer: %s: output %d element %d is %d, want %d: %w", net.Backend(), i, k, got, w, ErrWrongAnswer)
+			}
+		}
+	}
+	return known.checkSamples(net)
+}
+
+func (a *Answer) checkSamples(net Interpreter) error {
+	for i, want := range a.Sampled {
+		out := &net.Outputs()[i]
+		all := out.Float32()
+		if want != nil && len(all) < len(want) {
+			return fmt.Errorf("known answer: output %d is %v %v, want float32 with %d elements or more: %w", i, out.Type, out.Shape, len(want), ErrWrongAnswer)
+		}
+		for j, w := range want {
+			at := j * len(all) / len(want)
+			if off := math.Abs(float64(all[at] - w)); !(off <= 0.01*math.Max(1, math.Abs(float64(w)))) {
+				return fmt.Errorf("known answer: %s: output %d element %d is %g, want %g: %w", net.Backend(), i, at, all[at], w, ErrWrongAnswer)
 			}
 		}
 	}

@@ -4,6 +4,7 @@ package tflite
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -59,7 +60,7 @@ func TestOnARM64(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, qemu, "-cpu", processor, "-L", prefix, program, "-test.v", "-test.run", pattern)
-		cmd.Env = append(os.Environ(), "MIEN_LIB="+lib)
+		cmd.Env = append(os.Environ(), "MIEN_LIB="+lib, fmt.Sprintf("MIEN_TFLITE_LAUNCH=%s -cpu %s -L %s", qemu, processor, prefix))
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v: %v\n%s", cmd.Args, err, out)

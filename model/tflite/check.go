@@ -10,11 +10,9 @@ import (
 
 // Description is what Check read of a model.
 type Description struct {
-	Text      string   // what the model says of itself, often nothing
-	Inputs    []Tensor // without Data
-	Outputs   []Tensor // without Data
-	Operators []string // the different ones, in order of first use, such as CONV_2D
-	EdgeTPU   bool     // compiled for an Edge TPU: cannot run without one
+	Inputs  []Tensor // without Data
+	Outputs []Tensor // without Data
+	EdgeTPU bool     // compiled for an Edge TPU: cannot run without one
 
 	perChannelDense bool // dense layers with a scale for each row
 }
@@ -26,19 +24,17 @@ const (
 	maxRank      = 6
 	maxTensor    = 64 << 20  // bytes of one tensor
 	maxAllTensor = 256 << 20 // bytes of all that are computed, together
-	maxPatches   = 64 << 20  // elements of a convolution's unfolded input
-	maxWork      = 8 << 30   // multiplications of one Invoke
 )
 
 // edgeTPUOp is the operator that Coral's compiler packs a network into.
 const edgeTPUOp = "edgetpu-custom-op"
 
-// Check reads a whole model without running it: that it is a TensorFlow Lite
-// file, that every offset stays inside, that the graph is one, and that each
-// operator is one that the backends here run and gets tensors of the kinds and
-// shapes it needs. A model that passes does not crash a library; Open calls
-// Check first. The name is for the errors, which wrap ErrForeign, ErrDamaged
-// or ErrUnsupported.
+// Check reads a model's graph without running it: that it is a TensorFlow Lite
+// file, that every offset that leads to a tensor stays inside, that the graph is
+// one, and that its operators read what inputs, constants or operators before
+// them give. What an operator asks of its tensors is for the library to say: Open
+// tries a foreign model in a process of its own. The name is for the errors,
+// which wrap ErrForeign, ErrDamaged or ErrUnsupported.
 //
 // Source: tensorflow/lite/schema/schema.fbs, version 3.
 func Check(name string, model []byte) (*Description, error) {
@@ -107,8 +103,7 @@ type checker struct {
 	buffers [][]byte
 	codes   []opcode
 	tensors []tensor
-	total   int   // bytes of all computed tensors
-	work    int64 // multiplications so far
+	total   int // bytes of all computed tensors
 }
 
 type opcode struct {
@@ -120,17 +115,10 @@ type opcode struct {
 // tensor is one tensor of the graph.
 type tensor struct {
 	Tensor
-	code    int // TensorType of the schema
-	scales  []float32
-	zeros   []int64
-	axis    int    // of per-channel scales
-	data    []byte // of a constant
-	defined bool   // constant, input, or output of an operator that came before
-	used    bool   // an operator reads it, or it is an output of the network
-	fixed   bool   // computed from a constant alone: float16 weights, made float32
+	scales   int  // how many: more than one where each channel has its own
+	constant bool // its elements are in the file
+	defined  bool // constant, input, or output of an operator that came before
 }
-
-func (t *tensor) constant() bool { return t.data != nil }
 
 func (c *checker) model() (*Description, error) {
 	root := c.f.table(c.f.offset(0))
@@ -157,11 +145,8 @@ func (c *checker) model() (*Description, error) {
 	if len(graphs) > 1 {
 		return nil, fmt.Errorf("%d graphs, it has loops or branches; want one plain network: %w", len(graphs), ErrUnsupported)
 	}
-	d := &Description{Text: root.text(3)}
+	d := new(Description)
 	if err := c.graph(graphs[0], d); err != nil {
-		return nil, err
-	}
-	if err := c.metadata(root); err != nil {
 		return nil, err
 	}
 	if err := c.signatures(root, graphs[0].ints(1), graphs[0].ints(2)); err != nil {
@@ -179,22 +164,6 @@ func (c *checker) readBuffers(root table) error {
 			return fmt.Errorf("buffer %d lies behind the flatbuffer, where the C API cannot read it; write the weights into it: %w", i, ErrUnsupported)
 		}
 		c.buffers = append(c.buffers, t.bytes(0))
-	}
-	return c.f.err
-}
-
-// metadata checks what the libraries look through for their own notes.
-func (c *checker) metadata(root table) error {
-	for i, t := range root.tables(6) {
-		t.text(0)
-		if t.field(0, 4) == 0 || t.u32(1, 0) >= len(c.buffers) {
-			return fmt.Errorf("note %d has no name or no text: %w", i, ErrDamaged)
-		}
-	}
-	for _, b := range root.ints(5) {
-		if b < 0 || b >= len(c.buffers) {
-			return fmt.Errorf("note in buffer %d of %d: %w", b, len(c.buffers), ErrDamaged)
-		}
 	}
 	return c.f.err
 }
@@ -249,7 +218,7 @@ func (c *checker) graph(g table, d *Description) error {
 		return fmt.Errorf("%d inputs and %d outputs: %w", len(inputs), len(outputs), ErrDamaged)
 	}
 	for k, i := range inputs {
-		if i < 0 || i >= len(c.tensors) || c.tensors[i].constant() || c.tensors[i].defined {
+		if i < 0 || i >= len(c.tensors) || c.tensors[i].constant || c.tensors[i].defined {
 			return fmt.Errorf("input %d is tensor %d of %d: %w", k, i, len(c.tensors), ErrDamaged)
 		}
 		c.tensors[i].defined = true
@@ -261,18 +230,10 @@ func (c *checker) graph(g table, d *Description) error {
 		}
 	}
 	for k, i := range outputs {
-		if i < 0 || i >= len(c.tensors) || c.tensors[i].constant() || !c.tensors[i].defined || slices.Contains(outputs[:k], i) || slices.Contains(inputs, i) {
+		if i < 0 || i >= len(c.tensors) || c.tensors[i].constant || !c.tensors[i].defined || slices.Contains(outputs[:k], i) || slices.Contains(inputs, i) {
 			return fmt.Errorf("output %d is tensor %d of %d, which nothing computes: %w", k, i, len(c.tensors), ErrDamaged)
 		}
-		c.tensors[i].used = true
 		d.Outputs = append(d.Outputs, c.tensors[i].Tensor)
-	}
-	for i := range c.tensors {
-		// 2.9.0's XNNPACK delegate follows a null pointer where nothing reads a
-		// result.
-		if t := &c.tensors[i]; t.defined && !t.used && !t.constant() {
-			return fmt.Errorf("nothing reads tensor %d (%s): %w", i, t.Name, ErrUnsupported)
-		}
 	}
 	for _, ends := range [][]Tensor{d.Inputs, d.Outputs} {
 		names := map[string]bool{}
@@ -289,6 +250,50 @@ func (c *checker) graph(g table, d *Description) error {
 	return c.f.err
 }
 
+// The operators that Check tells from others.
+const (
+	fullyConnected = 9
+	customOperator = 32
+)
+
+// operator checks where one operator reads and writes, and marks what it
+// computes.
+func (c *checker) operator(op table, d *Description) error {
+	index := op.u32(0, 0)
+	if c.f.err == nil && index >= len(c.codes) {
+		return fmt.Errorf("code %d of %d: %w", index, len(c.codes), ErrDamaged)
+	}
+	inputs, outputs := op.ints(1), op.ints(2)
+	if c.f.err != nil {
+		return c.f.err
+	}
+	code := c.codes[index]
+	if code.builtin == customOperator {
+		if code.custom != edgeTPUOp {
+			return fmt.Errorf("custom operator %q, which no library here has: convert the network without it: %w", code.custom, ErrUnsupported)
+		}
+		d.EdgeTPU = true
+	}
+	for k, i := range inputs {
+		if i == -1 && k == 2 { // a bias that is left out
+			continue
+		}
+		if i < 0 || i >= len(c.tensors) || !c.tensors[i].defined {
+			return fmt.Errorf("reads tensor %d of %d, which nothing computes: %w", i, len(c.tensors), ErrDamaged)
+		}
+	}
+	for _, i := range outputs {
+		if i < 0 || i >= len(c.tensors) || c.tensors[i].defined {
+			return fmt.Errorf("writes tensor %d of %d: %w", i, len(c.tensors), ErrDamaged)
+		}
+		c.tensors[i].defined = true
+	}
+	if code.builtin == fullyConnected && len(inputs) > 1 && inputs[1] >= 0 {
+		d.perChannelDense = d.perChannelDense || c.tensors[inputs[1]].scales > 1
+	}
+	return c.f.err
+}
+
 // elementTypes gives TfLiteType and size for the schema's TensorType.
 var elementTypes = map[int]struct {
 	lite ElementType
@@ -298,10 +303,10 @@ var elementTypes = map[int]struct {
 }
 
 func (c *checker) tensor(t table) (tensor, error) {
-	r := tensor{code: t.i8(1, 0), Tensor: Tensor{Shape: t.ints(0), Name: t.text(3)}}
-	kind, ok := elementTypes[r.code]
+	r := tensor{Tensor: Tensor{Shape: t.ints(0), Name: t.text(3)}}
+	kind, ok := elementTypes[t.i8(1, 0)]
 	if !ok {
-		return r, fmt.Errorf("element type %d of the schema: %w", r.code, ErrUnsupported)
+		return r, fmt.Errorf("element type %d of the schema: %w", t.i8(1, 0), ErrUnsupported)
 	}
 	r.Type = kind.lite
 	if len(r.Shape) > maxRank {
@@ -338,9 +343,9 @@ func (c *checker) tensor(t table) (tensor, error) {
 		return r, fmt.Errorf("buffer %d of %d: %w", buffer, len(c.buffers), ErrDamaged)
 	}
 	if buffer != 0 && len(c.buffers[buffer]) > 0 {
-		r.data, r.defined = c.buffers[buffer], true
-		if len(r.data) != size {
-			return r, fmt.Errorf("shape %v of %v needs %d bytes, the file has %d: %w", r.Shape, r.Type, size, len(r.data), ErrDamaged)
+		r.constant, r.defined = true, true
+		if has := len(c.buffers[buffer]); has != size {
+			return r, fmt.Errorf("shape %v of %v needs %d bytes, the file has %d: %w", r.Shape, r.Type, size, has, ErrDamaged)
 		}
 	} else if c.total += size; c.total > maxAllTensor {
 		return r, fmt.Errorf("the network needs more than %d MiB to run: %w", maxAllTensor>>20, ErrUnsupported)
@@ -356,21 +361,21 @@ func (c *checker) quantisation(q table, t *tensor) error {
 	}
 	q.floats(0)
 	q.floats(1)
-	t.scales, t.zeros, t.axis = q.floats(2), q.longs(3), q.i32(6, 0)
+	scales, zeros, axis := q.floats(2), q.longs(3), q.i32(6, 0)
 	if c.f.err != nil {
 		return c.f.err
 	}
 	if q.u8(4, 0) != 0 {
 		return fmt.Errorf("quantised in a way of its own: %w", ErrUnsupported)
 	}
-	if len(t.scales) == 0 {
+	if len(scales) == 0 {
 		return nil
 	}
-	if len(t.zeros) != len(t.scales) {
-		return fmt.Errorf("%d scales but %d zero points: %w", len(t.scales), len(t.zeros), ErrDamaged)
+	if len(zeros) != len(scales) {
+		return fmt.Errorf("%d scales but %d zero points: %w", len(scales), len(zeros), ErrDamaged)
 	}
-	if n := len(t.scales); n > 1 && (t.axis < 0 || t.axis >= len(t.Shape) || t.Shape[t.axis] != n) {
-		return fmt.Errorf("%d scales along axis %d of %v: %w", n, t.axis, t.Shape, ErrDamaged)
+	if n := len(scales); n > 1 && (axis < 0 || axis >= len(t.Shape) || t.Shape[axis] != n) {
+		return fmt.Errorf("%d scales along axis %d of %v: %w", n, axis, t.Shape, ErrDamaged)
 	}
 	lo, hi := int64(0), int64(0)
 	switch t.Type {
@@ -379,13 +384,13 @@ func (c *checker) quantisation(q table, t *tensor) error {
 	case UInt8:
 		hi = math.MaxUint8
 	}
-	for i, s := range t.scales {
-		if !(s > 0) || s > math.MaxFloat32/2 || t.zeros[i] < lo || t.zeros[i] > hi {
-			return fmt.Errorf("scale %g, zero point %d for %v: %w", s, t.zeros[i], t.Type, ErrDamaged)
+	for i, s := range scales {
+		if !(s > 0) || s > math.MaxFloat32/2 || zeros[i] < lo || zeros[i] > hi {
+			return fmt.Errorf("scale %g, zero point %d for %v: %w", s, zeros[i], t.Type, ErrDamaged)
 		}
 	}
-	if len(t.scales) == 1 {
-		t.Scale, t.ZeroPoint = t.scales[0], int(t.zeros[0])
+	if t.scales = len(scales); t.scales == 1 {
+		t.Scale, t.ZeroPoint = scales[0], int(zeros[0])
 	}
 	return nil
 }

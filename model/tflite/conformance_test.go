@@ -276,7 +276,7 @@ func TestGoldensTellXNNPACKFromPlainKernels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lib, err := openLibrary(path)
+	lib, err := openLibrary("", path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -153,10 +153,6 @@ func (t table) u64(slot int) uint64 {
 	return 0
 }
 
-func (t table) f32(slot int) float32 {
-	return math.Float32frombits(uint32(t.i32(slot, 0)))
-}
-
 func (t table) table(slot int) table {
 	pos := t.field(slot, 4)
 	if pos == 0 {

@@ -11,6 +11,8 @@ import (
 	"unsafe"
 
 	"github.com/ebitengine/purego"
+
+	"mien/model/assets"
 )
 
 // cfunc is the address of a C function whose arguments and result are
@@ -40,6 +42,7 @@ func (f cfunc) status(args ...uintptr) int32 {
 type library struct {
 	path   string
 	kind   string // LiteRT or TFLite
+	known  bool   // by its SHA-256
 	litert *litertLib
 	capi   *capiLib
 }
@@ -49,19 +52,28 @@ var libraries struct {
 	opened     map[string]*library
 }
 
-// openLibrary opens the library at path and tells its kind by its symbols.
-// Each path is opened once.
-func openLibrary(path string) (*library, error) {
+// checkLibrary is assets.Check but in tests that make libraries of their own.
+var checkLibrary = assets.Check
+
+// openLibrary opens the library at path and tells its kind by its symbols. One
+// that mien brings has a name, under which its bytes are held against what mien
+// was made with. Each path is opened once.
+func openLibrary(name, path string) (*library, error) {
 	libraries.Lock()
 	defer libraries.Unlock()
 	if lib := libraries.opened[path]; lib != nil {
 		return lib, nil
 	}
+	if name != "" {
+		if err := checkLibrary(name, path); err != nil {
+			return nil, fmt.Errorf("open library: %w: %w", err, ErrLibrary)
+		}
+	}
 	handle, err := dlopen(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", err, ErrLibrary)
 	}
-	lib := &library{path: path}
+	lib := &library{path: path, known: name != "" || assets.KnownFile(path)}
 	switch {
 	case exports(handle, "LiteRtCreateCompiledModel"):
 		lib.kind = LiteRT

@@ -74,6 +74,11 @@ func Open(model []byte, o Options) (Interpreter, error) {
 		return nil, fmt.Errorf("open %s: its input is %v, wanted is %v: take the model that belongs to the card: %w",
 			o.Name, d.Inputs[0].Shape, o.Input, ErrShape)
 	}
+	if foreign(model, &o) {
+		if err := try(model, &o); err != nil {
+			return nil, fmt.Errorf("open %s: %w", o.Name, err)
+		}
+	}
 	n, err := choose(model, d, &o)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", o.Name, err)
@@ -205,14 +210,18 @@ func reasons(lost []string) string {
 func chooseLibrary(o *Options, tpu bool) (*library, string, error) {
 	named := o.Backend == LiteRT || o.Backend == TFLite
 	if o.Library != "" {
-		lib, err := openLibrary(o.Library)
+		lib, err := openLibrary("", o.Library)
 		if err != nil {
 			return nil, "", err
 		}
 		if named && lib.kind != o.Backend {
 			return nil, "", fmt.Errorf("%s is %s, but the backend asked for is %s: %w", o.Library, lib.kind, o.Backend, ErrOptions)
 		}
-		return lib, "the configuration names " + o.Library, nil
+		reason := "the configuration names " + o.Library
+		if !lib.known {
+			reason += ", which mien was not made with: it was tried first, and nobody has tested it"
+		}
+		return lib, reason, nil
 	}
 	if named {
 		lib, err := findLibrary(o.Backend)
@@ -243,7 +252,7 @@ func findLibrary(backend string) (*library, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", err, ErrLibrary)
 	}
-	lib, err := openLibrary(path)
+	lib, err := openLibrary(name, path)
 	if err != nil {
 		return nil, err
 	}

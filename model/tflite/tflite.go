@@ -22,8 +22,9 @@
 //	scores := net.Outputs()[0].Int8()
 //
 // A library written in C cannot report every damaged file as an error; some it
-// would follow into a crash. Open therefore reads the whole file first (Check)
-// and hands the library only what is well formed.
+// would follow into a crash. Open therefore tries a network, or a library, that
+// mien was not made with in a process of its own first (trial.go): the same
+// program, confined, bounded in time and memory. There a crash is a refusal.
 //
 // Each library says once, on standard error, that it created its XNNPACK
 // delegate; its interface has nothing to turn that off.
@@ -87,6 +88,10 @@ type Options struct {
 	// Input, if set, is the shape that input 0 must have, such as
 	// 1, 112, 112, 1. Another one is ErrShape.
 	Input []int
+	// Waiting, if set, is called ten times a second while a foreign network is
+	// tried, which may take as long as trialTime: for a caller who has to show a
+	// watchdog that he does not hang.
+	Waiting func()
 	// Answer, if set, is checked before Open returns (CheckAnswer and
 	// CheckVaries). An accelerator that fails it is not used.
 	Answer *Answer
@@ -110,7 +115,8 @@ var (
 	ErrLibrary = errors.New("no usable tensorflow lite library")
 	// ErrOptions: the options ask for what does not exist or does not fit.
 	ErrOptions = errors.New("bad options")
-	// ErrRefused: the library refused a model that Check found well formed.
+	// ErrRefused: the library refused a model that Check found well formed, or
+	// crashed, hung or ran out of memory with it when it was tried.
 	ErrRefused = errors.New("library refused the model")
 	// ErrInvoke: the library could not compute.
 	ErrInvoke = errors.New("invoke failed")

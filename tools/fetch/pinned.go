@@ -1,5 +1,7 @@
 package main
 
+import "mien/model/assets"
+
 // pkg is a package of a registry, as its client names it.
 type pkg struct {
 	client   string // pip or npm
@@ -49,22 +51,21 @@ var (
 	}
 )
 
+// The files' own sums are those that mien holds them against when it opens them.
 var files = []file{
-	{"libLiteRt.so", "amd64", litertAMD64, "ai_edge_litert/libLiteRt.so",
-		"eec47eb35e2924b3166015887e652a58edc9af823ae38e02bf83bef2548300bb"},
-	{"libLiteRt.so", "arm64", litertARM64, "ai_edge_litert/libLiteRt.so",
-		"b57687dc234d2b8b0598aef5a9c961ed24263df8f8b3f56adbee1cff618e544b"},
-	{"libtensorflowlite_c.so", "amd64", tfliteC, "package/cc_deps/linux_amd64/libtensorflowlite_c.so",
-		"dc89b4cd86d956516570bd483668e6dd98907f49901d0567dedc69a29a56b7f7"},
-	{"libtensorflowlite_c.so", "arm64", tfliteC, "package/cc_deps/linux_arm64/libtensorflowlite_c.so",
-		"ec0dee4fb3418e680d010248ac1e304d9656cc5c8de54caaf91d666712e2f633"},
-	{"face_detection_short_range.tflite", "", blazeFace, "package/face_detection_short_range.tflite",
-		"3bc182eb9f33925d9e58b5c8d59308a760f4adea8f282370e428c51212c26633"},
-	{"face_detection_full_range.tflite", "", blazeFace, "package/face_detection_full_range.tflite",
-		"99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3"},
+	asset(assets.LiteRT, "amd64", litertAMD64, "ai_edge_litert/libLiteRt.so"),
+	asset(assets.LiteRT, "arm64", litertARM64, "ai_edge_litert/libLiteRt.so"),
+	asset(assets.TFLiteC, "amd64", tfliteC, "package/cc_deps/linux_amd64/libtensorflowlite_c.so"),
+	asset(assets.TFLiteC, "arm64", tfliteC, "package/cc_deps/linux_arm64/libtensorflowlite_c.so"),
+	asset(assets.FaceShort, "", blazeFace, "package/face_detection_short_range.tflite"),
+	asset(assets.FaceFullRange, "", blazeFace, "package/face_detection_full_range.tflite"),
 	header("c_api.h", "7b4b0e05b9d82a9c9bdc75d83e5fb12c09686a3ee0f73e7686706ee5762faae5"),
 	header("common.h", "b19c1f2ae6fd049ed159fc857e4d0e214d72fe6c0a12e69739078c01a5a7e5be"),
 	header("c_api_types.h", "1ad66312ea5f89471436b77d9395f747ee789a6a7afecacf0214ce0bfa16c4cd"),
+}
+
+func asset(name, arch string, from pkg, member string) file {
+	return file{name, arch, from, member, assets.Sum(name, arch)}
 }
 
 // header is one of the C API's: only a build with the tag gotflite and the test
