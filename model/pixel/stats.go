@@ -1,6 +1,7 @@
 package pixel
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"unsafe"
@@ -206,28 +207,33 @@ func (m *Image) toSensor(r Rect) Rect {
 }
 
 // Hash gives a number that stays the same only when the camera delivers the
-// very same picture again: sensor noise changes it from frame to frame. It
-// reads two thousand bytes spread over the picture, in few pieces, because each
-// costs a page and a cache line to fetch, and all of an MJPEG picture's. It works
-// on any Data, whatever the format.
+// very same picture again: sensor noise changes it from frame to frame. It covers
+// pixels alone. What counts beside them (a JPEG's header and comments, what follows
+// its end marker, the padding of rows and buffers) would make a picture that stands
+// still look alive. Of MJPEG it reads all of the coded picture, of other formats
+// two thousand bytes spread over the picture, in few pieces, because each
+// costs a page and a cache line to fetch.
 func Hash(img *Image) uint64 {
-	const (
-		prime  = 1099511628211 // FNV-1a's, on words of 8 bytes
-		offset = 14695981039346656037
-	)
-	data := img.Data
-	h := uint64(offset) ^ uint64(len(data))
-	pitch := hashPitch(img)
-	for ; len(data) >= hashPiece; data = data[min(pitch, len(data)):] {
-		for at := 0; at < hashPiece; at += 8 {
-			h = (h ^ binary.LittleEndian.Uint64(data[at:hashPiece])) * prime
-			h ^= h >> 32
-		}
+	h := hash(14695981039346656037)
+	if img.Format == MJPEG {
+		h.add(coded(img.Data))
+		return uint64(h)
 	}
-	for _, v := range data {
-		h = (h ^ uint64(v)) * prime
+	l, err := img.layout()
+	if err != nil {
+		h.add(img.Data)
+		return uint64(h)
 	}
-	return h
+	// 61/64: no whole number of rows, so that the pieces lie in many columns, and
+	// not all in a black bar at the side.
+	size := l.stride * img.Height
+	pitch := max(hashPiece, size/hashPieces*61/64&^63)
+	for at := 0; at < size; at += pitch {
+		row := img.Data[at/l.stride*l.stride:][:l.row]
+		column := min(at%l.stride, max(l.row-hashPiece, 0))
+		h.add(row[column:min(column+hashPiece, l.row)])
+	}
+	return uint64(h)
 }
 
 // What Hash reads: so many pieces of so many bytes.
@@ -236,12 +242,33 @@ const (
 	hashPiece  = 128
 )
 
-// hashPitch is how far apart the pieces begin.
-func hashPitch(img *Image) int {
-	if img.Format == MJPEG {
-		return hashPiece
+// coded is the part of a JPEG that codes its pixels, as far as it goes: what is
+// behind the header of its first scan, up to the end marker, which that cannot
+// hold (ITU-T T.81, B.1.1.5). All of it, where there is no scan.
+func coded(jpeg []byte) []byte {
+	scan, _, err := findScan(jpeg)
+	if err != nil {
+		return jpeg
 	}
-	// 61/64: no whole number of rows, so that the pieces lie in many columns, and
-	// not all in a black bar at the side.
-	return max(hashPiece, len(img.Data)/hashPieces*61/64&^63)
+	jpeg = jpeg[scan:]
+	if end := bytes.Index(jpeg, []byte{0xff, markEOI}); end >= 0 {
+		jpeg = jpeg[:end]
+	}
+	return jpeg
+}
+
+// hash is FNV-1a, on words of 8 bytes.
+type hash uint64
+
+func (h *hash) add(data []byte) {
+	const prime = 1099511628211
+	v := *h ^ hash(len(data))
+	for ; len(data) >= 8; data = data[8:] {
+		v = (v ^ hash(binary.LittleEndian.Uint64(data))) * prime
+		v ^= v >> 32
+	}
+	for _, b := range data {
+		v = (v ^ hash(b)) * prime
+	}
+	*h = v
 }

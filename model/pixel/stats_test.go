@@ -3,7 +3,10 @@ package pixel
 import (
 	"bytes"
 	"errors"
+	"image"
+	"image/jpeg"
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -175,39 +178,69 @@ func TestMeasureOfAMountedCamera(t *testing.T) {
 }
 
 func TestHash(t *testing.T) {
-	for _, format := range append([]Format{MJPEG}, allFormats...) {
-		img := picture(GREY, 320, 240, 0, noise, 5)
-		img.Format = format
-		h := Hash(img)
-		again := *img
-		again.Data = bytes.Clone(img.Data)
-		if Hash(&again) != h {
-			t.Errorf("%s: the same picture has another hash", format)
+	for _, format := range allFormats {
+		for _, size := range [][3]int{{320, 240, 24}, {640, 480, 0}, {60, 50, 3}, {1, 1, 0}} {
+			img := picture(format, size[0], size[1], size[2], noise, 5)
+			h := Hash(img)
+			again := *img
+			again.Data = append(bytes.Clone(img.Data), 1, 2, 3)
+			if Hash(&again) != h {
+				t.Errorf("%s %v: what follows the picture counts", format, size)
+			}
+			l, _ := img.layout()
+			for y := range size[1] - 1 { // the planes behind the first have no padding of their own
+				for x := l.row; x < l.stride; x++ {
+					again.Data[y*l.stride+x] ^= 0xff
+				}
+			}
+			if Hash(&again) != h {
+				t.Errorf("%s %v: padding counts", format, size)
+			}
+			// A sensor's noise changes some of each handful of bytes by one.
+			for i := 0; i < l.need; i += 5 {
+				again.Data[i] ^= 1
+			}
+			if Hash(&again) == h {
+				t.Errorf("%s %v: noise leaves the hash as it is", format, size)
+			}
 		}
-		// A sensor's noise changes some of each handful of bytes by one.
-		for i := 0; i < len(again.Data); i += 5 {
-			again.Data[i] ^= 1
-		}
-		if Hash(&again) == h {
-			t.Errorf("%s: noise leaves the hash as it is", format)
-		}
-		again.Data = again.Data[:len(again.Data)-1]
-		if Hash(&again) == h {
-			t.Errorf("%s: cut short, the hash stays", format)
-		}
-	}
-	// A JPEG that differs in one byte is another picture.
-	img := &Image{Format: MJPEG, Data: picture(GREY, 320, 240, 0, noise, 5).Data}
-	h := Hash(img)
-	for i := 0; i < len(img.Data); i += 997 {
-		img.Data[i] ^= 0x10
-		if Hash(img) == h {
-			t.Errorf("byte %d does not count", i)
-		}
-		img.Data[i] ^= 0x10
 	}
 	for n := range 20 { // no length panics
 		Hash(&Image{Format: YUYV, Data: make([]byte, n)})
+		Hash(&Image{Format: MJPEG, Data: make([]byte, n)})
+	}
+}
+
+// A camera that stands still may count in a comment, or behind its picture: only
+// what codes pixels makes another picture.
+func TestHashOfJPEG(t *testing.T) {
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, image.NewGray(image.Rect(0, 0, 64, 48)), nil); err != nil {
+		t.Fatal(err)
+	}
+	of := func(data []byte) uint64 { return Hash(&Image{Format: MJPEG, Data: data}) }
+	data := b.Bytes()
+	h := of(data)
+	for n := range 3 {
+		counting := slices.Insert(bytes.Clone(data), 2, 0xff, 0xfe, 0, 4, 'n', byte(n))
+		counting = append(counting, 0, byte(n))
+		if of(counting) != h {
+			t.Errorf("comment and trailer of %d make another picture", n)
+		}
+	}
+	scan, _, err := findScan(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := scan + 10; i < len(data)-2; i++ {
+		data[i] ^= 0x10
+		if of(data) == h {
+			t.Errorf("byte %d does not count", i)
+		}
+		data[i] ^= 0x10
+	}
+	if of(data[:len(data)-5]) == h {
+		t.Error("cut short, the hash stays")
 	}
 }
 
