@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,8 +46,10 @@ func (c *checker) wrong(key, allowed, format string, args ...any) *Problem {
 	return &c.problems[len(c.problems)-1]
 }
 
-func (c *checker) warn(key, format string, args ...any) {
-	c.wrong(key, "", format, args...).Warning = true
+func (c *checker) warn(key, format string, args ...any) *Problem {
+	p := c.wrong(key, "", format, args...)
+	p.Warning = true
+	return p
 }
 
 func (c *checker) has(key string) bool {
@@ -56,7 +59,7 @@ func (c *checker) has(key string) bool {
 
 // rules look for what does not fit together, whatever the network. Each calls
 // wrong for what is refused and has its test in mistakes_test.go.
-var rules = []func(c *checker){(*checker).alarms, (*checker).purpose, (*checker).lines, (*checker).rest}
+var rules = []func(c *checker){(*checker).alarms, (*checker).purpose, (*checker).lines, (*checker).pins, (*checker).paths, (*checker).rest}
 
 // consistent applies the rules.
 func (cfg *Config) consistent() Problems {
@@ -247,6 +250,67 @@ func (c *checker) lines() {
 	}
 }
 
+// headerPins are the pins of the 40-pin header, as Raspberry Pi and Jetson have
+// it, that are lines: the others are supplies and grounds.
+var headerPins = []int{3, 5, 7, 8, 10, 11, 12, 13, 15, 16, 18, 19, 21, 22, 23, 24, 26, 27, 28, 29, 31, 32, 33, 35, 36, 37, 38, 40}
+
+var (
+	headerPin = regexp.MustCompile(`(?i)^pin[ _:-]*(\d+)$`)
+	spacedPin = regexp.MustCompile(`(?i)^(?:gpio|bcm)[ _:-]*(\d+)$`)
+	chipPath  = regexp.MustCompile(`^(?:/dev/)?gpiochip\d*$`)
+)
+
+// eachLine visits the GPIO lines; block is "output[1]".
+func (c *checker) eachLine(visit func(block, chip, line string)) {
+	for i, o := range c.Outputs {
+		visit(item("output", i+1), o.Chip, o.Line)
+	}
+	for i, in := range c.Inputs {
+		visit(item("input", i+1), in.Chip, in.Line)
+	}
+}
+
+// pins refuses header pins that are no lines on any board. Which line a pin is,
+// and what else it does there, only the board knows: see Wiring.
+func (c *checker) pins() {
+	c.eachLine(func(block, _, line string) {
+		m := headerPin.FindStringSubmatch(line)
+		if m == nil {
+			return
+		}
+		n, err := strconv.Atoi(m[1])
+		const allowed = `the pins that are lines: "pin 3", 5, 7, 8, 10 to 13, 15, 16, 18, 19, 21 to 24, 26 to 29, 31 to 33, 35 to 38, 40`
+		switch {
+		case err != nil || n < 1 || n > 40:
+			c.wrong(block+".line", allowed, "is %q: the header has the pins 1 to 40", line)
+		case n == 1 || n == 2 || n == 4 || n == 17:
+			c.wrong(block+".line", allowed, "is %q: that pin is a supply, of %s", line, map[bool]string{true: "3.3 V", false: "5 V"}[n == 1 || n == 17])
+		case !slices.Contains(headerPins, n):
+			c.wrong(block+".line", allowed, "is %q: that pin is a ground", line)
+		}
+	})
+}
+
+// wiring warns of ways to name a line that are sure on one machine only.
+func (c *checker) wiring() {
+	c.eachLine(func(block, chip, line string) {
+		key := block + ".line"
+		if m := headerPin.FindStringSubmatch(line); m != nil && line != "pin "+m[1] {
+			c.warn(key, "%q is spelled differently elsewhere", line).Nearest = "pin " + m[1]
+		} else if m := spacedPin.FindStringSubmatch(line); m != nil && line != "GPIO"+m[1] && line != "gpio"+m[1] {
+			c.warn(key, "%q is spelled differently elsewhere, and no kernel knows it", line).Nearest = "GPIO" + m[1]
+		}
+		if _, err := strconv.Atoi(line); err == nil && chip == "" {
+			p := c.warn(key, "%s alone is a line of the board's main chip, which is not pin %s of the header", line, line)
+			p.Allowed = `a header pin ("pin 11"), a line name ("GPIO17"), or a number with chip, the label of its chip (mien probe)`
+		}
+		if chipPath.MatchString(chip) {
+			p := c.warn(block+".chip", "%q is a number that moves between kernels", chip)
+			p.Allowed = `the chip's label, such as "pinctrl-rp1", "pinctrl-bcm2711" or "tegra234-gpio" (mien probe lists them)`
+		}
+	})
+}
+
 // SameLines finds outputs and inputs whose line is written differently and is
 // the same, by what identify makes of chip and line: a name that is the line's
 // own, or "" for one that it does not know.
@@ -297,6 +361,21 @@ func (cfg *Config) Wiring(look func(chip, line string, output bool) (mind []stri
 	}
 	return c.problems
 }
+
+// paths refuses those of another system.
+func (c *checker) paths() {
+	for key, path := range map[string]string{"camera.device": c.Camera.Device, "camera.clip": c.Camera.Clip, "model.card": c.Model.Card,
+		"model.second": c.Model.Second, "model.library": c.Model.Library, "serial.device": c.Serial.Device, "state.dir": c.State.Dir} {
+		switch {
+		case windowsPath(path):
+			c.wrong(key, "a path of this machine, such as /var/lib/mien/…", "%s is a path of Windows", path)
+		case windowsPort.MatchString(path):
+			c.wrong(key, "a path such as /dev/serial/by-id/… or /dev/ttyUSB0 (mien probe lists them)", "%s is a port of Windows", path)
+		}
+	}
+}
+
+var windowsPort = regexp.MustCompile(`(?i)^com\d+$`)
 
 // rest looks at the other sections.
 func (c *checker) rest() {

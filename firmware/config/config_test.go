@@ -125,7 +125,7 @@ func TestEmptyFile(t *testing.T) {
 			cfg.Watchdog.Device != "off" || cfg.Health.Stale != time.Second || cfg.Face.Region != [4]float64{0, 0, 1, 1} {
 			t.Errorf("%q: %+v", text, cfg)
 		}
-		if found := cfg.Check(signals); len(found) != 0 {
+		if found := cfg.Check(signals); len(found) != 1 || found[0].Key != "alarm" || !found[0].Warning {
 			t.Errorf("%q: %v", text, found)
 		}
 	}

@@ -310,7 +310,7 @@ func (d decoder) unknown(path, shown, name string, in reflect.Type) {
 	case section == path:
 		p.Nearest = key
 	default:
-		p.Text += fmt.Sprintf("; %s belongs in %s", key, bracket(section))
+		p.Text += fmt.Sprintf("; it is called %s here, in %s", key, bracket(section))
 	}
 	if p.Nearest == "" && meant == "" {
 		for _, k := range reference {

@@ -136,6 +136,8 @@ func (c *checker) advice() {
 	}
 	acknowledge := slices.ContainsFunc(c.Inputs, func(in Input) bool { return in.Function == Acknowledge })
 	switch {
+	case len(c.Alarms) == 0:
+		c.warn("alarm", "there is none: the unit watches and alarms on nothing").Allowed = "a block [[alarm]] with name, signal and high or low"
 	case len(c.Alarms) > 0 && len(c.Outputs) == 0 && !serial:
 		c.warn("alarm[1]", "no output and no serial line: only the socket and the journal will tell of alarms")
 	case len(c.Alarms) > 0 && !acknowledge && !serial && roles[Horn]:
@@ -147,9 +149,14 @@ func (c *checker) advice() {
 	if n := len(c.Alarms); n > 16 && serial && c.Serial.Protocol == ModbusRTU {
 		c.warn("alarm[17]", "the register map has room for 16 alarms; the %d from here on are not on the PLC line", n-16)
 	}
-	if c.Camera.Clip != "" {
+	if clip := c.Camera.Clip; clip != "" {
 		c.warn("camera.clip", "a clip is played: the camera is not watched")
+		if strings.HasPrefix(clip, "/tmp/") || strings.HasPrefix(clip, "/var/tmp/") {
+			c.warn("camera.clip", "%s is hidden from the service, which has temporary folders of its own (PrivateTmp)", clip).
+				Allowed = "a file that the service can read, such as /var/lib/mien/shift.y4m"
+		}
 	}
+	c.wiring()
 	if c.Face.Select == InRegion && c.Face.Region == [4]float64{0, 0, 1, 1} {
 		c.warn("face.select", "is region, but face.region is the whole frame")
 	}

@@ -30,6 +30,9 @@ var sectionMeanings = []sectionMeaning{
 	{"watchdog", "The hardware timer that restarts a machine whose unit has died, hangs, or has had no result for 10 minutes."},
 }
 
+// bauds are the rates that serial ports and masters have.
+var bauds = []string{"1200", "2400", "4800", "9600", "14400", "19200", "28800", "38400", "57600", "76800", "115200", "230400", "250000", "460800", "500000", "576000", "921600"}
+
 // reference is the one table of keys.
 var reference = []Key{
 	{Path: "unit.name", Kind: Text, Takes: ReopenSerial, Default: `"mien"`, Min: 1, Max: 32, Example: `"press 4, station 2"`,
@@ -55,7 +58,7 @@ var reference = []Key{
 		Meaning: "How far the picture must be turned clockwise to stand upright."},
 	{Path: "camera.mirror", Kind: Boolean, Takes: ReopenCamera, Default: "false",
 		Meaning: "Mirror the picture left to right, after rotating."},
-	{Path: "camera.clip", Kind: Text, Takes: ReopenCamera, Default: `""`, Min: 0, Max: 4095, Example: `"/var/tmp/shift.y4m"`,
+	{Path: "camera.clip", Kind: Text, Takes: ReopenCamera, Default: `""`, Min: 0, Max: 4095, Example: `"/var/lib/mien/shift.y4m"`,
 		Meaning: "Play a .y4m file, a motion JPEG file or a folder of pictures in place of the camera, to try settings."},
 	{Path: "camera.loop", Kind: Boolean, Takes: ReopenCamera, Default: "false",
 		Meaning: "Begin the clip again when it ends."},
@@ -186,7 +189,7 @@ var reference = []Key{
 	{Path: "serial.device", Kind: Text, Takes: ReopenSerial, Default: `""`, Min: 0, Max: 255, Example: `"/dev/serial/by-id/usb-FTDI_FT232R-if00-port0"`,
 		Meaning: "Serial port. Empty is none."},
 	{Path: "serial.protocol", Kind: Choice, Takes: ReopenSerial, Choices: protocols.names(), Default: `"modbus"`, Meaning: "What is spoken on it: Modbus RTU slave, or ASCII lines."},
-	{Path: "serial.baud", Kind: Integer, Takes: ReopenSerial, Default: "115200", Min: 1200, Max: 921600, Unit: "bit/s", Meaning: "Bit rate."},
+	{Path: "serial.baud", Kind: IntChoice, Takes: ReopenSerial, Choices: bauds, Default: "115200", Unit: "bit/s", Meaning: "Bit rate."},
 	{Path: "serial.data", Kind: IntChoice, Takes: ReopenSerial, Choices: []string{"7", "8"}, Default: "8", Meaning: "Data bits; Modbus RTU needs 8."},
 	{Path: "serial.parity", Kind: Choice, Takes: ReopenSerial, Choices: parities.names(), Default: `"none"`, Meaning: "Parity."},
 	{Path: "serial.stop", Kind: IntChoice, Takes: ReopenSerial, Choices: []string{"1", "2"}, Default: "1", Meaning: "Stop bits."},

@@ -138,7 +138,7 @@ const oddQuotes = "“”„‟‘’‚‛«»‹›´`"
 var slips = []func(b brokenLine) string{
 	func(b brokenLine) string { // [camera
 		t := strings.TrimSpace(b.line)
-		if !strings.HasPrefix(t, "[") || b.name != "" || strings.HasSuffix(t, "]") {
+		if !strings.HasPrefix(t, "[") || b.name != "" || strings.HasSuffix(t, "]]") || strings.HasSuffix(t, "]") && !strings.HasPrefix(t, "[[") {
 			return ""
 		}
 		name := strings.Trim(t, "[] ")

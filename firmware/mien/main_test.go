@@ -62,6 +62,7 @@ func TestCommandLine(t *testing.T) {
 	other := write(t, "[model]\ncard = \""+cardOfAnotherSize(t)+"\"\n")
 	library := write(t, "[model]\nlibrary = \"/nowhere/lib.so\"\n")
 	plain := write(t, "")
+	quiet := write(t, "[[alarm]]\nname = \"brow\"\nsignal = \"au4\"\nhigh = 0.5\n[[output]]\nname = \"h\"\nline = \"pin 11\"\nfunction = \"healthy\"\n")
 	weak := write(t, "[[alarm]]\nname = \"lips\"\nsignal = \"au24\"\nhigh = 0.5\n")
 	network := write(t, "[[alarm]]\nname = \"x\"\nsignal = \"au99\"\nhigh = 0.5\n")
 	both := write(t, "[camera]\nwidht = 3\n[[alarm]]\nname = \"x\"\nsignal = \"au99\"\nhigh = 0.5\n")
@@ -103,9 +104,9 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"check", "-json", wrong}, exitConfig, `"line": 4,`},
 		{[]string{"check", wrong, "-json"}, exitConfig, `"did_you_mean": "width"`},
 		{[]string{"check", "--", wrong, "-json"}, exitUsage, `too many arguments: -json`},
-		{[]string{"check", "-json", plain}, exitOK, `^\[\]\n$`},
-		{[]string{"check", wrong}, exitConfig, `: 1 mistake, 0 warnings`},
-		{[]string{"check", plain}, exitOK, `is right: 0 alarms, 0 outputs, 0 inputs; 0 warnings`},
+		{[]string{"check", "-json", quiet}, exitOK, `^\[\]\n$`},
+		{[]string{"check", wrong}, exitConfig, `: 1 mistake, 1 warning`},
+		{[]string{"check", plain}, exitOK, `(?s)warning: alarm: there is none.*is right: 0 alarms, 0 outputs, 0 inputs; 1 warning`},
 		{[]string{"ack", "-json"}, exitUsage, `not defined: -json`},
 		{[]string{"run", "-config", missing}, exitMissing, `mien config >`},
 		{[]string{"run", "-config", wrong}, exitConfig, `widht`},

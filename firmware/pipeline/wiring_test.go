@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -29,8 +30,7 @@ func TestWiringTellsWhatTheBoardKnows(t *testing.T) {
 	}{
 		"right":                    {pi, output(`line = "pin 11"`), nil},
 		"right, by number":         {pi, output(`line = 17`), nil},
-		"a ground":                 {pi, output(`line = "pin 9"`), []string{"m:4: output[1].line: pin 9 of Raspberry Pi 4|a ground"}},
-		"no pin":                   {pi, input(`line = "pin 41"`), []string{"m:4: input[1].line: pin 41 of|1 to 40"}},
+		"a fixed function":         {jetson, output(`line = "pin 3"`), []string{"m:4: output[1].line: pin 3 of|a fixed function"}},
 		"pulled up":                {pi, output(`line = "pin 29"`), []string{"m:4: warning: output[1].line: GPIO5 is pulled up|at every start"}},
 		"pulled up, a bare number": {pi, output(`line = 5`), []string{"m:4: warning: output[1].line: GPIO5 is pulled up|"}},
 		"pulled up, an input":      {pi, input(`line = "pin 29"`), nil},
@@ -40,7 +40,7 @@ func TestWiringTellsWhatTheBoardKnows(t *testing.T) {
 		"another chip's":           {pi, output("chip = \"x\"\nline = \"pin 11\""), []string{"m:5: output[1].line: pin 11 is on chip pinctrl-bcm2711|"}},
 		"the kernel's name":        {pi, output(`line = "STATUS_LED"`), nil},
 		"an expander's line":       {pi, output("chip = \"pcf8574\"\nline = 3"), nil},
-		"no board":                 {nil, output(`line = "pin 9"`), nil},
+		"no board":                 {nil, output(`line = "pin 11"`), nil},
 		"twice":                    {pi, output("line = 17") + "\n" + input(`line = "pin 11"`), []string{"m:8: input[1].line: \"pin 11\"|one and the same"}},
 	} {
 		cfg, err := config.Parse("m", []byte(c.text))
@@ -56,6 +56,23 @@ func TestWiringTellsWhatTheBoardKnows(t *testing.T) {
 		}
 		if !ok {
 			t.Errorf("%s:\n%v\nwant %q", name, found, c.want)
+		}
+	}
+}
+
+// The pins that the config refuses on every board are those that are a line on
+// none.
+func TestHeaderPinsOfTheConfigAreTheBoards(t *testing.T) {
+	some := make(map[int]bool)
+	for _, b := range board.All() {
+		for _, p := range b.Pins {
+			some[p.Number] = true
+		}
+	}
+	for n := 0; n <= 42; n++ {
+		_, err := config.Parse("m", []byte(fmt.Sprintf("[[output]]\nname = \"lamp\"\nfunction = \"lamp\"\nline = \"pin %d\"\n", n)))
+		if taken := err == nil; taken != some[n] {
+			t.Errorf("pin %d is a line of a board: %v; the config: %v", n, some[n], err)
 		}
 	}
 }
