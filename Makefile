@@ -98,7 +98,7 @@ soak: deps ## N=1000000 frames as fast as they go: memory, descriptors and gorou
 
 # Whatever comes in from outside: config, state folder, socket, serial line, pictures.
 FUZZERS := firmware/config:FuzzParse firmware/alarm:FuzzEngine firmware/alarm/store:FuzzFiles firmware/alarm/store:FuzzRecord \
-	firmware/operator:FuzzCommand firmware/operator:FuzzServer firmware/modbus:FuzzLine firmware/line:FuzzParser \
+	firmware/operator:FuzzCommand firmware/operator:FuzzServer firmware/modbus:FuzzLine firmware/ascii:FuzzParser \
 	model/pixel:FuzzDecode drivers/camera/mjpeg:FuzzWhole drivers/camera/clip:FuzzClip
 FUZZTIME ?= 10m
 

@@ -122,11 +122,12 @@ type Status struct {
 	Count       uint64        // occurrences since it was first configured
 	Shelvings   uint64
 	ShelvedLeft time.Duration
-	Signal      string  // of the condition shown here: the one that decided last, else the first
-	Condition   int     // its index
-	Side        Side    // on which side of Limit it is met
-	Level       float32 // newest, NaN: Unknown
-	Limit, Off  float32 // in force
+	MaxShelve   time.Duration // longest shelving; 0: may not be shelved
+	Signal      string        // of the condition shown here: the one that decided last, else the first
+	Condition   int           // its index
+	Side        Side          // on which side of Limit it is met
+	Level       float32       // newest, NaN: Unknown
+	Limit, Off  float32       // in force
 	OnDelay     time.Duration
 	OffDelay    time.Duration
 	Why         Explanation // of its last Raise or Clear
@@ -143,7 +144,7 @@ func (e *Engine) Status(place int) Status {
 		Unknown: it.lost, Safe: it.lost && it.def.OnUnknown == Fault && !it.out, Silenced: it.silenced, FirstOut: it == e.firstOut,
 		Orphan: it.orphan, Unlocked: it.def.Unlocked && !it.orphan, Suppressed: it.suppressed, Since: it.since, SinceWall: it.sinceWall,
 		For: e.now - it.since, Count: it.count, Shelvings: it.shelvings, OnDelay: it.def.OnDelay, OffDelay: it.def.OffDelay,
-		Level: nan, Why: it.why}
+		MaxShelve: it.def.MaxShelve, Level: nan, Why: it.why}
 	if it.shelved {
 		s.ShelvedLeft = max(it.until-e.now, 0)
 	}

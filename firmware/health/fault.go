@@ -48,7 +48,8 @@ const (
 // Info describes a fault: the row of the table that docs/faults.md shows.
 type Info struct {
 	Code   string // as an operator reads it: F01
-	Name   string
+	Name   string // in words
+	Tag    string // as a PLC's program has it; published, never changed
 	Text   string // what is wrong, in words for who stands before the unit
 	Effect Effect
 	// Detect is the longest time from the cause to the fault being set, with
@@ -58,29 +59,29 @@ type Info struct {
 }
 
 var table = [faults]Info{
-	CameraLost:      {"F01", "camera lost", "no frames come from the camera: unplugged, taken by another program, or no permission", Stops, 1500 * time.Millisecond, "by itself: the camera is opened again, after 0.25 s, then ever longer up to 5 s"},
-	CameraFrozen:    {"F02", "picture frozen", "the camera sends the same picture again and again", Stops, 3500 * time.Millisecond, "by itself with the first picture that differs; the camera is opened again every 5 s until then"},
-	CameraDark:      {"F03", "picture dark or blocked", "the picture is black, white or without any contrast: light off, lens covered or blinded", Stops, 2500 * time.Millisecond, "by itself with the first usable picture"},
-	InferenceFailed: {"F04", "inference failed", "the network could not be run on a frame", Stops, 500 * time.Millisecond, "by itself: the network is loaded again, after 0.25 s, then ever longer up to 5 s"},
-	TooSlow:         {"F05", "too slow", "fewer results a second than health.min_rate: too hot, too busy, or too large a picture; or none at all, and no error that says why: a driver or a library hangs, and the lines are at their fail value", Degrades, 6 * time.Second, "by itself when the rate is back; what hangs for 8 s lets the watchdogs restart unit or machine"},
-	AcceleratorLost: {"F06", "accelerator lost", "the accelerator that the config names is not there or answers wrongly; the processor does its work", Degrades, 500 * time.Millisecond, "at the next start, or when a reload opens it again"},
-	ModelRefused:    {"F07", "model refused", "a network, the face detector or a library is damaged, is not the file that its card or mien itself names, crashed or hung when it was tried, or does not give its known answer", Stops, 500 * time.Millisecond, "put the right file there; the unit tries again by itself"},
-	ConfigRefused:   {"F08", "config refused", "a changed config has an error; the one before it stays in force", Degrades, 500 * time.Millisecond, "correct it and reload"},
-	OutputMismatch:  {"F09", "output mismatch", "a line does not read back what it was set to, cannot be set, or its driver hangs", Degrades, 1500 * time.Millisecond, "by itself when the line can be set again; look for a short or a second user of the line; what hangs for 8 s lets the watchdogs restart unit or machine"},
-	SerialLost:      {"F10", "serial port lost", "the serial port to the PLC cannot be opened or used", Degrades, 1 * time.Second, "by itself: the port is opened again, after 0.25 s, then ever longer up to 5 s"},
-	Overheated:      {"F11", "too hot or supply too low", "the processor is above health.max_temperature, or the board reports under-voltage", Degrades, 11 * time.Second, "by itself, 5 °C below the limit; mind cooling and power supply"},
-	StorageFailed:   {"F12", "storage failed", "the state folder cannot be written: full, read-only or failing; alarm states and events are kept in memory", Degrades, 1 * time.Second, "by itself: all that was kept is written when the disk takes it"},
-	SelfTestFailed:  {"F13", "self-test failed", "a part did not pass its test at start", Degrades, 500 * time.Millisecond, "at the next start that passes"},
-	InputStuck:      {"F14", "input stuck", "an input is active for longer than a person would hold it, chatters as a loose wire does, or cannot be read", Degrades, 1 * time.Second, "by itself when the input is released or quiet (one that is stuck is detected after its stuck_after)"},
-	HostLost:        {"F15", "host heartbeat lost", "the PLC no longer changes its heartbeat register", Degrades, 500 * time.Millisecond, "by itself with the next change (detected after modbus.host_timeout)"},
-	Internal:        {"F16", "internal error", "a part of the program failed and was started again", Stops, 500 * time.Millisecond, "by itself; the journal has the cause: report it"},
-	ClockJumped:     {"F17", "clock jumped", "the wall clock was set by more than health.clock_jump: times in the journal before and after do not fit together; delays and times to shelve run on another clock and go on", Degrades, 500 * time.Millisecond, "by itself when the clock has gone evenly for 10 s; mind the time source"},
+	CameraLost:      {"F01", "camera lost", "camera_lost", "no frames come from the camera: unplugged, taken by another program, or no permission", Stops, 1500 * time.Millisecond, "by itself: the camera is opened again, after 0.25 s, then ever longer up to 5 s"},
+	CameraFrozen:    {"F02", "picture frozen", "frozen", "the camera sends the same picture again and again", Stops, 3500 * time.Millisecond, "by itself with the first picture that differs; the camera is opened again every 5 s until then"},
+	CameraDark:      {"F03", "picture dark or blocked", "dark_or_blocked", "the picture is black, white or without any contrast: light off, lens covered or blinded", Stops, 2500 * time.Millisecond, "by itself with the first usable picture"},
+	InferenceFailed: {"F04", "inference failed", "inference", "the network could not be run on a frame", Stops, 500 * time.Millisecond, "by itself: the network is loaded again, after 0.25 s, then ever longer up to 5 s"},
+	TooSlow:         {"F05", "too slow", "slow", "fewer results a second than health.min_rate: too hot, too busy, or too large a picture; or none at all, and no error that says why: a driver or a library hangs, and the lines are at their fail value", Degrades, 6 * time.Second, "by itself when the rate is back; what hangs for 8 s lets the watchdogs restart unit or machine"},
+	AcceleratorLost: {"F06", "accelerator lost", "accelerator_lost", "the accelerator that the config names is not there or answers wrongly; the processor does its work", Degrades, 500 * time.Millisecond, "at the next start, or when a reload opens it again"},
+	ModelRefused:    {"F07", "model refused", "model_checksum", "a network, the face detector or a library is damaged, is not the file that its card or mien itself names, crashed or hung when it was tried, or does not give its known answer", Stops, 500 * time.Millisecond, "put the right file there; the unit tries again by itself"},
+	ConfigRefused:   {"F08", "config refused", "config", "a changed config has an error; the one before it stays in force", Degrades, 500 * time.Millisecond, "correct it and reload"},
+	OutputMismatch:  {"F09", "output mismatch", "output_mismatch", "a line does not read back what it was set to, cannot be set, or its driver hangs", Degrades, 1500 * time.Millisecond, "by itself when the line can be set again; look for a short or a second user of the line; what hangs for 8 s lets the watchdogs restart unit or machine"},
+	SerialLost:      {"F10", "serial port lost", "serial", "the serial port to the PLC cannot be opened or used", Degrades, 1 * time.Second, "by itself: the port is opened again, after 0.25 s, then ever longer up to 5 s"},
+	Overheated:      {"F11", "too hot or supply too low", "thermal", "the processor is above health.max_temperature, or the board reports under-voltage", Degrades, 11 * time.Second, "by itself, 5 °C below the limit; mind cooling and power supply"},
+	StorageFailed:   {"F12", "storage failed", "storage", "the state folder cannot be written: full, read-only or failing; alarm states and events are kept in memory", Degrades, 1 * time.Second, "by itself: all that was kept is written when the disk takes it"},
+	SelfTestFailed:  {"F13", "self-test failed", "self_test", "a part did not pass its test at start", Degrades, 500 * time.Millisecond, "at the next start that passes"},
+	InputStuck:      {"F14", "input stuck", "input_stuck", "an input is active for longer than a person would hold it, chatters as a loose wire does, or cannot be read", Degrades, 1 * time.Second, "by itself when the input is released or quiet (one that is stuck is detected after its stuck_after)"},
+	HostLost:        {"F15", "host heartbeat lost", "host_lost", "the PLC no longer changes its heartbeat register", Degrades, 500 * time.Millisecond, "by itself with the next change (detected after modbus.host_timeout)"},
+	Internal:        {"F16", "internal error", "internal", "a part of the program failed and was started again", Stops, 500 * time.Millisecond, "by itself; the journal has the cause: report it"},
+	ClockJumped:     {"F17", "clock jumped", "clock_jumped", "the wall clock was set by more than health.clock_jump: times in the journal before and after do not fit together; delays and times to shelve run on another clock and go on", Degrades, 500 * time.Millisecond, "by itself when the clock has gone evenly for 10 s; mind the time source"},
 }
 
 // Info gives a fault's row of the table.
 func (f Fault) Info() Info {
 	if f >= faults {
-		return Info{Code: "F??", Name: fmt.Sprintf("fault %d", uint8(f))}
+		return Info{Code: "F??", Name: fmt.Sprintf("fault %d", uint8(f)), Tag: fmt.Sprintf("fault%d", uint8(f))}
 	}
 	return table[f]
 }

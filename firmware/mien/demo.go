@@ -20,8 +20,8 @@ import (
 	"mien/firmware/alarm"
 	"mien/firmware/config"
 	"mien/firmware/health"
-	"mien/firmware/modbus"
 	"mien/firmware/pipeline"
+	"mien/firmware/state"
 	"mien/model/assets"
 )
 
@@ -94,7 +94,7 @@ func demo(c *call) error {
 	if err := s.run(ctx, unit, "", nil); err != nil {
 		return err
 	}
-	var last modbus.Snapshot
+	var last state.State
 	unit.Latest().Load(&last)
 	if err := show.report(c, script, &last); err != nil {
 		return err
@@ -188,7 +188,7 @@ func (w *show) press(line int) {
 }
 
 // report says what the clip showed and what the unit made of it.
-func (w *show) report(c *call, s script, last *modbus.Snapshot) error {
+func (w *show) report(c *call, s script, last *state.State) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	fmt.Fprintf(c.out, "\nwhat the clip shows\n")
@@ -220,6 +220,6 @@ func (w *show) report(c *call, s script, last *modbus.Snapshot) error {
 	for _, name := range w.names {
 		fmt.Fprintf(c.out, "  %s %d", name, changes[name])
 	}
-	_, err := fmt.Fprintf(c.out, "\n%d results, latency of the last %s, %d frames dropped\n", last.Sequence, millis(last.Latency), last.Dropped)
+	_, err := fmt.Fprintf(c.out, "\n%d results, latency of the last %s, %d frames dropped\n", last.Results, millis(last.Latency), last.Dropped)
 	return err
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,7 +9,6 @@ import (
 	"strings"
 
 	"mien/firmware/config"
-	"mien/firmware/modbus"
 	"mien/firmware/pipeline"
 	"mien/model/affect"
 	"mien/model/tflite"
@@ -109,17 +107,13 @@ func registers(c *call) error {
 	if err := c.options(0); err != nil {
 		return err
 	}
-	switch {
-	case *csv:
-		return modbus.WriteCSV(c.out)
-	case *markdown:
-		return modbus.WriteMarkdown(c.out)
-	case *tags:
-		return modbus.WriteTags(c.out)
-	case *st:
-		return errors.Join(modbus.WriteStructuredTextConstants(c.out), modbus.WriteStructuredTextTypes(c.out))
+	as := ""
+	for name, wanted := range map[string]*bool{"csv": csv, "markdown": markdown, "tags": tags, "st": st} {
+		if *wanted {
+			as = name
+		}
 	}
-	return modbus.WriteText(c.out)
+	return pipeline.WriteRegisters(c.out, as)
 }
 
 // build is what `mien version` tells of this program.
@@ -135,7 +129,7 @@ type build struct {
 }
 
 func thisBuild() build {
-	b := build{Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, Backends: tflite.Backends(), Map: modbus.MapVersion}
+	b := build{Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, Backends: tflite.Backends(), Map: pipeline.MapVersion}
 	if card, _, err := affect.Embedded(); err == nil { // a test reads it
 		b.Network = card.Name + " " + card.Version
 	}

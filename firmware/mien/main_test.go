@@ -20,7 +20,7 @@ import (
 	"mien/firmware/alarm"
 	"mien/firmware/alarm/store"
 	"mien/firmware/health"
-	"mien/firmware/modbus"
+	"mien/firmware/state"
 	"mien/model/assets"
 )
 
@@ -345,12 +345,12 @@ func TestDemo(t *testing.T) {
 }
 
 func TestViewFitsTheTerminal(t *testing.T) {
-	s := &scene{Unit: "press 3", Now: time.Minute, Lines: []lineLevel{{"healthy", true}, {"lamp", false}}, Serial: "modbus on /dev/x",
-		Said: strings.Repeat("long ", 60), Foot: "Ctrl-C ends"}
+	s := &scene{Now: time.Minute, Serial: "modbus on /dev/x", Said: strings.Repeat("long ", 60), Foot: "Ctrl-C ends"}
 	s.Clear()
-	s.AlarmCount = 2
-	s.Alarms[0] = modbus.Alarm{Name: "a name that is longer than its column", State: modbus.AlarmUnacknowledged, Value: 0.9, Max: 1, OnLimit: 0.7}
-	s.Alarms[1] = modbus.Alarm{Name: "low", State: modbus.AlarmNormal, Value: nan32, Max: 1, OnLimit: 0.2, Below: true}
+	s.About = &state.About{Unit: "press 3", Outputs: []string{"healthy", "lamp"}, Signals: []state.Signal{{Name: "au4", Max: 1}, {Name: "au12", Max: 1}}}
+	s.Outputs, s.Levels = []bool{true, false}, []float32{0.9, nan32}
+	s.Alarms = []alarm.Status{{Name: "a name that is longer than its column", State: alarm.Unacknowledged, Signal: "au4", Level: 0.9, Limit: 0.7},
+		{Name: "low", Signal: "au12", Level: nan32, Limit: 0.2, Side: alarm.Below}}
 	escape := regexp.MustCompile(`\x1b\[[0-9;?]*[A-Za-z]`)
 	for _, width := range []int{60, 80, 200} {
 		var b bytes.Buffer
@@ -387,9 +387,10 @@ func TestEventsAreShortInTheView(t *testing.T) {
 // What to do about a fault stands at the end of its text: it must be readable on
 // a small terminal too.
 func TestFaultsAreWholeInTheView(t *testing.T) {
-	s := &scene{Unit: "press 3", Faults: []health.Active{{Fault: health.CameraLost, Detail: "open camera usb-cam: permission denied: \"mien\" is not in group \"video\": " +
-		"sudo usermod -aG video mien, then log in again (in a systemd unit: SupplementaryGroups=video)"}}}
+	s := new(scene)
 	s.Clear()
+	s.Faults = []health.Active{{Fault: health.CameraLost, Detail: "open camera usb-cam: permission denied: \"mien\" is not in group \"video\": " +
+		"sudo usermod -aG video mien, then log in again (in a systemd unit: SupplementaryGroups=video)"}}
 	var b bytes.Buffer
 	if err := s.draw(&b, 80, 24); err != nil {
 		t.Fatal(err)

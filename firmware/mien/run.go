@@ -21,9 +21,9 @@ import (
 	"mien/firmware/alarm/store"
 	"mien/firmware/config"
 	"mien/firmware/health"
-	"mien/firmware/modbus"
 	"mien/firmware/operator"
 	"mien/firmware/pipeline"
+	"mien/firmware/state"
 )
 
 // defaultConfig is where a unit's config lies.
@@ -88,7 +88,7 @@ func loadConfig(path string) (*config.Config, uint16, error) {
 	if err != nil {
 		return nil, 0, coded{err, exitConfig}
 	}
-	return cfg, modbus.CRC(data), cfg.Check(signals).Err()
+	return cfg, pipeline.Mark(data), cfg.Check(signals).Err()
 }
 
 // readConfig reads a config file; the error says how to come by one.
@@ -264,7 +264,7 @@ type fatal struct{ error }
 func (s *session) beside(ctx context.Context, end context.CancelCauseFunc, unit *pipeline.Unit, path string, kept *store.Store) {
 	cfg := s.cfg.Load()
 	if file := cfg.Socket.File(); file != "" {
-		server := operator.New(file, cfg.Socket.Group, unit, journalOf(kept), s.about)
+		server := operator.New(file, cfg.Socket.Group, unit, journalOf(kept))
 		served := make(chan struct{})
 		ctx, stop := context.WithCancel(ctx)
 		defer func() { stop(); <-served }()
@@ -310,7 +310,7 @@ func (s *session) socketIs(unit *pipeline.Unit, err error) {
 		level, text = slog.LevelWarn, err.Error()+"; it is opened when that has gone"
 	}
 	s.log(level, text)
-	unit.Do(alarm.Command{Do: alarm.Note, Text: text})
+	unit.Do("", []state.Command{state.On(alarm.Command{Do: alarm.Note, Text: text})})
 }
 
 func (s *session) reload(ctx context.Context, unit *pipeline.Unit, path string) {
@@ -328,19 +328,6 @@ func (s *session) reload(ctx context.Context, unit *pipeline.Unit, path string) 
 	s.say("config taken over", path)
 }
 
-// about names what the operator's commands show by name.
-func (s *session) about() operator.About {
-	cfg := s.cfg.Load()
-	a := operator.About{Unit: cfg.Unit.Name, Version: version}
-	for _, o := range cfg.Outputs {
-		a.Outputs = append(a.Outputs, o.Name)
-	}
-	for _, i := range cfg.Inputs {
-		a.Inputs = append(a.Inputs, i.Name)
-	}
-	return a
-}
-
 func (s *session) draw(unit *pipeline.Unit) {
 	width, height, err := term.GetSize(int(os.Stdout.Fd()))
 	if err != nil {
@@ -350,13 +337,8 @@ func (s *session) draw(unit *pipeline.Unit) {
 }
 
 func (s *session) scene(unit *pipeline.Unit) *scene {
-	cfg := s.cfg.Load()
-	sc := &scene{Unit: cfg.Unit.Name, Now: unit.Now(), Faults: unit.Faults(), Serial: s.serial(), Foot: s.foot, Derived: unit.Derived()}
-	unit.Latest().Load(&sc.Snapshot)
-	sc.Up = sc.Now - sc.StartedAt
-	for i, o := range cfg.Outputs {
-		sc.Lines = append(sc.Lines, lineLevel{o.Name, i < 16 && sc.Outputs>>i&1 != 0})
-	}
+	sc := &scene{Now: unit.Now(), Serial: s.serial(), Foot: s.foot}
+	unit.Latest().Load(&sc.State)
 	if text := s.last.Load(); text != nil {
 		sc.Said = *text
 	}

@@ -10,9 +10,8 @@ import (
 	"mien/drivers/gpio"
 	"mien/drivers/serial"
 	"mien/firmware/config"
-	"mien/firmware/line"
-	"mien/firmware/modbus"
 	"mien/firmware/pipeline"
+	"mien/firmware/state"
 )
 
 // lines opens each line at its safe value; a person sees each output go on.
@@ -113,34 +112,25 @@ func (t *selfTest) serial() {
 // nobody takes the commands of a PLC during a self-test.
 type nobody struct{}
 
-func (nobody) Do(string, []modbus.Command) error { return modbus.ErrBusy }
+func (nobody) Do(string, []state.Command) (state.Receipt, error) {
+	return state.Receipt{}, errors.New("a self-test runs")
+}
 
 // talk speaks the unit's protocol at the port, with nothing measured yet, until
 // the person beside the unit has seen that the PLC understands.
 func (t *selfTest) talk(p serial.Line, s serial.Settings) error {
-	ctx, stop := context.WithCancel(context.Background())
-	var speak interface {
-		Serve(context.Context, modbus.Port) error
-	}
-	var slave *modbus.Slave
-	var err error
-	if t.cfg.Serial.Protocol == config.ASCII {
-		speak, err = line.New(line.Config{Interval: t.cfg.Serial.Interval}, modbus.NewLatest(), nobody{})
-	} else {
-		slave, err = modbus.New(modbus.Config{Address: byte(t.cfg.Modbus.Address), CharacterTime: s.CharacterTime(), Delay: t.cfg.Modbus.Delay,
-			LowWordFirst: t.cfg.Modbus.WordOrder == config.LowFirst}, modbus.NewLatest(), nobody{})
-		speak = slave
-	}
+	start := time.Now()
+	speak, err := pipeline.NewSpeaker(t.cfg, s, version, func() time.Duration { return time.Since(start) }, state.NewLatest(), nobody{})
 	if err != nil {
-		stop()
 		return err
 	}
+	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- speak.Serve(ctx, p) }()
-	if slave == nil {
+	if _, polled := speak.Heard(); !polled {
 		err = t.confirm("Does the PLC get a line that begins with $MIEN, again and again?")
 	} else {
-		err = t.polled(slave, s)
+		err = t.polled(speak, s)
 	}
 	stop()
 	if lost := <-ended; !errors.Is(lost, context.Canceled) {
@@ -150,7 +140,7 @@ func (t *selfTest) talk(p serial.Line, s serial.Settings) error {
 }
 
 // polled waits until a master has had an answer.
-func (t *selfTest) polled(slave *modbus.Slave, s serial.Settings) error {
+func (t *selfTest) polled(speak *pipeline.Speaker, s serial.Settings) error {
 	first, count := 50, 4 // the registers that are the same in every unit
 	err := t.ready(fmt.Sprintf("Let the PLC read input registers %d to %d; or at the other end:\n         mbpoll -m rtu -a %d -b %d -d %d -P %v -s %d -0 -1 -t 3 -r %d -c %d PORT\n        ",
 		first, first+count-1, t.cfg.Modbus.Address, s.Baud, s.DataBits, s.Parity, s.StopBits, first, count))
@@ -159,15 +149,15 @@ func (t *selfTest) polled(slave *modbus.Slave, s serial.Settings) error {
 	}
 	t.tell("         It has %v. ", personTime)
 	for end := time.Now().Add(personTime); ; time.Sleep(20 * time.Millisecond) {
-		n := slave.Stats()
+		n, _ := speak.Heard()
 		switch {
-		case n.Messages > n.NoResponses:
+		case n.Answered > 0:
 			t.tell("read.\n")
 			return t.confirm("Did it get 4660 22136 16256 0 (hexadecimal 1234 5678 3F80 0)?")
 		case time.Now().Before(end):
-		case n.BusMessages > 0:
-			return fmt.Errorf("the PLC asks for other slaves (%d frames), not for address %d", n.BusMessages, t.cfg.Modbus.Address)
-		case n.CommErrors > 0:
+		case n.Frames > 0:
+			return fmt.Errorf("the PLC asks for other slaves (%d frames), not for address %d", n.Frames, t.cfg.Modbus.Address)
+		case n.Damaged > 0:
 			return errors.New("characters came, but no request: other baud rate or parity, or the two wires of RS-485 the wrong way round")
 		default:
 			return fmt.Errorf("nothing came in %v: cable, ground, port of the other end", personTime)

@@ -10,29 +10,17 @@ import (
 	"unicode/utf8"
 
 	"mien/firmware/alarm"
-	"mien/firmware/health"
-	"mien/firmware/modbus"
-	"mien/model/affect"
+	"mien/firmware/state"
 )
 
-// scene is what the live view shows: one snapshot and what stands around it.
+// scene is what the live view shows: what the unit knows and what stands around
+// it.
 type scene struct {
-	modbus.Snapshot
-	Unit    string
-	Up      time.Duration
-	Now     time.Duration
-	Faults  []health.Active
-	Derived bool // valence and arousal are derived labels
-	Lines   []lineLevel
-	Serial  string // where the serial line is and what was last said on it
-	Said    string // the newest message
-	Foot    string // how to leave
-}
-
-// lineLevel is one output or input as drawn.
-type lineLevel struct {
-	Name string
-	On   bool
+	state.State
+	Now    time.Duration
+	Serial string // where the serial port is and what was last said on it
+	Said   string // the newest message
+	Foot   string // how to leave
 }
 
 const (
@@ -75,29 +63,29 @@ func (s *scene) rows(width int) []string {
 	bar := min(max(wide, 10), 40)
 	rule := dim + strings.Repeat("─", width) + plain
 	rows := []string{
-		fmt.Sprintf("%smien%s  %s   up %s   %4.1f frames/s   latency %s   %d dropped", bold, plain, s.Unit,
-			span(s.Up), s.FramesPerSecond, millis(s.Latency), s.Dropped),
+		fmt.Sprintf("%smien%s  %s   up %s   %4.1f frames/s   latency %s   %d dropped", bold, plain, s.About.Unit,
+			span(s.Now-s.About.Started), s.Rate, millis(s.Latency), s.Dropped),
 		s.faceRow(), rule,
 	}
 	for _, f := range s.Faults {
 		rows = append(rows, wrap(fmt.Sprintf("%s%s %s%s  %s  ", red+bold, f.Fault.Info().Code, f.Fault, plain, span(s.Now-f.Since)), f.Detail, width, 4)...)
 	}
-	if s.AlarmCount == 0 {
+	if len(s.Alarms) == 0 {
 		rows = append(rows, dim+"no alarm is configured"+plain)
 	}
-	for i := range s.Alarms[:s.AlarmCount] {
+	for i := range s.Alarms {
 		rows = append(rows, s.alarmRow(i, bar))
 	}
 	rows = append(rows, rule)
-	rows = append(rows, s.affectRows(bar)...)
+	rows = append(rows, s.signalRows(bar)...)
 	rows = append(rows, rule)
-	if len(s.Lines) > 0 {
+	if len(s.About.Outputs) > 0 {
 		var b strings.Builder
-		for _, l := range s.Lines {
-			if l.On {
-				fmt.Fprintf(&b, "%s%s●%s %s   ", bold, yellow, plain, l.Name)
+		for i, name := range s.About.Outputs {
+			if s.Outputs[i] {
+				fmt.Fprintf(&b, "%s%s●%s %s   ", bold, yellow, plain, name)
 			} else {
-				fmt.Fprintf(&b, "%s○%s %s   ", dim, plain, l.Name)
+				fmt.Fprintf(&b, "%s○%s %s   ", dim, plain, name)
 			}
 		}
 		rows = append(rows, "lines   "+b.String())
@@ -115,94 +103,100 @@ func (s *scene) rows(width int) []string {
 }
 
 func (s *scene) faceRow() string {
-	if s.Sequence == 0 {
+	if s.Results == 0 {
 		return dim + "no result yet" + plain
 	}
-	if s.Snapshot.Status&modbus.StatusResultValid == 0 {
+	if !s.Flags(s.Now).Has(state.ResultValid) {
 		return red + bold + "no fresh result" + plain
 	}
 	if s.Faces == 0 {
 		return dim + "no face in view: readings are unknown" + plain
 	}
 	row := fmt.Sprintf("face    %d in view, %.0f px, score %.2f", s.Faces, s.FaceSize, s.FaceScore)
-	if reason := modbus.Reasons[s.Reason]; s.Reason != 0 {
-		return row + "   " + yellow + reason + plain + ": readings are unknown"
+	if s.Reason != "" {
+		return row + "   " + yellow + s.Reason + plain + ": readings are unknown"
 	}
-	if s.Covered != 0 {
-		var parts []string
-		if s.Covered&modbus.CoveredEyes != 0 {
-			parts = append(parts, "eyes")
-		}
-		if s.Covered&modbus.CoveredMouth != 0 {
-			parts = append(parts, "mouth")
-		}
-		row += "   " + yellow + strings.Join(parts, " and ") + " covered" + plain
+	if len(s.Covered) > 0 {
+		row += "   " + yellow + strings.Join(s.Covered, " and ") + " covered" + plain
 	}
 	return row
 }
 
 func (s *scene) alarmRow(i, width int) string {
 	a := &s.Alarms[i]
-	state, colour := alarm.State(a.State), ""
+	colour := ""
 	switch {
-	case state == alarm.Unacknowledged:
+	case a.State == alarm.Unacknowledged:
 		colour = red + bold
 		if int(s.Now/(500*time.Millisecond))%2 == 0 {
 			colour += reverse
 		}
-	case state.NeedsAck(), state.Active():
+	case a.State.NeedsAck(), a.State.Active():
 		colour = red
-	case state.Latched():
+	case a.State.Latched():
 		colour = yellow
-	case state.Covered():
+	case a.State.Covered():
 		colour = dim
 	}
 	held := ""
-	if state != alarm.Normal {
-		held = "  " + span(s.Now-a.Since)
+	if a.State != alarm.Normal {
+		held = "  " + span(s.Now-max(a.Since, s.About.Started))
 	}
-	if s.Unknown>>i&1 != 0 {
+	if a.Unknown {
 		held += "  unknown"
 	}
 	compare := "≥"
-	if a.Below {
+	if a.Side == alarm.Below {
 		compare = "≤"
 	}
-	return fmt.Sprintf("%-18s %s %s %s %5.2f  %s%s%s%s", short(a.Name, 18), level(a.Value), meter(a.Value, a.Min, a.Max, a.OnLimit, width),
-		compare, a.OnLimit, colour, state, plain, held)
+	of, known := s.About.Signal(a.Signal)
+	if !known { // of an alarm that is only kept until it is acknowledged
+		of.Max = 1
+	}
+	return fmt.Sprintf("%-18s %s %s %s %5.2f  %s%s%s%s", short(a.Name, 18), level(a.Level), meter(a.Level, of.Min, of.Max, a.Limit, width),
+		compare, a.Limit, colour, a.State, plain, held)
 }
 
-func (s *scene) affectRows(width int) []string {
-	var rows []string
-	if s.Expression >= 0 {
-		row := fmt.Sprintf("%-18s %s %s", "expression", level(s.ExpressionLevel), modbus.Expressions[s.Expression])
-		if s.Compound >= 0 {
-			row += fmt.Sprintf("%s   compound: %s %.2f%s", dim, modbus.Compounds[s.Compound], s.CompoundLevel, plain)
-		}
-		rows = append(rows, row)
-	} else {
-		rows = append(rows, fmt.Sprintf("%-18s %s", "expression", dim+"unknown"+plain))
-	}
-	note := ""
-	if s.Derived {
-		note = dim + "  derived" + plain
-	}
-	rows = append(rows,
-		fmt.Sprintf("%-18s %s %s%s", "valence", level(s.Valence), meter(s.Valence, -1, 1, 0, width), note),
-		fmt.Sprintf("%-18s %s %s%s", "arousal", level(s.Arousal), meter(s.Arousal, -1, 1, 0, width), note),
-		fmt.Sprintf("%-18s %s %s", "eyes closed", level(s.EyesClosed), meter(s.EyesClosed, 0, 1, nan32, width))+
-			fmt.Sprintf("%s   PERCLOS %s   pain index %s%s", dim, percent(s.PERCLOS), level(s.Pain), plain))
+// signalRows show every signal that the unit has, whatever its network: the
+// likeliest expression in place of each one's probability, those that go below
+// zero in a row each, the rest two in a row.
+func (s *scene) signalRows(width int) []string {
+	var rows, pairs []string
 	const small = 8
-	for i := 0; i < len(modbus.AUs); i += 2 {
-		row := ""
-		for j := i; j < min(i+2, len(modbus.AUs)); j++ {
-			info, _ := affect.Describe(fmt.Sprintf("au%d", modbus.AUs[j]))
-			row += fmt.Sprintf("%-26s %s %s   ", short(info.Human, 26), level(s.AU[j]), meter(s.AU[j], 0, 1, nan32, small))
+	any := false
+	for i, signal := range s.About.Signals {
+		l := s.Levels[i]
+		switch {
+		case strings.HasPrefix(signal.Name, "expression."), strings.HasPrefix(signal.Name, "compound."):
+			any = true
+		case signal.Min < 0:
+			row := fmt.Sprintf("%-18s %s %s", signal.Name, level(l), meter(l, signal.Min, signal.Max, 0, width))
+			if signal.Derived {
+				row += dim + "  derived" + plain
+			}
+			rows = append(rows, row)
+		default:
+			pairs = append(pairs, fmt.Sprintf("%-26s %s %s   ", short(signal.Human, 26), level(l), meter(l, signal.Min, signal.Max, nan32, small)))
 		}
-		rows = append(rows, row)
+	}
+	if any {
+		row := fmt.Sprintf("%-18s %s", "expression", dim+"unknown"+plain)
+		if e, c := s.Expression, s.Compound; e.Name != "" {
+			row = fmt.Sprintf("%-18s %s %s", "expression", level(e.Level), words(e.Name))
+			if c.Name != "" {
+				row += fmt.Sprintf("%s   compound: %s %.2f%s", dim, words(c.Name), c.Level, plain)
+			}
+		}
+		rows = append([]string{row}, rows...)
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		rows = append(rows, strings.Join(pairs[i:min(i+2, len(pairs))], ""))
 	}
 	return rows
 }
+
+// words is a name of a class as people write it.
+func words(name string) string { return strings.ReplaceAll(name, "_", " ") }
 
 // happened is an event in a row of the view: the time of day, what, and why. The
 // journal has all of it.
@@ -265,13 +259,6 @@ func level(v float32) string {
 		return "    –"
 	}
 	return fmt.Sprintf("%5.2f", v)
-}
-
-func percent(v float32) string {
-	if v != v {
-		return "–"
-	}
-	return fmt.Sprintf("%.0f %%", v*100)
 }
 
 func millis(d time.Duration) string { return fmt.Sprintf("%.0f ms", float64(d)/1e6) }

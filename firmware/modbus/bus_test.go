@@ -76,13 +76,13 @@ func (b *bus) Discard() error { return nil }
 type rig struct {
 	bus
 	*modbus.Slave
-	latest   *modbus.Latest
+	latest   *modbustest.Latest
 	recorder modbustest.Recorder
 	answers  [][]byte
 }
 
 func newRig(t testing.TB, change func(*modbus.Config)) *rig {
-	r := &rig{latest: modbus.NewLatest()}
+	r := &rig{latest: modbustest.NewLatest()}
 	r.now = time.Hour
 	r.wrote = func(_ time.Duration, p []byte) { r.answers = append(r.answers, append([]byte(nil), p...)) }
 	cfg := modbustest.Config(r.Now)

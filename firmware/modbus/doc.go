@@ -1,14 +1,12 @@
 // Package modbus is the unit's side of the line to a PLC: a Modbus RTU slave,
-// the register map, and what both stand on, a Snapshot of one frame and the
-// Commands a master may give.
+// the register map, and the Commands a master may give. It is a reader of
+// firmware/state: a Snapshot is what the registers have room for of a State.
 //
-// The pipeline stores one Snapshot a frame in a Latest and never learns who
-// reads it; the slave copies it once a request, so that all the values of an
-// answer belong to one frame, and never waits for the pipeline. Commands go the
-// other way, in batches that are taken whole or not at all.
+// The slave takes one snapshot a request, so that all the values of an answer
+// belong to one frame, and never waits for the pipeline. Commands go the other
+// way, in batches that are taken whole or not at all.
 //
-//	latest := modbus.NewLatest()                        // pipeline: latest.Store(&snapshot)
-//	slave, err := modbus.New(modbus.Config{Address: 1}, latest, commands)
+//	slave, err := modbus.New(modbus.Config{Address: 1}, modbus.Of(latest), commands)
 //	for {
 //		line, err := serial.Open(settings)              // again, with growing waits
 //		err = slave.Serve(ctx, line)                    // until the line is gone or ctx ends

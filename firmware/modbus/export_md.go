@@ -4,6 +4,9 @@ import (
 	"bufio"
 	"io"
 	"strings"
+
+	"mien/firmware/health"
+	"mien/firmware/state"
 )
 
 // WriteMarkdown writes the document of the map.
@@ -83,20 +86,20 @@ func WriteMarkdown(w io.Writer) error {
 	l.f("| Bit | Status (register 2) | | Fault (register 3) | |")
 	l.f("|---|---|---|---|---|")
 	for i := range 16 {
-		l.f("| %d | %s | %s | %s | %s |", i, statusNames[i], statusMeanings[i], faultNames[i], faultMeanings[i])
+		l.f("| %d | %s | %s | %s | %s |", i, statusNames[i], state.Flag(i).Meaning(), faultNames[i], health.Fault(i).Info().Text)
 	}
 	l.f("")
 	l.f("Second fault word (register 146, since version 2):")
 	l.f("")
 	for i, name := range moreFaultNames {
-		l.f("- bit %d, %s: %s", i, name, moreFaultMeanings[i])
+		l.f("- bit %d, %s: %s", i, name, health.Fault(16+i).Info().Text)
 	}
 	l.f("")
 	l.f("## Alarm states")
 	l.f("")
 	l.f("| Value | State |")
 	l.f("|---|---|")
-	for i, name := range AlarmStates {
+	for i, name := range stateNames {
 		l.f("| %d | %s |", i, name)
 	}
 	l.f("| 65535 | there is no such alarm |")

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"mien/firmware/health"
+	"mien/firmware/state"
 )
 
 const stHeader = `(* mien, register map version %d.
@@ -36,18 +39,18 @@ func WriteStructuredTextConstants(w io.Writer) error {
 	l.f("")
 	l.f("    (* Bits of the status and fault words *)")
 	for i, name := range statusNames {
-		l.f("    MIEN_STATUS_%s : WORD := 16#%04X; (* %s *)", strings.ToUpper(name), 1<<i, statusMeanings[i])
+		l.f("    MIEN_STATUS_%s : WORD := 16#%04X; (* %s *)", strings.ToUpper(name), 1<<i, state.Flag(i).Meaning())
 	}
 	for i, name := range faultNames {
-		l.f("    MIEN_FAULT_%s : WORD := 16#%04X; (* %s *)", strings.ToUpper(name), 1<<i, faultMeanings[i])
+		l.f("    MIEN_FAULT_%s : WORD := 16#%04X; (* %s *)", strings.ToUpper(name), 1<<i, health.Fault(i).Info().Text)
 	}
 	l.f("    (* Bits of the second fault word *)")
 	for i, name := range moreFaultNames {
-		l.f("    MIEN_FAULT2_%s : WORD := 16#%04X; (* %s *)", strings.ToUpper(name), 1<<i, moreFaultMeanings[i])
+		l.f("    MIEN_FAULT2_%s : WORD := 16#%04X; (* %s *)", strings.ToUpper(name), 1<<i, health.Fault(16+i).Info().Text)
 	}
 	l.f("")
 	l.f("    (* Values of alarm0_state and the like *)")
-	for i, name := range AlarmStates {
+	for i, name := range stateNames {
 		l.f("    MIEN_ALARM_%s : UINT := %d;", strings.ToUpper(strings.ReplaceAll(name, " ", "_")), i)
 	}
 	l.f("END_VAR")

@@ -2,7 +2,6 @@ package modbus_test
 
 import (
 	"bytes"
-	"errors"
 	"testing"
 	"time"
 
@@ -206,45 +205,5 @@ func TestNoAllocation(t *testing.T) {
 	end := testing.AllocsPerRun(50, func() { left = 0; r.next.held = false; _ = r.Serve(t.Context(), &r.bus) })
 	if n := testing.AllocsPerRun(50, serve); n-end >= rounds/2 {
 		t.Errorf("%.1f allocations in %d requests", n-end, rounds*len(requests))
-	}
-}
-
-// Readers and writers of the snapshot at once: what Load brings is never made
-// of two.
-func TestLatestIsNeverTorn(t *testing.T) {
-	latest := modbus.NewLatest()
-	stop := make(chan struct{})
-	torn := make(chan error, 4)
-	for range 4 {
-		go func() {
-			var s modbus.Snapshot
-			for {
-				select {
-				case <-stop:
-					torn <- nil
-					return
-				default:
-				}
-				latest.Load(&s)
-				if s.Sequence != s.Events || s.Sequence != uint32(s.Alarms[15].Since) || s.Heartbeat != uint16(s.Sequence) {
-					torn <- errors.New("torn")
-					return
-				}
-			}
-		}()
-	}
-	s := new(modbus.Snapshot)
-	for i := range uint32(200_000) {
-		s.Sequence, s.Events, s.Heartbeat, s.Alarms[15].Since = i, i, uint16(i), time.Duration(i)
-		latest.Store(s)
-	}
-	close(stop)
-	for range 4 {
-		if err := <-torn; err != nil {
-			t.Error(err)
-		}
-	}
-	if n := testing.AllocsPerRun(100, func() { latest.Store(s); latest.Load(s) }); n != 0 {
-		t.Errorf("%v allocations", n)
 	}
 }

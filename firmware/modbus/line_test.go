@@ -15,7 +15,7 @@ import (
 // The adapter is pulled out in the middle of a frame, and put back.
 func TestUnpluggedInTheMiddleOfAFrame(t *testing.T) {
 	unit, far, wire := serial.Pipe()
-	latest, recorder := modbus.NewLatest(), new(modbustest.Recorder)
+	latest, recorder := modbustest.NewLatest(), new(modbustest.Recorder)
 	latest.Store(modbustest.Snapshot(0))
 	slave, err := modbus.New(modbustest.Config(nil), latest, recorder)
 	if err != nil {

@@ -35,7 +35,7 @@ const (
 // the host heartbeat outlive the line: Serve is called again with the next.
 type Slave struct {
 	cfg      Config
-	latest   *Latest
+	latest   Source
 	commands Commands
 
 	stats counters
@@ -63,7 +63,7 @@ type Slave struct {
 
 // New prepares a slave that shows what latest holds and hands what masters ask
 // for to commands.
-func New(cfg Config, latest *Latest, commands Commands) (*Slave, error) {
+func New(cfg Config, latest Source, commands Commands) (*Slave, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 	"reflect"
 	"slices"
 	"testing"
 	"time"
 
 	"mien/drivers/serial"
-	"mien/firmware/alarm"
 	"mien/firmware/health"
 	"mien/firmware/modbus"
 	"mien/firmware/modbus/modbustest"
@@ -325,7 +325,7 @@ func TestEveryValue(t *testing.T) {
 		}
 		i16 := func(v float64) uint16 { return uint16(int16(math.Round(v))) }
 		for n, want := range map[int]uint16{
-			0: modbus.MapVersion, 1: 4711, 3: modbus.FaultSlow | modbus.FaultStorage, 4: 0x2345, 6: 300, 7: 34, 8: 2, 9: 912, 10: 143, 11: 4, 12: 733,
+			0: modbus.MapVersion, 1: 4711, 3: uint16(health.TooSlow.Bit() | health.StorageFailed.Bit()), 4: 0x2345, 6: 300, 7: 34, 8: 2, 9: 912, 10: 143, 11: 4, 12: 733,
 			13: i16(-437), 14: 655, 15: 0, 16: 50, 17: 100, 18: 150, 19: 200, 20: 250, 21: 350, 22: 0x8000, 23: 450, 24: 500, 25: 550,
 			26: 600, 27: 650, 55: 300, 56: 700, 28: 28, 35: 222, 36: 3, 37: 2, 38: 4, 39: 0x18, 40: 7, 41: 1, 46: 0xBEEF, 47: 0xCAFE,
 			48: 513, 49: 17, 50: 0x1234, 51: 0x5678, 54: 99, 57: 30, 58: 525, 59: 2, 60: 0, 61: 0, 62: 600, 64: 1, 65: 100, 66: 600,
@@ -342,37 +342,31 @@ func TestEveryValue(t *testing.T) {
 	}
 }
 
-func TestNamesAndNumbersAgreeWithTheirRooms(t *testing.T) {
-	for _, s := range alarm.States {
-		if int(s) >= len(modbus.AlarmStates) || modbus.AlarmStates[s] != s.String() {
-			t.Errorf("alarm state %d is %q", s, s)
-		}
-	}
-	if len(alarm.States) != len(modbus.AlarmStates) {
-		t.Errorf("%d alarm states, the map has %d", len(alarm.States), len(modbus.AlarmStates))
-	}
-	for bit, fault := range map[uint16]health.Fault{
-		modbus.FaultCameraLost: health.CameraLost, modbus.FaultFrozen: health.CameraFrozen, modbus.FaultDarkOrBlocked: health.CameraDark,
-		modbus.FaultInference: health.InferenceFailed, modbus.FaultSlow: health.TooSlow, modbus.FaultAcceleratorLost: health.AcceleratorLost,
-		modbus.FaultModelChecksum: health.ModelRefused, modbus.FaultConfig: health.ConfigRefused, modbus.FaultOutputMismatch: health.OutputMismatch,
-		modbus.FaultSerial: health.SerialLost, modbus.FaultThermal: health.Overheated, modbus.FaultStorage: health.StorageFailed,
-		modbus.FaultSelfTest: health.SelfTestFailed, modbus.FaultInputStuck: health.InputStuck, modbus.FaultHostLost: health.HostLost,
-		modbus.FaultInternal: health.Internal,
+func TestBitsOfFaultsAndFlags(t *testing.T) {
+	for tag, fault := range map[string]health.Fault{
+		"camera_lost": health.CameraLost, "frozen": health.CameraFrozen, "dark_or_blocked": health.CameraDark, "inference": health.InferenceFailed,
+		"slow": health.TooSlow, "accelerator_lost": health.AcceleratorLost, "model_checksum": health.ModelRefused, "config": health.ConfigRefused,
+		"output_mismatch": health.OutputMismatch, "serial": health.SerialLost, "thermal": health.Overheated, "storage": health.StorageFailed,
+		"self_test": health.SelfTestFailed, "input_stuck": health.InputStuck, "host_lost": health.HostLost, "internal": health.Internal,
+		"clock_jumped": health.ClockJumped,
 	} {
-		if fault.Bit() != uint32(bit) {
-			t.Errorf("%v is bit %04X, the map has %04X", fault, fault.Bit(), bit)
+		word, bit := "faults", fault.Bit()
+		if bit > 0xFFFF {
+			word, bit = "faults_2", bit>>16
+		}
+		for _, r := range modbus.Table() {
+			if r.Name == word && r.Names[bits.TrailingZeros32(bit)] != tag {
+				t.Errorf("%v is bit %04X of %s, which names it %q", fault, bit, word, r.Names[bits.TrailingZeros32(bit)])
+			}
 		}
 	}
-	if bit := health.ClockJumped.Bit(); bit != uint32(modbus.FaultClockJumped)<<16 {
-		t.Errorf("clock jumped is bit %X", bit)
-	}
-	if n := len(health.Faults()); n != 17 {
-		t.Errorf("%d faults, the map has 17", n)
+	if modbus.StatusReady != 1 || modbus.StatusToggle != 0x8000 || modbus.StatusLocked != 0x2000 {
+		t.Error("the bits of the status word have moved")
 	}
 }
 
 func TestConfigIsChecked(t *testing.T) {
-	latest, recorder := modbus.NewLatest(), &modbustest.Recorder{}
+	latest, recorder := modbustest.NewLatest(), &modbustest.Recorder{}
 	for _, c := range []modbus.Config{
 		{}, {Address: 248}, {Address: 1, Delay: -1}, {Address: 1, HostRequired: true}, {Address: 1, HostTimeout: 66 * time.Second},
 		{Address: 1, ShelveMax: time.Second}, {Address: 1, ShelveMax: time.Minute, ShelveDefault: time.Hour},

@@ -3,6 +3,9 @@ package modbus
 import (
 	"math"
 	"time"
+
+	"mien/firmware/alarm"
+	"mien/firmware/state"
 )
 
 // MaxAlarms is how many alarms the register map has room for.
@@ -19,52 +22,21 @@ var Expressions = [8]string{"neutral", "happiness", "surprise", "sadness", "ange
 var Compounds = [7]string{"fearfully surprised", "happily surprised", "sadly surprised", "disgustedly surprised",
 	"angrily surprised", "sadly fearful", "sadly angry"}
 
-// Bits of Snapshot.Status. The slave itself makes StatusHostOK, StatusLocked
-// and StatusToggle, and clears StatusResultValid when the result grows older
-// than Snapshot.StaleAfter, so that a pipeline that has stopped cannot look
-// well.
+// Bits of Snapshot.Status: state.Flag tells what they mean. The slave itself makes
+// StatusHostOK, StatusLocked and StatusToggle, and clears StatusResultValid when
+// the result grows older than Snapshot.StaleAfter, so that a pipeline that has
+// stopped cannot look well.
 const (
-	StatusReady         uint16 = 1 << iota // results come and may be trusted
-	StatusResultValid                      // the newest result is fresh and may be trusted
-	StatusInitialising                     // starting, or devices are being opened again
-	StatusFacePresent                      // a face is in view
-	StatusQualityOK                        // it passes the quality gate: there is a reading
-	StatusAnyActive                        // an alarm's condition holds
-	StatusAnyUnack                         // an alarm waits for its acknowledgement
-	StatusAnyLatched                       // an alarm waits for its reset
-	StatusAnySuppressed                    // an alarm is shelved, suppressed or out of service
-	StatusFault                            // a bit of the fault word is set
-	StatusDegraded                         // running with something missing
-	StatusTestMode                         // an output test or an inhibit is in force
-	StatusHostOK                           // the host heartbeat changes in time
-	StatusLocked                           // limits cannot be written
-	StatusTimeSynced                       // the wall clock is set by a time source
-	StatusToggle                           // changes once a second, with the heartbeat
-)
-
-// Bits of Snapshot.Faults, those of health.Fault.
-const (
-	FaultCameraLost uint16 = 1 << iota
-	FaultFrozen
-	FaultDarkOrBlocked
-	FaultInference
-	FaultSlow
-	FaultAcceleratorLost
-	FaultModelChecksum
-	FaultConfig
-	FaultOutputMismatch
-	FaultSerial
-	FaultThermal // too hot, or supply voltage low
-	FaultStorage
-	FaultSelfTest
-	FaultInputStuck
-	FaultHostLost // the host heartbeat stopped, where the config asks for it
-	FaultInternal // a part of the program failed and was started again
-)
-
-// Bits of Snapshot.MoreFaults: those of health.Fault from 16 on.
-const (
-	FaultClockJumped uint16 = 1 << iota // the wall clock was set
+	StatusReady        uint16 = 1 << state.Ready
+	StatusResultValid  uint16 = 1 << state.ResultValid
+	StatusInitialising uint16 = 1 << state.Initialising
+	StatusFacePresent  uint16 = 1 << state.FacePresent
+	StatusQualityOK    uint16 = 1 << state.QualityOK
+	StatusAnyActive    uint16 = 1 << state.AnyActive
+	StatusAnyUnack     uint16 = 1 << state.AnyUnacknowledged
+	StatusHostOK       uint16 = 1 << state.HostOK
+	StatusLocked       uint16 = 1 << state.Locked
+	StatusToggle       uint16 = 1 << state.Toggle
 )
 
 // Bits of Snapshot.Covered.
@@ -80,26 +52,6 @@ const (
 	AnnunciatorSilenced
 )
 
-// AlarmState is the state of one alarm after ISA-18.2, as the map shows it;
-// the numbers are those of alarm.State.
-type AlarmState uint8
-
-const (
-	AlarmNormal AlarmState = iota
-	AlarmUnacknowledged
-	AlarmAcknowledged
-	AlarmReturnedUnacknowledged // condition gone before the acknowledgement
-	AlarmLatchedUnacknowledged  // condition gone, latched, not acknowledged
-	AlarmLatchedAcknowledged    // condition gone, acknowledged, waits for a reset
-	AlarmShelved
-	AlarmSuppressed // by design
-	AlarmOutOfService
-)
-
-// AlarmStates names the states; the index is the value in the register.
-var AlarmStates = [9]string{"normal", "unacknowledged", "acknowledged", "returned unacknowledged",
-	"latched unacknowledged", "latched acknowledged", "shelved", "suppressed by design", "out of service"}
-
 // Reasons names why there is no reading; the index is Snapshot.Reason. Zero
 // is "there is a reading".
 var Reasons = [16]string{"", "no result yet", "no face", "face too small", "face cut off by the edge", "blurred",
@@ -109,7 +61,7 @@ var Reasons = [16]string{"", "no result yet", "no face", "face too small", "face
 // Alarm is one alarm in a Snapshot.
 type Alarm struct {
 	Name  string // from the config; the map shows the first 16 characters
-	State AlarmState
+	State alarm.State
 	// Value is the signal the alarm watches, in the signal's own unit, NaN for
 	// Unknown.
 	Value float32
@@ -123,12 +75,16 @@ type Alarm struct {
 	Since             time.Duration // monotonic time at which State began
 }
 
-// Snapshot is everything the PLC can see, of one frame. Levels are in their
+// Source gives the newest snapshot. It never waits for who makes it.
+type Source interface{ Load(*Snapshot) }
+
+// Snapshot is everything the PLC can see, of one frame: what the registers have
+// room for of a state.State. Levels are in their
 // own unit (0 to 1, valence and arousal -1 to 1), NaN for Unknown. Times of
 // type time.Duration are on the monotonic clock that Config.Now reads.
 type Snapshot struct {
 	Status uint16 // Status… bits
-	Faults uint16 // Fault… bits
+	Faults uint16 // bit n: health.Fault n is on
 	// MoreFaults are those that came after the fault word was full.
 	MoreFaults uint16
 	Reason     uint8 // index into Reasons

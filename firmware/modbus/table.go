@@ -103,7 +103,7 @@ func Table() []Register { return append([]Register(nil), table...) }
 const inputWords = 328
 
 // discreteBits is the length of the discrete inputs.
-const discreteBits = 97
+var discreteBits = 96 + len(moreFaultNames)
 
 // coilBits is the length of the coils.
 const coilBits = 8 + MaxAlarms
@@ -127,7 +127,8 @@ var inputAt = func() (at [inputWords]*Register) {
 	return at
 }()
 
-var discreteAt = func() (at [discreteBits]*Register) {
+var discreteAt = func() []*Register {
+	at := make([]*Register, discreteBits)
 	for i := range table {
 		if r := &table[i]; r.Space == Discrete {
 			if at[r.Address] != nil {

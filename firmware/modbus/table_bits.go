@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"mien/firmware/health"
+	"mien/firmware/state"
 )
 
 func byAddress(t []Register) []Register {
@@ -19,10 +22,10 @@ func discreteRegisters() []Register {
 			Meaning: meaning, Since: 1, index: index, value: value})
 	}
 	for i, name := range statusNames {
-		row(i, "status_"+name, statusMeanings[i], i, func(v *view, i int) uint32 { return bit(v.status(), i) })
+		row(i, "status_"+name, state.Flag(i).Meaning(), i, func(v *view, i int) uint32 { return bit(v.status(), i) })
 	}
 	for i, name := range faultNames {
-		row(16+i, "fault_"+name, faultMeanings[i], i, func(v *view, i int) uint32 { return bit(v.Faults, i) })
+		row(16+i, "fault_"+name, health.Fault(i).Info().Text, i, func(v *view, i int) uint32 { return bit(v.Faults, i) })
 	}
 	for n := range MaxAlarms {
 		alarm := fmt.Sprintf("alarm%d_", n)
@@ -34,7 +37,7 @@ func discreteRegisters() []Register {
 		})
 	}
 	for i, name := range moreFaultNames {
-		row(96+i, "fault_"+name, moreFaultMeanings[i], i, func(v *view, i int) uint32 { return bit(v.MoreFaults, i) })
+		row(96+i, "fault_"+name, health.Fault(16+i).Info().Text, i, func(v *view, i int) uint32 { return bit(v.MoreFaults, i) })
 		t[len(t)-1].Since = 2
 	}
 	return byAddress(t)

@@ -4,60 +4,39 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"mien/firmware/alarm"
+	"mien/firmware/health"
+	"mien/firmware/state"
 )
 
-// statusNames and faultNames are the bits of the status and fault words, in
-// the order of the constants.
-var statusNames = []string{"ready", "result_valid", "initialising", "face_present", "quality_ok", "any_active",
-	"any_unacknowledged", "any_latched", "any_suppressed", "fault", "degraded", "test_mode", "host_ok", "locked",
-	"time_synced", "toggle"}
+// statusNames are the bits of the status word.
+var statusNames = func() (names []string) {
+	for _, f := range state.AllFlags()[:16] {
+		names = append(names, f.String())
+	}
+	return names
+}()
 
-var statusMeanings = []string{
-	"the unit does its work: results come, and nothing is wrong that makes them worthless",
-	"the newest result is fresh and may be trusted; whether there is a reading in it says quality_ok",
-	"starting, or a device is being opened again",
-	"a face is in view",
-	"it passes the quality gate: there is a reading; without, levels are not available and alarms neither come nor go",
-	"an alarm's condition holds",
-	"an alarm waits for its acknowledgement",
-	"an alarm waits for its reset",
-	"an alarm is shelved, suppressed by design or out of service",
-	"a bit of the fault word is set",
-	"runs with something missing",
-	"an output test or an inhibit is in force: outputs do not follow the alarms",
-	"the host heartbeat is watched and changes in time",
-	"no alarm's limits can be written",
-	"the wall clock is set by a time source",
-	"changes once a second with the heartbeat: stands still when no results come",
+// faultNames and moreFaultNames are the bits of the two fault words, of the
+// faults from first on.
+var faultNames, moreFaultNames = faultWord(0), faultWord(16)
+
+func faultWord(first int) (names []string) {
+	all := health.Faults()
+	for _, f := range all[min(first, len(all)):min(first+16, len(all))] {
+		names = append(names, f.Info().Tag)
+	}
+	return names
 }
 
-var faultNames = []string{"camera_lost", "frozen", "dark_or_blocked", "inference", "slow", "accelerator_lost",
-	"model_checksum", "config", "output_mismatch", "serial", "thermal", "storage", "self_test", "input_stuck",
-	"host_lost", "internal"}
-
-var faultMeanings = []string{
-	"camera gone, or no frame in time",
-	"the same picture again and again",
-	"picture dark, covered or blinded",
-	"the network fails",
-	"results come slower than the config allows",
-	"the accelerator is gone; the processor does its work",
-	"a model file is not the one it should be",
-	"the config file was refused; the former one is in force",
-	"an output reads back another level than it was set to",
-	"a serial line is gone",
-	"processor too hot, throttled, or supply voltage low",
-	"state or journal cannot be written; kept in memory",
-	"the self-test failed",
-	"an input stays on for longer than it can be pressed",
-	"the host heartbeat stopped, and the config asks for it",
-	"a part of the program failed and was started again",
-}
-
-// moreFaultNames are the bits of the second fault word.
-var moreFaultNames = []string{"clock_jumped"}
-
-var moreFaultMeanings = []string{"the wall clock was set by more than the config allows; goes when it has gone evenly for 10 s"}
+// stateNames are the values of an alarm's state.
+var stateNames = func() (names []string) {
+	for _, s := range alarm.States {
+		names = append(names, s.String())
+	}
+	return names
+}()
 
 var coveredNames = []string{"eyes", "mouth"}
 var annunciatorNames = []string{"horn", "lamp", "silenced"}
@@ -182,7 +161,7 @@ func inputRegisters() []Register {
 	)
 	for n := range MaxAlarms {
 		rows := []Register{
-			choice(60+4*n, fmt.Sprintf("alarm%d_state", n), AlarmStates[:], true, "state; not available where there is no such alarm",
+			choice(60+4*n, fmt.Sprintf("alarm%d_state", n), stateNames, true, "state; not available where there is no such alarm",
 				func(v *view, n int) uint32 {
 					if n >= v.AlarmCount {
 						return NotAvailableUint

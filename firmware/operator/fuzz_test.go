@@ -75,7 +75,7 @@ func FuzzCommand(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, line []byte) {
 		u := newUnit(t)
-		s := &Server{desk: desk{u, u, func() About { return About{} }}}
+		s := &Server{desk: desk{u, u}}
 		before := len(u.journal)
 		out := s.reply(line, "anna")
 		if len(out) == 0 || out[len(out)-1] != '\n' || bytes.Count(out, []byte("\n")) != 1 {
@@ -116,7 +116,7 @@ func FuzzServer(f *testing.F) {
 		}
 		defer os.RemoveAll(dir)
 		path := filepath.Join(dir, "s")
-		s := New(path, "", u, u, func() About { return About{Unit: "fuzz"} })
+		s := New(path, "", u, u)
 		ctx, stop := context.WithCancel(context.Background())
 		served := make(chan struct{})
 		go func() { defer close(served); s.Serve(ctx, func(err error) { t.Error(err) }) }()

@@ -13,8 +13,7 @@ import (
 	"time"
 
 	"mien/firmware/alarm"
-	"mien/firmware/health"
-	"mien/firmware/modbus"
+	"mien/firmware/state"
 )
 
 // Ask is what a request wants.
@@ -57,9 +56,11 @@ type Status struct {
 	Trusted   bool          `json:"results_valid"`
 	Rate      float64       `json:"results_per_second"`
 	Latency   time.Duration `json:"latency"`
-	Dropped   uint32        `json:"dropped"`
+	Dropped   uint64        `json:"dropped"`
 	Available float64       `json:"availability_last_hour"`
 	Faults    []Fault       `json:"faults"`
+	Reason    string        `json:"no_reading,omitempty"` // why there is none
+	Signals   []Signal      `json:"signals"`
 	Outputs   []Level       `json:"outputs"`
 	Inputs    []Level       `json:"inputs"`
 	Testing   bool          `json:"output_test"`
@@ -71,6 +72,12 @@ type Fault struct {
 	Name   string        `json:"name"`
 	For    time.Duration `json:"for"`
 	Detail string        `json:"detail"`
+}
+
+// Signal is one level of the newest reading, nil while it is Unknown.
+type Signal struct {
+	Name  string   `json:"name"`
+	Level *float32 `json:"level"`
 }
 
 // Level is one line and whether it is on.
@@ -100,11 +107,8 @@ type Alarm struct {
 
 // Unit is what the socket needs of a running unit.
 type Unit interface {
-	Do(alarm.Command) error
-	Test(lasts time.Duration, who string)
-	Alarms() []alarm.Status
-	Faults() []health.Active
-	Latest() *modbus.Latest
+	state.Commands
+	Latest() *state.Latest
 	Now() time.Duration
 	// Guard runs a client's goroutine; a panic in it is the unit's fault, not
 	// its end.
@@ -117,17 +121,10 @@ type Journal interface {
 	Events(after uint64, most int) ([]alarm.Event, error)
 }
 
-// About is what does not change while a unit runs.
-type About struct {
-	Unit, Version   string
-	Outputs, Inputs []string
-}
-
 // desk answers requests; it knows nothing of sockets.
 type desk struct {
 	unit    Unit
 	journal Journal
-	about   func() About
 }
 
 // none are limits that the engine refuses: a request carries no others.
@@ -139,7 +136,7 @@ func (d *desk) answer(r Request, who string) (reply Reply) {
 	case AskStatus:
 		reply.Status = d.status()
 	case AskAlarms:
-		reply.Alarms = alarms(d.unit.Alarms())
+		reply.Alarms = alarms(d.now())
 	case AskEvents:
 		if d.journal == nil {
 			err = errors.New("this unit keeps no journal")
@@ -150,9 +147,9 @@ func (d *desk) answer(r Request, who string) (reply Reply) {
 		}
 		reply.Events, err = d.journal.Events(r.After, r.Most)
 	case AskDo:
-		err = d.unit.Do(alarm.Command{Do: r.Do, Alarm: r.Alarm, For: r.For, Text: r.Text, Who: who, Limits: none})
+		err = d.do(who, state.On(alarm.Command{Do: r.Do, Alarm: r.Alarm, For: r.For, Text: r.Text, Limits: none}))
 	case AskTest:
-		d.unit.Test(r.For, who)
+		err = d.do(who, state.Command{Do: state.TestOutputs, For: r.For})
 	default:
 		err = fmt.Errorf("cannot do %q", r.Ask)
 	}
@@ -162,30 +159,51 @@ func (d *desk) answer(r Request, who string) (reply Reply) {
 	return reply
 }
 
+// do hands one command to the unit.
+func (d *desk) do(who string, c state.Command) error {
+	_, err := d.unit.Do(who, []state.Command{c})
+	return err
+}
+
+// now is what the unit knows now.
+func (d *desk) now() *state.State {
+	s := new(state.State)
+	d.unit.Latest().Load(s)
+	return s
+}
+
 func (d *desk) status() *Status {
-	var s modbus.Snapshot
-	d.unit.Latest().Load(&s)
-	about, now := d.about(), d.unit.Now()
-	st := &Status{Unit: about.Unit, Version: about.Version, Up: now - s.StartedAt,
-		Trusted: s.Status&modbus.StatusResultValid != 0 && now-s.ResultAt <= s.StaleAfter,
-		Rate:    float64(s.FramesPerSecond), Latency: s.Latency, Dropped: s.Dropped,
-		Testing: s.Status&modbus.StatusTestMode != 0}
-	if s.Availability == s.Availability { // not NaN, which JSON cannot say
-		st.Available = float64(s.Availability)
+	s, now := d.now(), d.unit.Now()
+	flags := s.Flags(now)
+	st := &Status{Unit: s.About.Unit, Version: s.About.Version, Up: now - s.About.Started, Trusted: flags.Has(state.ResultValid),
+		Rate: float64(s.Rate), Latency: s.Latency, Dropped: s.Dropped, Reason: s.Reason, Testing: flags.Has(state.TestMode)}
+	if s.Available == s.Available { // not NaN, which JSON cannot say
+		st.Available = float64(s.Available)
 	}
-	for _, f := range d.unit.Faults() {
+	for _, f := range s.Faults {
 		st.Faults = append(st.Faults, Fault{f.Fault.Info().Code, f.Fault.String(), now - f.Since, f.Detail})
 	}
-	for i, name := range about.Outputs {
-		st.Outputs = append(st.Outputs, Level{name, i < 16 && s.Outputs>>i&1 != 0})
+	for i, signal := range s.About.Signals {
+		one := Signal{Name: signal.Name}
+		if l := s.Levels[i]; l == l {
+			one.Level = &l
+		}
+		st.Signals = append(st.Signals, one)
 	}
-	for i, name := range about.Inputs {
-		st.Inputs = append(st.Inputs, Level{name, i < 16 && s.Inputs>>i&1 != 0})
-	}
+	st.Outputs, st.Inputs = levels(s.About.Outputs, s.Outputs), levels(s.About.Inputs, s.Inputs)
 	return st
 }
 
-func alarms(list []alarm.Status) []Alarm {
+// levels joins names and levels of lines.
+func levels(names []string, on []bool) (list []Level) {
+	for i, name := range names {
+		list = append(list, Level{name, on[i]})
+	}
+	return list
+}
+
+func alarms(now *state.State) []Alarm {
+	list := now.Alarms
 	out := make([]Alarm, len(list))
 	for i, s := range list {
 		out[i] = Alarm{Name: s.Name, Priority: s.Priority.String(), State: s.State, For: s.For, Signal: s.Signal,

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -15,14 +16,15 @@ import (
 
 	"mien/firmware/alarm"
 	"mien/firmware/health"
-	"mien/firmware/modbus"
+	"mien/firmware/state"
 )
 
 // unit is a unit with one real alarm engine behind it.
 type unit struct {
 	mu      sync.Mutex // covers the fields below
 	engine  *alarm.Engine
-	latest  *modbus.Latest
+	latest  *state.Latest
+	state   state.State
 	now     time.Duration
 	tested  time.Duration
 	panics  int
@@ -36,37 +38,54 @@ func newUnit(t *testing.T) *unit {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := &unit{engine: e, latest: modbus.NewLatest(), now: time.Second}
+	u := &unit{engine: e, latest: state.NewLatest(), now: time.Second}
 	u.journal = append(u.journal, e.Restore(alarm.Saved{}, u.now, time.Now())...)
 	for range 2 {
 		u.now += 100 * time.Millisecond
 		u.journal = append(u.journal, e.Step(alarm.Reading{At: u.now, Wall: time.Now(), Sequence: 7, Levels: []float32{0.9}})...)
 	}
+	u.state.Clear()
+	u.state.About = &state.About{Unit: "press", Version: "v1", Outputs: []string{"lamp"}, Signals: []state.Signal{{Name: "au4", Max: 1}, {Name: "au12", Max: 1}}}
+	u.state.Outputs, u.state.Levels = []bool{true}, []float32{0.9, float32(math.NaN())}
+	u.state.Faults = []health.Active{{Fault: health.StorageFailed, Detail: "disk full"}}
+	u.publish()
 	return u
 }
 
-func (u *unit) Do(c alarm.Command) error {
+func (u *unit) Do(who string, batch []state.Command) (state.Receipt, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	c.At, c.Wall = u.now, time.Now()
-	events, err := u.engine.Do(c)
-	u.journal = append(u.journal, events...)
-	return err
+	var failed error
+	for _, c := range batch {
+		if c.Do == state.TestOutputs {
+			u.tested = c.For
+			continue
+		}
+		a := c.Alarm
+		a.Who, a.At, a.Wall = who, u.now, time.Now()
+		events, err := u.engine.Do(a)
+		u.journal = append(u.journal, events...)
+		failed = errors.Join(failed, err)
+	}
+	u.publish()
+	return state.Receipt{}, failed
 }
 
-func (u *unit) Test(lasts time.Duration, who string) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.tested = lasts
+// publish tells readers what the engine has. The lock is held.
+func (u *unit) publish() {
+	s := &u.state
+	s.Alarms, s.Summary = append(s.Alarms[:0], u.engine.Status(0)), u.engine.Summary()
+	u.latest.Store(s)
 }
 
-func (u *unit) Alarms() []alarm.Status {
+// Latest is where the state is, unless that goes mad.
+func (u *unit) Latest() *state.Latest {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.mad {
 		panic("injected")
 	}
-	return []alarm.Status{u.engine.Status(0)}
+	return u.latest
 }
 
 func (u *unit) panicked() int {
@@ -75,11 +94,7 @@ func (u *unit) panicked() int {
 	return u.panics
 }
 
-func (u *unit) Faults() []health.Active {
-	return []health.Active{{Fault: health.StorageFailed, Detail: "disk full"}}
-}
-func (u *unit) Latest() *modbus.Latest { return u.latest }
-func (u *unit) Now() time.Duration     { return u.now }
+func (u *unit) Now() time.Duration { return u.now }
 func (u *unit) Guard(name string, run func()) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -115,7 +130,7 @@ func serve(t *testing.T, u *unit) string {
 // serveAt serves until the test ends.
 func serveAt(t *testing.T, u *unit, path string, tell func(error)) {
 	t.Helper()
-	s := New(path, "no such group", u, u, func() About { return About{Unit: "press", Version: "v1", Outputs: []string{"lamp"}} })
+	s := New(path, "no such group", u, u)
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); s.Serve(ctx, tell) }()
@@ -324,7 +339,7 @@ func TestManyCommands(t *testing.T) {
 func TestSocketOfALiveUnitIsNotTaken(t *testing.T) {
 	u := newUnit(t)
 	path := serve(t, u)
-	if err := New(path, "", u, nil, nil).listen(); err == nil || !strings.Contains(err.Error(), "another unit") {
+	if err := New(path, "", u, nil).listen(); err == nil || !strings.Contains(err.Error(), "another unit") {
 		t.Errorf("second listener: %v", err)
 	}
 	left := filepath.Join(t.TempDir(), "mien.sock")
@@ -334,7 +349,7 @@ func TestSocketOfALiveUnitIsNotTaken(t *testing.T) {
 	}
 	l.SetUnlinkOnClose(false)
 	l.Close() // what kill -9 leaves behind
-	s := New(left, "", u, nil, nil)
+	s := New(left, "", u, nil)
 	if err := s.listen(); err != nil {
 		t.Fatalf("a dead unit's socket file: %v", err)
 	}
@@ -365,7 +380,7 @@ func TestSocketFileTakenAway(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	other := New(path, "", u, u, nil)
+	other := New(path, "", u, u)
 	if err := other.listen(); err == nil { // unless the first was quicker
 		time.Sleep(2 * lookEvery)
 		if c, err := net.Dial("unix", path); err != nil {
@@ -381,7 +396,7 @@ func TestSocketFileTakenAway(t *testing.T) {
 	if err := os.WriteFile(file, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := New(file, "", u, nil, nil).listen(); err == nil || !strings.Contains(err.Error(), "no socket") {
+	if err := New(file, "", u, nil).listen(); err == nil || !strings.Contains(err.Error(), "no socket") {
 		t.Errorf("a file at its path: %v", err)
 	}
 	if data, err := os.ReadFile(file); string(data) != "precious" {
@@ -458,7 +473,7 @@ func (u *unit) answersAt(t *testing.T, path string) {
 // What no longer is in the config says so, and how often an alarm was shelved is
 // told.
 func TestListTellsOfCoversAndOrphans(t *testing.T) {
-	list := alarms([]alarm.Status{{Name: "old", State: alarm.LatchedUnacknowledged, Orphan: true, Shelvings: 3}, {Name: "new"}})
+	list := alarms(&state.State{Alarms: []alarm.Status{{Name: "old", State: alarm.LatchedUnacknowledged, Orphan: true, Shelvings: 3}, {Name: "new"}}})
 	if !strings.Contains(list[0].Why, "no longer configured") || list[0].Times != 3 || list[1].Why != "" || list[1].Times != 0 {
 		t.Errorf("%+v", list)
 	}

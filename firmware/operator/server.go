@@ -39,8 +39,8 @@ type Server struct {
 
 // New prepares the socket at path for members of group; where that group does
 // not exist the socket keeps this process's own. Nothing is opened before Serve.
-func New(path, group string, unit Unit, journal Journal, about func() About) *Server {
-	return &Server{desk: desk{unit, journal, about}, path: path, group: group}
+func New(path, group string, unit Unit, journal Journal) *Server {
+	return &Server{desk: desk{unit, journal}, path: path, group: group}
 }
 
 // listen opens the socket. A socket file that a dead unit left is replaced; one

@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"mien/drivers/gpio"
+	"mien/firmware/alarm"
 	"mien/firmware/config"
 	"mien/firmware/health"
+	"mien/firmware/state"
 )
 
 // chatter is how many edges a second of one input are more than a person makes.
@@ -21,8 +23,7 @@ type button struct {
 	host     gpio.Host
 	index    int
 	name     string
-	function config.Press
-	lasts    time.Duration
+	does     []state.Command // when it becomes active
 	settings gpio.InputSettings
 	guard    gpio.Guard
 	back     health.Backoff
@@ -33,7 +34,7 @@ func newButton(u *Unit, host gpio.Host, index int, c config.Input, h config.Heal
 	if err != nil {
 		return nil, fmt.Errorf("input %q: %w", c.Name, err)
 	}
-	b := &button{unit: u, host: host, index: index, name: c.Name, function: c.Function, lasts: c.For,
+	b := &button{unit: u, host: host, index: index, name: c.Name, does: buttonDoes(c),
 		settings: gpio.InputSettings{Line: line, ActiveLow: c.Active == config.ActiveLow, Debounce: c.Debounce},
 		guard:    gpio.Guard{StuckAfter: c.StuckAfter, MaxEdges: chatter},
 		back:     health.Backoff{First: h.RetryFirst, Most: h.RetryMost},
@@ -47,6 +48,15 @@ func newButton(u *Unit, host gpio.Host, index int, c config.Input, h config.Heal
 		b.settings.Pull = gpio.PullDown
 	}
 	return b, nil
+}
+
+// buttonDoes is what an input of the config asks for.
+func buttonDoes(c config.Input) []state.Command {
+	if c.Function == config.Test {
+		return []state.Command{{Do: state.TestOutputs, For: c.For}}
+	}
+	does := map[config.Press]alarm.Trigger{config.Acknowledge: alarm.Acknowledge, config.Reset: alarm.Reset, config.Silence: alarm.Silence, config.Inhibit: alarm.Inhibit}
+	return []state.Command{state.On(alarm.Command{Do: does[c.Function], For: c.For})}
 }
 
 // run waits for edges until ctx ends, and opens the line again when it is lost.
@@ -96,7 +106,7 @@ func (b *button) serve(ctx context.Context, line gpio.Input) error {
 			pressed := edge.Active && !active
 			active = edge.Active
 			if pressed && b.guard.Condition(b.unit.now()) != gpio.Chattering {
-				b.unit.press(b.function, b.lasts, "input "+b.name)
+				b.unit.Do("input "+b.name, b.does) // a refusal is in the journal; nobody stands at the other end
 			}
 		case errors.Is(err, gpio.ErrTimeout):
 		default:

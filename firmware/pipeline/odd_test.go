@@ -171,7 +171,7 @@ func newTeller(t *testing.T, eye *Eye) *teller {
 		w.mu.Unlock()
 	}
 	w.watcher = u.newWatcher()
-	w.eye, w.look, w.signals = eye, eye.Look, u.signals
+	w.eye, w.look, w.signals = eye, eye.Look, u.network.signals
 	t.Cleanup(func() { w.watcher.eye = nil }) // it is the test's
 	return w
 }

@@ -13,6 +13,7 @@ import (
 	"mien/firmware/alarm"
 	"mien/firmware/config"
 	"mien/firmware/health"
+	"mien/firmware/state"
 )
 
 // A line whose fail value could not be written (a bus that timed out once) is
@@ -53,7 +54,7 @@ read_back = `+readBack+`
 func TestStopEndsAnOutputTest(t *testing.T) {
 	b := newBench(t, "", nil)
 	b.until("results", b.trusted)
-	b.unit.Test(time.Minute, "test")
+	b.do("test", state.Command{Do: state.TestOutputs, For: time.Minute})
 	b.until("every line on", func() bool {
 		return b.chip.High(pin(0)) && b.chip.High(pin(1)) && b.chip.High(pin(2)) && b.chip.High(pin(3))
 	})
@@ -61,11 +62,11 @@ func TestStopEndsAnOutputTest(t *testing.T) {
 	b.until("the loss", b.fault(health.CameraLost))
 	b.until("the fail values", func() bool { return !b.chip.High(pin(0)) && !b.chip.High(pin(1)) && b.chip.High(pin(2)) })
 	b.told("output test ended: no valid results")
-	b.unit.Test(time.Minute, "test")
+	b.do("test", state.Command{Do: state.TestOutputs, For: time.Minute})
 	b.until("every line on once more", func() bool { return b.chip.High(pin(0)) && b.chip.High(pin(1)) })
-	b.unit.Test(0, "test")
+	b.do("test", state.Command{Do: state.TestOutputs, For: 0})
 	b.until("the fail values once more", func() bool { return !b.chip.High(pin(0)) && !b.chip.High(pin(1)) })
-	b.unit.Test(0, "anna")
+	b.do("anna", state.Command{Do: state.TestOutputs, For: 0})
 	b.told("by anna (output test: there was none to end)")
 	b.with(func(f *camera.Fake) { f.Gone = false })
 	b.until("the way back", b.trusted)
@@ -95,7 +96,7 @@ func TestReloadKeepsLinesWithTheirAlarms(t *testing.T) {
 	if err := b.unit.Reload(t.Context(), cfg, 1); err != nil {
 		t.Fatal(err)
 	}
-	if list := b.unit.Alarms(); list[0].Name != "first" || list[1].State != alarm.Unacknowledged {
+	if list := b.alarms(); list[0].Name != "first" || list[1].State != alarm.Unacknowledged {
 		t.Fatalf("%+v", list)
 	}
 	n := b.unit.health.Results()
@@ -104,7 +105,7 @@ func TestReloadKeepsLinesWithTheirAlarms(t *testing.T) {
 		t.Errorf("the lamp and the alarm's line changed %d times", n-before)
 	}
 	b.show(pictures(t, neutralFrom, neutralTo))
-	b.unit.Do(alarm.Command{Do: alarm.Acknowledge, Alarm: "frown", Who: "test"})
+	b.do("test", state.On(alarm.Command{Do: alarm.Acknowledge, Alarm: "frown"}))
 	b.until("both off", func() bool { return !b.chip.High(pin(1)) && !b.chip.High(pin(2)) })
 }
 

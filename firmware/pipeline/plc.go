@@ -3,27 +3,17 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"fmt"
-	"time"
 
 	"mien/drivers/serial"
 	"mien/firmware/config"
 	"mien/firmware/health"
-	"mien/firmware/line"
-	"mien/firmware/modbus"
 )
-
-// speaker is a protocol on the serial line: it serves one open port until the
-// port fails or ctx ends.
-type speaker interface {
-	Serve(ctx context.Context, port modbus.Port) error
-}
 
 // plc is the goroutine that owns the serial port.
 type plc struct {
 	unit  *Unit
 	open  func() (serial.Line, error)
-	speak speaker
+	speak *Speaker
 	back  health.Backoff
 }
 
@@ -72,42 +62,4 @@ func SerialSettings(c config.Serial) (serial.Settings, error) {
 		Parity: parities[c.Parity], RS485: rs485s[c.RS485],
 		RTSLowToSend: c.RTSLow, BeforeSend: c.Before, AfterSend: c.After, Echo: c.Echo}
 	return s, s.Check()
-}
-
-// slaveConfig is the slave's settings as the config has them.
-func (u *Unit) slaveConfig(cfg *config.Config, s serial.Settings) modbus.Config {
-	c := modbus.Config{
-		Address: byte(cfg.Modbus.Address), CharacterTime: s.CharacterTime(), Delay: cfg.Modbus.Delay,
-		LowWordFirst: cfg.Modbus.WordOrder == config.LowFirst,
-		HostTimeout:  cfg.Modbus.HostTimeout, HostRequired: cfg.Modbus.HostTimeout > 0,
-		Who: "modbus " + s.Path, Now: u.now,
-		Identity: modbus.Identity{Vendor: "mien", Product: "mien", Revision: u.version, ProductName: "face monitor", Station: cfg.Unit.Name},
-	}
-	for _, a := range cfg.Alarms {
-		c.ShelveMax = max(c.ShelveMax, a.ShelveMax)
-	}
-	if c.ShelveMax < time.Minute {
-		c.ShelveMax = 0
-	}
-	return c
-}
-
-// newSpeaker makes what speaks on the serial line. before is the slave of the
-// settings before, nil for none.
-func (u *Unit) newSpeaker(cfg *config.Config, s serial.Settings, before *modbus.Slave) (speaker, error) {
-	switch cfg.Serial.Protocol {
-	case config.ModbusRTU:
-		slave, err := modbus.New(u.slaveConfig(cfg, s), u.latest, masters{u})
-		if err != nil {
-			return nil, err
-		}
-		if before != nil {
-			slave.Succeed(before)
-		}
-		u.slave.Store(slave)
-		return slave, nil
-	case config.ASCII:
-		return line.New(line.Config{Interval: cfg.Serial.Interval, Who: "line " + s.Path, Now: u.now}, u.latest, masters{u})
-	}
-	return nil, fmt.Errorf("serial.protocol %q speaks nothing", cfg.Serial.Protocol)
 }

@@ -8,7 +8,6 @@ import (
 	"mien/firmware/alarm"
 	"mien/firmware/config"
 	"mien/firmware/health"
-	"mien/model/affect"
 )
 
 // replacement is a config on its way in, and where the answer goes.
@@ -73,7 +72,7 @@ func (u *Unit) reload(ctx context.Context, r replacement) error {
 	if err := cfg.SameLines(identify(u.options.Resolve)).Err(); err != nil {
 		return err
 	}
-	signals := affect.Signals(cards...)
+	n := networkOf(cards, models)
 	p, err := newPanel(u, u.options.Host, cfg, u.options.Resolve)
 	if err != nil {
 		return err
@@ -83,16 +82,15 @@ func (u *Unit) reload(ctx context.Context, r replacement) error {
 		return err
 	}
 	u.mu.Lock()
-	events, err := u.engine.Reconfigure(cfg.Definitions(), signals, "reload", u.now(), u.wall())
+	events, err := u.engine.Reconfigure(cfg.Definitions(), n.signals, "reload", u.now(), u.wall())
 	if err == nil {
 		u.engine.SetMaxInhibit(cfg.Unit.InhibitMax)
-		u.current, u.signals, u.card = cfg, signals, cards[0]
-		u.places, u.ranges = placesOf(signals, cards[0]), rangesOf(signals, cards)
-		u.snapshot.ConfigCRC, u.snapshot.ModelCRC = r.crc, crcOf(models[0])
+		u.become(cfg, n, r.crc)
 		u.happened(events)
 		for _, c := range changes {
 			u.doLocked(alarm.Command{Do: alarm.Note, Text: "config: " + c.String()})
 		}
+		u.publish()
 	}
 	u.mu.Unlock()
 	if err != nil {
@@ -132,9 +130,6 @@ func (u *Unit) restart(ctx context.Context, old, cfg *config.Config, changes []c
 		for i := range old.Inputs {
 			u.parts.stop(inputPart(i))
 		}
-		u.mu.Lock()
-		u.inputs = make([]string, len(cfg.Inputs))
-		u.mu.Unlock()
 		u.startInputs(ctx, buttons)
 	}
 	if len(paths(changes, config.ReopenSerial)) > 0 {

@@ -9,14 +9,13 @@ import (
 // looked for beyond their end.
 func TestResultOfTheNetworkBeforeIsNone(t *testing.T) {
 	u := newIdle(t)
-	before := u.Signals()
+	before := u.network.signals
 	all := make([]float32, len(before))
 	u.result(&Sight{Levels: all}, before, 0, u.now())
 	if u.health.Results() != 1 {
 		t.Fatal("no result of its own network")
 	}
-	u.signals = append([]string{"au99"}, before...) // as reload does
-	u.places = placesOf(u.signals, u.card)
+	u.network.signals = append([]string{"au99"}, before...) // as reload does
 	u.result(&Sight{Levels: all}, before, 0, u.now())
 	if n := u.health.Results(); n != 1 {
 		t.Errorf("%d results", n)

@@ -2,61 +2,84 @@ package pipeline
 
 import (
 	"fmt"
+	"math/bits"
 	"slices"
 	"time"
 
 	"mien/firmware/alarm"
 	"mien/firmware/health"
-	"mien/firmware/modbus"
+	"mien/firmware/state"
+	"mien/model/face"
 )
 
-// result takes what a frame gave: alarms, snapshot, lines. signals are the names
-// of its levels: what a network gave that a reload has replaced meanwhile is no
+// result takes what a frame gave: alarms, state, lines. signals are the names of
+// its levels: what a network gave that a reload has replaced meanwhile is no
 // result.
 func (u *Unit) result(s *Sight, signals []string, lost uint32, now time.Duration) {
 	wall := u.wall()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if !slices.Equal(signals, u.signals) {
+	if !slices.Equal(signals, u.network.signals) {
 		return
 	}
 	u.health.Result(now)
 	trusted := u.health.Trusted(now)
 	r := alarm.Reading{At: now, Wall: wall, Sequence: u.health.Results(), Levels: s.Levels}
-	snap := &u.snapshot
+	st := &u.state
 	if trusted {
-		u.places.see(s, snap)
-		if snap.Reason != 0 {
-			r.Reason = s.Reason.String()
-		}
+		u.see(s)
+		r.Reason = st.Reason
 	} else {
-		r.Levels, r.Reason = nil, "camera fault"
-		blind(snap, reasonCamera)
+		r.Levels, r.Reason = nil, state.CameraFault
+		st.Blind(state.CameraFault)
 	}
 	if r.Sequence == 1 {
 		u.say(fmt.Sprintf("first result %.0f ms after the start", float64(now-u.started)/1e6))
 	}
-	snap.Sequence = uint32(r.Sequence)
-	snap.ResultAt, snap.Latency = now, max(now-s.At, 0)
-	snap.Dropped += lost
+	st.Results = r.Sequence
+	st.ResultAt, st.Latency = now, max(now-s.At, 0)
+	st.Dropped += uint64(lost)
 	// A picture that nobody may act on keeps no heartbeat going either.
 	if trusted && (u.beat == 0 || now-u.beat >= time.Second) {
 		u.beat = max(u.beat+time.Second, now-time.Second/2)
-		snap.Heartbeat++
+		st.Heartbeat++
 	}
 	u.step(r, trusted)
 }
 
+// see notes what a frame showed. The lock is held.
+func (u *Unit) see(s *Sight) {
+	st := &u.state
+	st.Reason = ""
+	if s.Reason != face.Good {
+		st.Reason = s.Reason.String()
+	}
+	st.Faces, st.FaceScore, st.FaceSize = 0, unknown, unknown
+	if s.View.Found {
+		st.Faces = max(s.View.Count, 1)
+		st.FaceScore, st.FaceSize = s.View.Face.Score, s.View.Face.Box.Width()
+	}
+	st.Covered = st.Covered[:0]
+	for i, part := range u.network.parts {
+		if s.Covered>>i&1 != 0 {
+			st.Covered = append(st.Covered, part)
+		}
+	}
+	copy(st.Levels, s.Levels)
+	st.Expression = state.Choice{Name: s.Class, Level: s.ClassP}
+	st.Compound = state.Choice{Name: s.Compound, Level: s.CompoundP}
+}
+
 // stale tells the alarms that there is no result to trust.
 func (u *Unit) stale(now time.Duration, wall time.Time) {
-	reason, text := uint8(reasonStale), "no fresh result"
+	reason := state.NotFresh
 	if u.health.On(health.CameraLost) || u.health.On(health.CameraFrozen) || u.health.On(health.CameraDark) {
-		reason, text = reasonCamera, "camera fault"
+		reason = state.CameraFault
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	blind(&u.snapshot, reason)
-	u.step(alarm.Reading{At: now, Wall: wall, Sequence: u.health.Results(), Reason: text}, false)
+	u.state.Blind(reason)
+	u.step(alarm.Reading{At: now, Wall: wall, Sequence: u.health.Results(), Reason: reason}, false)
 }
 
 // step gives a reading to the alarms and publishes. What takes the trust away
@@ -90,71 +113,19 @@ func (u *Unit) happened(events []alarm.Event) {
 	}
 }
 
-// publish brings the snapshot up to date, and wakes the panel when there is
-// something new to show. The lock is held.
+// publish brings the state up to date and gives it to the readers, and wakes the
+// panel when there is something new to show. The lock is held.
 func (u *Unit) publish() {
-	snap, sum := &u.snapshot, &u.summary
-	word := u.health.Word()
-	snap.Faults, snap.MoreFaults = uint16(word), uint16(word>>16)
-	bit := func(on bool, b uint16) {
-		if on {
-			snap.Status |= b
-		}
+	st := &u.state
+	st.Faults = u.health.List(st.Faults[:0])
+	st.Alarms = st.Alarms[:0]
+	for i := range u.engine.Len() {
+		st.Alarms = append(st.Alarms, u.engine.Status(i))
 	}
-	locked := true
-	snap.AlarmCount = min(u.engine.Len(), modbus.MaxAlarms)
-	snap.Shelved, snap.Suppressed, snap.OutOfService = 0, 0, 0
-	for i := range snap.Alarms[:snap.AlarmCount] {
-		st := u.engine.Status(i)
-		snap.Alarms[i] = modbus.Alarm{Name: st.Name, State: modbus.AlarmState(st.State), Value: st.Level,
-			Below: st.Side == alarm.Below, OnLimit: st.Limit, OffLimit: st.Off, OnDelay: st.OnDelay, OffDelay: st.OffDelay,
-			Min: u.ranges[st.Signal][0], Max: u.ranges[st.Signal][1], Unlocked: st.Unlocked,
-			ShelveMax: u.engine.Definition(i).MaxShelve, Since: max(st.Since, u.started)}
-		locked = locked && !st.Unlocked
-		switch st.State {
-		case alarm.Shelved:
-			snap.Shelved |= 1 << i
-		case alarm.SuppressedByDesign:
-			snap.Suppressed |= 1 << i
-		case alarm.OutOfService:
-			snap.OutOfService |= 1 << i
-		}
-	}
-	snap.Active, snap.Unacknowledged, snap.Latched = uint16(sum.Active), uint16(sum.Unacknowledged), uint16(sum.Latched)
-	snap.Unknown = uint16(sum.Unknown)
-	snap.FirstOut, snap.LastAlarm = int8(sum.FirstOut), int8(sum.Last)
-	snap.Events = uint32(sum.Events)
-	if !sum.LastWall.IsZero() {
-		snap.LastAlarmAt = sum.LastWall.Unix()
-	}
-	snap.Annunciator = 0
-	if sum.Horn != 0 {
-		snap.Annunciator |= modbus.AnnunciatorHorn
-	}
-	if sum.Lamp != 0 {
-		snap.Annunciator |= modbus.AnnunciatorLamp
-	}
-	if sum.Silenced != 0 {
-		snap.Annunciator |= modbus.AnnunciatorSilenced
-	}
-	started := u.health.Results() > 0
-	snap.Status = 0
-	bit(u.trusted, modbus.StatusReady)
-	bit(u.trusted, modbus.StatusResultValid)
-	bit(!started, modbus.StatusInitialising)
-	bit(snap.Faces > 0, modbus.StatusFacePresent)
-	bit(snap.Reason == 0, modbus.StatusQualityOK)
-	bit(sum.Active != 0, modbus.StatusAnyActive)
-	bit(sum.Unacknowledged != 0, modbus.StatusAnyUnack)
-	bit(sum.Latched != 0, modbus.StatusAnyLatched)
-	bit(sum.Covered != 0, modbus.StatusAnySuppressed)
-	bit(word != 0, modbus.StatusFault)
-	bit(word != 0 && !health.Stopping(word), modbus.StatusDegraded)
-	bit(u.until != 0 || sum.Inhibited, modbus.StatusTestMode)
-	bit(locked, modbus.StatusLocked)
-	bit(u.synced, modbus.StatusTimeSynced)
-	u.latest.Store(snap)
-	if is := (cause{sum.Active, sum.Unacknowledged, sum.Latched, sum.Horn, sum.Lamp, sum.Safe, word, u.trusted, u.until != 0}); is != u.woken {
+	st.Summary, st.Trusted, st.Testing = u.summary, u.trusted, u.until != 0
+	u.latest.Store(st)
+	sum := &u.summary
+	if is := (cause{sum.Active, sum.Unacknowledged, sum.Latched, sum.Horn, sum.Lamp, sum.Safe, st.FaultBits(), u.trusted, st.Testing}); is != u.woken {
 		u.woken = is
 		select {
 		case u.wake <- struct{}{}:
@@ -202,18 +173,16 @@ func (u *Unit) shown(now time.Duration, lines []*output) shown {
 func (u *Unit) outputIs(i int, on bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if i < 16 {
-		setBit(&u.snapshot.Outputs, i, on)
+	if i < len(u.state.Outputs) {
+		u.state.Outputs[i] = on
 	}
 }
 
 // inputIs notes an input's level and its trouble, "" for none.
 func (u *Unit) inputIs(i int, active bool, trouble string) {
 	u.mu.Lock()
-	if i < 16 {
-		setBit(&u.snapshot.Inputs, i, active)
-	}
-	if i < len(u.inputs) {
+	if i < len(u.state.Inputs) {
+		u.state.Inputs[i] = active
 		u.inputs[i] = trouble
 	}
 	all := ""
@@ -226,34 +195,27 @@ func (u *Unit) inputIs(i int, active bool, trouble string) {
 	u.health.Set(health.InputStuck, all != "", u.now(), all)
 }
 
-func setBit(word *uint16, i int, on bool) {
-	*word &^= 1 << i
-	if on {
-		*word |= 1 << i
-	}
-}
-
 func (u *Unit) availabilityIs(share float32) {
 	u.mu.Lock()
-	u.snapshot.Availability = share
+	u.state.Available = share
 	u.mu.Unlock()
 }
 
 func (u *Unit) rateIs(perSecond float32) {
 	u.mu.Lock()
-	u.snapshot.FramesPerSecond = perSecond
+	u.state.Rate = perSecond
 	u.mu.Unlock()
 }
 
 func (u *Unit) syncedIs(on bool) {
 	u.mu.Lock()
-	u.synced = on
+	u.state.TimeSynced = on
 	u.mu.Unlock()
 }
 
 func (u *Unit) temperatureIs(celsius float32) {
 	u.mu.Lock()
-	u.snapshot.Temperature = celsius
+	u.state.Temperature = celsius
 	u.mu.Unlock()
 }
 
@@ -273,22 +235,6 @@ func (u *Unit) note(text, who string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.doLocked(alarm.Command{Do: alarm.Note, Text: text, Who: who})
-}
-
-// checkHost makes a PLC that stopped its heartbeat a fault, where the config
-// asks for that.
-func (u *Unit) checkHost(now time.Duration) {
-	slave := u.slave.Load()
-	if slave == nil || u.settings().Modbus.HostTimeout == 0 {
-		u.health.End(health.HostLost)
-		return
-	}
-	h := slave.Host()
-	if !h.Watched || h.Beating || h.Age <= h.Timeout {
-		u.health.End(health.HostLost)
-	} else if !u.health.On(health.HostLost) {
-		u.health.Begin(health.HostLost, now, fmt.Sprintf("no change of the host heartbeat for %v", h.Timeout))
-	}
 }
 
 // diskStuck is how long an event may wait for a disk that gives no error.
@@ -332,13 +278,6 @@ func (u *Unit) tellMissing(dropped uint64) {
 func (u *Unit) status() string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return fmt.Sprintf("%.1f results/s, %d faults, %d alarms unacknowledged", u.snapshot.FramesPerSecond,
-		bits(u.snapshot.Faults)+bits(u.snapshot.MoreFaults), bits(u.snapshot.Unacknowledged))
-}
-
-func bits(word uint16) (n int) {
-	for ; word != 0; word &= word - 1 {
-		n++
-	}
-	return n
+	return fmt.Sprintf("%.1f results/s, %d faults, %d alarms unacknowledged", u.state.Rate,
+		len(u.state.Faults), bits.OnesCount64(u.summary.Unacknowledged))
 }

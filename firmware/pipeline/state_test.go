@@ -10,6 +10,7 @@ import (
 	"mien/firmware/alarm"
 	"mien/firmware/alarm/store"
 	"mien/firmware/health"
+	"mien/firmware/state"
 )
 
 // A disk that takes nothing for longer than the memory for events lasts: the
@@ -23,7 +24,7 @@ func TestJournalTellsOfEventsThatAreMissing(t *testing.T) {
 	b.until("results", b.trusted)
 	disk.Fail(store.Fault{Op: store.OpWrite, Count: -1, Err: unix.ENOSPC})
 	for range 30 {
-		b.unit.Do(alarm.Command{Do: alarm.Note, Text: "a note", Who: "test"})
+		b.do("test", state.On(alarm.Command{Do: alarm.Note, Text: "a note"}))
 	}
 	b.until("the fault", b.fault(health.StorageFailed))
 	if b.count("missing") != 0 {
@@ -88,11 +89,11 @@ function = "horn"
 		f.NextErrs = map[int]error{f.Nexts + 1: camera.ErrGone} // another format takes another stream
 	})
 	b.until("results of the empty room", func() bool {
-		a := b.unit.Alarms()[0]
+		a := b.alarms()[0]
 		return b.trusted() && a.Unknown && a.Level != a.Level
 	})
 	b.until("the fail value", func() bool { return b.chip.High(pin(5)) })
-	for _, a := range b.unit.Alarms() {
+	for _, a := range b.alarms() {
 		if want := map[string]alarm.State{"frown": alarm.Unacknowledged, "smile": alarm.Normal}[a.Name]; a.State != want || !a.Safe {
 			t.Errorf("%s: %v, safe %v", a.Name, a.State, a.Safe)
 		}

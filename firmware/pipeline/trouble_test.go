@@ -17,7 +17,7 @@ import (
 	"mien/firmware/alarm"
 	"mien/firmware/config"
 	"mien/firmware/health"
-	"mien/firmware/modbus"
+	"mien/firmware/state"
 )
 
 // told waits until the journal has a text.
@@ -71,7 +71,7 @@ func TestClockJumpsAnHourBackAndForth(t *testing.T) {
 	b.until("results", b.trusted)
 	b.show(pictures(t, frownFrom, frownTo))
 	b.until("the alarm", func() bool { return b.state() == alarm.Unacknowledged })
-	if err := b.unit.Do(alarm.Command{Do: alarm.Shelve, Alarm: "frown", For: time.Minute, Who: "test"}); err != nil {
+	if err := b.do("test", state.On(alarm.Command{Do: alarm.Shelve, Alarm: "frown", For: time.Minute})); err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()
@@ -79,16 +79,16 @@ func TestClockJumpsAnHourBackAndForth(t *testing.T) {
 		offset.Store(int64(time.Hour) * int64(1-i%3)) // forward, back, back, forward twice the hour, …
 		b.until("the fault", b.fault(health.ClockJumped))
 		b.until(fmt.Sprintf("jump %d in the journal", i+1), func() bool { return b.count("the wall clock jumped by") > i })
-		st := b.unit.Alarms()[0]
+		st := b.alarms()[0]
 		if left := time.Minute - time.Since(began); st.State != alarm.Shelved || st.Life != alarm.Unacknowledged ||
 			st.ShelvedLeft > left+2*time.Second || st.ShelvedLeft < left-5*time.Second {
 			t.Fatalf("jump %d: %v beneath %v, shelved for %v more, want about %v", i+1, st.Life, st.State, st.ShelvedLeft, left)
 		}
 	}
-	var s modbus.Snapshot
+	var s state.State
 	b.unit.Latest().Load(&s)
-	if s.MoreFaults&modbus.FaultClockJumped == 0 || s.Status&modbus.StatusDegraded == 0 || s.Status&modbus.StatusResultValid == 0 {
-		t.Errorf("status %04x, second fault word %04x", s.Status, s.MoreFaults)
+	if f := s.Flags(b.unit.now()); s.FaultBits()&health.ClockJumped.Bit() == 0 || !f.Has(state.Degraded) || !f.Has(state.ResultValid) {
+		t.Errorf("flags %04x, faults %v", f, s.Faults)
 	}
 	b.until("the fault line", func() bool { return b.chip.High(pin(3)) })
 	if !b.unit.health.Trusted(b.unit.now()) {
@@ -234,9 +234,9 @@ func TestManyContradictoryCommands(t *testing.T) {
 	b.until("results", b.trusted)
 	b.show(pictures(t, frownFrom, frownTo))
 	b.until("the alarm", func() bool { return b.state() == alarm.Unacknowledged })
-	var s modbus.Snapshot
+	var s state.State
 	b.unit.Latest().Load(&s)
-	results, before := s.Sequence, b.count("")
+	results, before := s.Results, b.count("")
 	pairs := [][2]alarm.Command{
 		{{Do: alarm.Shelve, Alarm: "frown", For: time.Minute}, {Do: alarm.Unshelve, Alarm: "frown"}},
 		{{Do: alarm.TakeOut, Alarm: "frown"}, {Do: alarm.PutBack, Alarm: "frown"}},
@@ -251,22 +251,21 @@ func TestManyContradictoryCommands(t *testing.T) {
 			defer all.Done()
 			for n := range each {
 				c := pair[n%2]
-				c.Who = fmt.Sprintf("side %d", i)
-				b.unit.Do(c) // a refusal is a right answer too, and journaled
+				b.do(fmt.Sprintf("side %d", i), state.On(c)) // a refusal is a right answer too, and journaled
 				time.Sleep(20 * time.Millisecond)
 			}
 		}()
 	}
 	all.Wait()
 	for _, c := range []alarm.Command{{Do: alarm.PutBack, Alarm: "frown"}, {Do: alarm.Unshelve, Alarm: "frown"}, {Do: alarm.Uninhibit}} {
-		b.unit.Do(c) // whichever are still needed
+		b.do("", state.On(c)) // whichever are still needed
 	}
 	if n := b.count("") - before; n < len(pairs)*each {
 		t.Errorf("%d events of %d commands", n, len(pairs)*each)
 	}
 	b.inSequence()
 	b.unit.Latest().Load(&s)
-	if n := s.Sequence - results; n < 15 {
+	if n := s.Results - results; n < 15 {
 		t.Errorf("%d results in 3 s", n)
 	}
 	b.until("the alarm once more", func() bool { return b.state() == alarm.Unacknowledged && b.unit.health.Word() == 0 })
@@ -304,7 +303,7 @@ func TestReloadRenamesALatchedAlarm(t *testing.T) {
 	latched := "\n[[alarm]]\nname = %q\nsignal = \"au4\"\nhigh = 0.7\non_delay = \"100ms\"\noff_delay = \"100ms\"\nlatch = true\n"
 	b := newBench(t, fmt.Sprintf(latched, "old name"), nil)
 	find := func(name string) *alarm.Status {
-		for _, a := range b.unit.Alarms() {
+		for _, a := range b.alarms() {
 			if a.Name == name {
 				return &a
 			}
@@ -325,13 +324,13 @@ func TestReloadRenamesALatchedAlarm(t *testing.T) {
 	if a := find("new name"); a == nil || a.State != alarm.Normal {
 		t.Fatalf("the new one: %+v", a)
 	}
-	var s modbus.Snapshot
+	var s state.State
 	b.unit.Latest().Load(&s)
-	if s.Status&(modbus.StatusAnyUnack|modbus.StatusAnyLatched) != modbus.StatusAnyUnack|modbus.StatusAnyLatched {
-		t.Errorf("status %04x", s.Status)
+	if f := s.Flags(0); !f.Has(state.AnyUnacknowledged) || !f.Has(state.AnyLatched) {
+		t.Errorf("flags %04x", f)
 	}
 	for _, do := range []alarm.Trigger{alarm.Acknowledge, alarm.Reset} {
-		if err := b.unit.Do(alarm.Command{Do: do, Alarm: "old name", Who: "test"}); err != nil {
+		if err := b.do("test", state.On(alarm.Command{Do: do, Alarm: "old name"})); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -362,12 +361,12 @@ func TestReloadKeepsWhatMastersWrote(t *testing.T) {
 	}
 	b.until("the acknowledgement", func() bool { return b.state() == alarm.Acknowledged })
 	acks := b.count("acknowledge")
-	before := b.unit.slave.Load()
-	heard := before.Stats().Messages
+	before := b.unit.speaker.Load()
+	heard := before.slave.Stats().Messages
 	if err := b.reload(line("1ms")); err != nil {
 		t.Fatal(err)
 	}
-	if b.unit.slave.Load() == before {
+	if b.unit.speaker.Load() == before {
 		t.Fatal("the slave was not made anew: this tests nothing")
 	}
 	if got := ask(t, theirs, 1, 0, 0, 0, 1); len(got) != 6 || got[3] != 1 {
@@ -382,7 +381,7 @@ func TestReloadKeepsWhatMastersWrote(t *testing.T) {
 	if n := b.count("acknowledge"); n != acks {
 		t.Errorf("the same coil once more acknowledged again: %d events, were %d", n, acks)
 	}
-	if n := b.unit.slave.Load().Stats().Messages; n < heard+3 {
+	if n := b.unit.speaker.Load().slave.Stats().Messages; n < heard+3 {
 		t.Errorf("the counters began anew: %d, were %d", n, heard)
 	}
 }
@@ -391,7 +390,7 @@ func TestReloadKeepsWhatMastersWrote(t *testing.T) {
 func ask(t *testing.T, end *serial.End, pdu ...byte) []byte {
 	t.Helper()
 	adu := append([]byte{1}, pdu...)
-	sum := modbus.CRC(adu)
+	sum := Mark(adu)
 	adu = append(adu, byte(sum), byte(sum>>8))
 	buf := make([]byte, 256)
 	for until := time.Now().Add(10 * time.Second); time.Now().Before(until); {

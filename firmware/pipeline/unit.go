@@ -4,7 +4,7 @@
 // The watcher owns camera and networks and takes each frame through the eye;
 // the panel owns the output lines, a button each input line, the plc the serial
 // port; the supervisor looks whether results flow. What they share is the Unit:
-// alarms, health, and the newest snapshot, under one lock that is held for
+// alarms, health, and what it knows, under one lock that is held for
 // microseconds and never while a device is waited for.
 package pipeline
 
@@ -29,8 +29,7 @@ import (
 	"mien/firmware/alarm/store"
 	"mien/firmware/config"
 	"mien/firmware/health"
-	"mien/firmware/modbus"
-	"mien/model/affect"
+	"mien/firmware/state"
 )
 
 // Resolver finds a GPIO line by the chip and line that the config names.
@@ -69,10 +68,10 @@ type Unit struct {
 	now     func() time.Duration
 	wall    func() time.Time
 	health  *health.Monitor
-	latest  *modbus.Latest
+	latest  *state.Latest
 	parts   parts
 	panel   atomic.Pointer[panel]
-	slave   atomic.Pointer[modbus.Slave]
+	speaker atomic.Pointer[Speaker]
 	wake    chan struct{} // the panel has something new to show
 	over    chan struct{} // closed when a clip has ended
 	ending  sync.Once
@@ -81,12 +80,9 @@ type Unit struct {
 
 	mu       sync.Mutex // covers what is below
 	current  *config.Config
+	network  network
 	engine   *alarm.Engine
-	signals  []string
-	card     *affect.Card
-	places   places
-	ranges   map[string][2]float32 // of each signal
-	snapshot modbus.Snapshot
+	state    state.State
 	reading  alarm.Reading
 	beat     time.Duration // when the heartbeat last went up
 	until    time.Duration // end of the output test
@@ -97,7 +93,6 @@ type Unit struct {
 	woken    cause       // what the panel was last woken for
 	saved    alarm.Saved // its list is used again
 	revision uint64      // of the engine, as kept last
-	synced   bool        // the wall clock is set by a time source
 	missing  uint64      // events that the store had to let go, as told so far
 }
 
@@ -110,27 +105,22 @@ func New(o Options) (*Unit, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &Unit{options: o, version: o.Version, now: device.Now, wall: o.Wall, current: cfg, latest: modbus.NewLatest(),
-		signals: affect.Signals(cards...), card: cards[0],
+	n := networkOf(cards, models)
+	u := &Unit{options: o, version: o.Version, now: device.Now, wall: o.Wall, latest: state.NewLatest(),
 		wake: make(chan struct{}, 1), over: make(chan struct{}), reloading: make(chan replacement)}
 	u.parts.unit = u
 	u.health = health.New(cfg.Health.Stale, u.faultChanged)
 	if err := cfg.SameLines(identify(o.Resolve)).Err(); err != nil {
 		return nil, err
 	}
-	u.places, u.ranges = placesOf(u.signals, cards[0]), rangesOf(u.signals, cards)
-	if u.engine, err = newEngine(cfg, u.signals); err != nil {
+	if u.engine, err = newEngine(cfg, n.signals); err != nil {
 		return nil, err
 	}
-	u.inputs = make([]string, len(cfg.Inputs))
 	u.started = u.now()
-	u.snapshot.Clear()
-	u.snapshot.StartedAt = u.started
-	u.snapshot.StaleAfter = cfg.Health.Stale
-	u.snapshot.ModelCRC = crcOf(models[0])
-	u.snapshot.ConfigCRC = o.ConfigCRC
+	u.state.Clear()
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.become(cfg, n, o.ConfigCRC)
 	u.happened(u.engine.Restore(o.Found.Saved, u.started, u.wall()))
 	for _, damage := range o.Found.Notes {
 		u.doLocked(alarm.Command{Do: alarm.Note, Text: damage})
@@ -138,24 +128,8 @@ func New(o Options) (*Unit, error) {
 	if cfg.Unit.Purpose != "" {
 		u.doLocked(alarm.Command{Do: alarm.Note, Text: "purpose " + string(cfg.Unit.Purpose) + ": " + cfg.Unit.PurposeReason})
 	}
+	u.publish()
 	return u, nil
-}
-
-// rangesOf gives the least and greatest level of each signal.
-func rangesOf(signals []string, cards []*affect.Card) map[string][2]float32 {
-	m := make(map[string][2]float32, len(signals))
-	for _, name := range signals {
-		info, _ := affect.Describe(name, cards...)
-		m[name] = [2]float32{info.Min, info.Max}
-	}
-	return m
-}
-
-// crcOf is a model file's mark in the register map.
-func crcOf(model []byte) uint16 { return modbus.CRC(model) }
-
-func newEngine(cfg *config.Config, signals []string) (*alarm.Engine, error) {
-	return alarm.New(cfg.Definitions(), signals, alarm.Options{MaxGap: cfg.Health.Stale, MaxInhibit: cfg.Unit.InhibitMax})
 }
 
 func (o *Options) complete() {
@@ -314,18 +288,20 @@ func (u *Unit) startInputs(ctx context.Context, buttons []*button) {
 	}
 }
 
-// startSerial starts the line to the PLC, where the config has one. A slave
+// startSerial starts the line to the PLC, where the config has one. A speaker
 // goes on where the one before it left off.
 func (u *Unit) startSerial(ctx context.Context, cfg *config.Config) {
-	before := u.slave.Swap(nil)
+	before := u.speaker.Swap(nil)
 	if cfg.Serial.Device == "" || cfg.Serial.Protocol == config.NoProtocol {
 		u.health.End(health.SerialLost)
 		return
 	}
 	s, err := SerialSettings(cfg.Serial)
 	if err == nil {
-		var sp speaker
-		if sp, err = u.newSpeaker(cfg, s, before); err == nil {
+		var sp *Speaker
+		if sp, err = NewSpeaker(cfg, s, u.version, u.now, u.latest, u); err == nil {
+			sp.succeed(before)
+			u.speaker.Store(sp)
 			p := &plc{unit: u, speak: sp, open: func() (serial.Line, error) { return u.options.OpenSerial(s) },
 				back: health.Backoff{First: cfg.Health.RetryFirst, Most: cfg.Health.RetryMost}}
 			u.parts.start(ctx, "serial", p.run)
@@ -351,36 +327,14 @@ func (u *Unit) say(subject string, details ...string) { u.options.Say(subject, d
 // ended notes that the clip is over.
 func (u *Unit) ended() { u.ending.Do(func() { close(u.over) }) }
 
-// Latest is where the newest snapshot can be read.
-func (u *Unit) Latest() *modbus.Latest { return u.latest }
+// Latest is where readers get the newest state.
+func (u *Unit) Latest() *state.Latest { return u.latest }
 
 // Faults lists the faults that are on.
 func (u *Unit) Faults() []health.Active { return u.health.List(nil) }
 
 // Now is the unit's clock, CLOCK_MONOTONIC.
 func (u *Unit) Now() time.Duration { return u.now() }
-
-// Signals are the names of the signals, in order.
-func (u *Unit) Signals() []string { return slices.Clone(u.signals) }
-
-// Derived tells whether the network's valence and arousal are derived labels.
-func (u *Unit) Derived() bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	o := u.card.Outputs.ValenceArousal
-	return o != nil && o.Derived
-}
-
-// Alarms tells about every alarm.
-func (u *Unit) Alarms() []alarm.Status {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	list := make([]alarm.Status, u.engine.Len())
-	for i := range list {
-		list[i] = u.engine.Status(i)
-	}
-	return list
-}
 
 // BoardResolver finds lines as a board names them: a header pin, the SoC's
 // name, an offset on a chip, or a line name of the kernel.

@@ -15,7 +15,7 @@ import (
 	"mien/firmware/alarm"
 	"mien/firmware/config"
 	"mien/firmware/health"
-	"mien/firmware/modbus"
+	"mien/firmware/state"
 	"mien/model/assets"
 )
 
@@ -158,16 +158,29 @@ func (b *bench) until(what string, ok func() bool) {
 			return
 		}
 	}
-	var s modbus.Snapshot
+	var s state.State
 	b.unit.Latest().Load(&s)
-	b.t.Fatalf("waited in vain for: %s; faults %v, reason %q, au4 %v, %d results", what, b.unit.Faults(), modbus.Reasons[s.Reason], s.AU[2], s.Sequence)
+	b.t.Fatalf("waited in vain for: %s; faults %v, reason %q, au4 %v, %d results", what, b.unit.Faults(), s.Reason, s.Level("au4"), s.Results)
 }
 
 func (b *bench) fault(f health.Fault) func() bool { return func() bool { return b.unit.health.On(f) } }
 func (b *bench) trusted() bool {
 	return b.unit.health.Trusted(b.unit.now()) && b.unit.health.Word() == 0
 }
-func (b *bench) state() alarm.State { return b.unit.Alarms()[0].State }
+
+// alarms are every alarm as readers see them.
+func (b *bench) alarms() []alarm.Status {
+	var s state.State
+	b.unit.Latest().Load(&s)
+	return s.Alarms
+}
+
+func (b *bench) state() alarm.State { return b.alarms()[0].State }
+
+func (b *bench) do(who string, c state.Command) error {
+	_, err := b.unit.Do(who, []state.Command{c})
+	return err
+}
 
 func (b *bench) show(list [][]byte) {
 	b.cam.Lock()
@@ -372,13 +385,13 @@ high = 0.9
 	if err := b.unit.Reload(ctx, good, 0x1234); err != nil {
 		t.Fatal(err)
 	}
-	if b.state() != alarm.Unacknowledged || len(b.unit.Alarms()) != 2 || b.unit.health.On(health.ConfigRefused) {
-		t.Errorf("after the reload: %+v", b.unit.Alarms())
+	if b.state() != alarm.Unacknowledged || len(b.alarms()) != 2 || b.unit.health.On(health.ConfigRefused) {
+		t.Errorf("after the reload: %+v", b.alarms())
 	}
 	b.until("the new config's mark", func() bool {
-		var s modbus.Snapshot
+		var s state.State
 		b.unit.Latest().Load(&s)
-		return s.ConfigCRC == 0x1234 && s.AlarmCount == 2
+		return s.About.ConfigCRC == 0x1234 && len(s.Alarms) == 2
 	})
 	b.until("results", b.trusted)
 }

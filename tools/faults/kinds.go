@@ -14,6 +14,7 @@ import (
 	"mien/drivers/gpio"
 	"mien/firmware/alarm/store"
 	"mien/firmware/health"
+	"mien/firmware/state"
 )
 
 // kind is one kind of fault.
@@ -67,7 +68,7 @@ func kinds() []kind {
 	disk := func(op store.Op, err error) func(*unit) {
 		return func(u *unit) {
 			u.disk.Fail(store.Fault{Op: op, Count: -1, Err: err})
-			u.unit.Test(time.Millisecond, "faults") // something to journal
+			u.unit.Do("faults", []state.Command{{Do: state.TestOutputs, For: time.Millisecond}}) // something to journal
 		}
 	}
 	heal := func(u *unit) { u.disk.Heal() }

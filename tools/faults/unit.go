@@ -17,8 +17,8 @@ import (
 	"mien/firmware/alarm/store"
 	"mien/firmware/config"
 	"mien/firmware/health"
-	"mien/firmware/modbus"
 	"mien/firmware/pipeline"
+	"mien/firmware/state"
 	"mien/model/assets"
 )
 
@@ -271,10 +271,10 @@ const calm = 600 * time.Millisecond
 // healthy waits until results have been valid and no fault on for a while, and
 // tells when that began.
 func (u *unit) healthy() (since time.Time, err error) {
-	var s modbus.Snapshot
+	var s state.State
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
 		u.unit.Latest().Load(&s)
-		well := u.word() == 0 && s.Status&modbus.StatusResultValid != 0 && !u.chip.High(line(failLine)) && !u.chip.High(line(faultLine))
+		well := u.word() == 0 && s.Flags(u.unit.Now()).Has(state.ResultValid) && !u.chip.High(line(failLine)) && !u.chip.High(line(faultLine))
 		switch {
 		case !well:
 			since = time.Time{}

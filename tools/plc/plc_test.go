@@ -23,13 +23,13 @@ import (
 type unit struct {
 	port     string
 	line     *serial.Pty
-	latest   *modbus.Latest
+	latest   *modbustest.Latest
 	commands modbustest.Recorder
 }
 
 func newUnit(t *testing.T, cfg modbus.Config) *unit {
 	t.Helper()
-	u := &unit{port: filepath.Join(t.TempDir(), "plc"), latest: modbus.NewLatest()}
+	u := &unit{port: filepath.Join(t.TempDir(), "plc"), latest: modbustest.NewLatest()}
 	cfg.Address, cfg.Now = 1, func() time.Duration { return 5000 * time.Second }
 	u.latest.Store(modbustest.Snapshot(cfg.Now()))
 	slave, err := modbus.New(cfg, u.latest, &u.commands)

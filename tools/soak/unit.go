@@ -184,7 +184,7 @@ func (u *unit) run(ctx context.Context) error {
 	defer stop()
 	var around sync.WaitGroup
 	socket := filepath.Join(u.dir, "socket")
-	server := operator.New(socket, "mien", u.unit, u.kept, func() operator.About { return operator.About{Unit: "soak"} })
+	server := operator.New(socket, "mien", u.unit, u.kept)
 	var closed error // why the socket was not open
 	for _, part := range []func(){
 		func() {

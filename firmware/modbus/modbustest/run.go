@@ -15,7 +15,7 @@ import (
 type Unit struct {
 	Path string // where masters find it
 	*modbus.Slave
-	Latest   *modbus.Latest
+	Latest   *Latest
 	Recorder *Recorder
 	Facts    Facts
 }
@@ -23,7 +23,7 @@ type Unit struct {
 // Start serves a Unit until the test ends.
 func Start(t testing.TB) *Unit {
 	t.Helper()
-	u := &Unit{Path: filepath.Join(t.TempDir(), "unit"), Latest: modbus.NewLatest(), Recorder: new(Recorder), Facts: Synthetic}
+	u := &Unit{Path: filepath.Join(t.TempDir(), "unit"), Latest: NewLatest(), Recorder: new(Recorder), Facts: Synthetic}
 	start := time.Now()
 	now := func() time.Duration { return time.Hour + time.Since(start) }
 	var err error

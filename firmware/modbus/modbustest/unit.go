@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"mien/firmware/alarm"
+	"mien/firmware/health"
 	"mien/firmware/modbus"
 )
 
@@ -83,6 +85,33 @@ func (r *Recorder) Reserve(n int) {
 
 var _ modbus.Commands = (*Recorder)(nil)
 
+// Latest is a Source of the snapshot that a test stored last.
+type Latest struct {
+	mu   sync.Mutex // covers last
+	last modbus.Snapshot
+}
+
+// NewLatest holds a cleared Snapshot until the first Store.
+func NewLatest() *Latest {
+	l := new(Latest)
+	l.last.Clear()
+	return l
+}
+
+func (l *Latest) Store(s *modbus.Snapshot) {
+	l.mu.Lock()
+	l.last = *s
+	l.mu.Unlock()
+}
+
+func (l *Latest) Load(dst *modbus.Snapshot) {
+	l.mu.Lock()
+	*dst = l.last
+	l.mu.Unlock()
+}
+
+var _ modbus.Source = (*Latest)(nil)
+
 // Snapshot is a unit with five alarms at the moment now, in its 4711th second:
 // every field has a value of its own.
 func Snapshot(now time.Duration) *modbus.Snapshot {
@@ -90,7 +119,7 @@ func Snapshot(now time.Duration) *modbus.Snapshot {
 	s.Clear()
 	s.Status = modbus.StatusReady | modbus.StatusResultValid | modbus.StatusFacePresent | modbus.StatusQualityOK |
 		modbus.StatusAnyActive | modbus.StatusAnyUnack
-	s.Faults = modbus.FaultSlow | modbus.FaultStorage
+	s.Faults = uint16(health.TooSlow.Bit() | health.StorageFailed.Bit())
 	s.Reason = 0
 	s.Sequence, s.Heartbeat = 0x12345, 4711
 	s.ResultAt, s.StaleAfter = now-25*time.Millisecond, time.Second
@@ -115,7 +144,7 @@ func Snapshot(now time.Duration) *modbus.Snapshot {
 	s.AlarmCount = Synthetic.Alarms
 	for i := range s.Alarms[:s.AlarmCount] {
 		s.Alarms[i] = modbus.Alarm{
-			Name: fmt.Sprintf("brow lowered %d", i), State: modbus.AlarmState(i), Value: float32(i) / 10,
+			Name: fmt.Sprintf("brow lowered %d", i), State: alarm.State(i), Value: float32(i) / 10,
 			OnLimit: 0.6, OffLimit: 0.5, OnDelay: 1500 * time.Millisecond, OffDelay: 3 * time.Second, Min: 0, Max: 1,
 			Unlocked: i != Synthetic.Locked, ShelveMax: time.Duration(Synthetic.ShelveMax) * time.Minute,
 			Since: now - time.Duration(10*(i+1))*time.Second,

@@ -1,12 +1,14 @@
-package line
+package ascii
 
 import (
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,34 +16,35 @@ import (
 	"time"
 
 	"mien/drivers/serial"
-	"mien/firmware/modbus"
+	"mien/firmware/alarm"
+	"mien/firmware/state"
 )
 
 // desk takes commands as firmware does.
 type desk struct {
 	mu   sync.Mutex
-	done []modbus.Command
+	done []state.Command
 }
 
-func (d *desk) Do(who string, batch []modbus.Command) error {
+func (d *desk) Do(who string, batch []state.Command) (state.Receipt, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if batch[0].Op == modbus.OpAck && batch[0].Alarm > 1 {
-		return modbus.ErrNoAlarm
-	}
 	d.done = append(d.done, batch...)
-	return nil
+	if batch[0].Alarm.Do == alarm.Reset {
+		return state.Receipt{}, fmt.Errorf("reset: %w: there is nothing to reset", alarm.ErrRefused)
+	}
+	return state.Receipt{}, nil
 }
 
-func (d *desk) took() []modbus.Command {
+func (d *desk) took() []state.Command {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return append([]modbus.Command(nil), d.done...)
+	return append([]state.Command(nil), d.done...)
 }
 
 type bench struct {
 	t      testing.TB
-	latest *modbus.Latest
+	latest *state.Latest
 	desk   *desk
 	far    *serial.End
 	wire   *serial.Wire
@@ -50,7 +53,7 @@ type bench struct {
 
 func newBench(t testing.TB, cfg Config) *bench {
 	near, far, wire := serial.Pipe()
-	b := &bench{t: t, latest: modbus.NewLatest(), desk: &desk{}, far: far, wire: wire}
+	b := &bench{t: t, latest: state.NewLatest(), desk: &desk{}, far: far, wire: wire}
 	talker, err := New(cfg, b.latest, b.desk)
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +70,7 @@ func newBench(t testing.TB, cfg Config) *bench {
 	return b
 }
 
-var grammar = regexp.MustCompile(`^\$MIEN,(S,\d+,\d+(,[0-9A-F]{4}){5},\d+,\d*(,-?[0-9.]*){5}|A,\d+,\d+,\d+,[^,*$]*,[0-9.-]*|R,\d+,(OK|ERR)(,[^,*$]*)?)\*[0-9A-F]{2}$`)
+var grammar = regexp.MustCompile(`^\$MIEN,(S,\d+,\d+(,[0-9A-F]{4,24}){5},\d+,\d*(,-?[0-9.]*){5}|A,\d+,\d+,\d+,[^,*$]*,[0-9.-]*|L,\d+,[a-z0-9_.]+,[0-9.-]*|R,\d+,(OK|ERR)(,[^,*$]*)?)\*[0-9A-F]{2}$`)
 
 // next reads one whole line and holds it against the grammar and its checksum.
 func (b *bench) next() string {
@@ -117,28 +120,29 @@ func (b *bench) say(text string) {
 	}
 }
 
-func snapshot(state modbus.AlarmState) *modbus.Snapshot {
-	s := new(modbus.Snapshot)
+func known(is alarm.State) *state.State {
+	s := new(state.State)
 	s.Clear()
-	s.Faces, s.Expression, s.Valence, s.Heartbeat = 1, 4, -0.77, 204
-	s.AlarmCount = 1
-	s.Alarms[0] = modbus.Alarm{Name: "brow, *lowered$", State: state, Value: 0.96}
-	if state == modbus.AlarmUnacknowledged {
-		s.Active, s.Unacknowledged = 1, 1
+	s.About = &state.About{Signals: []state.Signal{{Name: "valence", Min: -1, Max: 1}, {Name: "au4", Max: 1}}}
+	s.Levels = []float32{-0.77, float32(math.NaN())}
+	s.Faces, s.Expression, s.Heartbeat = 1, state.Choice{Name: "anger", Level: 0.8}, 204
+	s.Alarms = []alarm.Status{{Name: "brow, *lowered$", State: is, Level: 0.96}, {Name: "smile", Level: 0.1}}
+	if is == alarm.Unacknowledged {
+		s.Summary.Active, s.Summary.Unacknowledged = 1, 1
 	}
 	return s
 }
 
 func TestALineAChangeAndOneASecond(t *testing.T) {
 	b := newBench(t, Config{Interval: 300 * time.Millisecond})
-	b.latest.Store(snapshot(modbus.AlarmNormal))
+	b.latest.Store(known(alarm.Normal))
 	b.until(`^\$MIEN,A,\d+,0,0,brow  +lowered ,0.96$`)
 	began := time.Now()
 	first := b.until(`^\$MIEN,S,\d+,204,`)
 	if !strings.HasSuffix(first, ",1,4,-0.77,,,,") {
 		t.Errorf("status %q", first)
 	}
-	b.latest.Store(snapshot(modbus.AlarmUnacknowledged))
+	b.latest.Store(known(alarm.Unacknowledged))
 	b.until(`^\$MIEN,A,\d+,0,1,`)
 	b.until(`^\$MIEN,S,\d+,204,....,0000,0001,0001,0000,`)
 	last := 0
@@ -157,14 +161,14 @@ func TestALineAChangeAndOneASecond(t *testing.T) {
 
 func TestCommands(t *testing.T) {
 	b := newBench(t, Config{Interval: time.Hour})
-	b.latest.Store(snapshot(modbus.AlarmNormal))
+	b.latest.Store(known(alarm.Normal))
 	b.until(`^\$MIEN,S,`)
 	for _, c := range []struct {
 		say, want string
 	}{
 		{frame("ACK"), `,OK$`}, {frame("ACK,1"), `,OK$`}, {frame("RESET"), `,OK$`}, {frame("SILENCE"), `,OK$`},
 		{frame("ACK,7"), `,ERR,there is no such alarm$`}, {frame("ACK,x"), `,ERR,ACK takes`}, {frame("RESET,1"), `,ERR,RESET takes nothing$`},
-		{frame("DANCE"), `,ERR,unknown command`}, {frame("?"), `^\$MIEN,S,`}, {"?", `^\$MIEN,S,`},
+		{frame("SIGNALS,1"), `,ERR,SIGNALS takes nothing$`}, {frame("DANCE"), `,ERR,unknown command`}, {frame("?"), `^\$MIEN,S,`}, {"?", `^\$MIEN,S,`},
 		{"noise\x00\xff$AC" + frame("ACK"), `,OK$`},
 		{strings.Repeat("x", 500) + "$" + strings.Repeat("y", 500) + frame("ACK"), `,OK$`},
 	} {
@@ -173,15 +177,11 @@ func TestCommands(t *testing.T) {
 			t.Errorf("%q got %q", c.say, l)
 		}
 	}
-	want := []modbus.Op{modbus.OpAckAll, modbus.OpAck, modbus.OpReset, modbus.OpSilence, modbus.OpAckAll, modbus.OpAckAll}
-	got := b.desk.took()
-	if len(got) != len(want) {
-		t.Fatalf("took %v", got)
-	}
-	for i := range want {
-		if got[i].Op != want[i] {
-			t.Errorf("command %d is %v, want %v", i, got[i].Op, want[i])
-		}
+	want := []state.Command{state.On(alarm.Command{Do: alarm.Acknowledge}), state.On(alarm.Command{Do: alarm.Acknowledge, Alarm: "smile"}),
+		state.On(alarm.Command{Do: alarm.Reset}), state.On(alarm.Command{Do: alarm.Silence}),
+		state.On(alarm.Command{Do: alarm.Acknowledge}), state.On(alarm.Command{Do: alarm.Acknowledge})}
+	if got := b.desk.took(); !slices.Equal(got, want) {
+		t.Fatalf("took %v, want %v", got, want)
 	}
 }
 
@@ -189,6 +189,8 @@ func TestCommands(t *testing.T) {
 func TestDamagedCommandsDoNothing(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	var p parser
+	talker := &Talker{latest: state.NewLatest()}
+	talker.latest.Store(many(48))
 	accepted := 0
 	for range 200_000 {
 		good := frame([]string{"ACK", "ACK,3", "RESET", "SILENCE"}[rng.IntN(4)])
@@ -201,7 +203,7 @@ func TestDamagedCommandsDoNothing(t *testing.T) {
 			if !whole || string(text) == "?" {
 				continue
 			}
-			if c, _, err := parse(text); err == nil && !strings.Contains(good, "$"+string(text)+"*") {
+			if c, _, err := talker.parse(text); err == nil && !strings.Contains(good, "$"+string(text)+"*") {
 				accepted++
 				_ = c
 			}
@@ -219,7 +221,7 @@ func TestDamagedCommandsDoNothing(t *testing.T) {
 
 func TestNobodyReadsAndNothingStops(t *testing.T) {
 	near, far, _ := serial.Pipe()
-	latest := modbus.NewLatest()
+	latest := state.NewLatest()
 	talker, err := New(Config{Interval: 10 * time.Millisecond}, latest, &desk{})
 	if err != nil {
 		t.Fatal(err)
@@ -251,12 +253,16 @@ func (silent) Discard() error                               { return nil }
 
 func TestTellingAllocatesNothing(t *testing.T) {
 	now := time.Duration(0)
-	latest := modbus.NewLatest()
+	latest := state.NewLatest()
 	talker, err := New(Config{Now: func() time.Duration { return now }}, latest, &desk{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := snapshot(modbus.AlarmNormal)
+	s := known(alarm.Normal)
+	for range 10 { // until every copy's lists are long enough
+		latest.Store(s)
+		latest.Load(&talker.state)
+	}
 	if a := testing.AllocsPerRun(100, func() {
 		now += time.Second
 		s.Alarms[0].State ^= 1
@@ -269,14 +275,67 @@ func TestTellingAllocatesNothing(t *testing.T) {
 	}
 }
 
+// many is a unit with so many alarms, all of them active.
+func many(alarms int) *state.State {
+	s := known(alarm.Normal)
+	s.Alarms = nil
+	for i := range alarms {
+		s.Alarms = append(s.Alarms, alarm.Status{Name: fmt.Sprintf("alarm %-26d", i), State: alarm.Acknowledged, Level: 0.5})
+		s.Summary.Active |= 1 << i
+	}
+	return s
+}
+
+// Every alarm has its line, and its bit, and can be acknowledged by its number.
+func TestFortyEightAlarms(t *testing.T) {
+	b := newBench(t, Config{Interval: time.Hour})
+	b.until(`^\$MIEN,S,`)
+	b.latest.Store(many(48))
+	for i := range 48 {
+		if l := b.next(); !strings.Contains(l, fmt.Sprintf(",%d,2,alarm %-26d,0.50", i, i)) {
+			t.Fatalf("alarm %d: %q", i, l)
+		}
+	}
+	if l := b.next(); !strings.Contains(l, ",FFFFFFFFFFFF,000000000000,000000000000,") {
+		t.Errorf("status %q", l)
+	}
+	b.say(frame("ACK,47"))
+	b.until(`,OK$`)
+	b.say(frame("ACK,48"))
+	b.until(`,ERR,there is no such alarm$`)
+	if got := b.desk.took(); len(got) != 1 || got[0].Alarm.Alarm != fmt.Sprintf("alarm %-26d", 47) {
+		t.Errorf("took %v", got)
+	}
+}
+
+// A master that asks for them gets every signal of the unit, whatever its network.
+func TestSignalsOfAnyNetwork(t *testing.T) {
+	b := newBench(t, Config{Interval: time.Hour})
+	s := known(alarm.Normal)
+	s.About = &state.About{Signals: []state.Signal{{Name: "expression.bored", Max: 1}, {Name: "au99", Max: 1}, {Name: "visible.brow", Max: 1}}}
+	s.Levels = []float32{0.25, float32(math.NaN()), 1}
+	s.Expression = state.Choice{Name: "bored", Level: 0.25}
+	b.latest.Store(s)
+	if l := b.until(`^\$MIEN,S,`); !strings.HasSuffix(l, ",1,,,,,,") {
+		t.Errorf("status %q", l)
+	}
+	b.say(frame("SIGNALS"))
+	for _, want := range []string{",expression.bored,0.25", ",au99,", ",visible.brow,1.00"} {
+		if l := b.next(); !strings.HasPrefix(l, "$MIEN,L,") || !strings.HasSuffix(l, want) {
+			t.Errorf("%q, want %q", l, want)
+		}
+	}
+}
+
 func FuzzParser(f *testing.F) {
 	f.Add([]byte(frame("ACK")))
 	f.Add([]byte("$ACK,1*00\r\n?$$*\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var p parser
+		talker := &Talker{latest: state.NewLatest()}
 		for _, c := range data {
 			if text, whole := p.feed(c); whole {
-				parse(text)
+				talker.parse(text)
 			}
 		}
 	})

@@ -1,36 +1,36 @@
-package modbus
+package state
 
 import (
 	"sync"
 	"sync/atomic"
 )
 
-// slots is one for the current snapshot, one being written, and one for each
+// slots is one for the current state, one being written, and one for each
 // reader that may have been stopped in the middle of its copy.
 const slots = 8
 
-// Latest hands the newest Snapshot from the pipeline to whoever shows it.
-// Store never waits for a reader and Load never waits for a writer, not even
-// for one that the scheduler has stopped; neither allocates.
+// Latest hands the newest State from the pipeline to its readers. Store never
+// waits for a reader and Load never waits for a writer, not even for one that
+// the scheduler has stopped. Neither allocates once its lists are long enough.
 type Latest struct {
-	writing sync.Mutex // writers among themselves: pipeline and health
+	writing sync.Mutex // writers among themselves
 	current atomic.Int32
 	stored  atomic.Uint32
 	slot    [slots]struct {
-		readers  atomic.Int32
-		snapshot Snapshot
+		readers atomic.Int32
+		state   State
 	}
 }
 
-// NewLatest holds a cleared Snapshot until the first Store.
+// NewLatest holds a cleared State until the first Store.
 func NewLatest() *Latest {
 	l := new(Latest)
-	l.slot[0].snapshot.Clear()
+	l.slot[0].state.Clear()
 	return l
 }
 
-// Store makes a copy of s the newest snapshot.
-func (l *Latest) Store(s *Snapshot) {
+// Store makes a copy of s the newest state.
+func (l *Latest) Store(s *State) {
 	l.writing.Lock()
 	defer l.writing.Unlock()
 	current := l.current.Load()
@@ -41,23 +41,23 @@ func (l *Latest) Store(s *Snapshot) {
 		if l.slot[n].readers.Load() != 0 {
 			continue
 		}
-		l.slot[n].snapshot = *s
+		l.slot[n].state.copyFrom(s)
 		l.current.Store(n)
 		l.stored.Add(1)
 		return
 	}
-	// Seven readers are stopped in the middle of a copy: the next frame's
-	// snapshot comes in a few milliseconds.
+	// Seven readers are stopped in the middle of a copy: the next frame's state
+	// comes in a few milliseconds.
 }
 
-// Load copies the newest snapshot to dst.
-func (l *Latest) Load(dst *Snapshot) {
+// Load copies the newest state to dst. The lists of dst are used again.
+func (l *Latest) Load(dst *State) {
 	for {
 		n := l.current.Load()
 		s := &l.slot[n]
 		s.readers.Add(1)
 		if l.current.Load() == n {
-			*dst = s.snapshot
+			dst.copyFrom(&s.state)
 			s.readers.Add(-1)
 			return
 		}

@@ -1,26 +1,30 @@
-// Package line is the unit's ASCII protocol, for masters without Modbus: one
+// Package ascii is the unit's ASCII protocol, for masters without Modbus: one
 // line a change and one a second, and a few commands back.
 //
 // The frame is that of NMEA 0183: a dollar sign, fields with commas between,
 // an asterisk, the exclusive or of all characters between the two as two
-// hexadecimal digits, carriage return and line feed. docs/line-protocol.md has
+// hexadecimal digits, carriage return and line feed. docs/ascii.md has
 // the grammar.
 //
 //	$MIEN,S,17,204,4C93,0000,0001,0001,0000,1,4,-0.77,0.35,0.06,,7.5*27
 //	$MIEN,A,18,0,1,brow lowered,0.96*1D
 //	$ACK,0*55
-package line
+package ascii
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
+	"slices"
 	"strconv"
 	"time"
 
 	"mien/drivers/serial"
-	"mien/firmware/modbus"
+	"mien/firmware/alarm"
+	"mien/firmware/state"
+	"mien/model/affect"
 )
 
 const (
@@ -33,52 +37,65 @@ const (
 type Config struct {
 	// Interval is the longest time between two status lines; 0 is 1 s.
 	Interval time.Duration
-	// Who is how commands are journaled; "" is "line".
+	// Who is how commands are journaled; "" is "ascii".
 	Who string
-	// Now is the monotonic clock of the Snapshot; nil is the time since New.
+	// Now is the monotonic clock of the State; nil is the time since New.
 	Now func() time.Duration
+}
+
+// Port is what a Talker needs of a serial port; serial.Line has it, and says what
+// its errors mean.
+type Port interface {
+	Read(p []byte, timeout time.Duration) (int, error)
+	Write(p []byte, timeout time.Duration) (int, error)
 }
 
 // Talker speaks the protocol on one line. Its sequence numbers outlive the
 // line: Serve is called again with the next.
 type Talker struct {
 	cfg      Config
-	latest   *modbus.Latest
-	commands modbus.Commands
+	latest   *state.Latest
+	commands state.Commands
 
 	sequence uint32
 	in       parser
 	out      []byte
-	snap     modbus.Snapshot
+	state    state.State
 	stored   uint32
 	begun    bool
 	said     said
 	saidAt   time.Duration
 	dropped  uint64
 	chunk    [64]byte
-	batch    [1]modbus.Command
+	batch    [1]state.Command
 }
 
-// said is what the last status line told; a change of it makes a new line.
+// said is what the last lines told; a change of it makes a new line.
 type said struct {
-	status, faults, active, unacknowledged, latched uint16
-	states                                          [modbus.MaxAlarms]modbus.AlarmState
-	count                                           int
+	status                          uint16
+	faults                          uint32
+	active, unacknowledged, latched uint64
+	count                           int
+	states                          [mostAlarms]alarm.State
 }
+
+// mostAlarms is how many alarms have a line: as many as a config may have, and
+// those beside them that an earlier one left.
+const mostAlarms = 2 * alarm.MaxAlarms
 
 // New prepares a talker that tells what latest holds and hands commands on.
-func New(cfg Config, latest *modbus.Latest, commands modbus.Commands) (*Talker, error) {
+func New(cfg Config, latest *state.Latest, commands state.Commands) (*Talker, error) {
 	if latest == nil || commands == nil {
-		return nil, errors.New("line: a talker needs a snapshot and somebody to take commands")
+		return nil, errors.New("ascii: a talker needs a state and somebody to take commands")
 	}
 	if cfg.Interval < 0 {
-		return nil, fmt.Errorf("line: interval %v is negative", cfg.Interval)
+		return nil, fmt.Errorf("ascii: interval %v is negative", cfg.Interval)
 	}
 	if cfg.Interval == 0 {
 		cfg.Interval = time.Second
 	}
 	if cfg.Who == "" {
-		cfg.Who = "line"
+		cfg.Who = "ascii"
 	}
 	if cfg.Now == nil {
 		start := time.Now()
@@ -92,7 +109,7 @@ func (t *Talker) Dropped() uint64 { return t.dropped }
 
 // Serve talks on port until ctx ends or the port fails; it returns ctx.Err or
 // the port's error. It does not close the port.
-func (t *Talker) Serve(ctx context.Context, port modbus.Port) error {
+func (t *Talker) Serve(ctx context.Context, port Port) error {
 	t.in.reset()
 	t.begun = false
 	for ctx.Err() == nil {
@@ -107,7 +124,7 @@ func (t *Talker) Serve(ctx context.Context, port modbus.Port) error {
 }
 
 // hear waits a moment for characters and carries out the commands in them.
-func (t *Talker) hear(port modbus.Port) error {
+func (t *Talker) hear(port Port) error {
 	n, err := port.Read(t.chunk[:], glance)
 	switch {
 	case err == nil:
@@ -117,7 +134,7 @@ func (t *Talker) hear(port modbus.Port) error {
 		t.in.reset() // a character was damaged: so is the line that it is in
 		return nil
 	default:
-		return fmt.Errorf("line: read: %w", err)
+		return fmt.Errorf("ascii: read: %w", err)
 	}
 	for _, c := range t.chunk[:n] {
 		text, whole := t.in.feed(c)
@@ -138,24 +155,27 @@ const (
 )
 
 // obey carries out one command, whose checksum was right.
-func (t *Talker) obey(port modbus.Port, text []byte) error {
-	c, status, err := parse(text)
+func (t *Talker) obey(port Port, text []byte) error {
+	c, ask, err := t.parse(text)
 	switch {
 	case err != nil:
 		return t.answer(port, answerRefused, err.Error())
-	case status:
-		t.latest.Load(&t.snap)
+	case ask != 0:
+		t.latest.Load(&t.state)
+		if ask == 'L' {
+			return t.signals(port)
+		}
 		t.begun = true
 		return t.status(port)
 	}
 	t.batch[0] = c
-	if err := t.commands.Do(t.cfg.Who, t.batch[:]); err != nil {
+	if _, err := t.commands.Do(t.cfg.Who, t.batch[:]); err != nil && !errors.Is(err, alarm.ErrRefused) {
 		return t.answer(port, answerRefused, err.Error())
 	}
 	return t.answer(port, answerOK, "")
 }
 
-func (t *Talker) answer(port modbus.Port, result, text string) error {
+func (t *Talker) answer(port Port, result, text string) error {
 	b := append(t.head('R'), result...)
 	if text != "" {
 		b = appendText(append(b, ','), text)
@@ -165,7 +185,7 @@ func (t *Talker) answer(port modbus.Port, result, text string) error {
 
 // tell writes a line for each change, and a status line when the last one is
 // old.
-func (t *Talker) tell(port modbus.Port) error {
+func (t *Talker) tell(port Port) error {
 	now := t.cfg.Now()
 	due := !t.begun || now-t.saidAt >= t.cfg.Interval
 	stored := t.latest.Stored()
@@ -173,12 +193,12 @@ func (t *Talker) tell(port modbus.Port) error {
 		return nil
 	}
 	t.stored = stored
-	t.latest.Load(&t.snap)
-	is := t.state(now)
+	t.latest.Load(&t.state)
+	is := t.is(now)
 	if is == t.said && !due {
 		return nil
 	}
-	for i := range t.snap.Alarms[:is.count] {
+	for i := range is.count {
 		if t.begun && i < t.said.count && is.states[i] == t.said.states[i] {
 			continue
 		}
@@ -190,15 +210,12 @@ func (t *Talker) tell(port modbus.Port) error {
 	return t.status(port)
 }
 
-// state is what a status line tells now. A result that has grown old is not
+// is tells what a status line tells now. A result that has grown old is not
 // valid, whoever stored it.
-func (t *Talker) state(now time.Duration) said {
-	s := &t.snap
-	is := said{status: s.Status &^ modbus.StatusToggle, faults: s.Faults, active: s.Active,
-		unacknowledged: s.Unacknowledged, latched: s.Latched, count: min(s.AlarmCount, modbus.MaxAlarms)}
-	if s.StaleAfter > 0 && now-s.ResultAt > s.StaleAfter {
-		is.status &^= modbus.StatusResultValid | modbus.StatusReady
-	}
+func (t *Talker) is(now time.Duration) said {
+	s, sum := &t.state, &t.state.Summary
+	is := said{status: uint16(s.Flags(now) &^ (1 << state.Toggle)), faults: s.FaultBits(), active: sum.Active,
+		unacknowledged: sum.Unacknowledged, latched: sum.Latched, count: min(len(s.Alarms), mostAlarms)}
 	for i := range is.count {
 		is.states[i] = s.Alarms[i].State
 	}
@@ -206,33 +223,52 @@ func (t *Talker) state(now time.Duration) said {
 }
 
 // status writes the S line.
-func (t *Talker) status(port modbus.Port) error {
+func (t *Talker) status(port Port) error {
 	now := t.cfg.Now()
-	t.said, t.saidAt = t.state(now), now
-	s := &t.snap
+	t.said, t.saidAt = t.is(now), now
+	s, is := &t.state, &t.said
 	b := strconv.AppendUint(t.head('S'), uint64(s.Heartbeat), 10)
-	for _, word := range [...]uint16{t.said.status, t.said.faults, t.said.active, t.said.unacknowledged, t.said.latched} {
-		b = appendHex(append(b, ','), word)
+	b = appendHex(append(b, ','), uint64(is.status), 4)
+	b = appendHex(append(b, ','), uint64(is.faults), 4)
+	digits := max(4, (is.count+3)/4) // one for each four alarms
+	for _, mask := range [...]uint64{is.active, is.unacknowledged, is.latched} {
+		b = appendHex(append(b, ','), mask, digits)
 	}
 	b = strconv.AppendUint(append(b, ','), uint64(s.Faces), 10)
 	b = append(b, ',')
-	if s.Expression >= 0 {
-		b = strconv.AppendInt(b, int64(s.Expression), 10)
+	if n := slices.Index(expressions, s.Expression.Name); n >= 0 {
+		b = strconv.AppendInt(b, int64(n), 10)
 	}
-	for _, v := range [...]float32{s.Valence, s.Arousal, s.EyesClosed, s.PERCLOS, s.Pain} {
-		b = appendLevel(append(b, ','), v)
+	for _, name := range [...]string{affect.Valence, affect.Arousal, affect.EyesClosed, affect.Perclos, affect.Pain} {
+		b = appendLevel(append(b, ','), s.Level(name))
 	}
 	return t.send(port, b)
 }
 
+// expressions are those that have a number, in a status line as in the register
+// map.
+var expressions = affect.Expressions()[:8]
+
 // alarm writes the A line of one alarm.
-func (t *Talker) alarm(port modbus.Port, i int) error {
-	a := &t.snap.Alarms[i]
+func (t *Talker) alarm(port Port, i int) error {
+	a := &t.state.Alarms[i]
 	b := strconv.AppendInt(t.head('A'), int64(i), 10)
 	b = strconv.AppendUint(append(b, ','), uint64(a.State), 10)
 	b = appendText(append(b, ','), a.Name)
-	b = appendLevel(append(b, ','), a.Value)
+	b = appendLevel(append(b, ','), a.Level)
 	return t.send(port, b)
+}
+
+// signals writes an L line for each signal of the unit.
+func (t *Talker) signals(port Port) error {
+	for i, s := range t.state.About.Signals {
+		b := appendText(t.head('L'), s.Name)
+		b = appendLevel(append(b, ','), t.state.Levels[i])
+		if err := t.send(port, b); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // head begins a line of a kind with the next sequence number.
@@ -246,13 +282,13 @@ func (t *Talker) head(kind byte) []byte {
 
 // send closes a line with its checksum and writes it. A line that nobody takes
 // is dropped and counted: the next one tells the newest state.
-func (t *Talker) send(port modbus.Port, b []byte) error {
+func (t *Talker) send(port Port, b []byte) error {
 	sum := checksum(b[1:])
 	b = append(b, '*', digits[sum>>4], digits[sum&15], '\r', '\n')
 	t.out = b[:0]
 	if _, err := port.Write(b, writeWithin); err != nil {
 		if !errors.Is(err, serial.ErrTimeout) {
-			return fmt.Errorf("line: write: %w", err)
+			return fmt.Errorf("ascii: write: %w", err)
 		}
 		t.dropped++
 	}
@@ -268,8 +304,12 @@ func checksum(b []byte) (sum byte) {
 	return sum
 }
 
-func appendHex(b []byte, word uint16) []byte {
-	return append(b, digits[word>>12], digits[word>>8&15], digits[word>>4&15], digits[word&15])
+// appendHex writes a word with at least so many digits.
+func appendHex(b []byte, word uint64, least int) []byte {
+	for n := max(least, (bits.Len64(word)+3)/4) - 1; n >= 0; n-- {
+		b = append(b, digits[word>>(4*n)&15])
+	}
+	return b
 }
 
 // appendLevel writes a level with two decimals; Unknown is an empty field.

@@ -1,4 +1,4 @@
-package line
+package ascii
 
 import (
 	"bytes"
@@ -6,7 +6,8 @@ import (
 	"fmt"
 	"strconv"
 
-	"mien/firmware/modbus"
+	"mien/firmware/alarm"
+	"mien/firmware/state"
 )
 
 // parser finds commands among whatever comes over the line.
@@ -71,33 +72,45 @@ func hexDigit(c byte) byte {
 	return 255
 }
 
-var errUnknown = errors.New("unknown command; there are ACK, ACK n, RESET, SILENCE, ?")
+var errUnknown = errors.New("unknown command; there are ACK, ACK n, RESET, SILENCE, SIGNALS, ?")
 
-// parse reads a command: ACK, ACK,n, RESET, SILENCE, or ? for a status line.
-func parse(text []byte) (c modbus.Command, status bool, err error) {
+// parse reads a command: ACK, ACK,n, RESET, SILENCE; or what is asked for, the
+// kind of line: S (?) or L (SIGNALS), else 0.
+func (t *Talker) parse(text []byte) (c state.Command, ask byte, err error) {
 	word, argument, has := bytes.Cut(text, []byte{','})
 	switch string(word) {
 	case "?":
-		return c, true, nil
+		return c, 'S', nil
+	case "SIGNALS":
+		ask = 'L'
 	case "RESET":
-		c.Op = modbus.OpReset
+		c = state.On(alarm.Command{Do: alarm.Reset})
 	case "SILENCE":
-		c.Op = modbus.OpSilence
+		c = state.On(alarm.Command{Do: alarm.Silence})
 	case "ACK":
-		c.Op = modbus.OpAckAll
+		c = state.On(alarm.Command{Do: alarm.Acknowledge})
 		if has {
-			n, err := strconv.ParseUint(string(argument), 10, 8)
-			if err != nil {
-				return c, false, fmt.Errorf("ACK takes the number of an alarm")
-			}
-			c.Op, c.Alarm = modbus.OpAck, int(n)
+			c.Alarm.Alarm, err = t.name(argument)
 		}
-		return c, false, nil
+		return c, 0, err
 	default:
-		return c, false, errUnknown
+		return c, 0, errUnknown
 	}
 	if has {
-		return c, false, fmt.Errorf("%s takes nothing", word)
+		return c, 0, fmt.Errorf("%s takes nothing", word)
 	}
-	return c, false, nil
+	return c, ask, nil
+}
+
+// name is that of the alarm with a number, as the unit numbers them now.
+func (t *Talker) name(number []byte) (string, error) {
+	n, err := strconv.ParseUint(string(number), 10, 8)
+	if err != nil {
+		return "", errors.New("ACK takes the number of an alarm")
+	}
+	t.latest.Load(&t.state)
+	if int(n) >= len(t.state.Alarms) {
+		return "", alarm.ErrNoAlarm
+	}
+	return t.state.Alarms[n].Name, nil
 }

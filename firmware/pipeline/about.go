@@ -1,0 +1,62 @@
+package pipeline
+
+import (
+	"slices"
+
+	"mien/firmware/alarm"
+	"mien/firmware/config"
+	"mien/firmware/state"
+	"mien/model/affect"
+)
+
+// network is what follows from the networks in use.
+type network struct {
+	signals []string // of the levels, in order
+	parts   []string // of the face, which it may find covered
+	derived bool     // its valence and arousal are derived labels
+	crc     uint16
+	about   []state.Signal
+}
+
+func networkOf(cards []*affect.Card, models [][]byte) network {
+	n := network{signals: affect.Signals(cards...), crc: Mark(models[0])}
+	if v := cards[0].Outputs.Visibility; v != nil {
+		n.parts = v.Parts
+	}
+	for _, name := range n.signals {
+		info, _ := affect.Describe(name, cards...)
+		n.about = append(n.about, state.Signal{Name: name, Human: info.Human, Min: info.Min, Max: info.Max, Derived: info.Derived})
+	}
+	return n
+}
+
+// become takes over what a config and its networks make of the unit. The lock is
+// held.
+func (u *Unit) become(cfg *config.Config, n network, crc uint16) {
+	u.current, u.network = cfg, n
+	a := &state.About{Unit: cfg.Unit.Name, Version: u.version, Started: u.started, StaleAfter: cfg.Health.Stale,
+		ConfigCRC: crc, NetworkCRC: n.crc, Signals: n.about}
+	for _, o := range cfg.Outputs {
+		a.Outputs = append(a.Outputs, o.Name)
+	}
+	for _, i := range cfg.Inputs {
+		a.Inputs = append(a.Inputs, i.Name)
+	}
+	st := &u.state
+	was := st.About
+	st.About = a
+	if !slices.Equal(was.Signals, a.Signals) || len(st.Levels) == 0 {
+		st.Levels = make([]float32, len(a.Signals))
+		st.Blind(state.NoResult)
+	}
+	if !slices.Equal(was.Outputs, a.Outputs) {
+		st.Outputs = make([]bool, len(a.Outputs))
+	}
+	if !slices.Equal(was.Inputs, a.Inputs) {
+		st.Inputs, u.inputs = make([]bool, len(a.Inputs)), make([]string, len(a.Inputs))
+	}
+}
+
+func newEngine(cfg *config.Config, signals []string) (*alarm.Engine, error) {
+	return alarm.New(cfg.Definitions(), signals, alarm.Options{MaxGap: cfg.Health.Stale, MaxInhibit: cfg.Unit.InhibitMax})
+}

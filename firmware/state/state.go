@@ -1,0 +1,150 @@
+// Package state is what a unit knows at one moment, and how a reader gets the
+// newest of it. The pipeline writes it. Modbus, the ASCII protocol, the
+// operators' socket and the live view read it, each in its own words: no
+// register and no limit of a protocol is here.
+//
+// A reader needs a Latest and a State of its own:
+//
+//	var s state.State
+//	latest.Load(&s)                       // never waits, nor is it waited for
+//	for i, a := range s.Alarms { … }      // s is a copy: whole, and the reader's
+//
+// What it wants of the unit it says as a Command.
+package state
+
+import (
+	"math"
+	"time"
+
+	"mien/firmware/alarm"
+	"mien/firmware/health"
+)
+
+// Reasons why there is no reading, beside those of the quality gate.
+const (
+	NoResult    = "no result yet"
+	NotFresh    = "no fresh result"
+	CameraFault = "camera fault"
+)
+
+// State is what a unit knows at one moment. Levels are in their signal's unit;
+// NaN is Unknown. Times of type time.Duration are on the unit's monotonic clock.
+type State struct {
+	// About is what the unit is. It is shared and never written again.
+	About *About
+
+	Trusted   bool          // results come, and may be acted on
+	Reason    string        // why there is no reading: of the quality gate, or one above; "": there is one
+	Results   uint64        // since the start; 0: none yet
+	Heartbeat uint16        // +1 a second while results come, never by a timer; it wraps
+	ResultAt  time.Duration // when the newest result came out
+	Latency   time.Duration // from the capture of its frame until then
+	Rate      float32       // results a second
+	Dropped   uint64        // frames lost or left out since the start
+	Available float32       // share of the last hour with valid results, 0 to 1
+
+	Faces      int       // in view
+	FaceScore  float32   // the detector's, of the face that counts, 0 to 1
+	FaceSize   float32   // width of its box in pixels
+	Covered    []string  // its parts that are covered, as the network's card names them
+	Levels     []float32 // of About.Signals
+	Expression Choice    // most probable expression
+	Compound   Choice    // most probable compound expression
+
+	Faults  []health.Active // that are on, in the order of their bits
+	Alarms  []alarm.Status  // every alarm, as the engine tells it
+	Summary alarm.Summary   // of them
+
+	Outputs     []bool  // whether each line of About.Outputs is on
+	Inputs      []bool  // whether each line of About.Inputs is active
+	Testing     bool    // the output test is in force
+	TimeSynced  bool    // the wall clock is set by a time source
+	Temperature float32 // °C of the processor
+}
+
+// About is what changes only when a config is taken over.
+type About struct {
+	Unit, Version string
+	Started       time.Duration
+	StaleAfter    time.Duration // a result older than this is not valid; 0: none is too old
+	ConfigCRC     uint16        // marks the config file in force
+	NetworkCRC    uint16        // marks the network
+	Signals       []Signal      // what State.Levels are of
+	Outputs       []string      // names of the output lines
+	Inputs        []string      // and of the inputs
+}
+
+// Signal is what a level is of.
+type Signal struct {
+	Name     string  // "au4", "expression.anger": as the config names it
+	Human    string  // "AU4 brow lowerer"
+	Min, Max float32 // what the level can be
+	Derived  bool    // learnt from labels that were computed from other labels
+}
+
+// Choice is the likeliest of several, "" while none is.
+type Choice struct {
+	Name  string
+	Level float32
+}
+
+// Clear makes s say that nothing is known yet. Its lists are used again.
+func (s *State) Clear() {
+	nan := float32(math.NaN())
+	*s = State{About: &About{}, Covered: s.Covered[:0], Levels: s.Levels[:0], Faults: s.Faults[:0], Alarms: s.Alarms[:0],
+		Outputs: s.Outputs[:0], Inputs: s.Inputs[:0], Summary: alarm.Summary{FirstOut: -1, Last: -1}, Available: nan, Temperature: nan}
+	s.Blind(NoResult)
+}
+
+// Blind makes every reading Unknown, for a reason.
+func (s *State) Blind(reason string) {
+	nan := float32(math.NaN())
+	s.Reason = reason
+	s.Faces, s.FaceScore, s.FaceSize, s.Covered = 0, nan, nan, s.Covered[:0]
+	s.Expression, s.Compound = Choice{Level: nan}, Choice{Level: nan}
+	for i := range s.Levels {
+		s.Levels[i] = nan
+	}
+}
+
+// Level gives the level of a signal by its name, NaN while it is Unknown and for
+// a signal that this unit has not.
+func (s *State) Level(name string) float32 {
+	for i := range s.Levels {
+		if s.About.Signals[i].Name == name {
+			return s.Levels[i]
+		}
+	}
+	return float32(math.NaN())
+}
+
+// Signal gives what is known of a signal; false for one that this unit has not.
+func (a *About) Signal(name string) (Signal, bool) {
+	for _, s := range a.Signals {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return Signal{}, false
+}
+
+// FaultBits has bit n set for each fault n that is on.
+func (s *State) FaultBits() (word uint32) {
+	for i := range s.Faults {
+		word |= s.Faults[i].Fault.Bit()
+	}
+	return word
+}
+
+// copyFrom makes s a copy of from that shares nothing with it but what is never
+// written.
+func (s *State) copyFrom(from *State) {
+	covered, levels, faults, alarms, outputs, inputs := s.Covered, s.Levels, s.Faults, s.Alarms, s.Outputs, s.Inputs
+	*s = *from
+	s.Covered = append(covered[:0], from.Covered...)
+	s.Levels = append(levels[:0], from.Levels...)
+	s.Faults = append(faults[:0], from.Faults...)
+	s.Alarms = append(alarms[:0], from.Alarms...)
+	s.Outputs = append(outputs[:0], from.Outputs...)
+	s.Inputs = append(inputs[:0], from.Inputs...)
+}
