@@ -389,3 +389,41 @@ func FuzzResolve(f *testing.F) {
 		}
 	})
 }
+
+// A config names a line by its place on the header, the SoC's name, a number, or
+// a name that only the kernel knows.
+func TestFind(t *testing.T) {
+	pi, _ := ByID("pi4b")
+	for _, c := range []struct {
+		board      *Board
+		chip, line string
+		want       string // chip, offset and name, or a part of the error
+	}{
+		{pi, "", "pin 11", "pinctrl-bcm2711 17"},
+		{pi, "", "GPIO17", "pinctrl-bcm2711 17"},
+		{pi, "", "17", "pinctrl-bcm2711 17"},
+		{pi, "pcf8574", "3", "pcf8574 3"},
+		{pi, "", "STATUS_LED", " -1 STATUS_LED"},
+		{pi, "pcf8574", "GPIO17", "pcf8574 -1 GPIO17"},
+		{pi, "pcf8574", "pin 11", "pin 11 is on chip pinctrl-bcm2711, not on pcf8574"},
+		{pi, "", "pin 2", "a supply"},
+		{nil, "", "pin 11", "its chip's label and its number"},
+		{nil, "", "3", "a bare line number needs chip"},
+		{nil, "gpiochip-x", "3", "gpiochip-x 3"},
+		{nil, "", "PA.03", " -1 PA.03"},
+		{nil, "", "99999", " -1 99999"}, // no number of a line
+		{nil, "", "", " -1 "},
+	} {
+		l, err := Unit{Board: c.board}.Find(c.chip, c.line)
+		got := fmt.Sprintf("%s %d", l.Chip, l.Offset)
+		if l.Offset < 0 {
+			got += " " + l.Name
+		}
+		if err != nil {
+			got = err.Error()
+		}
+		if !strings.Contains(got, c.want) {
+			t.Errorf("chip %q, line %q: %q, want %q", c.chip, c.line, got, c.want)
+		}
+	}
+}

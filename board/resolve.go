@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -84,6 +85,61 @@ func (u Unit) Resolve(pin string) (Line, error) {
 		}
 	}
 	return Line{}, fmt.Errorf("pin %q of %s: %w: %s", pin, u.Name, ErrNoPin, u.example())
+}
+
+// Find finds a line by the chip and the line that a config names: a header pin,
+// the SoC's name or, with its chip, a number. A name that is none of these is
+// taken for one that only this machine's kernel knows: such a Line has that name,
+// and -1 for its Offset.
+func (u Unit) Find(chip, line string) (Line, error) {
+	if n, ok := number(line); ok {
+		if chip == "" && u.Board != nil {
+			chip = u.Chips()[0]
+		}
+		if chip == "" {
+			return Line{}, errors.New("a bare line number needs chip, the label of its GPIO chip (mien probe lists them)")
+		}
+		return u.At(chip, n), nil
+	}
+	l, err := u.Resolve(line)
+	switch {
+	case err == nil && (chip == "" || chip == l.Chip):
+		return l, nil
+	case err != nil && HeaderPin(line):
+		return Line{}, err
+	case err == nil && HeaderPin(line):
+		return Line{}, fmt.Errorf("%s is on chip %s, not on %s", line, l.Chip, chip)
+	}
+	return Line{Chip: chip, Offset: -1, Name: line}, nil
+}
+
+// number reads a bare line number.
+func number(line string) (n int, ok bool) {
+	if line == "" || len(line) > 4 {
+		return 0, false
+	}
+	for _, c := range line {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n, true
+}
+
+// Mind is what an installer should know before wiring the line that a config
+// names so; its error is why that cannot be a line. Of lines that only the kernel
+// knows, of chips that are not the board's, and on a board that is not known,
+// nothing is known.
+func (u Unit) Mind(chip, line string, output bool) ([]string, error) {
+	if u.Board == nil {
+		return nil, nil // a config may be checked on another machine than its own
+	}
+	l, err := u.Find(chip, line)
+	if err != nil || l.Offset < 0 || !slices.Contains(u.Chips(), l.Chip) {
+		return nil, err
+	}
+	return l.Warnings(output), nil
 }
 
 // At gives the line of a chip by its number there. A line that is not on the

@@ -5,7 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"testing"
 	"time"
 )
@@ -13,10 +13,7 @@ import (
 const s = time.Second
 
 func TestTrustNeedsFreshResultsAndNoStop(t *testing.T) {
-	var told []string
-	m := New(s, func(f Fault, began bool, detail string) {
-		told = append(told, f.String()+strconv.FormatBool(began)+detail)
-	})
+	m := New(s)
 	if m.Trusted(0) {
 		t.Error("trusted before any result")
 	}
@@ -44,9 +41,38 @@ func TestTrustNeedsFreshResultsAndNoStop(t *testing.T) {
 	if !m.Trusted(10*s) || m.On(CameraDark) {
 		t.Error("the ended fault still stops")
 	}
-	want := []string{"storage failedtruedisk full", "picture dark or blockedtrueblack", "picture dark or blockedfalseblack"}
-	if len(told) != 3 || told[0] != want[0] || told[1] != want[1] || told[2] != want[2] {
-		t.Errorf("told %q", told)
+	want := []Change{{StorageFailed, true, "disk full"}, {CameraDark, true, "black"}, {CameraDark, false, "black"}}
+	if list, untold := m.Changes(nil); !slices.Equal(list, want) || untold != 0 {
+		t.Errorf("changes %v, %d untold", list, untold)
+	}
+	if list, _ := m.Changes(nil); len(list) != 0 {
+		t.Errorf("told twice: %v", list)
+	}
+}
+
+// Changes that nobody takes cost no more memory than their bound; the newest are
+// kept, in order, and how many are lost is told.
+func TestChangesThatNobodyTakes(t *testing.T) {
+	m := New(s)
+	for range 1000 {
+		m.Begin(CameraLost, s, "gone")
+		m.End(CameraLost)
+	}
+	list, untold := m.Changes(nil)
+	if len(list) != mostChanges || untold != 2000-mostChanges || cap(m.changes) != mostChanges {
+		t.Errorf("%d changes of room for %d, %d untold", len(list), cap(m.changes), untold)
+	}
+	for i, c := range list {
+		if c.Began != (i%2 == 0) {
+			t.Fatalf("change %d: %v", i, c)
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() {
+		m.Begin(CameraLost, s, "gone")
+		m.End(CameraLost)
+		list, _ = m.Changes(list[:0])
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
 
@@ -193,7 +219,7 @@ func TestKeepAlive(t *testing.T) {
 }
 
 func TestAliveNeedsATurningLoopAndAResultNowAndThen(t *testing.T) {
-	m := New(s, nil)
+	m := New(s)
 	at := 1000 * s
 	if m.Alive(at) {
 		t.Error("alive before the loop turned")

@@ -13,8 +13,6 @@ import (
 // Monitor collects faults and results. It may be used from any goroutine.
 type Monitor struct {
 	stale time.Duration
-	// changed is told of each fault that begins or ends, outside the lock.
-	changed func(f Fault, began bool, detail string)
 
 	mu      sync.Mutex // covers the fields below
 	active  [faults]Active
@@ -23,6 +21,8 @@ type Monitor struct {
 	results uint64
 	turn    time.Duration // when the pipeline's loop last turned
 	driven  time.Duration // when the output lines last showed what they have to
+	changes []Change      // not taken yet, in order
+	untold  int           // changes that there was no room for
 }
 
 // Patience is how long a unit whose pipeline turns but brings no result (its
@@ -41,39 +41,61 @@ type Active struct {
 	Detail string // the error that set it
 }
 
+// Change is a fault that began or ended.
+type Change struct {
+	Fault  Fault
+	Began  bool
+	Detail string // the error that set it
+}
+
+// mostChanges bounds those that wait to be taken; the oldest go first.
+const mostChanges = 256
+
 // New gives a monitor for which a result older than stale is no result.
-// changed may be nil.
-func New(stale time.Duration, changed func(f Fault, began bool, detail string)) *Monitor {
-	if changed == nil {
-		changed = func(Fault, bool, string) {}
-	}
-	return &Monitor{stale: stale, changed: changed}
+func New(stale time.Duration) *Monitor {
+	return &Monitor{stale: stale, changes: make([]Change, 0, mostChanges)}
 }
 
 // Begin sets a fault. Setting one that is on keeps its start and its detail.
 func (m *Monitor) Begin(f Fault, now time.Duration, detail string) {
 	m.mu.Lock()
-	was := m.word&f.Bit() != 0
-	if !was {
+	defer m.mu.Unlock()
+	if m.word&f.Bit() == 0 {
 		m.word |= f.Bit()
 		m.active[f] = Active{f, now, detail}
-	}
-	m.mu.Unlock()
-	if !was {
-		m.changed(f, true, detail)
+		m.changed(Change{f, true, detail})
 	}
 }
 
 // End clears a fault. Clearing one that is off does nothing.
 func (m *Monitor) End(f Fault) {
 	m.mu.Lock()
-	was := m.word&f.Bit() != 0
-	m.word &^= f.Bit()
-	detail := m.active[f].Detail
-	m.mu.Unlock()
-	if was {
-		m.changed(f, false, detail)
+	defer m.mu.Unlock()
+	if m.word&f.Bit() != 0 {
+		m.word &^= f.Bit()
+		m.changed(Change{f, false, m.active[f].Detail})
 	}
+}
+
+// changed notes a change for whoever takes them. The lock is held: who sets a
+// fault may hold the lock under which it is told.
+func (m *Monitor) changed(c Change) {
+	if len(m.changes) == mostChanges {
+		m.changes = append(m.changes[:0], m.changes[1:]...)
+		m.untold++
+	}
+	m.changes = append(m.changes, c)
+}
+
+// Changes appends to dst what has begun and ended since the last call, in that
+// order. untold is how many changes before these are lost, because nobody took
+// them in time.
+func (m *Monitor) Changes(dst []Change) (list []Change, untold int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	list, untold = append(dst, m.changes...), m.untold
+	m.changes, m.untold = m.changes[:0], 0
+	return list, untold
 }
 
 // Set begins or ends a fault, whichever on says.

@@ -49,7 +49,7 @@ func check(c *call) error {
 	}
 	cfg, found, unread := config.Examine(path, data, configSignals)
 	if cfg != nil {
-		found = append(found, pipeline.Wiring(cfg)...)
+		found = append(found, wiring(cfg)...)
 		found = append(found, notHere(cfg)...)
 	}
 	if *c.json {

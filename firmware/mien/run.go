@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/term"
 
+	"mien/board"
 	"mien/firmware/alarm"
 	"mien/firmware/alarm/store"
 	"mien/firmware/config"
@@ -52,7 +53,7 @@ func run(c *call) error {
 	}
 	s := newSession(cfg, term.IsTerminal(int(os.Stdout.Fd())) && !*quiet && !*c.json)
 	s.json, s.reloads = *c.json, hup
-	for _, p := range append(cfg.Check(nil), pipeline.Wiring(cfg)...).Warnings() {
+	for _, p := range append(cfg.Check(nil), wiring(cfg)...).Warnings() {
 		s.log(slog.LevelWarn, p.String())
 	}
 	// A missing state folder loses alarms over a restart: it is a fault, and
@@ -89,6 +90,12 @@ func loadConfig(path string) (*config.Config, uint16, error) {
 		return nil, 0, coded{err, exitConfig}
 	}
 	return cfg, pipeline.Mark(data), cfg.Check(signals).Err()
+}
+
+// wiring is what the board that this is says of a config's lines.
+func wiring(cfg *config.Config) config.Problems {
+	b, _ := board.Detect("/") // on an unknown board a chip and a number have one name only
+	return pipeline.Wiring(cfg, b)
 }
 
 // readConfig reads a config file; the error says how to come by one.

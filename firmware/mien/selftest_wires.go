@@ -17,7 +17,7 @@ import (
 // lines opens each line at its safe value; a person sees each output go on.
 func (t *selfTest) lines() {
 	b, _ := board.Detect("/") // an unknown board has lines by chip and offset
-	resolve := pipeline.BoardResolver(b)
+	resolve := pipeline.Lines(b)
 	for _, o := range t.cfg.Outputs {
 		line, err := resolve(o.Chip, o.Line)
 		if err == nil {

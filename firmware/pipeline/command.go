@@ -15,6 +15,7 @@ var _ state.Commands = (*Unit)(nil)
 func (u *Unit) Do(who string, batch []state.Command) (state.Receipt, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.tellFaults()
 	if len(batch) > 1 { // one alone is refused, and journaled, by the engine
 		for _, c := range batch {
 			if err := u.possible(c); err != nil {

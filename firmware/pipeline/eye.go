@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"mien/drivers/camera"
-	"mien/drivers/camera/clip"
-	"mien/drivers/camera/v4l2"
 	"mien/firmware/config"
 	"mien/model/affect"
 	"mien/model/assets"
@@ -347,52 +345,6 @@ func (e *Eye) Close() error {
 	}
 	return err
 }
-
-// OpenSource opens the camera or the clip that the config names; the clip
-// "demo" is the one in the binary.
-func OpenSource(c config.Camera) (camera.Source, error) {
-	if c.Clip != "" {
-		o := clip.Options{Loop: c.Loop, Fast: c.Pace == config.FastPace}
-		if c.Clip == DemoClip {
-			o.FPS = assets.DemoFPS
-			src, err := clip.New(DemoClip, assets.Demo(), o)
-			if err != nil {
-				return nil, err
-			}
-			assets.Idle(assets.Demo()) // all of it has been looked through
-			return &demoClip{Source: src}, nil
-		}
-		o.Else = c.FPS
-		return clip.Open(c.Clip, o)
-	}
-	s := v4l2.Settings{Device: c.Device, Format: string(c.Format), Width: c.Width, Height: c.Height, FPS: c.FPS}
-	if s.Device == "auto" {
-		s.Device = ""
-	}
-	if c.Format == config.AnyFormat {
-		s.Format = ""
-	}
-	return v4l2.Open(s)
-}
-
-// demoClip keeps but little of the clip in the binary in resident memory.
-type demoClip struct {
-	camera.Source
-	shown int
-}
-
-// keptPictures is after how many pictures those that were shown are let go.
-const keptPictures = 32
-
-func (c *demoClip) Next(timeout time.Duration) (*camera.Frame, error) {
-	if c.shown++; c.shown%keptPictures == 0 {
-		assets.Idle(assets.Demo())
-	}
-	return c.Source.Next(timeout)
-}
-
-// DemoClip is the name of the clip in the binary, for camera.clip.
-const DemoClip = "demo.mjpeg"
 
 // FilterOf gives the filter that a signal goes through; false for one that has
 // a window of its own (PERCLOS).

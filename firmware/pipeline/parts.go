@@ -14,47 +14,36 @@ import (
 // part is one goroutine that owns one device, and can be stopped and started
 // again while the others run on.
 type part struct {
+	mu     sync.Mutex // covers what is below
+	name   string
 	cancel context.CancelFunc
-	done   chan struct{}
+	done   chan struct{} // nil: it does not run
 }
 
-// parts are the unit's goroutines.
-type parts struct {
-	unit *Unit
-	mu   sync.Mutex // covers all
-	all  map[string]part
-
-	downMu sync.Mutex // covers down, and the end of the fault with it
-	down   int        // parts that failed and are not back yet
-}
-
-// start runs a part until ctx ends or stop is called. A part that panics or
+// start runs a part of u until ctx ends or stop is called. A part that panics or
 // fails puts the unit into its safe state and is started again.
-func (p *parts) start(ctx context.Context, name string, run func(context.Context) error) {
+func (p *part) start(ctx context.Context, u *Unit, name string, run func(context.Context) error) {
 	ctx, cancel := context.WithCancel(ctx)
-	one := part{cancel, make(chan struct{})}
+	done := make(chan struct{})
 	p.mu.Lock()
-	if p.all == nil {
-		p.all = make(map[string]part)
-	}
-	p.all[name] = one
+	p.name, p.cancel, p.done = name, cancel, done
 	p.mu.Unlock()
 	go func() {
-		defer close(one.done)
+		defer close(done)
 		defer cancel()
 		wait := health.Backoff{First: 100 * time.Millisecond, Most: 5 * time.Second}
 		for ctx.Err() == nil {
 			began := time.Now()
-			err := p.once(ctx, name, run)
+			err := once(ctx, name, run)
 			if err == nil || ctx.Err() != nil {
 				return
 			}
-			p.unit.failed(err)
+			u.failed(err)
 			if time.Since(began) > time.Minute {
 				wait.Reset()
 			}
 			again := sleep(ctx, wait.Next())
-			p.unit.mended() // also of one that is stopped: what comes in its place has a life of its own
+			u.mended() // also of one that is stopped: what comes in its place has a life of its own
 			if !again {
 				return
 			}
@@ -63,7 +52,7 @@ func (p *parts) start(ctx context.Context, name string, run func(context.Context
 }
 
 // once runs a part and turns a panic into an error.
-func (p *parts) once(ctx context.Context, name string, run func(context.Context) error) (err error) {
+func once(ctx context.Context, name string, run func(context.Context) error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%s: panic: %v\n%s", name, r, debug.Stack())
@@ -78,23 +67,39 @@ const endsWithin = 5 * time.Second
 
 // stop ends a part and waits for it; one that does not run is no error. It
 // tells whether the part has ended.
-func (p *parts) stop(name string) (ended bool) {
+func (p *part) stop() (ended bool) {
 	p.mu.Lock()
-	one, ok := p.all[name]
-	delete(p.all, name)
+	cancel, done := p.cancel, p.done
+	p.done = nil
 	p.mu.Unlock()
-	if !ok {
+	if done == nil {
 		return true
 	}
-	one.cancel()
+	cancel()
 	t := time.NewTimer(endsWithin)
 	defer t.Stop()
 	select {
-	case <-one.done:
+	case <-done:
 		return true
 	case <-t.C:
 		return false
 	}
+}
+
+// stopAll stops parts and names those that do not end.
+func stopAll(parts ...*part) (hanging []string) {
+	for _, p := range parts {
+		if !p.stop() {
+			hanging = append(hanging, p.name)
+		}
+	}
+	return hanging
+}
+
+// down counts the parts that failed and are not back yet.
+type down struct {
+	mu sync.Mutex // covers n, and the end of the fault with it
+	n  int
 }
 
 // failed is what the unit does when one of its goroutines fails: lines to their
@@ -103,17 +108,17 @@ func (u *Unit) failed(err error) {
 	if p := u.panel.Load(); p != nil {
 		p.fail()
 	}
-	u.parts.downMu.Lock()
-	u.parts.down++
-	u.parts.downMu.Unlock()
+	u.down.mu.Lock()
+	u.down.n++
+	u.down.mu.Unlock()
 	u.health.Begin(health.Internal, u.now(), err.Error())
 }
 
 // mended is what follows each failed: the goroutine is back, or no longer wanted.
 func (u *Unit) mended() {
-	u.parts.downMu.Lock()
-	defer u.parts.downMu.Unlock()
-	if u.parts.down--; u.parts.down == 0 {
+	u.down.mu.Lock()
+	defer u.down.mu.Unlock()
+	if u.down.n--; u.down.n == 0 {
 		u.health.End(health.Internal)
 	}
 }
@@ -123,7 +128,7 @@ func (u *Unit) mended() {
 // to its safe state for a moment, as for one of its own parts, and the error
 // says why.
 func (u *Unit) Guard(name string, run func()) error {
-	err := u.parts.once(context.Background(), name, func(context.Context) error {
+	err := once(context.Background(), name, func(context.Context) error {
 		run()
 		return nil
 	})

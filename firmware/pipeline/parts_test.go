@@ -15,13 +15,13 @@ func TestStopWhileAPartWaitsEndsItsFault(t *testing.T) {
 	u := newIdle(t)
 	tries := 0
 	fails := func(context.Context) error { tries++; panic("injected") }
-	u.parts.start(t.Context(), "watcher", fails)
+	u.watching.start(t.Context(), u, "watcher", fails)
 	for end := time.Now().Add(10 * time.Second); !u.health.On(health.Internal); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("no fault")
 		}
 	}
-	if !u.parts.stop("watcher") {
+	if !u.watching.stop() {
 		t.Fatal("it does not stop")
 	}
 	if u.health.On(health.Internal) {

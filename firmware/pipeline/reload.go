@@ -96,7 +96,7 @@ func (u *Unit) reload(ctx context.Context, r replacement) error {
 	if err != nil {
 		return err
 	}
-	u.restart(ctx, old, cfg, changes, p, buttons)
+	u.restart(ctx, cfg, changes, p, buttons)
 	return nil
 }
 
@@ -111,10 +111,10 @@ func paths(changes []config.Change, takes config.Effect) (list []string) {
 }
 
 // restart starts again the parts whose settings changed.
-func (u *Unit) restart(ctx context.Context, old, cfg *config.Config, changes []config.Change, p *panel, buttons []*button) {
+func (u *Unit) restart(ctx context.Context, cfg *config.Config, changes []config.Change, p *panel, buttons []*button) {
 	if len(paths(changes, config.ReopenCamera)) > 0 {
-		u.parts.stop("watcher")
-		u.parts.start(ctx, "watcher", func(ctx context.Context) error { return u.newWatcher().run(ctx) })
+		u.watching.stop()
+		u.watching.start(ctx, u, "watcher", func(ctx context.Context) error { return u.newWatcher().run(ctx) })
 	}
 	outputs, inputs := false, false
 	for _, path := range paths(changes, config.RequestLines) {
@@ -122,18 +122,16 @@ func (u *Unit) restart(ctx context.Context, old, cfg *config.Config, changes []c
 		inputs = inputs || strings.HasPrefix(path, "input")
 	}
 	if outputs {
-		u.parts.stop("outputs")
+		u.driving.stop()
 		u.panel.Store(p)
-		u.parts.start(ctx, "outputs", func(ctx context.Context) error { return p.run(ctx, u.wake) })
+		u.driving.start(ctx, u, "outputs", func(ctx context.Context) error { return p.run(ctx, u.wake) })
 	}
 	if inputs {
-		for i := range old.Inputs {
-			u.parts.stop(inputPart(i))
-		}
+		stopAll(u.inputParts()...)
 		u.startInputs(ctx, buttons)
 	}
 	if len(paths(changes, config.ReopenSerial)) > 0 {
-		u.parts.stop("serial")
+		u.talking.stop()
 		u.startSerial(ctx, cfg)
 	}
 }

@@ -86,6 +86,7 @@ func (u *Unit) stale(now time.Duration, wall time.Time) {
 // ends an output test, which would keep the lines from their fail value. The
 // lock is held.
 func (u *Unit) step(r alarm.Reading, trusted bool) {
+	u.tellFaults()
 	if u.trusted && !trusted && u.until != 0 {
 		u.until = 0
 		u.doLocked(alarm.Command{Do: alarm.Note, Text: "output test ended: no valid results"})
@@ -219,21 +220,31 @@ func (u *Unit) temperatureIs(celsius float32) {
 	u.mu.Unlock()
 }
 
-// faultChanged journals and tells a fault that begins or ends.
-func (u *Unit) faultChanged(f health.Fault, began bool, detail string) {
-	info := f.Info()
-	text := fmt.Sprintf("%s %s ended", info.Code, info.Name)
-	if began {
-		text = fmt.Sprintf("%s %s: %s", info.Code, info.Name, detail)
+// tellFaults journals and tells what faults have begun and ended, in that order.
+// Whoever sets one only queues it, and so may hold the unit's lock; here it must
+// be held.
+func (u *Unit) tellFaults() {
+	var untold int
+	u.changes, untold = u.health.Changes(u.changes[:0])
+	if untold > 0 {
+		u.doLocked(alarm.Command{Do: alarm.Note, Text: fmt.Sprintf("%d faults began or ended before the next one, too fast to be told", untold)})
 	}
-	u.note(text, "")
-	u.options.OnFault(f, began, text)
+	for _, c := range u.changes {
+		info := c.Fault.Info()
+		text := fmt.Sprintf("%s %s ended", info.Code, info.Name)
+		if c.Began {
+			text = fmt.Sprintf("%s %s: %s", info.Code, info.Name, c.Detail)
+		}
+		u.doLocked(alarm.Command{Do: alarm.Note, Text: text})
+		u.options.OnFault(c.Fault, c.Began, text)
+	}
 }
 
 // note puts a text into the journal.
 func (u *Unit) note(text, who string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.tellFaults()
 	u.doLocked(alarm.Command{Do: alarm.Note, Text: text, Who: who})
 }
 
@@ -256,6 +267,7 @@ func (u *Unit) expire(now time.Duration) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.tellFaults()
 	if u.until != 0 && now >= u.until {
 		u.until = 0
 		u.doLocked(alarm.Command{Do: alarm.Note, Text: "output test ended"})

@@ -1,12 +1,16 @@
 package pipeline
 
 import (
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"mien/drivers/camera"
+	"mien/drivers/serial"
 	"mien/firmware/alarm"
 	"mien/firmware/alarm/store"
 	"mien/firmware/health"
@@ -108,4 +112,97 @@ function = "horn"
 	b.until("the alarm to return, unacknowledged, and the line to leave its fail value", func() bool {
 		return b.state() == alarm.ReturnedUnacknowledged && b.chip.High(pin(6)) && !b.chip.High(pin(5))
 	})
+}
+
+// A fault that is set by who holds the unit's lock is queued, and told by the next
+// look, in its order.
+func TestFaultRaisedWhileTheLockIsHeld(t *testing.T) {
+	var told []string
+	u := newIdle(t)
+	u.options.OnFault = func(_ health.Fault, _ bool, text string) { told = append(told, text) }
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		u.health.Begin(health.StorageFailed, u.now(), "disk full")
+		u.health.End(health.StorageFailed)
+		u.health.Begin(health.SerialLost, u.now(), "unplugged")
+	}()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		t.Fatal("setting a fault waits for the unit's lock")
+	}
+	u.expire(u.now())
+	if want := []string{"F12 storage failed: disk full", "F12 storage failed ended", "F10 serial port lost: unplugged"}; !slices.Equal(told, want) {
+		t.Errorf("told %q", told)
+	}
+}
+
+// Faults that begin and end on many goroutines at once, beside commands and
+// results: each one's notes alternate.
+func TestFaultNotesKeepTheirOrder(t *testing.T) {
+	var notes []string
+	u := newIdle(t)
+	u.options.OnEvent = func(e alarm.Event) {
+		if e.Trigger == alarm.Note && strings.HasPrefix(e.Cause, "F") {
+			notes = append(notes, e.Cause)
+		}
+	}
+	var all sync.WaitGroup
+	for _, f := range []health.Fault{health.StorageFailed, health.StorageFailed, health.SerialLost, health.OutputMismatch} {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			for range 500 {
+				u.health.Begin(f, u.now(), "injected")
+				u.note("something else", "test")
+				u.health.End(f)
+				u.expire(u.now())
+			}
+		}()
+	}
+	all.Wait()
+	u.expire(u.now())
+	on := map[string]bool{}
+	for i, text := range notes {
+		code, rest, _ := strings.Cut(text, " ")
+		if began := !strings.HasSuffix(rest, "ended"); began == on[code] {
+			t.Fatalf("note %d of %d: %q, and it is on: %v", i, len(notes), text, on[code])
+		} else {
+			on[code] = began
+		}
+	}
+	if len(notes) < 3000 {
+		t.Errorf("%d notes", len(notes))
+	}
+}
+
+// neverRead is a port at whose other end nobody takes anything: a write waits for
+// as long as it may, and longer.
+type neverRead struct{ serial.Line }
+
+func (neverRead) Read([]byte, time.Duration) (int, error) { return 0, serial.ErrTimeout }
+func (neverRead) Close() error                            { return nil }
+func (neverRead) Write(_ []byte, timeout time.Duration) (int, error) {
+	time.Sleep(2 * timeout)
+	return 0, serial.ErrTimeout
+}
+
+// A reader that stands still in the middle of its work keeps nobody from theirs:
+// results, lines, and other readers go on.
+func TestReaderThatNeverReads(t *testing.T) {
+	b := newBench(t, "[serial]\ndevice = \"/dev/ttyTEST\"\nprotocol = \"ascii\"\n", func(o *Options) {
+		o.OpenSerial = func(serial.Settings) (serial.Line, error) { return neverRead{}, nil }
+	})
+	b.until("results", b.trusted)
+	b.show(pictures(t, frownFrom, frownTo))
+	b.until("the alarm at another reader", func() bool { return b.state() == alarm.Unacknowledged })
+	b.until("the lamp", func() bool { return b.chip.High(pin(1)) })
+	if err := b.do("test", state.On(alarm.Command{Do: alarm.Acknowledge})); err != nil {
+		t.Error(err)
+	}
+	n := b.unit.health.Results()
+	b.until("more results", func() bool { return b.trusted() && b.unit.health.Results() > n+10 })
 }

@@ -10,10 +10,7 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,9 +28,6 @@ import (
 	"mien/firmware/health"
 	"mien/firmware/state"
 )
-
-// Resolver finds a GPIO line by the chip and line that the config names.
-type Resolver func(chip, line string) (gpio.Line, error)
 
 // Options are what a unit is made of. The zero value of a field but Config is
 // the real thing.
@@ -54,8 +48,8 @@ type Options struct {
 	Found store.Found
 	// Say is told what a technician may want to know; it must not wait.
 	Say func(subject string, details ...string)
-	// OnFault is told each fault that begins or ends, as the journal tells it; it
-	// must not wait.
+	// OnFault is told each fault that begins or ends, in order, as the journal tells
+	// it; it must not wait, nor ask the unit.
 	OnFault func(f health.Fault, began bool, text string)
 	// OnEvent is told each event, in order; it must not wait.
 	OnEvent func(alarm.Event)
@@ -69,7 +63,12 @@ type Unit struct {
 	wall    func() time.Time
 	health  *health.Monitor
 	latest  *state.Latest
-	parts   parts
+
+	// What is started and stopped by itself, and counts those that are down.
+	watching, driving, talking, supervising, taking part
+	pressing                                        []*part // of the inputs; covered by mu
+	down                                            down
+
 	panel   atomic.Pointer[panel]
 	speaker atomic.Pointer[Speaker]
 	wake    chan struct{} // the panel has something new to show
@@ -90,10 +89,11 @@ type Unit struct {
 	inputs   []string // trouble of each input, "" for none
 	summary  alarm.Summary
 	trusted  bool
-	woken    cause       // what the panel was last woken for
-	saved    alarm.Saved // its list is used again
-	revision uint64      // of the engine, as kept last
-	missing  uint64      // events that the store had to let go, as told so far
+	woken    cause           // what the panel was last woken for
+	saved    alarm.Saved     // its list is used again
+	changes  []health.Change // likewise: of faults, as told last
+	revision uint64          // of the engine, as kept last
+	missing  uint64          // events that the store had to let go, as told so far
 }
 
 // New prepares a unit: config against network, alarms, lines. Nothing is
@@ -108,8 +108,7 @@ func New(o Options) (*Unit, error) {
 	n := networkOf(cards, models)
 	u := &Unit{options: o, version: o.Version, now: device.Now, wall: o.Wall, latest: state.NewLatest(),
 		wake: make(chan struct{}, 1), over: make(chan struct{}), reloading: make(chan replacement)}
-	u.parts.unit = u
-	u.health = health.New(cfg.Health.Stale, u.faultChanged)
+	u.health = health.New(cfg.Health.Stale)
 	if err := cfg.SameLines(identify(o.Resolve)).Err(); err != nil {
 		return nil, err
 	}
@@ -147,7 +146,7 @@ func (o *Options) complete() {
 	}
 	b, _ := board.Detect("/") // an unknown board has lines too, by chip and offset
 	if o.Resolve == nil {
-		o.Resolve = BoardResolver(b)
+		o.Resolve = Lines(b)
 	}
 	if o.Sensors == nil {
 		o.Sensors = board.NewSensors("/", b.Board)
@@ -195,15 +194,15 @@ func (u *Unit) Run(ctx context.Context) error {
 	u.tellReset(dog)
 
 	u.panel.Store(p)
-	u.parts.start(ctx, "outputs", func(ctx context.Context) error { return p.run(ctx, u.wake) })
+	u.driving.start(ctx, u, "outputs", func(ctx context.Context) error { return p.run(ctx, u.wake) })
 	u.startInputs(ctx, buttons)
 	u.startSerial(ctx, cfg)
-	u.parts.start(ctx, "watcher", func(ctx context.Context) error { return u.newWatcher().run(ctx) })
+	u.watching.start(ctx, u, "watcher", func(ctx context.Context) error { return u.newWatcher().run(ctx) })
 	s := &supervisor{unit: u, sensors: u.options.Sensors, dog: dog, notifier: notifier, keepAlive: health.KeepAlive(),
 		clock: health.ClockJump{Limit: cfg.Health.ClockJump}, rate: health.Rate{Window: 2 * time.Second},
 		slow: health.Held{For: 2 * time.Second}, undriven: health.Held{For: 400 * time.Millisecond}, sensed: u.now() - time.Hour}
-	u.parts.start(ctx, "supervisor", s.run)
-	u.parts.start(ctx, "reload", u.reloads)
+	u.supervising.start(ctx, u, "supervisor", s.run)
+	u.taking.start(ctx, u, "reload", u.reloads)
 	notifier.Send("READY=1")
 
 	select {
@@ -215,12 +214,11 @@ func (u *Unit) Run(ctx context.Context) error {
 	// Lines last but one: they go to their fail value while nothing else drives
 	// them. The supervisor feeds the watchdog until then. A part that hangs in a
 	// device does not keep the lines from it.
-	names := []string{"watcher", "serial", "reload"}
-	for i := range u.settings().Inputs {
-		names = append(names, inputPart(i))
-	}
-	hanging := u.stopAll(names...)
-	hanging = append(hanging, u.stopAll("outputs", "supervisor")...)
+	hanging := stopAll(append([]*part{&u.watching, &u.talking, &u.taking}, u.inputParts()...)...)
+	hanging = append(hanging, stopAll(&u.driving, &u.supervising)...)
+	u.mu.Lock()
+	u.tellFaults()
+	u.mu.Unlock()
 	if dog != nil {
 		if err := dog.Disarm(); err != nil {
 			return fmt.Errorf("disarm the watchdog: %w", err)
@@ -230,16 +228,6 @@ func (u *Unit) Run(ctx context.Context) error {
 		return fmt.Errorf("%s: hangs, and was left behind", strings.Join(hanging, ", "))
 	}
 	return nil
-}
-
-// stopAll stops parts and gives those that do not end.
-func (u *Unit) stopAll(names ...string) (hanging []string) {
-	for _, n := range names {
-		if !u.parts.stop(n) {
-			hanging = append(hanging, n)
-		}
-	}
-	return hanging
 }
 
 func openDog(c config.Watchdog) (watchdog.Watchdog, error) {
@@ -280,12 +268,23 @@ func (u *Unit) buttons(cfg *config.Config) ([]*button, error) {
 	return list, nil
 }
 
-func inputPart(i int) string { return fmt.Sprintf("input %d", i) }
-
+// startInputs starts the inputs in place of those before, which have ended.
 func (u *Unit) startInputs(ctx context.Context, buttons []*button) {
-	for i, b := range buttons {
-		u.parts.start(ctx, inputPart(i), b.run)
+	var list []*part
+	for _, b := range buttons {
+		p := new(part)
+		p.start(ctx, u, "input "+b.name, b.run)
+		list = append(list, p)
 	}
+	u.mu.Lock()
+	u.pressing = list
+	u.mu.Unlock()
+}
+
+func (u *Unit) inputParts() []*part {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.pressing
 }
 
 // startSerial starts the line to the PLC, where the config has one. A speaker
@@ -304,7 +303,7 @@ func (u *Unit) startSerial(ctx context.Context, cfg *config.Config) {
 			u.speaker.Store(sp)
 			p := &plc{unit: u, speak: sp, open: func() (serial.Line, error) { return u.options.OpenSerial(s) },
 				back: health.Backoff{First: cfg.Health.RetryFirst, Most: cfg.Health.RetryMost}}
-			u.parts.start(ctx, "serial", p.run)
+			u.talking.start(ctx, u, "serial", p.run)
 			return
 		}
 	}
@@ -335,88 +334,3 @@ func (u *Unit) Faults() []health.Active { return u.health.List(nil) }
 
 // Now is the unit's clock, CLOCK_MONOTONIC.
 func (u *Unit) Now() time.Duration { return u.now() }
-
-// BoardResolver finds lines as a board names them: a header pin, the SoC's
-// name, an offset on a chip, or a line name of the kernel.
-func BoardResolver(b board.Unit) Resolver {
-	return func(chip, line string) (gpio.Line, error) {
-		if n, ok := offset(line); ok {
-			if chip == "" && b.Board != nil {
-				chip = b.Chips()[0]
-			}
-			if chip == "" {
-				return gpio.Line{}, errors.New("a bare line number needs chip, the label of its GPIO chip (mien probe lists them)")
-			}
-			return gpio.Line{Chip: chip, Offset: n}, nil
-		}
-		l, err := b.Resolve(line)
-		switch {
-		case err == nil && (chip == "" || chip == l.Chip):
-			return gpio.Line{Chip: l.Chip, Offset: l.Offset}, nil
-		case err != nil && board.HeaderPin(line):
-			return gpio.Line{}, err
-		case err == nil && board.HeaderPin(line):
-			return gpio.Line{}, fmt.Errorf("%s is on chip %s, not on %s", line, l.Chip, chip)
-		case chip == "" && errors.Is(err, board.ErrNoPin):
-			return gpio.Line{Name: line}, nil // a name that only this machine's kernel knows
-		}
-		return gpio.Line{Chip: chip, Name: line}, nil
-	}
-}
-
-// identify gives a line's true name, by which two ways to write it can be told
-// to mean the same; "" where only the kernel knows.
-func identify(resolve Resolver) func(chip, line string) string {
-	return func(chip, line string) string {
-		l, err := resolve(chip, line)
-		switch {
-		case err != nil: // said when the line is requested
-			return ""
-		case l.Name != "":
-			return l.Chip + " " + l.Name
-		}
-		return l.Chip + " line " + strconv.Itoa(l.Offset)
-	}
-}
-
-// Wiring looks at a config's GPIO lines on the board that this is: lines named
-// twice, header pins that are no lines, and what an installer should mind.
-func Wiring(cfg *config.Config) config.Problems {
-	b, _ := board.Detect("/") // on an unknown board a chip and a number have one name only
-	return wiring(cfg, b)
-}
-
-func wiring(cfg *config.Config, b board.Unit) config.Problems {
-	resolve := BoardResolver(b)
-	found := cfg.SameLines(identify(resolve))
-	if b.Board == nil {
-		return found // a config may be checked on another machine than its own
-	}
-	return append(found, cfg.Wiring(func(chip, line string, output bool) ([]string, error) {
-		l, err := resolve(chip, line)
-		if err != nil {
-			return nil, err
-		}
-		if at, err := b.Resolve(line); err == nil && l.Name == "" {
-			return at.Warnings(output), nil
-		}
-		if slices.Contains(b.Chips(), l.Chip) && l.Name == "" {
-			return b.At(l.Chip, l.Offset).Warnings(output), nil
-		}
-		return nil, nil // a line of the kernel's own
-	})...)
-}
-
-// offset reads a bare line number.
-func offset(line string) (n int, ok bool) {
-	if line == "" || len(line) > 4 {
-		return 0, false
-	}
-	for _, c := range line {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		n = n*10 + int(c-'0')
-	}
-	return n, true
-}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -104,7 +105,7 @@ stuck_after = "500ms"
 func pin(n int) gpio.Line { return gpio.Line{Chip: "fake", Offset: n} }
 
 func plainResolver(chip, name string) (gpio.Line, error) {
-	n, _ := offset(name)
+	n, _ := strconv.Atoi(name)
 	return gpio.Line{Chip: chip, Offset: n}, nil
 }
 

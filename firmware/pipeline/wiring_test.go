@@ -48,7 +48,7 @@ func TestWiringTellsWhatTheBoardKnows(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		found := wiring(cfg, board.Unit{Board: c.board})
+		found := Wiring(cfg, board.Unit{Board: c.board})
 		ok := len(found) == len(c.want)
 		for i, want := range c.want {
 			begin, part, _ := strings.Cut(want, "|")
@@ -80,11 +80,11 @@ func TestHeaderPinsOfTheConfigAreTheBoards(t *testing.T) {
 // A header pin is never looked for among the kernel's names: on a board that is
 // not known the way out is told, not that no line is called so.
 func TestHeaderPinNeedsItsBoard(t *testing.T) {
-	_, err := BoardResolver(board.Unit{})("", "pin 11")
+	_, err := Lines(board.Unit{})("", "pin 11")
 	if err == nil || !strings.Contains(err.Error(), "its chip's label and its number") {
 		t.Error(err)
 	}
-	if l, err := BoardResolver(board.Unit{})("", "PA.03"); err != nil || l.Name != "PA.03" {
+	if l, err := Lines(board.Unit{})("", "PA.03"); err != nil || l.Name != "PA.03" {
 		t.Errorf("a kernel's name: %+v, %v", l, err)
 	}
 }
