@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -42,7 +43,7 @@ func demo(c *call) error {
 	slave := c.String("modbus", "", "play in a loop, with a Modbus RTU slave (address 1, 115200 8N1) on a pty linked at `PATH`")
 	loop := c.Bool("loop", false, "play in a loop, until Ctrl-C")
 	socket := c.String("socket", "", "open the operator's socket at `PATH`, for mien alarms, events, ack, …")
-	plot := c.String("plot", "", "also draw signals, limits and alarm states over the clip's time into `FILE`, a .png or .svg")
+	plot := c.String("plot", "", "also draw what the demo did: signals, limits, alarm states, commands and outputs, into `FILE`, a .html or .svg")
 	quiet := c.Bool("log", false, "log lines also on a terminal, in place of the live view")
 	if err := c.options(0); err != nil {
 		return err
@@ -50,6 +51,11 @@ func demo(c *call) error {
 	cfg, err := config.Parse("demo.toml", demoConfig)
 	if err != nil {
 		return err
+	}
+	if *plot != "" {
+		if *plot, err = plotFile(*plot); err != nil {
+			return err
+		}
 	}
 	cfg.Camera.Loop = *loop || *slave != ""
 	if *slave != "" {
@@ -91,7 +97,25 @@ func demo(c *call) error {
 	// It ends with its terminal too.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer stop()
-	if err := s.run(ctx, unit, "", nil); err != nil {
+	drawn := newRecord(cfg.Definitions())
+	drawn.title, drawn.about = "What the demo did", "Times are seconds since the unit's start. An operator of few words acknowledges and resets."
+	for _, e := range script.Events {
+		if e.Name != "neutral" {
+			drawn.shows = append(drawn.shows, scripted{e.Start, e.End, e.Name})
+		}
+	}
+	watching, unwatch := context.WithCancel(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		if *plot != "" {
+			unit.Guard("plot", func() { drawn.watch(watching, unit.Latest(), show.begun) })
+		}
+	}()
+	err = s.run(ctx, unit, "", nil)
+	unwatch()
+	<-watched
+	if err != nil {
 		return err
 	}
 	var last state.State
@@ -100,7 +124,10 @@ func demo(c *call) error {
 		return err
 	}
 	if *plot != "" {
-		return plotClip(cfg, *plot)
+		for _, e := range show.happened() {
+			drawn.event(e.at.Seconds(), e.Event)
+		}
+		return drawn.write(*plot)
 	}
 	return nil
 }
@@ -179,6 +206,13 @@ func (w *show) event(e alarm.Event) {
 	case e.To == alarm.LatchedAcknowledged:
 		time.AfterFunc(time.Second, func() { w.press(demoReset) })
 	}
+}
+
+// happened lists the events so far.
+func (w *show) happened() []shownEvent {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.events)
 }
 
 func (w *show) press(line int) {

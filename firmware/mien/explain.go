@@ -18,7 +18,7 @@ import (
 func explain(c *call) error {
 	signals := c.Bool("signals", false, "list the network's signals: what an alarm can be on")
 	model := c.Bool("model", false, "show the model card: data, rights, scores, limits")
-	plot := c.String("plot", "", "run the config over its clip (else the demo's) and draw signals, limits and alarm states into `FILE`, a .png or .svg")
+	plot := c.String("plot", "", "run the config over its clip (else the demo's) and draw signals, limits and alarm states into `FILE`, a .html or .svg")
 	if err := c.options(1); err != nil {
 		return err
 	}
@@ -42,7 +42,11 @@ func explain(c *call) error {
 	case *model:
 		return explainModel(c, cards)
 	case *plot != "":
-		return plotClip(cfg, *plot)
+		file, err := plotFile(*plot)
+		if err != nil {
+			return err
+		}
+		return plotClip(cfg, file)
 	}
 	return explainConfig(c, cfg, path, cards)
 }

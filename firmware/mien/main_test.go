@@ -113,7 +113,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"explain", weak}, exitOK, `alarm "lips" \(medium\) is raised when AU24 lip pressor is above 0.50 for 1s`},
 		{[]string{"explain", "-signals"}, exitOK, `eyes_closed`},
 		{[]string{"explain", "-model"}, exitOK, `sha256`},
-		{[]string{"explain", "-plot", filepath.Join(t.TempDir(), "x.gif"), weak}, exitUsage, `.png or .svg`},
+		{[]string{"explain", "-plot", filepath.Join(t.TempDir(), "x.png"), weak}, exitUsage, `x.png: the picture is a page or a drawing: name a .html or .svg file`},
 		{[]string{"bench", "-for", "100ms"}, exitOK, `frames a second are possible`},
 		{[]string{"config"}, exitOK, `\[\[alarm\]\]`},
 		{[]string{"registers"}, exitOK, `heartbeat`},
@@ -150,10 +150,13 @@ func TestPrintedConfigIsRight(t *testing.T) {
 
 func TestPlotIsAPicture(t *testing.T) {
 	cfg := write(t, "[[alarm]]\nname = \"brow\"\nsignal = \"au4\"\nhigh = 0.7\n")
-	for name, magic := range map[string]string{"a.png": "\x89PNG", "a.svg": "<?xml"} {
+	for name, magic := range map[string]string{"a.html": "<!doctype html>", "a.svg": "<svg ", "a": "<!doctype html>"} {
 		file := filepath.Join(t.TempDir(), name)
 		if code, out := mien("explain", "-plot", file, cfg); code != exitOK {
 			t.Fatalf("exit %d: %s", code, out)
+		}
+		if filepath.Ext(file) == "" {
+			file += ".html"
 		}
 		data, err := os.ReadFile(file)
 		if err != nil || !strings.HasPrefix(string(data), magic) || len(data) < 5000 {
@@ -185,7 +188,7 @@ func TestPlotWithoutSpace(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip(err)
 	}
-	file := filepath.Join(t.TempDir(), "a.png")
+	file := filepath.Join(t.TempDir(), "a.svg")
 	if err := os.Symlink("/dev/full", file); err != nil {
 		t.Fatal(err)
 	}

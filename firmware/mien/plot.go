@@ -1,62 +1,177 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"image/color"
+	"html"
+	"io"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgimg"
-	"gonum.org/v1/plot/vg/vgsvg"
-
 	"mien/drivers/camera"
 	"mien/firmware/alarm"
+	"mien/firmware/chart"
 	"mien/firmware/config"
 	"mien/firmware/pipeline"
+	"mien/firmware/state"
 	"mien/model/affect"
 )
 
-// track is what happened to one alarm over a clip.
-type track struct {
-	def    alarm.Definition
-	curves []curve // of each condition
-	states []stretch
+// record is what happened over a time, as -plot draws it. Times are in seconds
+// since it began.
+type record struct {
+	title, about string
+	end          float64
+	alarms       []*track
+	outputs      []*switched
+	shows        []scripted
 }
 
-// curve is the signal of one condition.
-type curve struct {
-	signal int // index into the levels
-	levels plotter.XYs
+// track is what happened to one alarm.
+type track struct {
+	def    alarm.Definition
+	levels [][]chart.Point // of each condition's signal; NaN is Unknown
+	states []stretch
+	marks  []moment
 }
 
 // stretch is a time in one state.
 type stretch struct {
-	from, to float64 // seconds
+	from, to float64
 	state    alarm.State
+}
+
+// moment is what somebody did.
+type moment struct {
+	at   float64
+	text string
+}
+
+// switched is when an output was on.
+type switched struct {
+	name string
+	on   [][2]float64
+}
+
+func newRecord(defs []alarm.Definition) *record {
+	r := new(record)
+	for _, d := range defs {
+		r.alarms = append(r.alarms, &track{def: d, levels: make([][]chart.Point, len(d.Conditions))})
+	}
+	return r
+}
+
+// add notes the alarms at a moment, and the levels where there are new ones.
+func (r *record) add(t float64, level func(signal string) float32, states func(i int) alarm.State) {
+	r.end = max(r.end, t)
+	for i, tr := range r.alarms {
+		for n, k := range tr.def.Conditions {
+			if level == nil {
+				break
+			}
+			tr.levels[n] = append(tr.levels[n], chart.Point{X: t, Y: float64(level(k.Signal))})
+		}
+		s := states(i)
+		if n := len(tr.states); n > 0 {
+			tr.states[n-1].to = t
+			if tr.states[n-1].state == s {
+				continue
+			}
+		}
+		tr.states = append(tr.states, stretch{t, t, s})
+	}
+}
+
+// event notes what is to be marked of an event: who did what.
+func (r *record) event(t float64, e alarm.Event) {
+	if e.Who == "" {
+		return
+	}
+	for _, tr := range r.alarms {
+		if tr.def.Name == e.Alarm {
+			tr.marks = append(tr.marks, moment{t, fmt.Sprintf("%v by %s", e.Trigger, e.Who)})
+		}
+	}
+}
+
+// watch notes what a running unit knows, until ctx ends. It takes whatever is
+// newest 40 times a second: more than there are frames.
+func (r *record) watch(ctx context.Context, latest *state.Latest, begun time.Time) {
+	tick := time.NewTicker(25 * time.Millisecond)
+	defer tick.Stop()
+	var s state.State
+	seen := uint64(0)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		latest.Load(&s)
+		t := time.Since(begun).Seconds()
+		if s.Results == 0 || len(s.Alarms) < len(r.alarms) {
+			continue
+		}
+		if len(r.outputs) == 0 {
+			for _, name := range s.About.Outputs {
+				r.outputs = append(r.outputs, &switched{name: name})
+			}
+			for i := range r.shows { // the clip began a frame's latency ago
+				r.shows[i].from += t - s.Latency.Seconds()
+				r.shows[i].to += t - s.Latency.Seconds()
+			}
+		}
+		level := s.Level
+		if s.Results == seen && s.Trusted {
+			level = nil // nothing new
+		}
+		seen = s.Results
+		r.add(t, level, func(i int) alarm.State { return s.Alarms[i].State })
+		for i, o := range r.outputs {
+			if i < len(s.Outputs) {
+				o.add(t, s.Outputs[i])
+			}
+		}
+	}
+}
+
+func (o *switched) add(t float64, on bool) {
+	n := len(o.on)
+	open := n > 0 && o.on[n-1][1] == math.Inf(1)
+	switch {
+	case on && !open:
+		o.on = append(o.on, [2]float64{t, math.Inf(1)})
+	case !on && open:
+		o.on[n-1][1] = t
+	}
+}
+
+// scripted is what a clip shows, and when.
+type scripted struct {
+	from, to float64
+	name     string
 }
 
 // plotClip runs a config over its clip, as fast as it goes, and draws for each
 // alarm its signals, its limits and its states over time.
 func plotClip(cfg *config.Config, file string) error {
-	tracks, err := follow(cfg)
+	if len(cfg.Alarms) == 0 {
+		return coded{errors.New("the config has no alarm to draw"), exitConfig}
+	}
+	r, err := follow(cfg)
 	if err != nil {
 		return err
 	}
-	if len(tracks) == 0 {
-		return coded{errors.New("the config has no alarm to draw"), exitConfig}
-	}
-	return drawTracks(tracks, cfg.Camera.Clip, file)
+	return r.write(file)
 }
 
-// follow takes a clip through eye and alarms.
-func follow(cfg *config.Config) ([]*track, error) {
+// follow takes a clip through eye and alarms. Nobody acknowledges anything.
+func follow(cfg *config.Config) (*record, error) {
 	c := cfg.Camera
 	if c.Clip == "" {
 		c.Clip = pipeline.DemoClip
@@ -76,19 +191,14 @@ func follow(cfg *config.Config) ([]*track, error) {
 	if err != nil {
 		return nil, coded{err, exitConfig}
 	}
-	var tracks []*track
-	for i := 0; i < engine.Len(); i++ {
-		tr := &track{def: engine.Definition(i)}
-		for _, k := range tr.def.Conditions {
-			tr.curves = append(tr.curves, curve{signal: slices.Index(eye.Signals(), k.Signal)})
-		}
-		tracks = append(tracks, tr)
-	}
+	r := newRecord(cfg.Definitions())
+	r.title = "Alarms of the config over " + c.Clip
+	r.about = "The clip was played as fast as it goes. Nobody acknowledged, reset or shelved anything."
 	var first time.Duration
 	for n := uint64(1); ; n++ {
 		f, err := src.Next(time.Second)
 		if errors.Is(err, camera.ErrEnd) {
-			return tracks, nil
+			return r, nil
 		}
 		if err != nil {
 			return nil, err
@@ -102,85 +212,38 @@ func follow(cfg *config.Config) ([]*track, error) {
 			first = sight.At
 		}
 		engine.Step(alarm.Reading{At: sight.At, Wall: time.Now(), Sequence: n, Levels: sight.Levels})
-		t := (sight.At - first).Seconds()
-		for i, tr := range tracks {
-			tr.add(t, sight.Levels, engine.Status(i).State)
-		}
+		r.add((sight.At - first).Seconds(), func(signal string) float32 { return sight.Levels[slices.Index(eye.Signals(), signal)] },
+			func(i int) alarm.State { return engine.Status(i).State })
 	}
 }
 
-func (tr *track) add(t float64, levels []float32, state alarm.State) {
-	for i := range tr.curves {
-		c := &tr.curves[i]
-		if level := levels[c.signal]; level == level {
-			c.levels = append(c.levels, plotter.XY{X: t, Y: float64(level)})
-		} else if n := len(c.levels); n > 0 && !math.IsNaN(c.levels[n-1].Y) {
-			c.levels = append(c.levels, plotter.XY{X: t, Y: math.NaN()}) // a gap in the line
-		}
-	}
-	if n := len(tr.states); n > 0 && tr.states[n-1].state == state {
-		tr.states[n-1].to = t
-		return
-	} else if n > 0 {
-		tr.states[n-1].to = t
-	}
-	tr.states = append(tr.states, stretch{t, t, state})
-}
-
-// lines splits the levels where they are Unknown.
-func (c *curve) lines() (parts []plotter.XYs) {
-	var part plotter.XYs
-	for _, p := range c.levels {
-		if math.IsNaN(p.Y) {
-			if len(part) > 0 {
-				parts = append(parts, part)
-			}
-			part = nil
-			continue
-		}
-		part = append(part, p)
-	}
-	if len(part) > 0 {
-		parts = append(parts, part)
-	}
-	return parts
-}
-
-var stateColours = map[alarm.State]color.Color{
-	alarm.Unacknowledged:         color.NRGBA{0xd6, 0x27, 0x28, 0x90},
-	alarm.Acknowledged:           color.NRGBA{0xff, 0x7f, 0x0e, 0x80},
-	alarm.ReturnedUnacknowledged: color.NRGBA{0xd6, 0x27, 0x28, 0x40},
-	alarm.LatchedUnacknowledged:  color.NRGBA{0x94, 0x67, 0xbd, 0x60},
-	alarm.LatchedAcknowledged:    color.NRGBA{0x94, 0x67, 0xbd, 0x40},
-}
-
-func drawTracks(tracks []*track, clip, file string) error {
-	const width, each = 24 * vg.Centimeter, 6 * vg.Centimeter
-	height := vg.Length(len(tracks)) * each
-	canvas, err := canvasFor(file, width, height)
-	if err != nil {
-		return err
-	}
-	plots := make([][]*plot.Plot, len(tracks))
-	for i, tr := range tracks {
-		p, err := tr.plot()
-		if err != nil {
-			return err
-		}
-		if i == 0 && clip != "" {
-			p.Title.Text = clip + "\n" + p.Title.Text
-		}
-		plots[i] = []*plot.Plot{p}
-	}
-	tiles := draw.Tiles{Rows: len(tracks), Cols: 1, PadTop: vg.Points(6), PadBottom: vg.Points(6), PadRight: vg.Points(12), PadLeft: vg.Points(6)}
-	for i, row := range plot.Align(plots, tiles, draw.New(canvas)) {
-		plots[i][0].Draw(row[0])
-	}
-	return writeCanvas(canvas, file)
+// stateColours are those of the bands, with their opacity.
+var stateColours = map[alarm.State]struct {
+	colour  string
+	opacity float64
+}{
+	alarm.Unacknowledged:         {"#d62728", 0.55},
+	alarm.Acknowledged:           {"#ff7f0e", 0.45},
+	alarm.ReturnedUnacknowledged: {"#d62728", 0.22},
+	alarm.LatchedUnacknowledged:  {"#9467bd", 0.45},
+	alarm.LatchedAcknowledged:    {"#9467bd", 0.22},
+	alarm.Shelved:                {"#7f7f7f", 0.3},
+	alarm.SuppressedByDesign:     {"#7f7f7f", 0.3},
+	alarm.OutOfService:           {"#7f7f7f", 0.3},
 }
 
 // curveColours are those of the first, second, … condition's signal.
-var curveColours = []color.Color{color.Black, color.NRGBA{0x1f, 0x77, 0xb4, 0xff}, color.NRGBA{0x2c, 0xa0, 0x2c, 0xff}, color.NRGBA{0x8c, 0x56, 0x4b, 0xff}}
+var curveColours = []string{"#111111", "#1f77b4", "#2ca02c", "#8c564b"}
+
+// doneColour marks what people did.
+const doneColour = "#0b6e4f"
+
+// Sizes of the picture, in pixels.
+const (
+	plotWidth  = 900
+	plotHeight = 230
+	plotLeft   = 84 // room for the names of outputs
+)
 
 // title says what raises the alarm.
 func (tr *track) title() string {
@@ -192,84 +255,128 @@ func (tr *track) title() string {
 	return fmt.Sprintf("%s: %s for %v", tr.def.Name, strings.Join(parts, joined(tr.def.Match)), tr.def.OnDelay)
 }
 
-// plot draws one alarm: its states as bands, its signals, their limits.
-func (tr *track) plot() (*plot.Plot, error) {
-	p := plot.New()
-	p.Title.Text = tr.title()
-	p.X.Label.Text, p.Y.Label.Text = "s", tr.def.Conditions[0].Signal
-	p.Y.Min, p.Y.Max = math.Inf(1), math.Inf(-1)
+// chart draws one alarm: its states as bands, its signals, their limits, and
+// what people did.
+func (tr *track) chart(end float64) *chart.Chart {
+	y := chart.Range{Low: math.Inf(1), High: math.Inf(-1)}
 	for _, k := range tr.def.Conditions {
 		info, _ := affect.Describe(k.Signal)
-		p.Y.Min, p.Y.Max = min(p.Y.Min, float64(info.Min)), max(p.Y.Max, float64(info.Max))
+		y.Low, y.High = min(y.Low, float64(info.Min)), max(y.High, float64(info.Max))
 	}
-	p.Add(plotter.NewGrid())
-	end := 0.0
-	shown := map[alarm.State]bool{}
+	c := chart.New(plotWidth, plotHeight, chart.Range{High: end}, y)
+	c.Title, c.XLabel, c.Left = tr.title(), "s", plotLeft
 	for _, s := range tr.states {
-		end = max(end, s.to)
-		colour, ok := stateColours[s.state]
-		if !ok {
-			continue
-		}
-		band, err := plotter.NewPolygon(plotter.XYs{{X: s.from, Y: p.Y.Min}, {X: s.to, Y: p.Y.Min}, {X: s.to, Y: p.Y.Max}, {X: s.from, Y: p.Y.Max}})
-		if err != nil {
-			return nil, err
-		}
-		band.Color, band.LineStyle.Width = colour, 0
-		p.Add(band)
-		if !shown[s.state] {
-			shown[s.state] = true
-			p.Legend.Add(s.state.String(), band)
+		if k, ok := stateColours[s.state]; ok {
+			c.Band(chart.Point{X: s.from, Y: y.Low}, chart.Point{X: s.to, Y: y.High}, k.colour, k.opacity, s.state.String())
 		}
 	}
-	several := len(tr.curves) > 1
-	if several {
-		p.Y.Label.Text = ""
-	}
-	for i, c := range tr.curves {
-		k, colour := tr.def.Conditions[i], curveColours[i%len(curveColours)]
-		named := !several // one signal stands at the axis
-		for _, part := range c.lines() {
-			l, err := plotter.NewLine(part)
-			if err != nil {
-				return nil, err
+	for i, k := range tr.def.Conditions {
+		colour := curveColours[i%len(curveColours)]
+		c.Line(tr.levels[i], chart.Stroke{Colour: colour}, k.Signal)
+		for _, limit := range []struct {
+			at         float32
+			colour, of string
+		}{{k.Limit, "#d62728", "limit"}, {k.Off(), "#808080", "deadband"}} {
+			if len(tr.def.Conditions) > 1 && limit.of == "limit" {
+				limit.colour, limit.of = colour, "" // each signal's in its own
 			}
-			l.Width, l.Color = vg.Points(1.2), colour
-			p.Add(l)
-			if !named {
-				named = true
-				p.Legend.Add(k.Signal, l)
-			}
-		}
-		for _, y := range []float32{k.Limit, k.Off()} {
-			l, err := plotter.NewLine(plotter.XYs{{X: 0, Y: float64(y)}, {X: end, Y: float64(y)}})
-			if err != nil {
-				return nil, err
-			}
-			l.Dashes = []vg.Length{vg.Points(4), vg.Points(3)}
-			switch {
-			case y != k.Limit:
-				l.Color = color.Gray{0x80}
-			case several:
-				l.Color = colour
-			default:
-				l.Color = color.NRGBA{0xd6, 0x27, 0x28, 0xff}
-			}
-			p.Add(l)
+			c.Line([]chart.Point{{Y: float64(limit.at)}, {X: end, Y: float64(limit.at)}}, chart.Stroke{Colour: limit.colour, Width: 1, Dashes: "5 4"}, limit.of)
 		}
 	}
-	p.X.Min, p.X.Max = 0, end
-	p.Legend.Top, p.Legend.YOffs, p.Legend.XOffs = true, -vg.Points(3), -vg.Points(3)
-	return p, nil
+	for _, m := range tr.marks {
+		c.Mark(m.at, m.text, doneColour)
+	}
+	return c
 }
 
-// canvasFor gives a canvas of the kind that the file's name asks for.
-func canvasFor(file string, width, height vg.Length) (vg.CanvasSizer, error) {
-	switch extension(file) {
-	case ".png":
-		return vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(120)), nil
-	case ".svg":
-		return vgsvg.New(width, height), nil
+// charts draws the record: what the clip shows, the alarms, the outputs.
+func (r *record) charts() (list []*chart.Chart) {
+	x := chart.Range{High: max(r.end, 1e-3)}
+	if len(r.shows) > 0 {
+		c := chart.New(plotWidth, 90, x, chart.Range{High: 1})
+		c.Title, c.YTicks, c.Left = "What the clip shows", []chart.Tick{}, plotLeft
+		for _, s := range r.shows {
+			c.Band(chart.Point{X: s.from}, chart.Point{X: s.to, Y: 1}, "#1c6e8c", 0.3, "")
+			c.Mark(s.from, s.name, "#1c6e8c")
+		}
+		list = append(list, c)
 	}
-	return nil, usageError(fmt.Sprintf("%s: name a .png or .svg file", file))
+	for _, tr := range r.alarms {
+		list = append(list, tr.chart(x.High))
+	}
+	if n := len(r.outputs); n > 0 {
+		c := chart.New(plotWidth, 60+float64(22*n), x, chart.Range{High: float64(n)})
+		c.Title, c.XLabel, c.YTicks, c.Left = "Outputs", "s", []chart.Tick{}, plotLeft
+		for i, o := range r.outputs {
+			y := float64(n - 1 - i)
+			c.YTicks = append(c.YTicks, chart.Tick{At: y + 0.5, Text: o.name})
+			for _, on := range o.on {
+				c.Band(chart.Point{X: on[0], Y: y + 0.2}, chart.Point{X: min(on[1], x.High), Y: y + 0.8}, "#c98a00", 1, "")
+			}
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+// plotFile gives the file that a picture goes into: .html where the name has no
+// ending. It is asked before anything is played.
+func plotFile(file string) (string, error) {
+	switch ext := strings.ToLower(filepath.Ext(file)); ext {
+	case "":
+		return file + ".html", nil
+	case ".html", ".htm", ".svg":
+		return file, nil
+	case ".png", ".jpg", ".jpeg", ".gif", ".pdf":
+		return "", usageError(fmt.Sprintf("%s: the picture is a page or a drawing: name a .html or .svg file; a browser opens both, and prints them", file))
+	default:
+		return "", usageError(fmt.Sprintf("%s: name a .html or .svg file", file))
+	}
+}
+
+// write writes the picture into a file, as its name asks for.
+func (r *record) write(file string) error {
+	f, err := os.Create(file)
+	if err != nil {
+		return fmt.Errorf("write the plot: %w", err)
+	}
+	if strings.EqualFold(filepath.Ext(file), ".svg") {
+		err = chart.WriteStack(f, r.title, r.charts()...)
+	} else {
+		err = r.writePage(f)
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("write the plot: %w", err)
+	}
+	return nil
+}
+
+// writePage writes a page that needs nothing outside itself.
+func (r *record) writePage(w io.Writer) error {
+	var b strings.Builder
+	title := html.EscapeString(r.title)
+	fmt.Fprintf(&b, `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>%s</title>
+<style>
+body { font: 14px system-ui, Arial, Helvetica, sans-serif; color: #26323d; background: #fff; max-width: 920px; margin: 24px auto; padding: 0 12px; }
+h1 { font-size: 19px; }
+svg { max-width: 100%%; height: auto; display: block; margin: 14px 0; }
+</style>
+</head>
+<body>
+<h1>%s</h1>
+<p>%s</p>
+`, title, title, html.EscapeString(r.about))
+	for _, c := range r.charts() {
+		if err := c.WriteSVG(&b); err != nil {
+			return err
+		}
+	}
+	b.WriteString("</body>\n</html>\n")
+	_, err := io.WriteString(w, b.String())
+	return err
 }

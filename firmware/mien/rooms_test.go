@@ -17,6 +17,7 @@ var rules = map[string][]string{
 	"firmware/":       {"firmware/", "drivers/", "model/", "board", "spelling"},
 	"firmware/alarm":  {"firmware/alarm"},
 	"firmware/config": {"firmware/alarm", "spelling"},
+	"firmware/chart":  {},
 	"firmware/health": {},
 	"firmware/state":  {"firmware/alarm", "firmware/health"},
 	"drivers/":        {"drivers/"},

@@ -45,11 +45,10 @@ func compiledIn(root string) ([]module, error) {
 	return list, nil
 }
 
-// texts gives a module's licence texts, by file name. Of those that freetype
-// offers, its own is taken, not the GPL.
+// texts gives a module's licence texts, by file name.
 func (m module) texts() (map[string][]byte, error) {
 	texts := map[string][]byte{}
-	for _, pattern := range []string{"LICENSE*", "NOTICE*", "COPYING*", "licenses/ftl.txt"} {
+	for _, pattern := range []string{"LICENSE*", "NOTICE*", "COPYING*"} {
 		files, err := filepath.Glob(filepath.Join(m.dir, pattern))
 		if err != nil {
 			return nil, err
