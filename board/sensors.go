@@ -29,7 +29,7 @@ func NewSensors(root string, b *Board) *Sensors {
 
 // Temperature is that of the processor in °C: the hottest of its thermal
 // zones, or of all zones where none is known to be the processor's. ok is
-// false where there is none to read.
+// false where there is none to read, or none that can be right.
 func (s *Sensors) Temperature() (celsius float64, ok bool) {
 	if s.zones == nil {
 		s.zones = s.findZones()
@@ -39,7 +39,7 @@ func (s *Sensors) Temperature() (celsius float64, ok bool) {
 		if err != nil {
 			continue // a zone can be switched off while others go on
 		}
-		if c := float64(milli) / 1000; !ok || c > celsius {
+		if c := float64(milli) / 1000; c >= coldest && c <= hottest && (!ok || c > celsius) {
 			celsius, ok = c, true
 		}
 	}
@@ -48,6 +48,11 @@ func (s *Sensors) Temperature() (celsius float64, ok bool) {
 	}
 	return celsius, ok
 }
+
+// What a thermal zone says beyond these, in °C, is no temperature of a processor that
+// computes: a sensor that is off, not yet ready (-274, 0x7fff) or counts in other
+// units.
+const coldest, hottest = -55, 150
 
 func (s *Sensors) findZones() []string {
 	all, _ := filepath.Glob(filepath.Join(s.root, "sys/class/thermal/thermal_zone*"))
@@ -110,6 +115,10 @@ func piPower(bits uint32) Power {
 	}
 }
 
+// throttledBits are those that have a meaning; a word with another one is no answer
+// (a firmware that fails gives all of them).
+const throttledBits = 0xf000f
+
 // throttled asks sysfs, which anybody may read, or else the firmware, which is
 // for group video.
 func (s *Sensors) throttled() (bits uint32, ok bool) {
@@ -120,7 +129,7 @@ func (s *Sensors) throttled() (bits uint32, ok bool) {
 		files, _ := filepath.Glob(filepath.Join(s.root, pattern))
 		for _, f := range files {
 			text := strings.TrimPrefix(strings.TrimSpace(readFile(f)), "0x")
-			if v, err := strconv.ParseUint(text, 16, 32); err == nil {
+			if v, err := strconv.ParseUint(text, 16, 32); err == nil && v&^throttledBits == 0 {
 				return uint32(v), true
 			}
 		}
@@ -148,7 +157,7 @@ func mailbox(path string) (bits uint32, ok bool) {
 	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), req, uintptr(unsafe.Pointer(&m.word)))
 	runtime.KeepAlive(m)
 	const done = 0x80000000
-	if errno != 0 || m.word[1] != done {
+	if errno != 0 || m.word[1] != done || m.word[5]&^throttledBits != 0 {
 		return 0, false
 	}
 	return m.word[5], true
@@ -160,7 +169,7 @@ func (s *Sensors) overcurrent() (p Power, ok bool) {
 	for _, d := range s.hwmon("soctherm_oc") {
 		for oc := 1; oc <= 3; oc++ {
 			n, err := strconv.ParseInt(strings.TrimSpace(readFile(d, "oc"+strconv.Itoa(oc)+"_event_cnt")), 10, 64)
-			if err != nil {
+			if err != nil || n < 0 {
 				continue
 			}
 			ok = true

@@ -31,6 +31,14 @@ func TestTemperature(t *testing.T) {
 	if c, ok := s.Temperature(); !ok || c != -4 {
 		t.Errorf("in the cold: %v, %v, want -4", c, ok)
 	}
+	// What no processor has is no temperature: of a sensor that is not ready, or that
+	// counts in other units.
+	for _, text := range []string{"-274000\n", "32767000\n", "151000\n", "-2147483648\n", "4294967295\n", "48.3\n"} {
+		write(t, root, "sys/class/thermal/thermal_zone1/temp", text)
+		if c, ok := s.Temperature(); ok {
+			t.Errorf("%q is %v °C", text, c)
+		}
+	}
 	// A zone that is switched off gives no number; the next round finds the
 	// other one.
 	write(t, root, "sys/class/thermal/thermal_zone1/temp", "")
@@ -70,6 +78,8 @@ func TestPowerOfARaspberryPi(t *testing.T) {
 		{"0x50000\n", Power{EverUnderVoltage: true, EverThrottled: true}, true},
 		{"80000\n", Power{EverThrottled: true}, true},
 		{"rubbish\n", Power{}, false},
+		{"ffffffff\n", Power{}, false},
+		{"50010\n", Power{}, false},
 		{"\n", Power{}, false},
 	} {
 		for _, file := range []string{

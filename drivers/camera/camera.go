@@ -62,9 +62,10 @@ type Frame struct {
 	Width, Height int    // pixels
 	Stride        int    // bytes from one row to the next; 0 for MJPEG
 	Sequence      uint32 // the driver's count of frames; wraps
-	// Time is when the picture was taken by the driver's clock, CLOCK_MONOTONIC. It
-	// never goes back. A driver may stamp the end of the frame in advance (vivid
-	// does), so that it lies up to one frame ahead of Now.
+	// Time is when the picture was taken by the driver, on CLOCK_MONOTONIC, or when
+	// it was handed out where the driver does not say. It is a device's word: one may
+	// stamp the end of a frame in advance (vivid), stamp all alike, or jump. Who
+	// reckons with it checks it first.
 	Time time.Duration
 	Lost uint32 // frames lost, damaged or passed over since the last one handed out
 }

@@ -38,6 +38,11 @@ type Fake struct {
 	Frozen bool   // the same picture again and again, while sequence and time go on
 	Black  bool   // black pictures
 	Skip   uint32 // so many frames are lost before the next one; then 0 again
+	// Keep is how long the driver keeps frames back before it hands them out: its
+	// queue fills, each frame is older than the one before, up to so much.
+	Keep time.Duration
+	// Stamp changes the time that a frame is given; nil: it is the true one.
+	Stamp func(time.Duration) time.Duration
 
 	// Errors of the n-th call, counted from 1 over all sources of this Fake. The
 	// call does nothing else.
@@ -167,7 +172,10 @@ func (s *fakeSource) take(now time.Duration) *Frame {
 		s.shown = s.seq
 	}
 	s.frame = Frame{Format: s.info.Format, Width: s.info.Width, Height: s.info.Height, Stride: s.info.Stride,
-		Sequence: s.seq, Time: s.due, Lost: lost, Data: s.picture()}
+		Sequence: s.seq, Time: max(s.due-f.Keep, min(s.frame.Time+time.Millisecond, s.due)), Lost: lost, Data: s.picture()}
+	if f.Stamp != nil {
+		s.frame.Time = f.Stamp(s.frame.Time)
+	}
 	s.due += period
 	s.seq++
 	s.started, s.out = true, true

@@ -134,6 +134,45 @@ func TestHeldFrozenRateBackoff(t *testing.T) {
 	}
 }
 
+// What a camera may send for a minute, at 15 pictures a second, by the number of
+// each picture, and whether that is frozen 3.5 s after it began.
+func TestFrozenPatterns(t *testing.T) {
+	const period = s / 15
+	for _, c := range []struct {
+		name    string
+		picture func(i int) int
+		frozen  bool
+	}{
+		{"each another", func(i int) int { return i }, false},
+		{"one", func(i int) int { return 7 }, true},
+		{"two in turn", func(i int) int { return i % 2 }, true},
+		{"three in turn", func(i int) int { return i % 3 }, true},
+		{"four buffers in turn", func(i int) int { return i % 4 }, true},
+		{"a new one now and then", func(i int) int { return i / 20 }, true},
+		{"each twice", func(i int) int { return i / 2 }, false},
+		{"each five times", func(i int) int { return i / 5 }, false},
+		{"a loop of a second", func(i int) int { return i % 15 }, false},
+		{"a loop of a second, half its frames lost", func(i int) int { return 2 * i % 15 }, false},
+	} {
+		f := Frozen{Held: Held{For: 3 * s}}
+		for i := range 15 * 60 {
+			at := s + time.Duration(i)*period
+			switch on := f.Update(uint64(1000+c.picture(i)), at); {
+			case on && (!c.frozen || at < 4*s-period):
+				t.Fatalf("%s: frozen after %v", c.name, at-s)
+			case !on && c.frozen && at > s+3500*time.Millisecond:
+				t.Fatalf("%s: not frozen after %v", c.name, at-s)
+			}
+		}
+		for i := range 6 { // it moves again
+			on := f.Update(uint64(5000+i), 100*s+time.Duration(i)*period)
+			if i >= 2 && (on || !f.Lively()) {
+				t.Errorf("%s: %d new pictures, frozen %v, lively %v", c.name, i+1, on, f.Lively())
+			}
+		}
+	}
+}
+
 func TestClockJump(t *testing.T) {
 	c := ClockJump{Limit: 2 * s}
 	wall := time.Unix(1000, 0)

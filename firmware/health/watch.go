@@ -23,28 +23,54 @@ func (h *Held) Update(cause bool, now time.Duration) bool {
 	return now-h.since >= h.For
 }
 
-// Frozen finds a camera that sends the same picture again and again. A real
-// sensor's noise makes every frame differ, in the dark too.
+// Frozen finds a camera that sends the same pictures again and again: one, or a
+// few in turn, as a driver does that hands out its buffers without filling them.
+// A real sensor's noise makes every frame differ, in the dark too.
 type Frozen struct {
 	Held
-	last    uint64
-	any     bool
-	differs int // pictures in a row that differed from the one before
+	seen    [turn]sighting // the last ones
+	next    int
+	debt    int // repeats that new pictures have not yet made good
+	differs int // new pictures in a row
 }
 
-// lively is how many pictures in a row must differ before a camera counts as
-// alive again: the first one after it was opened anew differs in any case.
-const lively = 3
+type sighting struct {
+	hash uint64
+	at   time.Duration
+	any  bool
+}
 
-// Update takes a hash over the picture and tells whether it has stood still
-// for long enough.
+const (
+	// A picture is a repeat if it is one of the last two, or was seen within turnFor
+	// (of the last few). A clip played in a loop comes round later than that.
+	turn    = 16
+	turnFor = 400 * time.Millisecond
+	// So many repeats are made good by one new picture: a camera that is asked for
+	// more frames than it takes sends each of them twice, or five times.
+	pardon  = 8
+	maxDebt = 3 * pardon
+	// lively is how many pictures in a row must be new before a camera counts as
+	// alive again: the first one after it was opened anew differs in any case.
+	lively = 3
+)
+
+// Update takes a hash over the picture and tells whether hardly a new one has
+// come for long enough.
 func (f *Frozen) Update(hash uint64, now time.Duration) bool {
-	same := f.any && hash == f.last
-	f.last, f.any = hash, true
-	if f.differs++; same {
-		f.differs = 0
+	repeat := false
+	for back := 1; back <= turn && !repeat; back++ {
+		s := f.seen[(f.next+turn-back)%turn]
+		repeat = s.any && s.hash == hash && (back <= 2 || now-s.at <= turnFor)
 	}
-	return f.Held.Update(same, now)
+	f.seen[f.next] = sighting{hash, now, true}
+	f.next = (f.next + 1) % turn
+	if repeat {
+		f.differs, f.debt = 0, min(f.debt+1, maxDebt)
+	} else {
+		f.differs++
+		f.debt = max(f.debt-pardon, 0)
+	}
+	return f.Held.Update(f.debt > 0, now)
 }
 
 // Lively tells whether the picture moves again.

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -145,11 +146,13 @@ func (s *supervisor) sense(now time.Duration) {
 	u := s.unit
 	limit := u.settings().Health.MaxTemperature
 	detail := ""
-	if t, ok := s.sensors.Temperature(); ok {
-		u.temperatureIs(float32(t))
-		if t > limit || s.hot && t > limit-5 { // 5 °C of deadband
-			detail = fmt.Sprintf("processor at %.0f °C, limit %.0f °C", t, limit)
-		}
+	t, ok := s.sensors.Temperature()
+	if !ok {
+		t = math.NaN() // and not the last one for ever
+	}
+	u.temperatureIs(float32(t))
+	if t > limit || s.hot && t > limit-5 { // 5 °C of deadband
+		detail = fmt.Sprintf("processor at %.0f °C, limit %.0f °C", t, limit)
 	}
 	s.hot = detail != ""
 	if p, ok := s.sensors.Power(); ok {
@@ -162,8 +165,8 @@ func (s *supervisor) sense(now time.Duration) {
 		}
 		s.dipped = p.EverUnderVoltage
 	}
-	var t unix.Timex
-	state, err := unix.Adjtimex(&t)
+	var clock unix.Timex
+	state, err := unix.Adjtimex(&clock)
 	u.syncedIs(err == nil && state != unix.TIME_ERROR)
 	u.health.Set(health.Overheated, detail != "", now, detail)
 }

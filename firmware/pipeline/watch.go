@@ -36,6 +36,9 @@ type watcher struct {
 	limits    config.Health
 	lastFrame time.Duration // when a whole frame last came
 	reopened  time.Duration // when the camera was last opened
+	dates     dates         // of its frames
+	doubted   time.Duration // when it was last told that they are not believed; 0: never
+	old       health.Held   // its pictures are too old
 	frozen    health.Frozen
 	dark      health.Held
 	unread    health.Held // frames come but cannot be read
@@ -53,6 +56,7 @@ func (u *Unit) newWatcher() *watcher {
 		frozen: health.Frozen{Held: health.Held{For: h.Frozen}},
 		dark:   health.Held{For: h.Dark},
 		unread: health.Held{For: h.Stale},
+		old:    health.Held{For: h.Stale},
 	}
 }
 
@@ -124,6 +128,7 @@ func (w *watcher) openCamera() time.Duration {
 	}
 	info := src.Info()
 	w.source, w.reopened = src, u.now()
+	w.dates = dates{live: info.Live}
 	u.say("camera open", append([]string{fmt.Sprintf("%s (%s) %s %dx%d at %g frames/s", info.Name, info.Device,
 		camera.FormatName(info.Format), info.Width, info.Height, info.FPS)}, info.Warnings...)...)
 	return 0
@@ -155,6 +160,9 @@ func (w *watcher) frame() (time.Duration, error) {
 		return w.camAt.Next(), nil
 	}
 	w.rest(asked, now)
+	if w.late(f, now) {
+		return 0, nil
+	}
 	lost := f.Lost
 	sight, err := w.look(f)
 	w.source.Release() // an error here comes again with the next Next
@@ -207,14 +215,44 @@ func (w *watcher) rest(asked, came time.Duration) {
 	w.rested = came
 }
 
+// late dates a frame and tells that its picture is too old to be looked at. Such a
+// frame goes back and no result comes of it, as if there had been none. When no
+// other comes the camera is opened anew, which empties whatever keeps them back.
+func (w *watcher) late(f *camera.Frame, now time.Duration) bool {
+	at, age, wrong := w.dates.date(f.Time, now)
+	f.Time = at
+	if wrong != "" && (w.doubted == 0 || now-w.doubted >= tellAgain) {
+		w.doubted = now
+		w.unit.note("the camera's clock is not believed: "+wrong, "")
+		w.unit.say("the camera's clock is not believed", wrong+"; its frames are dated by when they come")
+	}
+	if age <= w.limits.Stale {
+		w.old.Update(false, now)
+		return false
+	}
+	w.source.Release()
+	w.lastFrame = now
+	if w.old.Update(true, now) {
+		w.unit.health.End(health.CameraLost) // frames do come
+		w.unit.health.Begin(health.CameraFrozen, now, fmt.Sprintf("pictures are %.1f s old by the camera's own clock", age.Seconds()))
+		w.renew(now)
+	}
+	return true
+}
+
+// renew opens a camera again that sends nothing new, every reopenFrozen.
+func (w *watcher) renew(now time.Duration) {
+	if now-w.reopened >= reopenFrozen {
+		w.drop()
+	}
+}
+
 // judge finds a picture that stands still or shows nothing.
 func (w *watcher) judge(s *Sight, now time.Duration) {
 	h := w.limits
 	if w.frozen.Update(s.Hash, now) {
-		w.unit.health.Begin(health.CameraFrozen, now, fmt.Sprintf("the same picture for %v", h.Frozen))
-		if now-w.reopened >= reopenFrozen {
-			w.drop()
-		}
+		w.unit.health.Begin(health.CameraFrozen, now, fmt.Sprintf("the same picture, or a few in turn, for %v", h.Frozen))
+		w.renew(now)
 	} else if w.frozen.Lively() {
 		w.unit.health.End(health.CameraFrozen)
 	}
@@ -227,7 +265,7 @@ func (w *watcher) judge(s *Sight, now time.Duration) {
 	}
 }
 
-// reopenFrozen is how often a camera whose picture stands still is opened again.
+// reopenFrozen is how often a camera that sends nothing new is opened again.
 const reopenFrozen = 5 * time.Second
 
 func (w *watcher) drop() {

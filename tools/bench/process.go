@@ -48,8 +48,10 @@ func latency(f figures, c *clip) error {
 		return err
 	}
 	chip := gpio.NewFake(gpio.FakeChip{Label: "bench", Lines: []string{"lamp"}})
-	cam := &camera.Fake{Format: camera.YUYV, Width: c.Width, Height: c.Height, Period: time.Second / 15,
-		Pictures: [][]byte{c.Raws[neutral], c.Raws[neutral], c.Raws[frown], c.Raws[frown]}}
+	cam := &camera.Fake{Format: camera.YUYV, Width: c.Width, Height: c.Height, Period: time.Second / 15}
+	for i := 0; i < 10; i += 2 { // a few pictures in turn would be a frozen camera
+		cam.Pictures = append(cam.Pictures, c.Raws[neutral+i], c.Raws[neutral+i+1], c.Raws[frown+i], c.Raws[frown+i+1])
+	}
 	ctx, stop := context.WithTimeout(context.Background(), frames*time.Second/15)
 	defer stop()
 	src := &stamped{}

@@ -100,6 +100,18 @@ func kinds() []kind {
 		}), end: cam(func(f *camera.Fake) { f.NextErrs, f.OpenErrs = nil, nil })},
 		{name: "picture frozen", fault: health.CameraFrozen, detect: frozen + 2*frame,
 			begin: cam(func(f *camera.Fake) { f.Frozen = true }), end: cam(func(f *camera.Fake) { f.Frozen = false })},
+		{name: "two pictures in turn", fault: health.CameraFrozen, detect: frozen + 4*frame, end: good,
+			begin: func(u *unit) { u.show(camera.MJPEG, u.clip[:2]) }},
+		{name: "pictures kept back", fault: health.CameraFrozen, detect: 2*stale + 2*frame,
+			begin: cam(func(f *camera.Fake) { f.Keep = 10 * time.Second }), end: cam(func(f *camera.Fake) { f.Keep = 0 })},
+		{name: "pictures ten seconds old", fault: health.CameraFrozen, detect: stale + 3*frame, begin: cam(func(f *camera.Fake) {
+			f.Keep, f.NextErrs = 10*time.Second, map[int]error{f.Nexts + 1: camera.ErrGone}
+		}), end: cam(func(f *camera.Fake) { f.Keep = 0 })},
+		{name: "picture times stand still", none: true, end: cam(func(f *camera.Fake) { f.Stamp = nil }),
+			begin: cam(func(f *camera.Fake) { f.Stamp = func(time.Duration) time.Duration { return time.Second } })},
+		{name: "picture times jump", none: true, end: cam(func(f *camera.Fake) { f.Stamp = nil }), begin: cam(func(f *camera.Fake) {
+			f.Stamp = func(at time.Duration) time.Duration { return at - at/(300*time.Millisecond)%2*20*time.Second }
+		})},
 		{name: "picture black", fault: health.CameraDark, detect: dark + 5*frame + frame, end: good,
 			begin: raw(func(i int) []byte { return noise(2, 3, i) })},
 		{name: "picture white", fault: health.CameraDark, detect: dark + 5*frame + frame, end: good,

@@ -30,14 +30,17 @@ type capture struct {
 	frame     camera.Frame
 	buf       v4l2Buffer // the last one dequeued
 
-	begun    bool   // a frame was handed out
-	lastSeq  uint32 // its sequence
-	lastTime time.Duration
-	counting bool   // the driver's sequence stands still: count here
-	skipped  uint32 // frames not handed out since
-	faults   int    // buffers that failed with EIO, in a row
-	odd      pixels // size of JPEGs that is not the agreed one,
-	oddRun   int    // seen so often in a row
+	begun    bool          // a frame was handed out
+	lastSeq  uint32        // its sequence
+	lastHand time.Duration // and when
+	// Stamps that were copied from a producer: whether one came, and whether the first
+	// could be of this clock.
+	copied, sameClock bool
+	counting          bool   // the driver's sequence stands still: count here
+	skipped           uint32 // frames not handed out since
+	faults            int    // buffers that failed with EIO, in a row
+	odd               pixels // size of JPEGs that is not the agreed one,
+	oddRun            int    // seen so often in a row
 
 	state sync.Mutex // covers info, which any goroutine may ask for
 	info  camera.Info
@@ -281,45 +284,50 @@ func (c *capture) agreed(p pixels) bool {
 	return true
 }
 
-// stamp is the time of the buffer just dequeued: the driver's if it is of the
-// monotonic clock. A stamp from the future is of another clock whatever its flag
-// says (uvcvideo with clock=REALTIME); one that a loopback device copied from
-// its producer counts if it can be of this clock.
+// stamp is the time of the buffer just dequeued: the driver's if it says that it
+// is of the monotonic clock, whether it can be or not. A loopback device copies the
+// stamp of its producer, which may be of any clock: it counts if the stream's first
+// one can be of this.
 func (c *capture) stamp() (time.Duration, bool) {
 	now, t := c.now(), c.buf.time()
 	switch c.buf.flags & bufFlagTimestampMask {
 	case bufFlagTimestampMono:
-		if t > 0 && t < now+time.Second {
+		if t > 0 {
 			return t, true
 		}
 	case bufFlagTimestampCopied:
-		if t > now-2*time.Second && t <= now {
+		if !c.copied {
+			c.copied, c.sameClock = true, t > now-2*time.Second && t <= now
+		}
+		if c.sameClock {
 			return t, true
 		}
 	}
 	return now, false
 }
 
+// most is how many frames any camera can have taken since the last one handed out.
+func (c *capture) most(now time.Duration) uint32 {
+	return uint32(min((now-c.lastHand)/(time.Second/fastest), 1<<31)) + 2*uint32(len(c.slots))
+}
+
 // hand makes the frame of a slot.
 func (c *capture) hand(i int) *camera.Frame {
 	s := &c.slots[i]
-	lost, seq, at := c.skipped, s.sequence, s.time
+	lost, seq, now := c.skipped, s.sequence, c.now()
 	if c.begun {
 		switch d := seq - c.lastSeq; {
 		case c.counting || d == 0:
 			c.counting = true
 			seq = c.lastSeq + 1 + c.skipped
-		case d < 1<<31: // else the driver began anew
+		case d <= c.most(now): // else the driver began anew, or counts something else
 			lost = max(lost, d-1)
 		}
-		if at <= c.lastTime {
-			at = c.lastTime + 1
-		}
 	}
-	c.begun, c.lastSeq, c.lastTime, c.skipped = true, seq, at, 0
+	c.begun, c.lastSeq, c.lastHand, c.skipped = true, seq, now, 0
 	c.held = i + 1
 	c.frame = camera.Frame{Data: s.picture, Format: c.info.Format, Width: s.pixels.Width, Height: s.pixels.Height,
-		Stride: c.info.Stride, Sequence: seq, Time: at, Lost: lost}
+		Stride: c.info.Stride, Sequence: seq, Time: s.time, Lost: lost}
 	c.state.Lock()
 	c.info.Counts.Frames++
 	c.info.Counts.Lost += uint64(lost)

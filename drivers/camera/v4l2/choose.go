@@ -29,6 +29,8 @@ const (
 	defaultWidth  = 640
 	defaultHeight = 480
 	defaultRate   = 30
+
+	slowest, fastest = 0.1, 1000 // frames a second that may be asked for, and that a driver is believed
 )
 
 // check fills in what is left out, and refuses what no camera can give.
@@ -49,8 +51,8 @@ func (s Settings) check() (Settings, uint32, error) {
 	if s.FPS == 0 {
 		s.FPS = defaultRate
 	}
-	if !(s.FPS >= 0.1 && s.FPS <= 1000) {
-		return s, 0, fmt.Errorf("%v frames/s: %w: 0.1 to 1000", s.FPS, camera.ErrUnsupported)
+	if !(s.FPS >= slowest && s.FPS <= fastest) {
+		return s, 0, fmt.Errorf("%v frames/s: %w: %v to %v", s.FPS, camera.ErrUnsupported, slowest, fastest)
 	}
 	if s.Stride < 0 || s.Stride > 8*camera.MaxSide {
 		return s, 0, fmt.Errorf("stride %d: %w: 0 to %d bytes", s.Stride, camera.ErrUnsupported, 8*camera.MaxSide)

@@ -241,7 +241,8 @@ func (c *capture) setFormat(ask request, s Settings, format uint32) error {
 }
 
 // setRate asks for a rate where the driver lets it be set, and notes what it
-// gives. A driver without rates (ENOTTY, EINVAL) runs at its own.
+// gives. A driver without rates (ENOTTY, EINVAL) runs at its own, and so does one
+// that fails to set one; only a camera that is gone ends the open.
 func (c *capture) setRate(fps float64) error {
 	p := v4l2StreamParm{typ: bufTypeVideoCapture, timePerFrame: v4l2Fract{1000, uint32(math.Round(fps * 1000))}}
 	if fps == math.Trunc(fps) {
@@ -251,11 +252,15 @@ func (c *capture) setRate(fps float64) error {
 	switch {
 	case err == nil:
 		if t := p.timePerFrame; p.capability&parmTimePerFrame != 0 && t.numerator > 0 && t.denominator > 0 {
-			c.info.FPS = float64(t.denominator) / float64(t.numerator)
+			if rate := float64(t.denominator) / float64(t.numerator); rate >= slowest && rate <= fastest {
+				c.info.FPS = rate
+			}
 		}
-	case errors.Is(err, unix.ENOTTY), errors.Is(err, unix.EINVAL):
-	default:
+	case errors.Is(err, unix.ENODEV):
 		return &callError{"VIDIOC_S_PARM", err}
+	case errors.Is(err, unix.ENOTTY), errors.Is(err, unix.EINVAL):
+	default: // it can take pictures all the same (some UVC cameras: EIO; one whose stream another has set up: EBUSY)
+		c.info.Warnings = append(c.info.Warnings, fmt.Sprintf("asked for %g frames/s, the driver refuses to set a rate (%v) and keeps its own", fps, err))
 	}
 	return nil
 }

@@ -193,7 +193,7 @@ func TestOpenFailsHalfWay(t *testing.T) {
 		{"QUERYCAP", 1, unix.ENOTTY, camera.ErrUnsupported, "does not answer as a V4L2 device"},
 		{"S_FMT", 1, unix.EBUSY, camera.ErrBusy, "VIDIOC_S_FMT"},
 		{"S_FMT", 1, unix.EIO, unix.EIO, "VIDIOC_S_FMT"},
-		{"S_PARM", 1, unix.EIO, unix.EIO, "VIDIOC_S_PARM"},
+		{"S_PARM", 1, unix.ENODEV, camera.ErrGone, "VIDIOC_S_PARM"},
 		{"REQBUFS", 1, unix.EBUSY, camera.ErrBusy, "another program"},
 		{"REQBUFS", 1, unix.EINVAL, unix.EINVAL, "VIDIOC_REQBUFS"}, // vivid's "inject queue_setup error"
 		{"QUERYBUF", 1, unix.EINVAL, unix.EINVAL, "VIDIOC_QUERYBUF"},
@@ -335,6 +335,9 @@ func TestFrameRate(t *testing.T) {
 		{"nonsense", 30, func(p *v4l2StreamParm) { p.timePerFrame = v4l2Fract{0, 0} }, nil, 0, false},
 		{"cannot be set", 30, nil, unix.ENOTTY, 0, false},
 		{"cannot be set here", 30, nil, unix.EINVAL, 0, false},
+		{"fails to be set", 30, nil, unix.EIO, 0, true},
+		{"set by another program", 30, nil, unix.EBUSY, 0, true},
+		{"a million a second", 30, func(p *v4l2StreamParm) { p.timePerFrame = v4l2Fract{1, 1000000} }, nil, 0, false},
 	} {
 		s := newSim()
 		s.setRate = test.driver

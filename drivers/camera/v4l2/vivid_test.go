@@ -92,7 +92,7 @@ func TestVivid(t *testing.T) {
 	frames := func(t *testing.T, c *capture, n int) {
 		t.Helper()
 		for range n {
-			begun, lastSeq, lastTime := c.begun, c.lastSeq, c.lastTime
+			begun, lastSeq, lastTime := c.begun, c.lastSeq, c.frame.Time
 			f, err := c.Next(5 * time.Second)
 			if err != nil {
 				t.Fatal(err)
@@ -224,7 +224,7 @@ func TestVivid(t *testing.T) {
 			defer c.Close()
 			for range 20 {
 				frames(t, c, 1)
-				if age := device.Now() - c.lastTime; age > time.Second || age < -time.Second {
+				if age := device.Now() - c.frame.Time; age > time.Second || age < -time.Second {
 					t.Fatalf("the frame is %v old", age)
 				}
 			}
