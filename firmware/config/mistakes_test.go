@@ -239,7 +239,17 @@ func TestCheckAgainstSignals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if found := cfg.Check(signals); len(found) != 1 || !strings.Contains(found.Error(), "room for 16") {
+	if found := cfg.Check(signals); len(found) != 1 || !strings.Contains(found.Error(), "room for 16 alarms") {
+		t.Error(found)
+	}
+	many = "[serial]\ndevice = \"/dev/ttyS0\"\n[[alarm]]\nname = \"a\"\nsignal = \"au4\"\nhigh = 0.5\n"
+	for i := range 17 {
+		many += fmt.Sprintf("[[output]]\nname = \"o%d\"\nchip = \"c\"\nline = %d\nfunction = \"healthy\"\n", i, i)
+	}
+	if cfg, err = Parse("m", []byte(many)); err != nil {
+		t.Fatal(err)
+	}
+	if found := cfg.Check(signals); len(found) != 1 || !strings.Contains(found.Error(), "room for 16 outputs; the 1 from") {
 		t.Error(found)
 	}
 }

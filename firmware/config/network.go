@@ -149,6 +149,11 @@ func (c *checker) advice() {
 	if n := len(c.Alarms); n > 16 && serial && c.Serial.Protocol == ModbusRTU {
 		c.warn("alarm[17]", "the register map has room for 16 alarms; the %d from here on are not on the PLC line", n-16)
 	}
+	for block, n := range map[string]int{"output": len(c.Outputs), "input": len(c.Inputs)} {
+		if n > 16 && serial && c.Serial.Protocol == ModbusRTU {
+			c.warn(block+"[17]", "the register map has room for 16 %ss; the %d from here on are not on the PLC line", block, n-16)
+		}
+	}
 	if clip := c.Camera.Clip; clip != "" {
 		c.warn("camera.clip", "a clip is played: the camera is not watched")
 		if strings.HasPrefix(clip, "/tmp/") || strings.HasPrefix(clip, "/var/tmp/") {

@@ -38,7 +38,7 @@ var reference = []Key{
 	{Path: "unit.name", Kind: Text, Takes: ReopenSerial, Default: `"mien"`, Min: 1, Max: 32, Example: `"press 4, station 2"`,
 		Meaning: "Name of this unit in messages, in the journal and in Modbus device identification."},
 	{Path: "unit.purpose", Kind: Choice, Choices: purposes.names(), Default: `""`, Example: `"safety"`,
-		Meaning: "Why emotions are inferred. EU AI Act, Article 5(1)(f), bans inferring emotions of people at work except for medical or safety reasons: alarms on valence, arousal, expressions and compounds need it; alarms on action units, eye closure and pain do not."},
+		Meaning: "Why emotions are inferred. EU AI Act, Article 5(1)(f), bans inferring emotions of people at work except for medical or safety reasons: alarms on valence, arousal, expressions and compounds need it, and without it those signals leave the unit nowhere; alarms on action units, eye closure and pain do not."},
 	{Path: "unit.purpose_reason", Kind: Text, Default: `""`, Min: 0, Max: 400, Example: `"fatigue and panic at the press, risk assessment 2026-14"`,
 		Meaning: "The reason in your own words, for whoever asks later; kept in the journal at each start."},
 	{Path: "unit.inhibit_max", Kind: Duration, Default: `"15m"`, Min: 1, Max: day,

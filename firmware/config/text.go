@@ -122,9 +122,12 @@ error is refused as a whole, and the config in force stays. The last column says
 
 EU AI Act, Article 5(1)(f), bans inferring the emotions of people at work, except for medical or safety reasons. So
 an alarm on valence, arousal, an expression or a compound is refused unless ` + "`unit.purpose`" + ` is "safety" or "medical";
-give the reason in ` + "`unit.purpose_reason`" + `, it is kept in the journal at each start. Alarms on action units, eye
-closure, PERCLOS and pain need no purpose: recital 18 leaves physical states such as pain and fatigue and readily
-apparent movements out. Whether your use is allowed is for you to judge, not for this program.
+give the reason in ` + "`unit.purpose_reason`" + `, it is kept in the journal at each start. The law is about inferring: without
+a purpose these signals leave the unit nowhere, neither by registers (they read "not available") nor by the ASCII
+protocol, the socket or the screen. Alarms on action units, eye closure, PERCLOS and pain need no purpose: recital 18
+leaves physical states such as pain and fatigue and readily apparent movements out. Action units may not stand in for
+emotions: an alarm or a PLC program that takes a smile for joy or a lowered brow for anger infers an emotion all the
+same, and needs the purpose. Whether your use is allowed is for you to judge, not for this program.
 `)
 	for _, s := range sectionMeanings {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| key | type | default | allowed | unit | meaning | a change |\n|---|---|---|---|---|---|---|\n",

@@ -94,6 +94,7 @@ func demo(c *call) error {
 		return nil
 	}
 	fmt.Fprintf(c.out, "demo: %.0f s of a rendered face; %s on %s\n", script.Seconds, cfg.Serial.Protocol, *link)
+	fmt.Fprintf(c.out, "purpose %q: %s; a unit without a purpose shows no expression, valence or arousal\n", cfg.Unit.Purpose, cfg.Unit.PurposeReason)
 	// It ends with its terminal too.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer stop()

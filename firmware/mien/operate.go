@@ -165,6 +165,16 @@ func operatorStatus(c *call) error {
 	for _, f := range s.Faults {
 		fmt.Fprintf(c.out, "fault %s %s, for %s: %s\n", f.Code, f.Name, span(f.For), f.Detail)
 	}
+	if s.Reason != "" {
+		fmt.Fprintf(c.out, "no reading: %s\n", s.Reason)
+	}
+	for _, signal := range s.Signals {
+		level := "unknown"
+		if signal.Level != nil {
+			level = fmt.Sprintf("%.2f", *signal.Level)
+		}
+		fmt.Fprintf(c.out, "signal %s: %s\n", signal.Name, level)
+	}
 	printLevels(c, "output", s.Outputs)
 	printLevels(c, "input", s.Inputs)
 	if s.Testing {

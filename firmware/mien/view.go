@@ -43,7 +43,7 @@ const (
 // draw writes the view into width columns and at most height rows. Every row
 // erases what stood behind it, so that nothing flickers.
 func (s *scene) draw(w io.Writer, width, height int) error {
-	rows := s.rows(max(width, 60))
+	rows := s.rows(max(width, 60), height-1)
 	if height > 1 && len(rows) > height-1 {
 		rows = rows[:height-1]
 	}
@@ -58,7 +58,9 @@ func (s *scene) draw(w io.Writer, width, height int) error {
 	return err
 }
 
-func (s *scene) rows(width int) []string {
+// rows are those of the view. Where height (0 or less: any) is too little for all
+// of them, signals go first, then alarms that are normal.
+func (s *scene) rows(width, height int) []string {
 	wide := width - 58 // what is left for a bar
 	bar := min(max(wide, 10), 40)
 	rule := dim + strings.Repeat("─", width) + plain
@@ -70,15 +72,44 @@ func (s *scene) rows(width int) []string {
 	for _, f := range s.Faults {
 		rows = append(rows, wrap(fmt.Sprintf("%s%s %s%s  %s  ", red+bold, f.Fault.Info().Code, f.Fault, plain, span(s.Now-f.Since)), f.Detail, width, 4)...)
 	}
+	foot := s.footRows(width)
+	signals := s.signalRows(bar)
+	room := len(s.Alarms) + len(signals)
+	if height > 0 {
+		room = max(0, height-len(rows)-len(foot)-2)
+	}
+	alarms := s.alarmRows(bar, max(room, 1))
+	rows = append(append(rows, alarms...), rule)
+	if room -= len(alarms); room > 0 {
+		rows = append(append(rows, signals[:min(room, len(signals))]...), rule)
+	}
+	return append(rows, foot...)
+}
+
+// alarmRows show the alarms in the order of the config or, in the rows that there
+// are, those that are not normal.
+func (s *scene) alarmRows(bar, most int) []string {
+	var rows []string
 	if len(s.Alarms) == 0 {
-		rows = append(rows, dim+"no alarm is configured"+plain)
+		return []string{dim + "no alarm is configured" + plain}
 	}
+	all := len(s.Alarms) <= most
+	left := len(s.Alarms)
 	for i := range s.Alarms {
-		rows = append(rows, s.alarmRow(i, bar))
+		if all || s.Alarms[i].State != alarm.Normal && len(rows) < most-1 {
+			rows = append(rows, s.alarmRow(i, bar))
+			left--
+		}
 	}
-	rows = append(rows, rule)
-	rows = append(rows, s.signalRows(bar)...)
-	rows = append(rows, rule)
+	if left > 0 {
+		rows = append(rows, fmt.Sprintf("%s%d more alarms: mien alarms lists them all%s", dim, left, plain))
+	}
+	return rows
+}
+
+// footRows are the lines and what is said.
+func (s *scene) footRows(width int) []string {
+	var rows []string
 	if len(s.About.Outputs) > 0 {
 		var b strings.Builder
 		for i, name := range s.About.Outputs {

@@ -114,6 +114,14 @@ func (r *Render) face(dst *Snapshot) {
 	for i, at := range p.expressions {
 		dst.Expressions[i] = level(at)
 	}
+	dst.SignalCount = min(len(s.Levels), MaxSignals)
+	for i := range dst.Signals {
+		if i < dst.SignalCount {
+			dst.Signals[i] = Signal{s.About.Signals[i].Name, s.Levels[i]}
+		} else {
+			dst.Signals[i] = Signal{Level: float32(math.NaN())}
+		}
+	}
 	dst.Valence, dst.Arousal = level(p.valence), level(p.arousal)
 	dst.EyesClosed, dst.PERCLOS, dst.Pain = level(p.closed), level(p.perclos), level(p.pain)
 	dst.Expression, dst.ExpressionLevel = choose(Expressions[:], s.Expression)

@@ -50,6 +50,8 @@ func TestRender(t *testing.T) {
 	for what, ok := range map[string]bool{
 		"status": got.Status == StatusReady|StatusResultValid|StatusFacePresent|StatusQualityOK|StatusAnyActive|StatusAnyUnack|
 			1<<state.AnySuppressed|1<<state.AnyFault|1<<state.Degraded|StatusToggle,
+		"signals": got.SignalCount == 9 && got.Signals[1] == Signal{"au5", 0.2} && got.Signals[4].Name == "expression.bored" &&
+			got.Signals[9].Name == "" && nan(got.Signals[47].Level),
 		"faults":              got.Faults == uint16(health.TooSlow.Bit()) && got.MoreFaults == 1,
 		"reason":              got.Reason == 0,
 		"counts":              got.Sequence == 70_000 && got.Heartbeat == 9 && got.Events == 70_000,

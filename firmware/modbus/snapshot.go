@@ -11,6 +11,9 @@ import (
 // MaxAlarms is how many alarms the register map has room for.
 const MaxAlarms = 16
 
+// MaxSignals is how many signals the register map has room for.
+const MaxSignals = 48
+
 // AUs are the action units of the map, in the order of Snapshot.AU.
 var AUs = [14]int{1, 2, 4, 6, 7, 9, 10, 12, 15, 23, 24, 25, 26, 43}
 
@@ -75,6 +78,12 @@ type Alarm struct {
 	Since             time.Duration // monotonic time at which State began
 }
 
+// Signal is one signal in a Snapshot.
+type Signal struct {
+	Name  string  // as the config names it; the map shows the first 24 characters
+	Level float32 // in the signal's own unit, NaN for Unknown
+}
+
 // Source gives the newest snapshot. It never waits for who makes it.
 type Source interface{ Load(*Snapshot) }
 
@@ -136,6 +145,9 @@ type Snapshot struct {
 	Outputs uint16 // bit n: output n is energised
 	Inputs  uint16 // bit n: input n is active
 
+	SignalCount int // signals 0 to SignalCount-1 exist, at most MaxSignals
+	Signals     [MaxSignals]Signal
+
 	AlarmCount int // alarms 0 to AlarmCount-1 exist, at most MaxAlarms
 	Alarms     [MaxAlarms]Alarm
 }
@@ -157,6 +169,9 @@ func (s *Snapshot) Clear() {
 	}
 	for i := range s.Expressions {
 		s.Expressions[i] = nan
+	}
+	for i := range s.Signals {
+		s.Signals[i].Level = nan
 	}
 	for i := range s.Alarms {
 		s.Alarms[i].Value, s.Alarms[i].OnLimit, s.Alarms[i].OffLimit = nan, nan, nan

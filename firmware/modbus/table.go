@@ -4,7 +4,7 @@ import "fmt"
 
 // MapVersion is the version of the register map, in input register 0. It goes
 // up when registers are added; a published address never changes its meaning.
-const MapVersion = 2
+const MapVersion = 3
 
 // MirrorBase is the holding register from which the input registers can be
 // read as well, for masters that know only function 3.
@@ -100,7 +100,7 @@ var table = func() []Register {
 func Table() []Register { return append([]Register(nil), table...) }
 
 // inputWords is the length of the input registers.
-const inputWords = 328
+const inputWords = signalNames + signalNameWords*MaxSignals
 
 // discreteBits is the length of the discrete inputs.
 var discreteBits = 96 + len(moreFaultNames)

@@ -230,5 +230,31 @@ func moreInputRegisters() []Register {
 		}
 		t = append(t, r)
 	}
+	return append(t, signalRegisters()...)
+}
+
+// Where the signals of the network in use stand, whatever they are: their number,
+// their levels, their names.
+const (
+	signalCount     = 328
+	signalLevels    = 330
+	signalNames     = 400
+	signalNameWords = 12
+)
+
+func signalRegisters() []Register {
+	t := []Register{number(signalCount, "signal_count", Uint16, "", 1, false, "signals of the network in use; those behind the last have no name and no level",
+		func(v *view, _ int) uint32 { return uint32(v.SignalCount) })}
+	for n := range MaxSignals {
+		t = append(t, level(signalLevels+n, fmt.Sprintf("signal%d_value", n), fmt.Sprintf("level of the signal that signal%d_name tells", n), n,
+			func(v *view, n int) uint32 { return scaled(v.Signals[n].Level, 1000) }))
+		r := number(signalNames+signalNameWords*n, fmt.Sprintf("signal%d_name", n), Text, "", 1, false, "first 24 characters of the name of a signal, as the config names it", nil)
+		r.Words, r.index = signalNameWords, n
+		r.text = func(v *view, n int) string { return v.Signals[n].Name }
+		t = append(t, r)
+	}
+	for i := range t {
+		t[i].Since = 3
+	}
 	return t
 }

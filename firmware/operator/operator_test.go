@@ -505,3 +505,43 @@ func TestOneClientTooMany(t *testing.T) {
 		c.Close()
 	}
 }
+
+// 48 alarms with names of 32 characters, and every signal of a network that mien
+// has never heard of, come over the socket.
+func TestStatusOfAWideUnit(t *testing.T) {
+	u := newUnit(t)
+	s := state.State{}
+	s.Clear()
+	s.About = &state.About{}
+	for _, name := range []string{"au5", "au20", "au28", "expression.calm", "expression.bored", "expression.tense", "expression.tired", "expression.lost"} {
+		s.About.Signals = append(s.About.Signals, state.Signal{Name: name, Max: 1})
+		s.Levels = append(s.Levels, 0.25)
+	}
+	s.Levels[2] = float32(math.NaN())
+	for i := range 48 {
+		s.Alarms = append(s.Alarms, alarm.Status{Name: fmt.Sprintf("%032d", i), State: alarm.Unacknowledged, Level: 0.5})
+	}
+	for i := range 20 {
+		s.About.Outputs, s.Outputs = append(s.About.Outputs, fmt.Sprintf("output %d", i)), append(s.Outputs, true)
+	}
+	u.latest.Store(&s)
+	c, err := Dial(serve(t, u))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	reply, err := c.Ask(Request{Ask: AskAlarms})
+	if err != nil || len(reply.Alarms) != 48 || reply.Alarms[47].Name != fmt.Sprintf("%032d", 47) || reply.Alarms[47].State != alarm.Unacknowledged {
+		t.Errorf("%d alarms, %v", len(reply.Alarms), err)
+	}
+	if reply, err = c.Ask(Request{Ask: AskStatus}); err != nil {
+		t.Fatal(err)
+	}
+	st := reply.Status
+	if len(st.Signals) != 8 || st.Signals[0].Name != "au5" || *st.Signals[0].Level != 0.25 || st.Signals[2].Level != nil || st.Signals[7].Name != "expression.lost" {
+		t.Errorf("signals %+v", st.Signals)
+	}
+	if len(st.Outputs) != 20 || !st.Outputs[19].On || st.Reason != state.NoResult {
+		t.Errorf("outputs %+v, reason %q", st.Outputs, st.Reason)
+	}
+}

@@ -34,8 +34,17 @@ func networkOf(cards []*affect.Card, models [][]byte) network {
 // held.
 func (u *Unit) become(cfg *config.Config, n network, crc uint16) {
 	u.current, u.network = cfg, n
+	// Without a purpose no emotion is inferred: those signals are computed with the
+	// others, and leave the unit nowhere.
+	u.infers, u.shows = cfg.Unit.Purpose != "", nil
+	var signals []state.Signal
+	for i, s := range n.about {
+		if u.infers || !config.Emotion(s.Name) {
+			u.shows, signals = append(u.shows, i), append(signals, s)
+		}
+	}
 	a := &state.About{Unit: cfg.Unit.Name, Version: u.version, Started: u.started, StaleAfter: cfg.Health.Stale,
-		ConfigCRC: crc, NetworkCRC: n.crc, Signals: n.about}
+		ConfigCRC: crc, NetworkCRC: n.crc, Signals: signals}
 	for _, o := range cfg.Outputs {
 		a.Outputs = append(a.Outputs, o.Name)
 	}

@@ -65,9 +65,14 @@ func (u *Unit) see(s *Sight) {
 			st.Covered = append(st.Covered, part)
 		}
 	}
-	copy(st.Levels, s.Levels)
-	st.Expression = state.Choice{Name: s.Class, Level: s.ClassP}
-	st.Compound = state.Choice{Name: s.Compound, Level: s.CompoundP}
+	for i, at := range u.shows {
+		st.Levels[i] = s.Levels[at]
+	}
+	st.Expression, st.Compound = state.Choice{Level: unknown}, state.Choice{Level: unknown}
+	if u.infers {
+		st.Expression = state.Choice{Name: s.Class, Level: s.ClassP}
+		st.Compound = state.Choice{Name: s.Compound, Level: s.CompoundP}
+	}
 }
 
 // stale tells the alarms that there is no result to trust.

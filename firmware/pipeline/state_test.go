@@ -13,8 +13,10 @@ import (
 	"mien/drivers/serial"
 	"mien/firmware/alarm"
 	"mien/firmware/alarm/store"
+	"mien/firmware/config"
 	"mien/firmware/health"
 	"mien/firmware/state"
+	"mien/model/face"
 )
 
 // A disk that takes nothing for longer than the memory for events lasts: the
@@ -205,4 +207,36 @@ func TestReaderThatNeverReads(t *testing.T) {
 	}
 	n := b.unit.health.Results()
 	b.until("more results", func() bool { return b.trusted() && b.unit.health.Results() > n+10 })
+}
+
+// What infers an emotion leaves the unit nowhere without a purpose: readers have
+// neither the signals nor the likeliest expression. With one they have all.
+func TestNoEmotionWithoutAPurpose(t *testing.T) {
+	for purpose, infers := range map[config.Purpose]bool{"": false, config.Safety: true} {
+		u := newIdle(t)
+		cfg := *u.current
+		cfg.Unit.Purpose = purpose
+		u.mu.Lock()
+		u.become(&cfg, u.network, 7)
+		u.mu.Unlock()
+		levels := make([]float32, len(u.network.signals))
+		for i := range levels {
+			levels[i] = float32(i+1) / 100
+		}
+		u.result(&Sight{Levels: levels, Class: "anger", ClassP: 0.9, Compound: "sadly_angry", CompoundP: 0.5, Reason: face.Good}, u.network.signals, 0, u.now())
+		var s state.State
+		u.Latest().Load(&s)
+		emotions := 0
+		for i, signal := range s.About.Signals {
+			if config.Emotion(signal.Name) {
+				emotions++
+			}
+			if want := levels[slices.Index(u.network.signals, signal.Name)]; s.Levels[i] != want {
+				t.Errorf("purpose %q: %s is %v, want %v", purpose, signal.Name, s.Levels[i], want)
+			}
+		}
+		if (emotions > 0) != infers || (s.Expression.Name != "") != infers || (s.Compound.Name != "") != infers || s.Level("au4") != s.Level("au4") {
+			t.Errorf("purpose %q: %d signals of emotions, %+v, %+v", purpose, emotions, s.Expression, s.Compound)
+		}
+	}
 }

@@ -82,6 +82,8 @@ type Unit struct {
 	network  network
 	engine   *alarm.Engine
 	state    state.State
+	shows    []int // of the network's signals, those that leave the unit
+	infers   bool  // emotions are among them
 	reading  alarm.Reading
 	beat     time.Duration // when the heartbeat last went up
 	until    time.Duration // end of the output test
