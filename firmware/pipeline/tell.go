@@ -40,6 +40,36 @@ func (u *unreadable) update(r face.Reason, now time.Duration) bool {
 	return true
 }
 
+// refused counts pictures that could not be read. One now and then is a cable's;
+// refusedSome of them within refusedIn are told, at most once in tellAgain, though
+// enough may be left to go on with.
+type refused struct {
+	count int
+	why   error // of the last one
+	since time.Duration
+	some  int           // since then
+	told  time.Duration // 0: never
+}
+
+const (
+	refusedSome = 10
+	refusedIn   = 10 * time.Second
+)
+
+// update counts one, and tells whether it is to be told now.
+func (r *refused) update(why error, now time.Duration) bool {
+	r.count++
+	r.why = why
+	if now-r.since > refusedIn {
+		r.since, r.some = now, 0
+	}
+	if r.some++; r.some < refusedSome || r.told != 0 && now-r.told < tellAgain {
+		return false
+	}
+	r.told = now
+	return true
+}
+
 // No living face keeps its eyes in one place for stillFor, to stillShare of their
 // distance (some 3 mm); a poster does. It is told and no more: whoever lies
 // unconscious does not move either, and must go on being watched.

@@ -39,6 +39,7 @@ type watcher struct {
 	dates     dates         // of its frames
 	doubted   time.Duration // when it was last told that they are not believed; 0: never
 	old       health.Held   // its pictures are too old
+	refused   refused       // pictures that could not be read
 	frozen    health.Frozen
 	dark      health.Held
 	unread    health.Held // frames come but cannot be read
@@ -129,6 +130,7 @@ func (w *watcher) openCamera() time.Duration {
 	info := src.Info()
 	w.source, w.reopened = src, u.now()
 	w.dates = dates{live: info.Live}
+	w.refused.count = 0
 	u.say("camera open", append([]string{fmt.Sprintf("%s (%s) %s %dx%d at %g frames/s", info.Name, info.Device,
 		camera.FormatName(info.Format), info.Width, info.Height, info.FPS)}, info.Warnings...)...)
 	return 0
@@ -152,7 +154,11 @@ func (w *watcher) frame() (time.Duration, error) {
 		return 0, nil
 	case errors.Is(err, camera.ErrEnd):
 		i := w.source.Info()
-		u.say("the clip has ended", append([]string{fmt.Sprintf("%d frames, %d lost, %d damaged", i.Counts.Frames, i.Counts.Lost, i.Counts.Corrupt)}, i.Warnings...)...)
+		text := fmt.Sprintf("%d frames, %d lost, %d damaged", i.Counts.Frames, i.Counts.Lost, i.Counts.Corrupt)
+		if n := w.refused.count; n > 0 {
+			text += fmt.Sprintf(", %d could not be read: %v", n, w.refused.why)
+		}
+		u.say("the clip has ended", append([]string{text}, i.Warnings...)...)
 		return 0, errEnded
 	default:
 		u.health.Begin(health.CameraLost, now, err.Error())
@@ -168,6 +174,11 @@ func (w *watcher) frame() (time.Duration, error) {
 	w.source.Release() // an error here comes again with the next Next
 	now = u.now()
 	if errors.Is(err, ErrPicture) {
+		if w.refused.update(err, now) {
+			text := fmt.Sprintf("pictures could not be read: %d since the camera was opened", w.refused.count)
+			u.note(text+": "+err.Error(), "")
+			u.say(text, err.Error())
+		}
 		if w.unread.Update(true, now) {
 			u.health.Begin(health.CameraLost, now, err.Error())
 		}

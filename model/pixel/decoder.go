@@ -12,7 +12,10 @@ import (
 type Decoder struct {
 	turbo *turbo
 	why   error  // why not libturbojpeg
-	whole []byte // a frame with Huffman tables added
+	whole []byte // a frame put in order
+	plain []byte // a frame without what stuffs it
+	walk  walk
+	stuff bool   // the last frame was stuffed
 	out   []byte // the picture
 }
 
@@ -66,26 +69,55 @@ func (d *Decoder) Close() {
 
 // Decode gives the picture: GREY without Colour, else YUV420, YUV422P, YUV444P or
 // GREY as the JPEG has it, and RGB24 for rarer layouts and for odd sizes, always
-// with FullRange set. Its Data is valid until the next Decode. Data that is no JPEG, damaged or
-// cut short gives an error that wraps ErrCorrupt; a JPEG of a kind no camera
-// makes (CMYK) one that wraps ErrFormat.
+// with FullRange set. Its Data is valid until the next Decode. Data that is no JPEG, or one
+// of which picture is lost (cut short, a bad code, out of step), gives an error
+// that wraps ErrCorrupt; a JPEG of a kind no camera makes (CMYK) one that wraps
+// ErrFormat. What is only untidy is read.
 func (d *Decoder) Decode(jpeg []byte, o DecodeOptions) (Image, error) {
 	shrink := max(o.Shrink, 1)
 	if shrink != 1 && shrink != 2 && shrink != 4 && shrink != 8 {
 		return Image{}, fmt.Errorf("decode jpeg: shrink %d is none of 1, 2, 4, 8", o.Shrink)
 	}
-	whole, err := d.withTables(jpeg)
-	if err != nil {
-		return Image{}, fmt.Errorf("decode jpeg of %d bytes: %w", len(jpeg), err)
-	}
 	var img Image
-	if d.turbo != nil {
-		img, err = d.turboDecode(whole, o.Colour, shrink)
-	} else {
+	whole, err := d.tidy(jpeg)
+	switch {
+	case err != nil:
+	case d.turbo != nil:
+		img, err = d.tryTurbo(whole, o.Colour, shrink)
+	default:
 		img, err = d.plainDecode(whole, o.Colour, shrink)
 	}
 	if err != nil {
 		return Image{}, fmt.Errorf("decode jpeg of %d bytes: %w", len(jpeg), err)
+	}
+	return img, nil
+}
+
+// tryTurbo decodes by libturbojpeg, which is told to stop at whatever it warns of.
+// Where that is no loss of picture the frame is tried without what stuffs it, which
+// costs little, and at last Go's decoder says whether picture is lost: it reads
+// layouts that libturbojpeg does not, and passes over what stands before a marker.
+func (d *Decoder) tryTurbo(whole []byte, colour bool, shrink int) (img Image, err error) {
+	stuffed := d.stuff // a camera that stuffs one frame stuffs the next
+	if !stuffed {
+		if img, err = d.turboDecode(whole, colour, shrink); err == nil || !mayBeWhole(err) {
+			return img, err
+		}
+	}
+	if plain, e := d.unstuff(whole); e == nil {
+		if img, e = d.turboDecode(plain, colour, shrink); e == nil {
+			d.stuff = len(plain) < len(whole)
+			return img, nil
+		}
+	}
+	if d.stuff = false; stuffed { // this one is another, or damaged
+		if img, err = d.turboDecode(whole, colour, shrink); err == nil || !mayBeWhole(err) {
+			return img, err
+		}
+	}
+	img, e := d.plainDecode(whole, colour, shrink)
+	if e != nil {
+		return Image{}, fmt.Errorf("%w; %w", err, e)
 	}
 	return img, nil
 }

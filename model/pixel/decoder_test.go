@@ -228,7 +228,7 @@ func TestDecodeRefusesDamage(t *testing.T) {
 	for name, d := range decoders(t) {
 		for what, bad := range map[string][]byte{
 			"nothing": nil, "a byte": data[:1], "the start": data[:2], "no picture": {0xff, 0xd8, 0xff, 0xd9},
-			"a quarter": data[:len(data)/4], "a half": data[:len(data)/2], "all but the end": data[:len(data)-2],
+			"a quarter": data[:len(data)/4], "a half": data[:len(data)/2], "all but a bit of it": data[:len(data)-6],
 			"the header": data[:at+4], "no jpeg": []byte(strings.Repeat("mien", 100)), "torn": torn, "huge": huge, "no size": none,
 			"a segment too long": {0xff, 0xd8, 0xff, 0xe0, 0xff, 0xff, 0, 0}, "a segment without end": {0xff, 0xd8, 0xff, 0xe0},
 		} {
@@ -298,6 +298,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add(data)
 	f.Add(withoutTables(f, data))
 	f.Add(data[:len(data)/2])
+	head, rows := intervals(f, scene(f, 0, 48, 32), true)
+	f.Add(together(head, rows, func(i int) int { return i + 1 }, []byte{0xff, markEOI}))
 	for _, name := range []string{"422", "440", "grey", "cmyk"} {
 		b, err := os.ReadFile(filepath.Join("testdata", name+".jpg"))
 		if err != nil {

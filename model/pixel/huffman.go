@@ -5,29 +5,6 @@ import (
 	"fmt"
 )
 
-// JPEG markers (ITU-T T.81, table B.1).
-const (
-	markSOI = 0xd8
-	markEOI = 0xd9
-	markSOS = 0xda
-	markDHT = 0xc4
-	markTEM = 0x01
-	markRST = 0xd0 // to 0xd7
-)
-
-// withTables gives the frame itself when it has Huffman tables, else a copy with
-// the standard ones in front of its scan: UVC cameras may leave them out.
-func (d *Decoder) withTables(jpeg []byte) ([]byte, error) {
-	scan, has, err := findScan(jpeg)
-	if err != nil || has {
-		return jpeg, err
-	}
-	d.whole = append(d.whole[:0], jpeg[:scan]...)
-	d.whole = append(d.whole, standardTables...)
-	d.whole = append(d.whole, jpeg[scan:]...)
-	return d.whole, nil
-}
-
 // findScan walks the marker segments up to the first scan.
 func findScan(jpeg []byte) (scan int, tables bool, err error) {
 	if len(jpeg) < 4 || jpeg[0] != 0xff || jpeg[1] != markSOI {
@@ -51,8 +28,8 @@ func findScan(jpeg []byte) (scan int, tables bool, err error) {
 			return start, tables, nil
 		case mark == markEOI:
 			return 0, false, fmt.Errorf("holds no picture: %w", ErrCorrupt)
-		case mark == 0, mark == markTEM, mark == markSOI, mark >= markRST && mark < markRST+8:
-			continue // stand alone
+		case standsAlone(mark):
+			continue
 		case mark == markDHT:
 			tables = true
 		}

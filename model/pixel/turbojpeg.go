@@ -38,6 +38,8 @@ type turbo struct {
 }
 
 func openTurbo(library string) (*turbo, error) {
+	runtime.LockOSThread() // dlerror is of the thread
+	defer runtime.UnlockOSThread()
 	lib, err := purego.Dlopen(library, purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
 		text := strings.TrimSpace(err.Error())
@@ -92,11 +94,35 @@ func (t *turbo) call(function uintptr, args ...uintptr) int32 {
 	return int32(rc)
 }
 
+// complaint is an error or a warning of the library that may mean no loss of
+// picture.
+type complaint struct{ error }
+
+func (c complaint) Unwrap() error { return c.error }
+
+func mayBeWhole(err error) bool {
+	var c complaint
+	return errors.As(err, &c)
+}
+
+// losses are the library's warnings (jerror.h) behind which there is no whole
+// picture: cut short, a code that no table has, out of step with the restart
+// markers.
+var losses = [][]byte{[]byte("premature end"), []byte("Premature end"), []byte("bad Huffman code"), []byte("bad arithmetic code"),
+	[]byte("instead of RST"), []byte("Inconsistent progression")}
+
 // turboDecode is Decode by libturbojpeg. After an error the library's state is
 // not to be trusted (a damaged header makes version 2.1 refuse all that follows):
 // the decompressor is made anew, and Go's takes over if that fails.
 func (d *Decoder) turboDecode(data []byte, colour bool, shrink int) (Image, error) {
 	t := d.turbo
+	if t == nil {
+		return Image{}, complaint{fmt.Errorf("libturbojpeg: %w", d.why)}
+	}
+	// Version 2 keeps the text of an error or warning that libjpeg itself raised by
+	// thread, whatever the handle: what failed and why must be asked for on one.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	t.jpeg = data
 	img, err := t.decode(d, colour, shrink)
 	t.jpeg, t.picture = nil, nil
@@ -174,7 +200,7 @@ func (t *turbo) words() []byte {
 }
 
 // maxPadding is how many bytes a camera may leave between its picture and the
-// end marker.
+// end marker without a second look.
 const maxPadding = 64
 
 // harmless tells the one warning with a whole picture behind it: "Corrupt JPEG
@@ -202,5 +228,11 @@ func (t *turbo) fault() error {
 	if len(words) == 0 {
 		words = []byte("unknown error")
 	}
-	return fmt.Errorf("libturbojpeg: %s: %w", words, ErrCorrupt)
+	err := fmt.Errorf("libturbojpeg: %s: %w", words, ErrCorrupt)
+	for _, l := range losses {
+		if bytes.Contains(words, l) {
+			return err
+		}
+	}
+	return complaint{err}
 }

@@ -104,6 +104,8 @@ func dlopen(path string) (uintptr, error) {
 			return 0, err
 		}
 	}
+	runtime.LockOSThread() // dlerror is of the thread
+	defer runtime.UnlockOSThread()
 	handle, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err == nil {
 		return handle, nil

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"mien/drivers/camera"
+	"mien/drivers/camera/mjpeg"
 )
 
 // Options say how a clip or a folder of pictures is played.
@@ -34,7 +35,6 @@ type reel interface {
 	// load points f at picture i. An error of type damaged concerns this picture
 	// alone; any other one ends the clip.
 	load(i int, f *camera.Frame) error
-	describe(*camera.Info)
 	// cut tells how the clip was cut short; nil if it is whole.
 	cut() error
 	close() error
@@ -154,7 +154,6 @@ func newClip(name string, r reel, o Options) (camera.Source, error) {
 	}
 	c.info = camera.Info{Name: filepath.Base(name), Device: name, Driver: "clip", Frames: r.count(), Live: !o.Fast}
 	c.num, c.den = defaultFPS, 1
-	r.describe(&c.info)
 	fps := o.FPS
 	if y, ok := r.(*y4m); ok && y.num > 0 {
 		c.num, c.den = y.num, y.den
@@ -191,6 +190,7 @@ func (c *clip) first() error {
 		err := c.reel.load(i, &f)
 		if err == nil {
 			c.info.Format, c.info.Width, c.info.Height, c.info.Stride = f.Format, f.Width, f.Height, f.Stride
+			c.turned(&f)
 			return nil
 		}
 		if why = err; !isDamaged(err) {
@@ -204,6 +204,25 @@ func (c *clip) first() error {
 		return fmt.Errorf("%w: no picture in it", camera.ErrUnsupported)
 	}
 	return fmt.Errorf("%w: no whole picture in it: %w", camera.ErrUnsupported, why)
+}
+
+// turned warns of pictures that whoever took them means to be turned: they are read
+// as they are stored.
+func (c *clip) turned(f *camera.Frame) {
+	if f.Format != camera.MJPEG {
+		return
+	}
+	quarters, mirrored := mjpeg.Turned(f.Data)
+	way := ""
+	if quarters > 0 {
+		way = fmt.Sprintf("camera.rotate = %d", 90*quarters)
+	}
+	if mirrored {
+		way = strings.TrimPrefix(way+" and camera.mirror = true", " and ")
+	}
+	if way != "" {
+		c.info.Warnings = append(c.info.Warnings, "the pictures' EXIF orientation says that they are to be turned; they are read as they are stored: set "+way)
+	}
 }
 
 func isDamaged(err error) bool {

@@ -268,11 +268,41 @@ func TestMotionJPEG(t *testing.T) {
 	})
 }
 
+// Motion JPEG as cheap cameras send it is as long as it is, and none of it counts as
+// damaged: the decoder reads it.
+func TestUntidyMotionJPEG(t *testing.T) {
+	for name, one := range map[string][]byte{
+		"start twice":                   join(soi, testJPEG),
+		"a stray byte behind the start": join(soi, []byte{0}, testJPEG[2:]),
+		"zeros behind a comment":        join(soi, segment(0xfe, 1, 2), make([]byte, 608), testJPEG[2:]),
+		"no end":                        testJPEG[:len(testJPEG)-2],
+		"zeros before the end":          join(testJPEG[:len(testJPEG)-2], make([]byte, 100), eoi),
+	} {
+		bothWays(t, bytes.Repeat(one, 30), Options{Fast: true}, func(t *testing.T, s camera.Source, err error) {
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			for k := range 30 {
+				if f := mustNext(t, s, 0); f.Sequence != uint32(k) || f.Lost != 0 || f.Width != 64 || f.Height != 48 || !bytes.Equal(f.Data, one) {
+					t.Fatalf("%s: frame %d: sequence %d, lost %d, %d bytes, want %d", name, k, f.Sequence, f.Lost, len(f.Data), len(one))
+				}
+			}
+			if _, err := s.Next(0); !errors.Is(err, camera.ErrEnd) {
+				t.Errorf("%s: %v", name, err)
+			}
+			if i := s.Info(); i.Counts.Corrupt != 0 || len(i.Warnings) != 0 {
+				t.Errorf("%s: %+v", name, i)
+			}
+		})
+	}
+}
+
 // Damaged JPEGs keep their place: they are counted, and the frame after them
 // says that frames were lost.
 func TestMotionJPEGWithDamage(t *testing.T) {
 	for name, broken := range map[string][]byte{
 		"end missing":             testJPEG[:len(testJPEG)-200],
+		"cut in the header":       testJPEG[:100],
 		"a segment's length lies": join(soi, []byte{0xff, 0xe0, 0xff, 0xf0, 1, 2, 3}),
 		"no frame header":         join(soi, sos, scan, eoi),
 		"size 0":                  join(soi, segment(0xc0, 8, 0, 0, 0, 64, 1, 1, 0x11, 0), sos, scan, eoi),

@@ -15,7 +15,6 @@ import (
 type motion struct {
 	s      store
 	frames []jpegPlace
-	whole  int // frames that can be shown
 	tail   error
 }
 
@@ -33,7 +32,7 @@ type jpegPlace struct {
 // so that no file takes more than twice its length.
 func openMJPEG(s store) (*motion, error) {
 	m := &motion{s: s}
-	again := s.Size()
+	again, ends := s.Size(), false
 	for at := int64(0); ; {
 		off, err := mjpeg.Next(s, at)
 		if err != nil {
@@ -42,13 +41,17 @@ func openMJPEG(s store) (*motion, error) {
 		if off < 0 {
 			break
 		}
-		end, w, h, err := mjpeg.Walk(s, off)
+		f, err := mjpeg.Walk(s, off)
+		end := f.End
 		switch {
-		case err == nil:
-			m.frames = append(m.frames, jpegPlace{off: off, length: int(end - off), width: uint16(w), height: uint16(h)})
-			m.whole++
-			at = end
+		case err == nil && (f.Ended || !ends):
+			// Where pictures have an end marker, one without it is cut short. Where none
+			// has, the decoder will say whether they are whole.
+			m.frames = append(m.frames, jpegPlace{off: off, length: int(end - off), width: uint16(f.Width), height: uint16(f.Height)})
+			at, ends = end, f.Ended
 			continue
+		case err == nil:
+			err = mjpeg.ErrNoEOI
 		case !errors.Is(err, mjpeg.ErrNoEOI) && !errors.Is(err, mjpeg.ErrSegment) && !errors.Is(err, mjpeg.ErrNoFrame):
 			return nil, err
 		}
@@ -83,6 +86,5 @@ func (m *motion) load(i int, f *camera.Frame) error {
 	return nil
 }
 
-func (m *motion) describe(*camera.Info) {}
-func (m *motion) cut() error            { return m.tail }
-func (m *motion) close() error          { return m.s.close() }
+func (m *motion) cut() error   { return m.tail }
+func (m *motion) close() error { return m.s.close() }

@@ -22,6 +22,7 @@ import (
 type pictures struct {
 	dir   string
 	names []string
+	jpegs mjpeg.Checker
 	file  []byte // the last file read
 	pixel []byte // the last picture decoded
 }
@@ -46,10 +47,9 @@ func openPictures(dir string) (*pictures, error) {
 	return p, nil
 }
 
-func (p *pictures) count() int            { return len(p.names) }
-func (p *pictures) describe(*camera.Info) {}
-func (p *pictures) cut() error            { return nil }
-func (p *pictures) close() error          { return nil }
+func (p *pictures) count() int   { return len(p.names) }
+func (p *pictures) cut() error   { return nil }
+func (p *pictures) close() error { return nil }
 
 func (p *pictures) load(i int, f *camera.Frame) error {
 	name := p.names[i]
@@ -58,7 +58,7 @@ func (p *pictures) load(i int, f *camera.Frame) error {
 		switch pictureKind(name) {
 		case kindJPEG:
 			f.Format, f.Stride = camera.MJPEG, 0
-			f.Data, f.Width, f.Height, err = mjpeg.Whole(p.file)
+			f.Data, f.Width, f.Height, err = p.jpegs.Whole(p.file)
 		case kindPNG:
 			err = p.png(f)
 		case kindPGM:

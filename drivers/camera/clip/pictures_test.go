@@ -138,3 +138,26 @@ func TestPicturesVanish(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A picture that a telephone stored lying down is not turned in secret: a warning
+// names EXIF and the setting.
+func TestOrientationIsNamed(t *testing.T) {
+	for orientation, want := range map[byte]string{1: "", 2: "set camera.mirror = true", 3: "set camera.rotate = 180", 4: "set camera.rotate = 180 and camera.mirror = true",
+		5: "set camera.rotate = 90 and camera.mirror = true", 6: "set camera.rotate = 90", 8: "set camera.rotate = 270", 9: ""} {
+		for _, exif := range [][]byte{
+			{'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0},
+			{'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0, 0, 0, 0, 0},
+		} {
+			picture := join(soi, segment(0xe1, join([]byte("Exif\x00\x00"), exif)...), testJPEG[2:])
+			s, err := Open(write(t, "a.jpg", picture), Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := strings.Join(s.Info().Warnings, "")
+			if (got != "") != (want != "") || !strings.HasSuffix(got, want) || want != "" && !strings.Contains(got, "EXIF") {
+				t.Errorf("orientation %d: %q, want %q", orientation, got, want)
+			}
+			s.Close()
+		}
+	}
+}

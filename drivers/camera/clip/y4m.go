@@ -126,6 +126,5 @@ func (y *y4m) load(i int, f *camera.Frame) error {
 	return nil
 }
 
-func (y *y4m) describe(*camera.Info) {}
-func (y *y4m) cut() error            { return y.tail }
-func (y *y4m) close() error          { return y.s.close() }
+func (y *y4m) cut() error   { return y.tail }
+func (y *y4m) close() error { return y.s.close() }

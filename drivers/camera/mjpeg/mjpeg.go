@@ -4,6 +4,7 @@ package mjpeg
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 )
@@ -21,6 +22,7 @@ const (
 	mSOI  = 0xd8
 	mEOI  = 0xd9
 	mSOS  = 0xda
+	mAPP1 = 0xe1
 )
 
 // Errors of a JPEG: they are counted, never shown with a frame, so they hold no
@@ -36,71 +38,137 @@ func isSOF(marker byte) bool {
 	return marker >= mSOF0 && marker <= mSOF && marker != mDHT && marker != mJPG && marker != mDAC
 }
 
-// header walks the segments of a JPEG in b up to its frame header and
-// returns the picture's size. A camera's header is some ten segments long.
-func header(b []byte) (width, height int, err error) {
+// maxStray is how many zeros may stand in one place between the segments of a
+// header, in bytes. What is called a picture may be none at all.
+const maxStray = 4096
+
+// header walks the segments of a JPEG in b up to its first scan, and gives where
+// that begins and the picture's size. Cameras repeat the start marker, and put
+// zeros between segments.
+func header(b []byte) (scan, width, height int, err error) {
 	if len(b) < 2 || b[0] != 0xff || b[1] != mSOI {
-		return 0, 0, ErrNoSOI
+		return 0, 0, 0, ErrNoSOI
 	}
-	for at := 2; ; {
-		if at+2 > len(b) {
-			return 0, 0, ErrNoEOI
+	for at, segments := 2, 0; ; {
+		start := at
+		for at < len(b) && b[at] == 0 {
+			at++
 		}
-		if b[at] != 0xff {
-			return 0, 0, ErrSegment
+		if at-start > maxStray || at < len(b) && b[at] != 0xff {
+			return at, 0, 0, ErrSegment // a length was wrong, or the picture ends here and another goes on
+		}
+		for at+1 < len(b) && b[at+1] == 0xff { // fill bytes
+			at++
+		}
+		if at+2 > len(b) {
+			return len(b), 0, 0, ErrNoEOI
 		}
 		marker := b[at+1]
-		at++
 		switch {
-		case marker == 0xff: // fill byte
+		case marker == mTEM || marker == mSOI && segments == 0 || marker >= mRST0 && marker <= mRST7:
+			at += 2
 			continue
-		case marker == mTEM || marker >= mRST0 && marker <= mRST7:
-			at++
-			continue
-		case marker == mSOS || marker == mEOI:
-			return 0, 0, ErrNoFrame
-		case marker == 0 || marker == mSOI:
-			return 0, 0, ErrSegment
+		case marker == 0 || marker == mSOI && segments > 0: // the next picture begins
+			return at, 0, 0, ErrSegment
+		case marker == mEOI || marker == mSOS && width == 0:
+			return at, 0, 0, ErrNoFrame
+		case at+4 > len(b):
+			return len(b), 0, 0, ErrNoEOI
 		}
-		at++
-		if at+2 > len(b) {
-			return 0, 0, ErrNoEOI
-		}
-		length := int(b[at])<<8 | int(b[at+1])
-		if isSOF(marker) {
-			if length < 8 {
-				return 0, 0, ErrSegment
-			}
-			if at+7 > len(b) {
-				return 0, 0, ErrNoEOI
-			}
-			height, width = int(b[at+3])<<8|int(b[at+4]), int(b[at+5])<<8|int(b[at+6])
+		length := int(b[at+2])<<8 | int(b[at+3])
+		switch {
+		case length < 2 || isSOF(marker) && length < 8:
+			return at, 0, 0, ErrSegment
+		case at+2+length > len(b):
+			return len(b), 0, 0, ErrNoEOI
+		case marker == mSOS:
+			return at, width, height, nil
+		case isSOF(marker):
+			height, width = int(b[at+5])<<8|int(b[at+6]), int(b[at+7])<<8|int(b[at+8])
 			if width == 0 || height == 0 {
-				return 0, 0, ErrNoFrame
+				return at, 0, 0, ErrNoFrame
 			}
-			return width, height, nil
 		}
-		if length < 2 {
-			return 0, 0, ErrSegment
-		}
-		at += length
+		at += 2 + length
+		segments++
 	}
 }
 
-// Whole checks what a camera put into a buffer: a start marker, a frame
-// header, and an end marker, behind which cameras pad. It returns the JPEG
-// without the padding. The entropy-coded data are left to the decoder.
-func Whole(b []byte) (jpeg []byte, width, height int, err error) {
-	width, height, err = header(b)
+// Checker looks at the pictures of one source.
+type Checker struct{ ends bool }
+
+// Whole checks what a camera put into a buffer: a start marker, a frame header and
+// the head of a scan. It returns the JPEG up to its end marker, behind which cameras
+// pad. Some leave the end marker out: then it is all but the zeros behind, and
+// whether all of the picture is there is for the decoder to say. Where the source's
+// pictures have had one, a picture without is cut short.
+func (c *Checker) Whole(b []byte) (jpeg []byte, width, height int, err error) {
+	scan, width, height, err := header(b)
 	if err != nil {
 		return nil, 0, 0, err
 	}
-	for end := len(b); end >= 4; end-- {
-		if b[end-1] == mEOI && b[end-2] == 0xff {
-			return b[:end], width, height, nil
+	if end := bytes.LastIndex(b[scan:], []byte{0xff, mEOI}); end >= 0 {
+		c.ends = true
+		return b[:scan+end+2], width, height, nil
+	}
+	if c.ends {
+		return nil, 0, 0, ErrNoEOI
+	}
+	return bytes.TrimRight(b, "\x00"), width, height, nil
+}
+
+// Turned tells by how many quarter turns clockwise a picture must be turned to stand
+// upright, and whether it is mirrored besides, as its EXIF header says (CIPA DC-008,
+// tag 0x0112); 0 and false where it says nothing. Decoders leave the picture as it is.
+func Turned(jpeg []byte) (quarters int, mirrored bool) {
+	for at := 2; at+4 <= len(jpeg) && jpeg[at] == 0xff && jpeg[at+1] != mSOS; {
+		marker, end := jpeg[at+1], at+2+(int(jpeg[at+2])<<8|int(jpeg[at+3]))
+		if end > len(jpeg) || end < at+4 {
+			break
+		}
+		if body, ok := bytes.CutPrefix(jpeg[at+4:end], []byte("Exif\x00\x00")); marker == mAPP1 && ok {
+			return orientation(body)
+		}
+		at = end
+	}
+	return 0, false
+}
+
+func orientation(tiff []byte) (quarters int, mirrored bool) {
+	var order binary.ByteOrder = binary.LittleEndian
+	if bytes.HasPrefix(tiff, []byte("MM")) {
+		order = binary.BigEndian
+	}
+	if len(tiff) < 8 {
+		return 0, false
+	}
+	at := int64(order.Uint32(tiff[4:]))
+	if at+2 > int64(len(tiff)) {
+		return 0, false
+	}
+	for n := order.Uint16(tiff[at:]); n > 0; n-- {
+		entry := at + 2 + 12*int64(n-1)
+		if entry+12 > int64(len(tiff)) || order.Uint16(tiff[entry:]) != 0x0112 {
+			continue
+		}
+		switch order.Uint16(tiff[entry+8:]) {
+		case 2:
+			return 0, true
+		case 3:
+			return 2, false
+		case 4:
+			return 2, true
+		case 5:
+			return 1, true
+		case 6:
+			return 1, false
+		case 7:
+			return 3, true
+		case 8:
+			return 3, false
 		}
 	}
-	return nil, 0, 0, ErrNoEOI
+	return 0, false
 }
 
 // Bytes are those of a file or of memory.
@@ -111,10 +179,109 @@ type Bytes interface {
 	Size() int64
 }
 
+// Next finds the next start marker that a segment follows, 16 bytes later at most;
+// -1 if there is none.
+func Next(s Bytes, at int64) (int64, error) {
+	const look = 2 + 16 + 1
+	for {
+		b, err := s.View(at, scanStep)
+		if err != nil {
+			return at, fmt.Errorf("read at byte %d: %w", at, err)
+		}
+		last := len(b) < scanStep
+		for from := 0; ; {
+			i := bytes.Index(b[from:], []byte{0xff, mSOI})
+			if i < 0 || !last && from+i+look > len(b) {
+				break
+			}
+			if from += i; bytes.IndexByte(b[from+2:min(from+look, len(b))], 0xff) >= 0 {
+				return at + int64(from), nil
+			}
+			from += 2
+		}
+		if last {
+			return -1, nil
+		}
+		at += scanStep - look
+	}
+}
+
+// Found is one JPEG in a file.
+type Found struct {
+	End           int64 // behind its last byte; of a damaged one, where that showed
+	Width, Height int   // pixels
+	Ended         bool  // it has its end marker
+}
+
+// Walk follows one JPEG from its start marker at off through segments and
+// entropy-coded data. One without an end marker ends where the next begins, or with
+// the file.
+func Walk(s Bytes, off int64) (f Found, err error) {
+	for n := scanStep; ; n *= 4 {
+		b, err := s.View(off, n)
+		if err != nil {
+			return Found{End: off}, fmt.Errorf("read at byte %d: %w", off, err)
+		}
+		scan, w, h, err := header(b)
+		f = Found{End: off + int64(scan), Width: w, Height: h}
+		if errors.Is(err, ErrNoEOI) && len(b) == n {
+			continue // a longer header than was looked at
+		}
+		if err != nil {
+			return f, err
+		}
+		break
+	}
+	for at := f.End; ; {
+		b, err := s.View(at, 4)
+		switch {
+		case err != nil:
+			return Found{End: at}, fmt.Errorf("read at byte %d: %w", at, err)
+		case len(b) < 2, b[1] == mSOI:
+			f.End = min(at, s.Size())
+			return f, nil
+		case b[1] == mEOI:
+			f.End, f.Ended = at+2, true
+			return f, nil
+		case b[1] == 0xff: // fill byte
+			at++
+			continue
+		case len(b) < 4:
+			f.End = s.Size()
+			return f, nil
+		}
+		length := int64(b[2])<<8 | int64(b[3])
+		if length < 2 {
+			return Found{End: at}, ErrSegment
+		}
+		if at, err = skipScan(s, at+2+length); err != nil {
+			return Found{End: at}, err
+		}
+	}
+}
+
+// skipScan passes over entropy-coded data, or padding, up to the next marker that is
+// not a restart; the end of the file is one.
+func skipScan(s Bytes, at int64) (int64, error) {
+	for {
+		b, err := s.View(at, scanStep)
+		if err != nil {
+			return at, fmt.Errorf("read at byte %d: %w", at, err)
+		}
+		if i := nextMarker(b); i >= 0 {
+			return at + int64(i), nil
+		}
+		if len(b) < scanStep {
+			return at + int64(len(b)), nil
+		}
+		at += scanStep - 1 // the last byte may be the FF of a marker
+	}
+}
+
 // nextMarker finds the first FF in b that begins a marker other than a restart,
-// a stuffed byte or a fill byte; -1 if there is none.
+// a stuffed byte or a fill byte (T.81 B.1.1.5); -1 if there is none.
 func nextMarker(b []byte) int {
-	for at := 0; ; {
+	for at := 0; ; at++ {
 		i := bytes.IndexByte(b[at:], 0xff)
 		if i < 0 || at+i+1 >= len(b) {
 			return -1
@@ -123,98 +290,6 @@ func nextMarker(b []byte) int {
 		if m := b[at+1]; m != 0 && m != 0xff && (m < mRST0 || m > mRST7) {
 			return at
 		}
-		at++
-	}
-}
-
-// Next finds the next start marker followed by another marker.
-func Next(s Bytes, at int64) (int64, error) {
-	for {
-		b, err := s.View(at, scanStep)
-		if err != nil {
-			return at, fmt.Errorf("read at byte %d: %w", at, err)
-		}
-		if i := bytes.Index(b, []byte{0xff, mSOI, 0xff}); i >= 0 {
-			return at + int64(i), nil
-		}
-		if len(b) < scanStep {
-			return -1, nil
-		}
-		at += scanStep - 2
-	}
-}
-
-// Walk follows one JPEG from its start marker at off through
-// segments and entropy-coded data. It returns where it ends; on an error, where
-// the walk stopped.
-func Walk(s Bytes, off int64) (end int64, width, height int, err error) {
-	at := off + 2
-	for {
-		b, err := s.View(at, 10)
-		switch {
-		case err != nil:
-			return at, 0, 0, fmt.Errorf("read at byte %d: %w", at, err)
-		case len(b) < 2:
-			return at + int64(len(b)), 0, 0, ErrNoEOI
-		case b[0] != 0xff:
-			return at, 0, 0, ErrSegment
-		}
-		marker := b[1]
-		switch {
-		case marker == 0xff:
-			at++
-			continue
-		case marker == mTEM || marker >= mRST0 && marker <= mRST7:
-			at += 2
-			continue
-		case marker == mEOI:
-			if width == 0 {
-				return at + 2, 0, 0, ErrNoFrame
-			}
-			return at + 2, width, height, nil
-		case marker == mSOI || marker == 0:
-			return at, 0, 0, ErrSegment
-		case len(b) < 4:
-			return at + int64(len(b)), 0, 0, ErrNoEOI
-		}
-		length := int64(b[2])<<8 | int64(b[3])
-		if length < 2 || isSOF(marker) && length < 8 {
-			return at, 0, 0, ErrSegment
-		}
-		if isSOF(marker) && len(b) >= 9 {
-			height, width = int(b[5])<<8|int(b[6]), int(b[7])<<8|int(b[8])
-			if width == 0 || height == 0 {
-				return at, 0, 0, ErrNoFrame
-			}
-		}
-		at += 2 + length
-		if at > s.Size() {
-			return s.Size(), 0, 0, ErrNoEOI
-		}
-		if marker == mSOS {
-			if at, err = skipScan(s, at); err != nil {
-				return at, 0, 0, err
-			}
-		}
-	}
-}
-
-// skipScan passes over entropy-coded data up to the next marker that is not a
-// restart (T.81 B.1.1.5: a data byte FF is followed by 00).
-func skipScan(s Bytes, at int64) (int64, error) {
-	for {
-		b, err := s.View(at, scanStep)
-		if err != nil {
-			return at, fmt.Errorf("read at byte %d: %w", at, err)
-		}
-		i := nextMarker(b)
-		if i >= 0 {
-			return at + int64(i), nil
-		}
-		if len(b) < scanStep {
-			return at + int64(len(b)), ErrNoEOI
-		}
-		at += scanStep - 1 // the last byte may be the FF of a marker
 	}
 }
 

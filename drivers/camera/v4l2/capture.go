@@ -36,6 +36,7 @@ type capture struct {
 	// Stamps that were copied from a producer: whether one came, and whether the first
 	// could be of this clock.
 	copied, sameClock bool
+	jpegs             mjpeg.Checker
 	counting          bool   // the driver's sequence stands still: count here
 	skipped           uint32 // frames not handed out since
 	faults            int    // buffers that failed with EIO, in a row
@@ -245,7 +246,7 @@ func (c *capture) whole(i int) bool {
 		c.count(func(n *camera.Counts) { n.Flagged++ })
 		return false
 	case c.info.Format == camera.MJPEG:
-		jpeg, w, h, err := mjpeg.Whole(s.data[:used])
+		jpeg, w, h, err := c.jpegs.Whole(s.data[:used])
 		if err != nil {
 			c.count(func(n *camera.Counts) { n.Corrupt++ })
 			return false

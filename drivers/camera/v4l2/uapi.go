@@ -1,6 +1,7 @@
 package v4l2
 
 import (
+	"math"
 	"time"
 	"unsafe"
 )
@@ -120,6 +121,10 @@ type v4l2StreamParm struct {
 
 type v4l2Timecode [16]byte
 
+// time is the buffer's, at most what a Duration holds: 292 years.
 func (b *v4l2Buffer) time() time.Duration {
+	if b.sec >= math.MaxInt64/int64(time.Second) || b.usec >= 1e6 {
+		return math.MaxInt64
+	}
 	return time.Duration(b.sec)*time.Second + time.Duration(b.usec)*time.Microsecond
 }
