@@ -385,6 +385,37 @@ func TestBrokenPictureInAFolder(t *testing.T) {
 	}
 }
 
+// Pictures that the decoder refuses are counted, and told with the reason: while they
+// come, and at the end of a clip.
+func TestRefusedPicturesAreTold(t *testing.T) {
+	var data []byte
+	for i, p := range pictures(t, neutralFrom, neutralFrom+2)[:24] {
+		if i%2 == 1 {
+			p = append(bytes.Clone(p[:len(p)/2]), 0xff, 0xd9)
+		}
+		data = append(data, p...)
+	}
+	w := newTeller(t, openEye(t, nil))
+	w.open = func() (camera.Source, error) { return clip.New("half of it", data, clip.Options{Fast: true}) }
+	if wait := w.openCamera(); wait != 0 {
+		t.Fatal(w.unit.Faults())
+	}
+	var err error
+	for n := 0; err == nil && n < 40; n++ {
+		_, err = w.frame()
+	}
+	w.drop()
+	if !errors.Is(err, errEnded) || w.unit.health.Results() != 12 {
+		t.Errorf("%v after %d results, faults %v", err, w.unit.health.Results(), w.unit.Faults())
+	}
+	said := strings.Join(w.said, "\n")
+	for _, want := range []string{"the clip has ended: 24 frames, 0 lost, 0 damaged, 12 could not be read: frame 23", "pictures could not be read: 10 since the camera was opened", "corrupt picture"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q has no %q", said, want)
+		}
+	}
+}
+
 // A clip that says how fast it is plays so, whatever is asked of a camera.
 func TestClipPlaysAtItsOwnRate(t *testing.T) {
 	dir := t.TempDir()
