@@ -203,6 +203,7 @@ type Health struct {
 	DarkBelow      float64       `toml:"dark_below"`
 	BrightAbove    float64       `toml:"bright_above"`
 	FlatBelow      float64       `toml:"flat_below"`
+	Turned         time.Duration `toml:"turned"`
 	MinRate        float64       `toml:"min_rate"`
 	MaxTemperature float64       `toml:"max_temperature"`
 	ClockJump      time.Duration `toml:"clock_jump"`

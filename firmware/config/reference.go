@@ -215,6 +215,7 @@ var reference = []Key{
 	{Path: "health.dark_below", Kind: Number, Takes: ReopenCamera, Default: "8", Min: 0, Max: 255, Unit: "luma", Meaning: "Mean luma below which the picture is dark."},
 	{Path: "health.bright_above", Kind: Number, Takes: ReopenCamera, Default: "248", Min: 0, Max: 255, Unit: "luma", Meaning: "Mean luma above which the picture is blinded."},
 	{Path: "health.flat_below", Kind: Number, Takes: ReopenCamera, Default: "2", Min: 0, Max: 128, Unit: "luma", Meaning: "Contrast (standard deviation of the luma) below which the picture is blocked."},
+	{Path: "health.turned", Kind: Duration, Takes: ReopenCamera, Default: `"60s"`, Min: 1, Max: hour, Meaning: "Faces that look upright only when the picture is turned for this long are a camera that hangs upside down or on its side. No face is read after the first seconds of it."},
 	{Path: "health.min_rate", Kind: Number, Takes: ReopenCamera, Default: "5", Min: 0, Max: 240, Unit: "results/s", Meaning: "Fewer results a second than this is too slow."},
 	{Path: "health.max_temperature", Kind: Number, Takes: ReopenCamera, Default: "85", Min: 30, Max: 125, Unit: "°C", Meaning: "Processor temperature above which the unit is too hot."},
 	{Path: "health.clock_jump", Kind: Duration, Takes: ReopenCamera, Default: `"2s"`, Min: 0.1, Max: hour, Meaning: "A wall clock that jumps by more than this is a fault for a while. Delays and shelving run on the monotonic clock and do not mind."},

@@ -25,11 +25,13 @@ type Sight struct {
 	Hash              uint64        // the same only for the very same picture
 	View              face.View
 	Quality           face.Quality
-	Reason            face.Reason // why there is no reading; face.Good: there is one
-	Covered           uint8       // bit i: part i of the first network's card
-	Levels            []float32   // filtered signals, NaN is Unknown
-	Class             string      // most probable expression, "" for unknown
-	Compound          string      // most probable compound expression, "" for unknown
+	Reason            face.Reason   // why there is no reading; face.Good: there is one
+	Turned            int           // degrees clockwise by which the picture should be turned to be upright
+	TurnedFor         time.Duration // for how long that has been so
+	Covered           uint8         // bit i: part i of the first network's card
+	Levels            []float32     // filtered signals, NaN is Unknown
+	Class             string        // most probable expression, "" for unknown
+	Compound          string        // most probable compound expression, "" for unknown
 	ClassP, CompoundP float32
 }
 
@@ -40,6 +42,7 @@ type Eye struct {
 	decoder  *pixel.Decoder
 	detector *face.Detector
 	tracker  *face.Tracker
+	upright  *face.Upright
 	gate     face.Gate
 	minWidth float32 // of the face, pixels
 	networks []*affect.Network
@@ -133,6 +136,7 @@ func tryEye(cfg *config.Config, waiting func()) (*Eye, error) {
 		return nil, err
 	}
 	e.tracker = face.NewTracker(e.detector, trackerOf(cfg.Face))
+	e.upright = face.NewUpright(e.detector)
 	e.decoder = pixel.NewDecoder("")
 	// The networks' libraries compute on copies in an order of their own.
 	assets.Idle(assets.Network())
@@ -287,6 +291,13 @@ func (e *Eye) read(img *pixel.Image, at time.Duration) error {
 		return err
 	}
 	s.Hash = pixel.Hash(&e.frame)
+	if s.View.Cause != face.NotDetected {
+		if err := e.upright.Look(img, e.tracker.Faces(), at); err != nil {
+			return err
+		}
+	}
+	turns, held := e.upright.Turned()
+	s.Turned, s.TurnedFor = 90*turns, held
 	// The frame before was read too, and this one is in the other view.
 	paired := e.mirror && e.readable && at > e.readAt && at-e.readAt <= pairWithin
 	if e.view = 1 - e.view; !paired {
@@ -298,6 +309,10 @@ func (e *Eye) read(img *pixel.Image, at time.Duration) error {
 		}
 		if s.Reason = e.gate.Judge(&s.Quality); s.Reason == face.Good && s.View.Face.Box.Width() < e.minWidth {
 			s.Reason = face.TooSmall
+		}
+		if turns != 0 { // whatever the detector took for eyes and mouth
+			s.Quality.Roll = float32(s.Turned)
+			s.Reason = face.Rolled
 		}
 		// A face that could be read and now cannot may have been followed astray:
 		// the next frame is searched, whenever it would be its turn.

@@ -258,7 +258,7 @@ func (w *watcher) renew(now time.Duration) {
 	}
 }
 
-// judge finds a picture that stands still or shows nothing.
+// judge finds a picture that stands still, shows nothing or is not upright.
 func (w *watcher) judge(s *Sight, now time.Duration) {
 	h := w.limits
 	if w.frozen.Update(s.Hash, now) {
@@ -273,6 +273,13 @@ func (w *watcher) judge(s *Sight, now time.Duration) {
 		w.unit.health.Begin(health.CameraDark, now, fmt.Sprintf("mean luma %.0f, contrast %.1f", l.Mean, l.Contrast))
 	} else if !useless {
 		w.unit.health.End(health.CameraDark)
+	}
+	switch {
+	case s.TurnedFor >= h.Turned && s.Turned != 0:
+		rotate := (w.unit.settings().Camera.Rotate + s.Turned) % 360
+		w.unit.health.Begin(health.CameraTurned, now, fmt.Sprintf("a face is upright when the picture is turned by %d degrees: set camera.rotate = %d", s.Turned, rotate))
+	case s.Turned == 0:
+		w.unit.health.End(health.CameraTurned)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,6 +16,7 @@ import (
 	"mien/firmware/alarm/store"
 	"mien/firmware/health"
 	"mien/firmware/state"
+	"mien/model/pixel"
 )
 
 // kind is one kind of fault.
@@ -33,6 +35,8 @@ const (
 	stale     = 500 * time.Millisecond
 	frozen    = 700 * time.Millisecond
 	dark      = 400 * time.Millisecond
+	turned    = 2 * time.Second
+	look      = 10 * time.Second // until the picture is next looked at turned
 	stuck     = 400 * time.Millisecond
 	host      = time.Second
 	readBack  = 500 * time.Millisecond // pipeline's own
@@ -118,6 +122,8 @@ func kinds() []kind {
 			begin: raw(func(i int) []byte { return noise(253, 3, i) })},
 		{name: "lens blocked", fault: health.CameraDark, detect: dark + 5*frame + frame, end: good,
 			begin: raw(func(i int) []byte { return noise(90, 2, i) })},
+		{name: "camera upside down", fault: health.CameraTurned, detect: look + turned + 3*time.Second, end: good,
+			begin: func(u *unit) { u.show(camera.GREY, upsideDown(u.clip)) }},
 		{name: "picture no jpeg", fault: health.CameraLost, detect: stale + 2*frame, end: good,
 			begin: pictures([]byte("\xff\xd8 this is none \xff\xd9"))},
 		{name: "picture cut short", fault: health.CameraLost, detect: stale + 2*frame, end: good,
@@ -206,4 +212,21 @@ func noise(level, spread byte, seed int) []byte {
 		p[i] = level - spread/2 + byte(x>>24)%spread
 	}
 	return p
+}
+
+// upsideDown gives the clip as raw grey pictures from a camera that hangs upside
+// down.
+func upsideDown(clip [][]byte) (list [][]byte) {
+	d := pixel.NewDecoder("")
+	defer d.Close()
+	for _, jpeg := range clip {
+		img, err := d.Decode(jpeg, pixel.DecodeOptions{})
+		if err != nil {
+			continue
+		}
+		grey := slices.Clone(img.Data[:img.Width*img.Height])
+		slices.Reverse(grey)
+		list = append(list, grey)
+	}
+	return list
 }

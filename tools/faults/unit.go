@@ -38,6 +38,7 @@ fps = 15
 stale = "500ms"
 frozen = "700ms"
 dark = "400ms"
+turned = "2s"
 min_rate = 5
 retry_first = "50ms"
 retry_most = "200ms"
@@ -335,6 +336,7 @@ func (u *unit) inject(k kind) (o outcome) {
 // opened for another format, a slow camera may be late once.
 var explained = map[health.Fault]uint32{
 	health.CameraDark:     health.CameraLost.Bit(),
+	health.CameraTurned:   health.CameraLost.Bit(),
 	health.OutputMismatch: health.InputStuck.Bit(), // a chip takes its inputs with it
 
 	health.Internal: health.CameraLost.Bit(),
