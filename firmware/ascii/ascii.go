@@ -37,6 +37,8 @@ const (
 type Config struct {
 	// Interval is the longest time between two status lines; 0 is 1 s.
 	Interval time.Duration
+	// CharacterTime is how long one character is on the wire; 0: no time at all.
+	CharacterTime time.Duration
 	// Who is how commands are journaled; "" is "ascii".
 	Who string
 	// Now is the monotonic clock of the State; nil is the time since New.
@@ -62,21 +64,27 @@ type Talker struct {
 	out      []byte
 	state    state.State
 	stored   uint32
-	begun    bool
-	said     said
-	saidAt   time.Duration
 	dropped  uint64
 	chunk    [64]byte
 	batch    [1]state.Command
+
+	free   time.Duration // when the last character of what was written is on the wire
+	begun  bool          // a status line was written since the port was opened
+	behind bool          // there is more to tell than the port has taken
+	said   said
+	saidAt time.Duration
+	about  *state.About            // of the alarms that were told
+	told   [mostAlarms]alarm.State // Beneath: not told yet
+	next   int                     // alarm to look at first
+	signal int                     // next signal to tell; as many as there are: none
 }
 
-// said is what the last lines told; a change of it makes a new line.
+// said is what the last status line told; a change of it makes a new line.
 type said struct {
 	status                          uint16
 	faults                          uint32
 	active, unacknowledged, latched uint64
 	count                           int
-	states                          [mostAlarms]alarm.State
 }
 
 // mostAlarms is how many alarms have a line: as many as a config may have, and
@@ -88,8 +96,8 @@ func New(cfg Config, latest *state.Latest, commands state.Commands) (*Talker, er
 	if latest == nil || commands == nil {
 		return nil, errors.New("ascii: a talker needs a state and somebody to take commands")
 	}
-	if cfg.Interval < 0 {
-		return nil, fmt.Errorf("ascii: interval %v is negative", cfg.Interval)
+	if cfg.Interval < 0 || cfg.CharacterTime < 0 {
+		return nil, errors.New("ascii: a time is negative")
 	}
 	if cfg.Interval == 0 {
 		cfg.Interval = time.Second
@@ -101,7 +109,7 @@ func New(cfg Config, latest *state.Latest, commands state.Commands) (*Talker, er
 		start := time.Now()
 		cfg.Now = func() time.Duration { return time.Since(start) }
 	}
-	return &Talker{cfg: cfg, latest: latest, commands: commands, out: make([]byte, 0, 256)}, nil
+	return &Talker{cfg: cfg, latest: latest, commands: commands, out: make([]byte, 0, 256), signal: math.MaxInt}, nil
 }
 
 // Dropped counts the lines that nobody took in time.
@@ -111,7 +119,7 @@ func (t *Talker) Dropped() uint64 { return t.dropped }
 // the port's error. It does not close the port.
 func (t *Talker) Serve(ctx context.Context, port Port) error {
 	t.in.reset()
-	t.begun = false
+	t.begun, t.about, t.signal, t.saidAt = false, nil, math.MaxInt, t.cfg.Now()
 	for ctx.Err() == nil {
 		if err := t.hear(port); err != nil {
 			return err
@@ -161,11 +169,11 @@ func (t *Talker) obey(port Port, text []byte) error {
 	case err != nil:
 		return t.answer(port, answerRefused, err.Error())
 	case ask != 0:
-		t.latest.Load(&t.state)
 		if ask == 'L' {
-			return t.signals(port)
+			t.signal, t.behind = 0, true
+			return nil
 		}
-		t.begun = true
+		t.latest.Load(&t.state)
 		return t.status(port)
 	}
 	t.batch[0] = c
@@ -184,29 +192,54 @@ func (t *Talker) answer(port Port, result, text string) error {
 }
 
 // tell writes a line for each change, and a status line when the last one is
-// old.
+// old. While the port still sends what it was given before, it writes nothing: a
+// slow port leaves lines out, and never sends old ones.
 func (t *Talker) tell(port Port) error {
 	now := t.cfg.Now()
-	due := !t.begun || now-t.saidAt >= t.cfg.Interval
+	due := now-t.saidAt >= t.cfg.Interval
 	stored := t.latest.Stored()
-	if stored == t.stored && !due {
+	if now < t.free || stored == t.stored && !due && !t.behind && t.begun {
 		return nil
 	}
 	t.stored = stored
 	t.latest.Load(&t.state)
-	is := t.is(now)
-	if is == t.said && !due {
-		return nil
+	if t.state.About != t.about { // other alarms may have the numbers now
+		t.about, t.next = t.state.About, 0
+		for i := range t.told {
+			t.told[i] = alarm.Beneath
+		}
 	}
-	for i := range is.count {
-		if t.begun && i < t.said.count && is.states[i] == t.said.states[i] {
+	if due {
+		t.behind = true
+		return t.status(port)
+	}
+	is := t.is(now)
+	t.behind = true
+	// On a port that is not free after each line, everything has its turn.
+	if t.sequence%2 == 0 && t.signal < len(t.state.Levels) {
+		return t.level(port)
+	}
+	first := t.next
+	for k := range is.count {
+		i := (first + k) % is.count
+		if t.state.Alarms[i].State == t.told[i] {
 			continue
 		}
-		if err := t.alarm(port, i); err != nil {
+		t.next = i + 1
+		if err := t.alarm(port, i); err != nil || t.cfg.Now() < t.free {
 			return err
 		}
 	}
-	t.begun = true
+	t.next = 0
+	for t.signal < len(t.state.Levels) {
+		if err := t.level(port); err != nil || t.cfg.Now() < t.free {
+			return err
+		}
+	}
+	t.behind = false
+	if is == t.said && t.begun {
+		return nil
+	}
 	return t.status(port)
 }
 
@@ -214,18 +247,14 @@ func (t *Talker) tell(port Port) error {
 // valid, whoever stored it.
 func (t *Talker) is(now time.Duration) said {
 	s, sum := &t.state, &t.state.Summary
-	is := said{status: uint16(s.Flags(now) &^ (1 << state.Toggle)), faults: s.FaultBits(), active: sum.Active,
+	return said{status: uint16(s.Flags(now) &^ (1 << state.Toggle)), faults: s.FaultBits(), active: sum.Active,
 		unacknowledged: sum.Unacknowledged, latched: sum.Latched, count: min(len(s.Alarms), mostAlarms)}
-	for i := range is.count {
-		is.states[i] = s.Alarms[i].State
-	}
-	return is
 }
 
 // status writes the S line.
 func (t *Talker) status(port Port) error {
 	now := t.cfg.Now()
-	t.said, t.saidAt = t.is(now), now
+	t.said, t.saidAt, t.begun = t.is(now), now, true
 	s, is := &t.state, &t.said
 	b := strconv.AppendUint(t.head('S'), uint64(s.Heartbeat), 10)
 	b = appendHex(append(b, ','), uint64(is.status), 4)
@@ -252,6 +281,7 @@ var expressions = affect.Expressions()[:8]
 // alarm writes the A line of one alarm.
 func (t *Talker) alarm(port Port, i int) error {
 	a := &t.state.Alarms[i]
+	t.told[i] = a.State
 	b := strconv.AppendInt(t.head('A'), int64(i), 10)
 	b = strconv.AppendUint(append(b, ','), uint64(a.State), 10)
 	b = appendText(append(b, ','), a.Name)
@@ -259,16 +289,12 @@ func (t *Talker) alarm(port Port, i int) error {
 	return t.send(port, b)
 }
 
-// signals writes an L line for each signal of the unit.
-func (t *Talker) signals(port Port) error {
-	for i, s := range t.state.About.Signals {
-		b := appendText(t.head('L'), s.Name)
-		b = appendLevel(append(b, ','), t.state.Levels[i])
-		if err := t.send(port, b); err != nil {
-			return err
-		}
-	}
-	return nil
+// level writes the L line of the signal whose turn it is.
+func (t *Talker) level(port Port) error {
+	b := appendText(t.head('L'), t.state.About.Signals[t.signal].Name)
+	b = appendLevel(append(b, ','), t.state.Levels[t.signal])
+	t.signal++
+	return t.send(port, b)
 }
 
 // head begins a line of a kind with the next sequence number.
@@ -286,6 +312,7 @@ func (t *Talker) send(port Port, b []byte) error {
 	sum := checksum(b[1:])
 	b = append(b, '*', digits[sum>>4], digits[sum&15], '\r', '\n')
 	t.out = b[:0]
+	t.free = max(t.free, t.cfg.Now()) + time.Duration(len(b))*t.cfg.CharacterTime
 	if _, err := port.Write(b, writeWithin); err != nil {
 		if !errors.Is(err, serial.ErrTimeout) {
 			return fmt.Errorf("ascii: write: %w", err)

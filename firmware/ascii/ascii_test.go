@@ -275,6 +275,118 @@ func TestTellingAllocatesNothing(t *testing.T) {
 	}
 }
 
+// slow is a port of 1200 baud: what is written waits in it for what was written
+// before. It notes when each line has come through.
+type slow struct {
+	now  *time.Duration
+	free time.Duration
+	came []arrival
+}
+
+type arrival struct {
+	at   time.Duration
+	line string
+}
+
+const slowCharacter = 10 * time.Second / 1200
+
+func (p *slow) Read([]byte, time.Duration) (int, error) {
+	*p.now += glance
+	return 0, serial.ErrTimeout
+}
+
+func (p *slow) Write(b []byte, _ time.Duration) (int, error) {
+	p.free = max(p.free, *p.now) + time.Duration(len(b))*slowCharacter
+	p.came = append(p.came, arrival{p.free, string(b)})
+	return len(b), nil
+}
+
+// On a port that is slower than all there is to tell, what comes through is never
+// old, and status lines with their heartbeat come all the same.
+func TestSlowPortTellsNothingOld(t *testing.T) {
+	now := time.Hour
+	latest := state.NewLatest()
+	talker, err := New(Config{Interval: 2 * time.Second, CharacterTime: slowCharacter, Now: func() time.Duration { return now }}, latest, &desk{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, s, began := &slow{now: &now}, many(48), now
+	talker.signal, talker.saidAt = 0, now // somebody asked for the signals, too
+	for now < began+5*time.Minute {
+		s.Heartbeat = uint16((now - began) / time.Second)
+		for i := range s.Alarms { // every alarm comes or goes once a second
+			s.Alarms[i].State = alarm.State(int(s.Heartbeat) % 2)
+		}
+		latest.Store(s)
+		if err := errors.Join(talker.hear(port), talker.tell(port)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last, statuses, signals, alarms := began, 0, 0, map[string]int{}
+	for _, a := range port.came {
+		f := strings.Split(a.line, ",")
+		switch f[1] {
+		case "S":
+			beat, _ := strconv.Atoi(f[3])
+			if age := a.at - began - time.Duration(beat)*time.Second; age > 3*time.Second {
+				t.Fatalf("a status line is %v old: %q", age, a.line)
+			}
+			if a.at-last > 5*time.Second {
+				t.Fatalf("no status line for %v", a.at-last)
+			}
+			last, statuses = a.at, statuses+1
+		case "A":
+			alarms[f[3]]++
+		case "L":
+			signals++
+		}
+	}
+	if len(alarms) != 48 || alarms["47"] < alarms["0"]/2 {
+		t.Errorf("alarms told: %v", alarms)
+	}
+	if statuses < 100 || len(port.came)-statuses < 300 || signals != 2 {
+		t.Errorf("%d status lines among %d, %d of signals", statuses, len(port.came), signals)
+	}
+}
+
+// A reload may give the numbers to other alarms: all are told again, and a command
+// by number is refused until they are.
+func TestAlarmsAreToldAgainAfterAReload(t *testing.T) {
+	latest, took := state.NewLatest(), &desk{}
+	talker, err := New(Config{Interval: time.Hour}, latest, took)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Duration(0)
+	port := &slow{now: &now}
+	latest.Store(known(alarm.Acknowledged))
+	if err := talker.tell(port); err != nil {
+		t.Fatal(err)
+	}
+	s := known(alarm.Acknowledged)
+	s.Alarms[0].Name = "another"
+	latest.Store(s)
+	obey := func() string {
+		if err := talker.obey(port, []byte("ACK,0")); err != nil {
+			t.Fatal(err)
+		}
+		return port.came[len(port.came)-1].line
+	}
+	if l := obey(); !strings.Contains(l, ",ERR,the config has changed") || len(took.took()) != 0 {
+		t.Errorf("%q, took %v", l, took.took())
+	}
+	before := len(port.came)
+	if err := talker.tell(port); err != nil {
+		t.Fatal(err)
+	}
+	if told := port.came[before:]; len(told) < 2 || !strings.Contains(told[0].line, ",0,2,another,") || !strings.Contains(told[1].line, ",1,0,smile,") {
+		t.Errorf("told %v", told)
+	}
+	if l := obey(); !strings.Contains(l, ",OK*") || len(took.took()) != 1 || took.took()[0].Alarm.Alarm != "another" {
+		t.Errorf("%q, took %v", l, took.took())
+	}
+}
+
 // many is a unit with so many alarms, all of them active.
 func many(alarms int) *state.State {
 	s := known(alarm.Normal)

@@ -109,6 +109,9 @@ func (t *Talker) name(number []byte) (string, error) {
 		return "", errors.New("ACK takes the number of an alarm")
 	}
 	t.latest.Load(&t.state)
+	if t.state.About != t.about {
+		return "", errors.New("the config has changed: the alarms are told first")
+	}
 	if int(n) >= len(t.state.Alarms) {
 		return "", alarm.ErrNoAlarm
 	}

@@ -75,6 +75,7 @@ func TestMistakes(t *testing.T) {
 		{"[[input]]\nname = \"m\"\nline = 1\nfunction = \"inhibit\"\nfor = \"1h\"", `m:5: input[1].for:|unit.inhibit_max`},
 		{"[serial]\ndata = 7", `m:2: serial.data:|RTU needs 8`},
 		{"[serial]\nbaud = 300", `m:2: serial.baud:|is 300|1200, 2400, 4800, 9600`},
+		{"[serial]\nprotocol = \"ascii\"\nbaud = 1200\ninterval = \"1s\"", `m:4: serial.interval:|is 1s: at 1200 baud a line of 160 characters takes longer|at least 1.33s`},
 		{"[modbus]\naddress = 248", `m:2: modbus.address:|1 to 247`},
 		{"[health]\nretry_first = \"10s\"", `m:2: health.retry_first:|longer than retry_most`},
 		{"[health]\nmin_rate = 31", `m:2: health.min_rate:|at most camera.fps, 30`},

@@ -49,8 +49,9 @@ func (l Limit) String() string {
 	return fmt.Sprintf("Limit(%d)", uint8(l))
 }
 
-// Command is one thing a master asks for. Fields that Op does not name are
-// zero.
+// Command is one thing a master asks for, as the registers have it: by an alarm's
+// number, one limit at a time. Giving brings it into the unit's words, a
+// state.Command. Fields that Op does not name are zero.
 type Command struct {
 	Op    Op
 	Alarm int           // OpAck, OpShelve, OpUnshelve, OpSetLimit: 0 to Snapshot.AlarmCount-1
@@ -86,12 +87,11 @@ var (
 	ErrRange   = errors.New("value out of range")     // 03
 )
 
-// Commands takes what masters ask for; firmware implements it with the rules
-// that the inputs and the socket follow, and journals each with who gave it.
+// Commands takes what masters ask for. Render.Giving makes one of a unit, whose
+// rules are those of the inputs and the socket.
 type Commands interface {
 	// Do takes all of batch or, with an error, nothing of it. It must not wait
-	// for the pipeline: it checks, puts the batch on a queue (ErrBusy when that
-	// is full) and returns. batch belongs to the caller again after the return.
-	// who is the port and the protocol, as Config.Who says.
+	// for the pipeline; it may be ErrBusy. batch belongs to the caller again after
+	// the return. who is the port and the protocol, as Config.Who says.
 	Do(who string, batch []Command) error
 }

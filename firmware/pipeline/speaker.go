@@ -31,7 +31,7 @@ func NewSpeaker(cfg *config.Config, s serial.Settings, version string, now func(
 		registers := modbus.Of(latest)
 		sp.slave, err = modbus.New(slaveConfig(cfg, s, version, now), registers, registers.Giving(to))
 	case config.ASCII:
-		sp.talker, err = ascii.New(ascii.Config{Interval: cfg.Serial.Interval, Who: "ascii " + s.Path, Now: now}, latest, to)
+		sp.talker, err = ascii.New(ascii.Config{Interval: cfg.Serial.Interval, CharacterTime: s.CharacterTime(), Who: "ascii " + s.Path, Now: now}, latest, to)
 	default:
 		err = fmt.Errorf("serial.protocol %q speaks nothing", cfg.Serial.Protocol)
 	}

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -238,5 +239,54 @@ func TestNoEmotionWithoutAPurpose(t *testing.T) {
 		if (emotions > 0) != infers || (s.Expression.Name != "") != infers || (s.Compound.Name != "") != infers || s.Level("au4") != s.Level("au4") {
 			t.Errorf("purpose %q: %d signals of emotions, %+v, %+v", purpose, emotions, s.Expression, s.Compound)
 		}
+	}
+}
+
+// manyAlarms is a unit with 48 alarms of 32 characters.
+func manyAlarms(t testing.TB) *Unit {
+	t.Helper()
+	text := benchConfig
+	for i := 1; i < alarm.MaxAlarms; i++ {
+		text += fmt.Sprintf("[[alarm]]\nname = \"%032d\"\nsignal = \"au%d\"\nhigh = 0.7\n", i, []int{1, 2, 4, 12}[i%4])
+	}
+	cfg, err := config.Parse("many.toml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := New(Options{Config: cfg, Resolve: plainResolver})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// A result of a unit with 48 alarms reaches its readers and allocates nothing on
+// the way; all 48 are there.
+func TestResultAllocatesNothing(t *testing.T) {
+	u := manyAlarms(t)
+	levels := make([]float32, len(u.network.signals))
+	s := &Sight{Levels: levels, Reason: face.Good}
+	one := func() { u.result(s, u.network.signals, 0, u.now()) }
+	for range 20 { // until every copy's lists are long enough
+		one()
+	}
+	if n := testing.AllocsPerRun(200, one); n != 0 {
+		t.Errorf("%v allocations a result", n)
+	}
+	var got state.State
+	u.Latest().Load(&got)
+	if len(got.Alarms) != alarm.MaxAlarms || got.Alarms[47].Name != fmt.Sprintf("%032d", 47) {
+		t.Errorf("%d alarms", len(got.Alarms))
+	}
+}
+
+// What a result costs beside the networks: alarms, state, readers.
+func BenchmarkResult(b *testing.B) {
+	u := manyAlarms(b)
+	s := &Sight{Levels: make([]float32, len(u.network.signals)), Reason: face.Good}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range b.N {
+		u.result(s, u.network.signals, 0, u.now())
 	}
 }
