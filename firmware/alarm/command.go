@@ -53,6 +53,9 @@ func (e *Engine) Do(c Command) ([]Event, error) {
 			err = fmt.Errorf("%v: %w", c.Do, err)
 		}
 	}
+	for _, it := range e.items {
+		e.heldBack(it)
+	}
 	e.settle()
 	return e.events, err
 }
@@ -119,6 +122,9 @@ func (e *Engine) all(c *Command) error {
 	if done == 0 {
 		return errNothing
 	}
+	if c.Do == Unshelve {
+		e.suppressions()
+	}
 	if c.Do == Silence {
 		e.emit(Event{Trigger: Silence, Who: c.Who})
 	}
@@ -164,8 +170,9 @@ func (e *Engine) one(it *item, c *Command) error {
 	if reason := e.fire(it, c.Do, c.Who, cause); reason != "" {
 		return fmt.Errorf("%w: %s", ErrRefused, reason)
 	}
-	if c.Do == TakeOut || c.Do == PutBack {
-		e.suppressions() // out of service, an alarm suppresses no other
+	switch c.Do {
+	case Shelve, Unshelve, TakeOut, PutBack:
+		e.suppressions() // hidden by a person, an alarm suppresses no other
 	}
 	return nil
 }

@@ -33,8 +33,19 @@ type condition struct {
 	ran     time.Duration // for how long already, without Unknown time
 	first   uint64        // frame in which it began
 	held    time.Duration // how long present already, without Unknown time
-	blind   time.Duration // how long Unknown already
+	blind   time.Duration // Unknown time less known time, from 0 to the hold
 	lost    bool          // Unknown was declared
+}
+
+// regainAfter is the least known time that takes back a declared Unknown; a short
+// hold takes half of itself.
+const regainAfter = time.Second
+
+// regain is how much known time, less the Unknown time in it, takes it back: as
+// much as the delay that it is for, so that the alarm could be judged in it, but
+// no more than the hold.
+func (d *Definition) regain(delay time.Duration) time.Duration {
+	return min(max(delay, min(d.UnknownHold/2, regainAfter)), d.UnknownHold)
 }
 
 func (c *condition) init(n int) {
@@ -83,25 +94,37 @@ func (c *condition) evaluate(def Definition, signal []int, levels []float32) tru
 
 // advance runs the delays and the hold of Unknown over dt, the time since the
 // reading before. lost and regained tell what was declared now.
+//
+// Time is known only between two readings that are both known and no further
+// apart than the gap; all other time is Unknown. Unknown time adds up and known
+// time takes it off again, so that a reading now and then neither hides the loss
+// nor ends it. From this follows what docs/alarms.md promises: a condition that
+// is met, however rarely it is seen, is raised or declared Unknown after two
+// on-delays, a hold and a gap at the latest. For if it is not declared, known time lacks
+// less than the hold to Unknown time.
 func (c *condition) advance(value truth, dt time.Duration, gap bool, def Definition, sequence uint64) (lost, regained bool) {
 	before := c.value
 	c.value = value
 
-	if gap || value == unknown && before == unknown {
-		c.blind += dt
+	if value != unknown && before != unknown && !gap {
+		c.blind = max(c.blind-dt, 0)
+	} else {
+		c.blind = min(c.blind+dt, def.UnknownHold)
 	}
 	if c.blind >= def.UnknownHold && (gap || value == unknown) {
 		c.running, c.ran = false, 0
-		if value == unknown && !c.lost {
-			c.lost, lost = true, true
-		}
+		lost = !c.lost
+		c.lost = true
 	}
 	if value == unknown {
 		return lost, false
 	}
-	c.blind = 0
-	if c.lost {
-		c.lost, regained = false, true
+	delay := def.OnDelay
+	if c.present {
+		delay = def.OffDelay
+	}
+	if c.lost && !gap && c.blind <= def.UnknownHold-def.regain(delay) {
+		c.lost, c.blind, regained = false, 0, true
 	}
 	steady := before == value && !gap // dt belongs wholly to this value
 	if c.present && value == yes && steady {
@@ -116,10 +139,6 @@ func (c *condition) advance(value truth, dt time.Duration, gap bool, def Definit
 	} else if steady {
 		c.ran += dt
 	}
-	delay := def.OnDelay
-	if c.present {
-		delay = def.OffDelay
-	}
 	if c.ran >= delay {
 		c.present = !c.present
 		c.turned = fell
@@ -127,6 +146,9 @@ func (c *condition) advance(value truth, dt time.Duration, gap bool, def Definit
 			c.turned, c.held = rose, c.ran
 		}
 		c.running = false
+		if c.lost { // it was judged
+			c.lost, c.blind, regained = false, 0, true
+		}
 	}
 	return lost, regained
 }

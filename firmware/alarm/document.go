@@ -72,26 +72,53 @@ and is raised when the cover goes, if its condition is still present by then.
 
 - **Limit and deadband.** A high limit is met at or above it, and stays met until the level is below limit - deadband;
   a low limit the other way round. Each limit has its own deadband.
-- **On-delay, off-delay.** Only time between two readings that agree counts.
-- **Unknown** (no face, a poor one, no result, a fault) neither raises nor clears, and pauses both delays. Unknown for
-  longer than unknown_hold is declared: the alarm's Unknown flag is set, the delays begin anew, and with
-  on_unknown = "fault" its outputs go to their fail value until there is a reading again. A person who leaves does not
+- **On-delay, off-delay.** Only time between two readings that agree counts, if they are no further apart than
+  health.stale.
+- **Unknown** (no face, a poor one, no result, a fault) neither raises nor clears, and pauses both delays. It adds up:
+  each moment that is not between two known readings counts as Unknown, known time takes it off again, and once
+  unknown_hold is full the alarm is declared Unknown: its Unknown flag is set, the delays begin anew, and with
+  on_unknown = "fault" those of its outputs that are off go to their fail value. So a reading now and then, or every
+  second frame, does not hide that the alarm cannot be judged. It ends when the alarm was judged, or was known for as
+  long as its delay (at least 1 s or half of unknown_hold, at most unknown_hold). A person who leaves does not
   acknowledge anything.
+- **The promise**: a condition that stays is raised, or declared Unknown, within two on-delays, one unknown_hold and one
+  health.stale, whatever the readings in between.
 - **Several conditions.** all: one that is certainly not met decides. any: one that is certainly met decides.
   Otherwise one that is Unknown makes the whole Unknown.
 - **Horn**: sounds for what is unacknowledged, condition present or not, until acknowledged or silenced. Silencing is
   not acknowledging; a new occurrence sounds again.
-- **Lamp**: lit while a condition is present or latched; blinks, where the output says so, while something is
-  unacknowledged.
+- **Lamp**: lit while a condition is present, or latched, or unacknowledged; blinks, where the output says so, while
+  something is unacknowledged, its condition present or not.
+- **Rest means rest.** What is lit stays lit whatever happens to the readings: a hand on the lens, a fault or somebody who
+  leaves puts out no lamp and no horn. A line that would be off goes to its fail value while nobody can know: on a fault
+  that stops the unit, and where the alarm was declared Unknown with on_unknown = "fault". That value is on by default,
+  but for the horn. So a dark lamp says that all is seen and well; mien check warns where a config cannot tell that from
+  "cannot see".
 - **First-out**: the first alarm of those that are unacknowledged; of several in the same frame the most urgent.
 - **Suppressed by design**: while the condition of an alarm in suppress_by is present, or during an inhibit. An alarm
-  that is out of service, or whose reading was declared Unknown, suppresses no other.
+  that a person has hidden (shelved, out of service), or whose reading was declared Unknown, suppresses no other. One
+  that is itself suppressed may: what suppresses it is seen.
 - **Commands for all** (acknowledge, reset) reach what is shown; what lies under a cover is reached by name only.
-- **A restart** keeps all states, ends an inhibit, and sounds the horn again for what is unacknowledged. A shelving goes
-  on for the time that is left, never longer, however the clock was set.
+- **A restart** keeps all states, ends an inhibit (an event tells that), and sounds the horn again for what is
+  unacknowledged. A shelving goes on for the time that is left, however the clock was set, and each restart takes at least
+  five minutes off it. What is left is kept every five minutes: so a unit without a clock, whose power fails every few
+  minutes, shelves for no longer than was granted.
 - **An alarm that the config no longer has** is uncovered and counts as gone, and is kept until it is acknowledged and
   reset.
 - Nothing adjusts a limit by itself.
+
+## The slowest rate at which an alarm works
+
+The time between two results may not be longer than health.stale: one result a second by default, and some more where
+they come unevenly. What is slower is declared Unknown; it is never silent. Fault F05, too slow, comes much earlier,
+below health.min_rate (5 a second by default), and mien check refuses a stale that is shorter than 1/min_rate or than two
+frames of camera.fps. The engine says, with stale 1 s and unknown_hold 5 s, for a condition that is present from the
+first result on:
+
+` + ratesTable() + `
+An on_delay of 0 needs no second reading and so is raised at any rate that brings one; between two that are too far apart
+it is declared Unknown like the others. The rest lasts as long as its delay and
+up to one result more; where readings are missing now and then, up to twice as long.
 
 ## What outlives a crash, a restart and a power loss
 

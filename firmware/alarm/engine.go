@@ -32,6 +32,7 @@ type Engine struct {
 	raised    []*item // in the call in progress
 	last      Event   // newest event with an alarm
 	revision  uint64
+	numbering uint32
 	saveBy    time.Duration // when a shelving's remaining time is due to be kept again
 }
 
@@ -185,11 +186,13 @@ func (e *Engine) expire() {
 }
 
 // suppressions lets conditions and the inhibit cover alarms, and uncover them.
+// An alarm that a person has hidden hides no other: nobody would be told of
+// either. One that is itself suppressed may: what suppresses it is seen.
 func (e *Engine) suppressions() {
 	for _, it := range e.items {
 		want, cause := e.inhibited && !it.orphan, "inhibit"
 		for _, by := range it.suppress {
-			if !want && by.present && !by.out && !by.lost {
+			if !want && by.present && !by.out && !by.shelved && !by.lost {
 				want, cause = true, by.def.Name
 			}
 		}
@@ -211,7 +214,15 @@ func (e *Engine) measure(it *item, levels []float32, dt time.Duration, gap bool)
 		it.why.Last = e.sequence
 	}
 	if lost {
-		e.emit(Event{Trigger: LoseReading, Alarm: it.def.Name, From: it.shown(), To: it.shown(), Life: it.life, Cause: e.reason})
+		cause := e.reason
+		switch {
+		case cause != "":
+		case gap:
+			cause = "no reading in time"
+		default:
+			cause = "its signal is Unknown"
+		}
+		e.emit(Event{Trigger: LoseReading, Alarm: it.def.Name, From: it.shown(), To: it.shown(), Life: it.life, Cause: cause})
 	}
 	if regained {
 		e.emit(Event{Trigger: RegainReading, Alarm: it.def.Name, From: it.shown(), To: it.shown(), Life: it.life})
@@ -263,14 +274,12 @@ func (e *Engine) fire(it *item, on Trigger, who, cause string) string {
 		ev.For = it.until - e.now
 	}
 	e.emit(ev)
-	if from.Covered() && it.turned == stayed {
-		e.heldBack(it)
-	}
 	return ""
 }
 
 // heldBack raises an alarm whose condition came while it was covered and is
-// still there, once nothing covers it and a reading says so.
+// still there, once nothing covers it and a reading says so. It comes after
+// suppressions: what is no longer shelved may have to be suppressed.
 func (e *Engine) heldBack(it *item) {
 	if !it.present || it.value != yes || it.life != Normal && it.life != LatchedAcknowledged || it.shown().Covered() {
 		return
@@ -330,6 +339,9 @@ func (e *Engine) settle() {
 				e.firstOut = nil
 			}
 			e.items = slices.Delete(e.items, i, i+1)
+			if i < len(e.items) {
+				e.numbering++
+			}
 			for j, rest := range e.items[i:] {
 				rest.place = i + j
 			}

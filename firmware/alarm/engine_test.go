@@ -53,8 +53,12 @@ func TestDelaysAndDeadband(t *testing.T) {
 		"Unknown never clears":          {Definition{UnknownHold: time.Hour}, []stretch{{1, 0.6, "raise"}, {1000, unknown, ""}, {1, 0.4, "clear"}}},
 		"Unknown pauses the on-delay":   {Definition{OnDelay: 500 * ms, UnknownHold: time.Hour}, []stretch{{4, 0.6, ""}, {100, unknown, ""}, {1, 0.6, ""}, {1, 0.6, ""}, {1, 0.6, "raise"}}},
 		"Unknown pauses the off-delay":  {Definition{OffDelay: 300 * ms, UnknownHold: time.Hour}, []stretch{{1, 0.6, "raise"}, {2, 0.4, ""}, {100, unknown, ""}, {1, 0.4, ""}, {1, 0.4, ""}, {1, 0.4, "clear"}}},
-		"declared Unknown starts anew":  {Definition{OnDelay: 500 * ms, UnknownHold: time.Second}, []stretch{{4, 0.6, ""}, {10, unknown, ""}, {1, unknown, "lose reading"}, {1, 0.6, "regain reading"}, {4, 0.6, ""}, {1, 0.6, "raise"}}},
-		"Unknown is declared once":      {Definition{UnknownHold: time.Second}, []stretch{{10, unknown, ""}, {1, unknown, "lose reading"}, {100, unknown, ""}, {1, 0.1, "regain reading"}}},
+		"declared Unknown starts anew":  {Definition{OnDelay: 700 * ms, UnknownHold: time.Second}, []stretch{{4, 0.6, ""}, {9, unknown, ""}, {1, unknown, "lose reading"}, {7, 0.6, ""}, {1, 0.6, "regain reading raise"}}},
+		"a long delay is regained":      {Definition{OnDelay: 5 * time.Second, UnknownHold: 2 * time.Second}, []stretch{{21, unknown, "lose reading"}, {20, 0.6, ""}, {1, 0.6, "regain reading"}, {29, 0.6, ""}, {1, 0.6, "raise"}}},
+		"Unknown is declared once":      {Definition{UnknownHold: time.Second}, []stretch{{10, unknown, ""}, {1, unknown, "lose reading"}, {100, unknown, ""}, {5, 0.1, ""}, {1, 0.1, "regain reading"}}},
+		"what is judged is regained":    {Definition{UnknownHold: time.Second}, []stretch{{11, unknown, "lose reading"}, {1, 0.6, "regain reading raise"}}},
+		"a long hold is regained too":   {Definition{UnknownHold: time.Minute}, []stretch{{700, unknown, "lose reading"}, {10, 0.1, ""}, {1, 0.1, "regain reading"}}},
+		"Unknown adds up":               {Definition{UnknownHold: time.Second}, []stretch{{1, 0.1, ""}, {6, unknown, ""}, {4, 0.1, ""}, {5, unknown, ""}, {1, unknown, "lose reading"}}},
 		"no hold at all":                {Definition{}, []stretch{{1, unknown, "lose reading"}, {1, 0.6, "regain reading raise"}}},
 		"infinite is Unknown":           {Definition{UnknownHold: time.Hour}, []stretch{{10, float32(math.Inf(1)), ""}, {10, float32(math.Inf(-1)), ""}}},
 		"latching needs ack and reset":  {Definition{Latch: true}, []stretch{{1, 0.6, "raise"}, {1, 0.1, "clear"}, {50, 0.1, ""}}},
@@ -92,10 +96,10 @@ func TestGapCountsAsUnknown(t *testing.T) {
 	e = one(t, Definition{OnDelay: time.Second, UnknownHold: 5 * time.Second})
 	step(0, 0.6)
 	step(900*ms, 0.6)
-	if got := step(10*time.Second, 0.6) + step(10900*ms, 0.6); got != "" {
-		t.Errorf("raised over a gap: %q", got)
+	if got := step(10*time.Second, 0.6) + step(10900*ms, 0.6); got != "lose reading" {
+		t.Errorf("over a gap: %q", got)
 	}
-	if got := step(11*time.Second, 0.6); got != "raise" {
+	if got := step(11*time.Second, 0.6); got != "regain reading raise" {
 		t.Errorf("%q, want raise", got)
 	}
 	// A clock that goes back counts nothing, and nothing breaks.
@@ -230,7 +234,7 @@ func TestFirstOutHornLampSilence(t *testing.T) {
 		t.Errorf("silencing is not acknowledging: %+v", s)
 	}
 	step(0.95, 0)
-	want("high returns: lamp follows the condition, silence stays", 0, 0, 1, 5)
+	want("high returns unacknowledged: the lamp stays, silence too", 0, 0, 3, 5)
 	step(0.95, 0.6)
 	want("high comes again: the horn too", 0, 2, 3, 7)
 	if got := e.Summary().Light(7); got != LampBlink {

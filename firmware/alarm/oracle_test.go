@@ -27,6 +27,7 @@ type modelAlarm struct {
 	present                  bool
 	readings                 []modelReading // since present last changed
 	value                    int
+	blind                    time.Duration // Unknown time less known time
 	lost                     bool
 }
 
@@ -34,6 +35,7 @@ type modelReading struct {
 	value int // 0 Unknown, 1 no, 2 yes
 	dt    time.Duration
 	gap   bool
+	full  bool // Unknown time was as much as the hold
 }
 
 func (m *modelAlarm) state() State {
@@ -114,19 +116,13 @@ func (m *modelAlarm) turned() bool {
 		return false
 	}
 	// Back to where it began: behind the last reading that says otherwise, and
-	// behind the last stretch of Unknown that was as long as the hold.
-	start, blind := 0, time.Duration(0)
+	// behind the last with which Unknown was declared.
+	start := 0
 	for i, r := range m.readings {
-		if r.gap || r.value == 0 && i > 0 && m.readings[i-1].value == 0 {
-			blind += r.dt
-		}
-		if blind >= m.d.UnknownHold && (r.gap || r.value == 0) {
+		switch {
+		case r.full:
 			start = i
-		}
-		if r.value != 0 {
-			blind = 0
-		}
-		if r.value != 0 && r.value != other {
+		case r.value != 0 && r.value != other:
 			start = i + 1
 		}
 	}
@@ -161,7 +157,7 @@ func (o *oracle) suppress() {
 		want := o.inhibited
 		for _, by := range m.d.SuppressBy {
 			for _, x := range o.alarms {
-				want = want || x.d.Name == by && x.present && !x.out && !x.lost
+				want = want || x.d.Name == by && x.present && !x.out && !x.shelved && !x.lost
 			}
 		}
 		m.suppressed = want
@@ -177,23 +173,33 @@ func (o *oracle) step(r Reading) {
 	o.last, o.now = r.At, max(o.now, r.At)
 	turned := make([]bool, len(o.alarms))
 	for i, m := range o.alarms {
+		before := m.value
 		m.value = m.joined(r.Levels)
-		m.readings = append(m.readings, modelReading{m.value, dt, gap})
+		known := before != 0 && m.value != 0 && !gap
+		if known {
+			m.blind -= dt
+		} else {
+			m.blind += dt
+		}
+		m.blind = max(0, min(m.blind, m.d.UnknownHold))
+		full := m.blind == m.d.UnknownHold && (m.value == 0 || gap)
+		needs := m.d.OnDelay
+		if m.present {
+			needs = m.d.OffDelay
+		}
+		needs = min(max(needs, min(m.d.UnknownHold/2, time.Second)), m.d.UnknownHold)
+		if m.lost = m.lost || full; m.lost && m.value != 0 && !gap && m.d.UnknownHold-m.blind >= needs {
+			m.lost, m.blind = false, 0
+		}
+		m.readings = append(m.readings, modelReading{m.value, dt, gap, full})
 		if turned[i] = m.turned(); turned[i] {
 			m.present = !m.present
+			if m.lost {
+				m.lost, m.blind = false, 0
+			}
 			// The flip is decided; only what the next delay needs is kept.
-			m.readings = []modelReading{{m.value, 0, false}}
+			m.readings = []modelReading{{m.value, 0, false, false}}
 		}
-		blind := time.Duration(0)
-		for k := len(m.readings) - 1; k >= 0; k-- {
-			if m.readings[k].value != 0 {
-				break
-			}
-			if m.readings[k].gap || k > 0 && m.readings[k-1].value == 0 {
-				blind += m.readings[k].dt
-			}
-		}
-		m.lost = m.value == 0 && blind >= m.d.UnknownHold
 	}
 	for _, m := range o.alarms {
 		m.shelved = m.shelved && o.now < m.until
@@ -245,7 +251,6 @@ func (o *oracle) do(c Command) bool {
 		case Unshelve:
 			if m.state() == Shelved {
 				m.shelved, accepted = false, true
-				m.heldBack()
 			}
 		case TakeOut:
 			if !m.out {
@@ -254,7 +259,6 @@ func (o *oracle) do(c Command) bool {
 		case PutBack:
 			if m.out {
 				m.out, accepted = false, true
-				m.heldBack()
 			}
 		}
 	}
@@ -265,7 +269,7 @@ func (o *oracle) do(c Command) bool {
 		accepted = o.inhibited
 		o.inhibited = false
 	}
-	if accepted && (c.Do == TakeOut || c.Do == PutBack || c.Do == Inhibit || c.Do == Uninhibit) {
+	if accepted && (c.Do == TakeOut || c.Do == PutBack || c.Do == Shelve || c.Do == Unshelve || c.Do == Inhibit || c.Do == Uninhibit) {
 		o.suppress()
 		for _, m := range o.alarms {
 			m.heldBack()

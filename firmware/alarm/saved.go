@@ -12,6 +12,9 @@ type Saved struct {
 	Start    uint32       `json:"start"`  // starts of the unit so far
 	Wall     time.Time    `json:"wall"`   // when it was taken
 	FirstOut string       `json:"first_out,omitempty"`
+	Inhibit  bool         `json:"inhibit,omitempty"` // one was in force
+	Places   int          `json:"places,omitempty"`  // how many alarms there were,
+	Order    uint32       `json:"order,omitempty"`   // and a sum over their names in order, by which commands number them
 	Alarms   []SavedAlarm `json:"alarms"`
 }
 
@@ -40,7 +43,7 @@ func (e *Engine) Revision() uint64 { return e.revision }
 
 // Save fills dst, whose list is used again, with what is to outlive a restart.
 func (e *Engine) Save(dst *Saved) {
-	*dst = Saved{Number: e.number, Start: e.start, Wall: e.wall, Alarms: dst.Alarms[:0]}
+	*dst = Saved{Number: e.number, Start: e.start, Wall: e.wall, Inhibit: e.inhibited, Places: len(e.items), Order: e.order(len(e.items)), Alarms: dst.Alarms[:0]}
 	if e.firstOut != nil {
 		dst.FirstOut = e.firstOut.def.Name
 	}
@@ -61,10 +64,12 @@ func (e *Engine) Save(dst *Saved) {
 // Restore takes over what a former run left. Call it once, before the first
 // Step; with an empty Saved on the very first start. Alarms stay as they were,
 // conditions count as present or gone as they did, the horn sounds again for
-// what is unacknowledged, an inhibit does not outlive a restart. A shelving
-// goes on for what the wall clock left of it, never for longer than was left
-// when it was saved, however the clock was set since. An alarm that the config
-// no longer has is kept until it is acknowledged and reset.
+// what is unacknowledged, an inhibit does not outlive a restart, and its end is
+// told. A shelving goes on for what the wall clock left of it, and for at least
+// five minutes less than was left when it was saved, however the clock was set
+// since: so long it may have run and not been saved, and a machine that has no
+// clock and no steady power must not shelve for ever. An alarm that the config no
+// longer has is kept until it is acknowledged and reset.
 func (e *Engine) Restore(s Saved, at time.Duration, wall time.Time) []Event {
 	e.events, e.raised = e.events[:0], e.raised[:0]
 	e.stamp(at, wall)
@@ -89,11 +94,21 @@ func (e *Engine) Restore(s Saved, at time.Duration, wall time.Time) []Event {
 		it.assume(a.Life.Active())
 		it.out = a.Out
 		if left := a.ShelvedLeft; left > 0 && !a.Out {
-			left = min(left, a.ShelvedUntil.Sub(wall))
+			left = min(left-shelfKept, a.ShelvedUntil.Sub(wall))
 			it.shelved, it.until = true, at+max(left, 0)
 		}
 	}
-	e.emit(Event{Trigger: Start, Cause: fmt.Sprintf("start %d, %d alarms configured, %d taken over from before", e.start, len(e.items)-e.orphans(), kept)})
+	if s.Places > len(e.items) || s.Order != e.order(s.Places) {
+		e.numbering++
+	}
+	cause := fmt.Sprintf("start %d, %d alarms configured, %d taken over from before", e.start, len(e.items)-e.orphans(), kept)
+	if s.Number == 0 {
+		cause += "; nothing is there from before: it is the first start, or the state folder was emptied"
+	}
+	e.emit(Event{Trigger: Start, Cause: cause})
+	if s.Inhibit {
+		e.emit(Event{Trigger: Uninhibit, Cause: "an inhibit does not outlive a restart"})
+	}
 	for _, it := range e.items {
 		if it.def.Name == s.FirstOut {
 			e.firstOut = it
@@ -104,6 +119,24 @@ func (e *Engine) Restore(s Saved, at time.Duration, wall time.Time) []Event {
 	}
 	e.settle()
 	return e.events
+}
+
+// Numbering counts how often the numbers of alarms, which are their places, came
+// to mean others than before: by a reload, by a start with another config than
+// the one before it, by an alarm that is no longer kept. A command by number is
+// for the alarm that had it when whoever gives it last looked.
+func (e *Engine) Numbering() uint32 { return e.numbering }
+
+// order sums up the names of the first n alarms.
+func (e *Engine) order(n int) uint32 {
+	var sum uint32
+	for _, it := range e.items[:n] {
+		sum = sum*31 + 1
+		for i := range len(it.def.Name) {
+			sum = (sum ^ uint32(it.def.Name[i])) * 16777619 // FNV-1a
+		}
+	}
+	return sum
 }
 
 // adopt adds an alarm that the config does not have.
@@ -194,11 +227,21 @@ func (e *Engine) Reconfigure(defs []Definition, signals []string, who string, at
 		old.place = len(next.items)
 		next.items = append(next.items, old)
 	}
+	before := e.items
 	e.items, e.signals = next.items, next.signals
+	for i, it := range e.items[:min(len(e.items), len(before))] {
+		if it.def.Name != before[i].def.Name {
+			e.numbering++
+			break
+		}
+	}
 	for _, old := range gone {
 		e.orphaned(old)
 	}
 	e.suppressions()
+	for _, it := range e.items {
+		e.heldBack(it)
+	}
 	e.settle()
 	return e.events, nil
 }
@@ -223,7 +266,13 @@ func (s *Saved) Replay(ev Event) {
 		return
 	}
 	s.Number, s.Start, s.Wall = ev.Number, max(s.Start, ev.Start), ev.Wall
-	if ev.Refused || ev.Alarm == "" || int(ev.Trigger) >= tableTriggers {
+	switch {
+	case ev.Refused:
+		return
+	case ev.Trigger == Inhibit, ev.Trigger == Uninhibit:
+		s.Inhibit = ev.Trigger == Inhibit
+		return
+	case ev.Alarm == "" || int(ev.Trigger) >= tableTriggers:
 		return
 	}
 	var a *SavedAlarm

@@ -22,7 +22,7 @@ type Summary struct {
 	Safe           uint64 // of these, the ones that declare Fault: outputs to their fail value
 	Horn           uint64 // unacknowledged, not silenced, and the alarm sounds the horn
 	Silenced       uint64 // unacknowledged and silenced
-	Lamp           uint64 // active or latched, and the alarm counts for the common lamp
+	Lamp           uint64 // active, latched or unacknowledged, and the alarm counts for the common lamp
 	FirstOut       int    // place of the first of what is unacknowledged; -1: nothing is
 	Inhibited      bool
 	InhibitLeft    time.Duration
@@ -74,7 +74,7 @@ func (e *Engine) Summary() Summary {
 				s.Safe |= b
 			}
 		}
-		if it.def.Lamp && (shown.Active() || shown.Latched()) {
+		if it.def.Lamp && shown != Normal && !shown.Covered() {
 			s.Lamp |= b
 		}
 		if it == e.firstOut {

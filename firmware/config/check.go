@@ -60,7 +60,7 @@ func (c *checker) has(key string) bool {
 
 // rules look for what does not fit together, whatever the network. Each calls
 // wrong for what is refused and has its test in mistakes_test.go.
-var rules = []func(c *checker){(*checker).alarms, (*checker).purpose, (*checker).lines, (*checker).pins, (*checker).paths, (*checker).rest}
+var rules = []func(c *checker){(*checker).alarms, (*checker).purpose, (*checker).lines, (*checker).pins, (*checker).paths, (*checker).rest, (*checker).times}
 
 // consistent applies the rules.
 func (cfg *Config) consistent() Problems {

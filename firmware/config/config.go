@@ -151,7 +151,7 @@ type Output struct {
 	Priority alarm.Priority `toml:"priority"` // lamp, horn, any, unacknowledged: least urgent alarm that counts
 	Active   Level          `toml:"active"`
 	Start    Switch         `toml:"start"`
-	Fail     Switch         `toml:"fail"`
+	Fail     Fail           `toml:"fail"`  // see FailsOn
 	Blink    Blink          `toml:"blink"` // while unacknowledged
 	Drive    Drive          `toml:"drive"`
 	ReadBack bool           `toml:"read_back"`

@@ -83,6 +83,7 @@ func (cfg *Config) Check(signals []Signal) Problems {
 			c.warn(block+".on_delay", "is 0: one wrong frame raises the alarm")
 		}
 	}
+	c.sight()
 	c.advice()
 	c.problems.sort()
 	return c.problems

@@ -149,6 +149,19 @@ var switches = words[Switch]{Off, On}
 
 func (s *Switch) UnmarshalText(text []byte) error { return switches.read(s, text) }
 
+// Fail is an output's fail value; Output.FailsOn says what FailAuto is.
+type Fail string
+
+const (
+	FailAuto Fail = "auto"
+	FailOff  Fail = "off"
+	FailOn   Fail = "on"
+)
+
+var fails = words[Fail]{FailAuto, FailOff, FailOn}
+
+func (f *Fail) UnmarshalText(text []byte) error { return fails.read(f, text) }
+
 // Blink is how a lamp shows what is unacknowledged.
 type Blink string
 

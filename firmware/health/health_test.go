@@ -2,6 +2,7 @@ package health
 
 import (
 	"errors"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -90,7 +91,7 @@ func TestTableIsWhole(t *testing.T) {
 	}
 }
 
-func TestHeldFrozenRateBackoff(t *testing.T) {
+func TestHeldFrozenBackoff(t *testing.T) {
 	h := Held{For: 2 * s}
 	for _, c := range []struct {
 		at        time.Duration
@@ -113,14 +114,6 @@ func TestHeldFrozenRateBackoff(t *testing.T) {
 		if f.Update(uint64(10+i), time.Duration(20+i)*s); f.Lively() != want {
 			t.Errorf("picture %d after standing: lively %v", i+1, !want)
 		}
-	}
-	r := Rate{Window: 2 * s}
-	r.Update(2 * s)
-	for i := 0; i < 30; i++ {
-		r.Event()
-	}
-	if rate, ok := r.Update(4 * s); !ok || rate != 15 {
-		t.Errorf("rate %v %v", rate, ok)
 	}
 	b := Backoff{First: s, Most: 5 * s}
 	for _, want := range []time.Duration{s, 2 * s, 4 * s, 5 * s, 5 * s} {
@@ -168,6 +161,39 @@ func TestFrozenPatterns(t *testing.T) {
 			on := f.Update(uint64(5000+i), 100*s+time.Duration(i)*period)
 			if i >= 2 && (on || !f.Lively()) {
 				t.Errorf("%s: %d new pictures, frozen %v, lively %v", c.name, i+1, on, f.Lively())
+			}
+		}
+	}
+}
+
+// Whatever the rate, and however uneven, the window shows it to within one event,
+// and says nothing before it is whole.
+func TestRate(t *testing.T) {
+	const tick = 50 * time.Millisecond
+	for _, rate := range []float64{0.1, 0.3, 0.5, 1, 2, 5, 12.5, 30} {
+		for _, burst := range []int{1, 2, 5} {
+			r := Rate{Window: max(2*s, time.Duration(4/rate*1e9))}
+			due := 0.0
+			for at := tick; at < 5*r.Window; at += tick {
+				n := 0
+				for due += rate * tick.Seconds(); due >= float64(burst); due -= float64(burst) {
+					n += burst
+				}
+				r.Add(n, tick)
+				got, known := r.PerSecond()
+				if known != (at >= r.Window) {
+					t.Fatalf("%v/s, at %v: known %v", rate, at, known)
+				}
+				if off := math.Abs(got-rate) * r.Window.Seconds(); known && off > float64(burst)+0.1*rate*r.Window.Seconds() {
+					t.Fatalf("%v/s in bursts of %d, at %v: %v/s", rate, burst, at, got)
+				}
+			}
+			r.Add(0, r.Window) // a moment in which nobody looked
+			for range len(r.slots) {
+				r.Add(0, r.Window)
+			}
+			if got, known := r.PerSecond(); !known || got != 0 {
+				t.Errorf("%v/s after a long pause, known %v", got, known)
 			}
 		}
 	}

@@ -76,26 +76,44 @@ func (f *Frozen) Update(hash uint64, now time.Duration) bool {
 // Lively tells whether the picture moves again.
 func (f *Frozen) Lively() bool { return f.differs >= lively }
 
-// Rate counts events a second over the last whole window.
+// Rate counts events a second over a window that rolls on. It has no clock: it is
+// told how much time there was, and may so leave out time that does not count.
 type Rate struct {
 	Window time.Duration
-	start  time.Duration
-	count  int
-	rate   float64
-	whole  bool
+	slots  [40]struct { // each a part of the window, in turn
+		events int
+		lasts  time.Duration
+	}
+	at     int // the newest
+	events int // of all slots
+	lasts  time.Duration
+	whole  bool // there was a whole window
 }
 
-// Event counts one event.
-func (r *Rate) Event() { r.count++ }
-
-// Update closes the window when it is over. It gives the rate of the last
-// whole window, and whether there was one.
-func (r *Rate) Update(now time.Duration) (perSecond float64, known bool) {
-	if d := now - r.start; d >= r.Window {
-		r.rate, r.whole = float64(r.count)/d.Seconds(), r.start != 0
-		r.start, r.count = now, 0
+// Add counts events in the time since the last Add.
+func (r *Rate) Add(events int, lasts time.Duration) {
+	s := &r.slots[r.at]
+	s.events += events
+	s.lasts += lasts
+	r.events += events
+	r.lasts += lasts
+	r.whole = r.whole || r.lasts >= r.Window
+	if s.lasts < r.Window/time.Duration(len(r.slots)) {
+		return
 	}
-	return r.rate, r.whole
+	r.at = (r.at + 1) % len(r.slots)
+	s = &r.slots[r.at] // the oldest goes
+	r.events -= s.events
+	r.lasts -= s.lasts
+	s.events, s.lasts = 0, 0
+}
+
+// PerSecond is the rate, 0 and false before there was a whole window.
+func (r *Rate) PerSecond() (rate float64, known bool) {
+	if !r.whole || r.lasts <= 0 {
+		return 0, false
+	}
+	return float64(r.events) / r.lasts.Seconds(), true
 }
 
 // ClockJump compares the wall clock with the monotonic one: a difference that

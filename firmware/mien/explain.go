@@ -140,8 +140,12 @@ func explainConfig(c *call, cfg *config.Config, path string, cards []*affect.Car
 		fmt.Fprintln(c.out, line)
 	}
 	for _, o := range cfg.Outputs {
+		fail := "off"
+		if o.FailsOn() {
+			fail = "on"
+		}
 		fmt.Fprintf(c.out, "output %q on %s shows %s; on is %s, %s at start, %s on a fault, at exit and after a crash.\n",
-			o.Name, lineWords(o.Chip, o.Line), o.Function, o.Active, o.Start, o.Fail)
+			o.Name, lineWords(o.Chip, o.Line), o.Function, o.Active, o.Start, fail)
 	}
 	for _, i := range cfg.Inputs {
 		fmt.Fprintf(c.out, "input %q on %s: a press (%s for %v) does %s; pressed for %v is a fault.\n",

@@ -74,7 +74,7 @@ func TestDates(t *testing.T) {
 func TestOldAndAlternatingPicturesFailSafe(t *testing.T) {
 	b := newBench(t, "", nil)
 	b.until("results", b.trusted)
-	two := pictures(t, frownFrom, frownTo)[:2]
+	two := pictures(t, neutralFrom, neutralTo)[:2] // an alarm's lamp would stay lit
 	for _, c := range []struct {
 		name       string
 		begin, end func(*camera.Fake)

@@ -84,7 +84,7 @@ func newOutput(c config.Output, cfg *config.Config, resolve Resolver) (*output, 
 		return nil, err
 	}
 	o := &output{name: c.Name, blink: patterns[c.Blink], function: functions[c.Function.Role], alarm: c.Function.Alarm, priority: c.Priority, settings: gpio.OutputSettings{
-		Line: line, ActiveLow: c.Active == config.ActiveLow, Start: c.Start == config.On, Fail: c.Fail == config.On, NoReadBack: !c.ReadBack, Drive: drives[c.Drive],
+		Line: line, ActiveLow: c.Active == config.ActiveLow, Start: c.Start == config.On, Fail: c.FailsOn(), NoReadBack: !c.ReadBack, Drive: drives[c.Drive],
 	}}
 	if o.priority == 0 {
 		o.priority = alarm.Low
@@ -207,7 +207,10 @@ func (o *output) show(p *panel, st *shown, now time.Duration) error {
 // bad tells that the last write failed and it is time to write again.
 func (o *output) bad() bool { return o.retry != 0 }
 
-// level is what the line has to show: on or off, or its fail value.
+// level is what the line has to show: on or off, or its fail value. What is on
+// stays on whatever happens to the readings, a fault that stops the unit too:
+// a hand on the lens acknowledges nothing. Only a line that would be off goes to
+// its fail value, when nobody can know whether it should be.
 func (o *output) level(st *shown, healthy bool, now time.Duration) (on, safe bool) {
 	if st.test {
 		return true, false // the output test shows every line on, the healthy line too
@@ -218,20 +221,16 @@ func (o *output) level(st *shown, healthy bool, now time.Duration) (on, safe boo
 	case faultLine:
 		return st.faults != 0, false
 	}
-	if !st.trusted {
-		return false, true
-	}
 	sum, mask := &st.summary, st.masks[o.priority]
-	lit, ack := (sum.Active|sum.Latched)&mask, sum.Unacknowledged&mask
+	ack := sum.Unacknowledged & mask
 	switch o.function {
 	case hornLine:
 		on, ack = sum.Horn&mask != 0, 0
 	case lampLine:
-		lit &= sum.Lamp
-		on = lit != 0
 		ack &= sum.Lamp
+		on = sum.Lamp&mask != 0
 	case anyLine:
-		on = lit != 0
+		on = (sum.Active|sum.Latched)&mask != 0
 	case unacknowledgedLine:
 		on = ack != 0
 	case alarmLine:
@@ -239,14 +238,13 @@ func (o *output) level(st *shown, healthy bool, now time.Duration) (on, safe boo
 			return false, true
 		}
 		mask = 1 << o.place
-		lit, ack = (sum.Active|sum.Latched)&mask, sum.Unacknowledged&mask
-		on = lit|ack != 0
+		ack = sum.Unacknowledged & mask
+		on = (sum.Active|sum.Latched|ack)&mask != 0
 	}
-	safe = !on && sum.Safe&mask != 0
 	if on && ack != 0 {
-		on = o.blink.On(now)
+		return o.blink.On(now), false
 	}
-	return on, safe
+	return on, !on && (!st.trusted || sum.Safe&mask != 0)
 }
 
 // fail drives every line to its fail value at once, from any goroutine: for a

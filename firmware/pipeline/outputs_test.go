@@ -26,25 +26,84 @@ name = "stubborn"
 chip = "fake"
 line = 5
 function = "lamp"
+fail = "on"
 read_back = `+readBack+`
 `, nil)
-		b.until("results", b.trusted)
-		b.show(pictures(t, frownFrom, frownTo))
-		b.until("the lamp", func() bool { return b.state() == alarm.Unacknowledged && b.chip.High(pin(5)) })
+		b.until("results", func() bool { return b.trusted() && !b.chip.High(pin(5)) })
 		b.chip.Fail(gpio.Fault{Op: gpio.OpSet, Line: pin(5).String(), Err: errors.New("injected: connection timed out")})
 		b.with(func(f *camera.Fake) { f.Gone = true })
 		b.until("the loss", b.fault(health.CameraLost))
 		b.until("the line's fault", b.fault(health.OutputMismatch))
-		b.until("the fail value, read_back = "+readBack, func() bool { return !b.chip.High(pin(5)) })
+		b.until("the fail value, read_back = "+readBack, func() bool { return b.chip.High(pin(5)) })
 		b.until("the line's fault to end", func() bool { return !b.unit.health.On(health.OutputMismatch) })
 		b.with(func(f *camera.Fake) { f.Gone = false })
-		b.until("the way back", func() bool { return b.trusted() && b.chip.High(pin(5)) })
+		b.until("the way back", func() bool { return b.trusted() && !b.chip.High(pin(5)) })
 		// The same where a panic writes it.
 		b.chip.Fail(gpio.Fault{Op: gpio.OpSet, Line: pin(5).String(), Count: 2, Err: errors.New("injected: connection timed out")})
 		b.unit.Guard("socket", func() { panic("a client went mad") })
-		b.until("the fail value after a panic, read_back = "+readBack, func() bool { return !b.chip.High(pin(5)) })
-		b.until("the way back", func() bool { return b.trusted() && b.chip.High(pin(5)) })
+		b.until("the fail value after a panic, read_back = "+readBack, func() bool { return b.chip.High(pin(5)) })
+		b.until("the way back", func() bool { return b.trusted() && !b.chip.High(pin(5)) })
 		b.end()
+	}
+}
+
+// What each line shows: a hand on the lens or nobody in view puts out nothing that
+// is lit, and a line that would rest goes to its fail value. The lamp blinks for
+// whatever is unacknowledged, its condition gone or not, as Summary.Light says.
+func TestWhatLinesShow(t *testing.T) {
+	const slow, dark = 0, 700 * time.Millisecond // lit and unlit, within a second
+	waits := func(b uint64) alarm.Summary { return alarm.Summary{Unacknowledged: b, Horn: b, Lamp: b} }
+	active := func(s alarm.Summary) alarm.Summary { s.Active = s.Unacknowledged; return s }
+	latched := func(s alarm.Summary) alarm.Summary { s.Latched = s.Unacknowledged; return s }
+	sum := map[string]alarm.Summary{
+		"normal":       {},
+		"unack":        active(waits(1)),
+		"returned":     waits(1),
+		"latched":      latched(waits(1)),
+		"acknowledged": {Active: 1, Lamp: 1},
+		"silenced":     {Active: 1, Unacknowledged: 1, Silenced: 1, Lamp: 1},
+		"no lamp":      {Active: 1, Unacknowledged: 1, Horn: 1},
+	}
+	const rests, lit, blinks = "rests", "lit", "blinks"
+	for state, shows := range map[string]map[function]string{
+		"normal":       {lampLine: rests, hornLine: rests, anyLine: rests, unacknowledgedLine: rests, alarmLine: rests},
+		"unack":        {lampLine: blinks, hornLine: lit, anyLine: blinks, unacknowledgedLine: blinks, alarmLine: blinks},
+		"returned":     {lampLine: blinks, hornLine: lit, anyLine: rests, unacknowledgedLine: blinks, alarmLine: blinks},
+		"latched":      {lampLine: blinks, hornLine: lit, anyLine: blinks, unacknowledgedLine: blinks, alarmLine: blinks},
+		"acknowledged": {lampLine: lit, hornLine: rests, anyLine: lit, unacknowledgedLine: rests, alarmLine: lit},
+		"silenced":     {lampLine: blinks, hornLine: rests, anyLine: blinks, unacknowledgedLine: blinks, alarmLine: blinks},
+		"no lamp":      {lampLine: rests, hornLine: lit, anyLine: blinks, unacknowledgedLine: blinks, alarmLine: blinks},
+	} {
+		for f, want := range shows {
+			for _, trusted := range []bool{true, false} {
+				for _, lost := range []bool{true, false} {
+					st := shown{summary: sum[state], trusted: trusted}
+					if lost {
+						st.summary.Safe = 1
+					}
+					for p := range st.masks {
+						st.masks[p] = 1
+					}
+					o := &output{function: f, blink: gpio.Slow, priority: alarm.Low}
+					first, safe := o.level(&st, false, slow)
+					second, alike := o.level(&st, false, dark)
+					got := rests
+					switch {
+					case first && second:
+						got = lit
+					case first != second:
+						got = blinks
+					}
+					if got != want || safe != alike || safe != (want == rests && (lost || !trusted)) {
+						t.Errorf("%s, line %d, trusted %v, lost %v: it %s (want %s), fail value %v", state, f, trusted, lost, got, want, safe)
+					}
+				}
+			}
+		}
+		s := sum[state]
+		if want := map[alarm.Lamp]string{alarm.LampOff: rests, alarm.LampSteady: lit, alarm.LampBlink: blinks}[s.Light(1)]; state != "no lamp" && want != shows[lampLine] {
+			t.Errorf("%s: the lamp %s, Summary.Light says %s", state, shows[lampLine], want)
+		}
 	}
 }
 

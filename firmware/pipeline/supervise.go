@@ -28,16 +28,19 @@ type supervisor struct {
 
 	clock     health.ClockJump
 	available availability
-	rate      health.Rate
-	slow      health.Held
-	silent    health.Held
+	rate      health.Rate   // of results, as shown
+	pace      health.Rate   // likewise, without the time that another fault explains
+	judged    time.Duration // how much time there was without that, since the first result
+	slow      health.Held   // on that time
+	quick     health.Held   // likewise
+	silent    health.Held   // likewise
 	undriven  health.Held
 	hot       bool
 	dipped    bool          // the board told of under-voltage since its start
 	jumped    time.Duration // when the wall clock last did
 
-	fed, kept, sensed, stated time.Duration
-	results                   uint64
+	fed, kept, sensed, stated, looked time.Duration
+	results                           uint64
 }
 
 // run looks every tick until ctx ends.
@@ -102,33 +105,65 @@ const (
 	firstSilence = time.Minute
 )
 
+// The rate is judged over rateWindow, or over rateResults at health.min_rate
+// where that is longer, and what it says must hold for rateHeld.
+const (
+	rateWindow  = 2 * time.Second
+	rateResults = 4
+	rateHeld    = 2 * time.Second
+)
+
 // rates finds a unit that gives results, but too few, and one that gives none
-// without a fault that explains it.
+// without a fault that explains it. Only the rate counts, and not whether the
+// newest result may be trusted: results that come every few seconds are trusted
+// for a while each, and none of them says that the unit is slow. Time in which
+// another fault stops the unit is left out, and neither begins nor ends this one.
 func (s *supervisor) rates(now time.Duration) {
 	u := s.unit
 	h := u.settings().Health
-	n := u.health.Results()
-	for ; s.results < n; s.results++ {
-		s.rate.Event()
+	lasts := now - s.looked
+	if s.looked == 0 {
+		lasts = 0
 	}
-	rate, known := s.rate.Update(now)
-	u.rateIs(float32(rate))
-	trusted := u.health.Trusted(now)
-	slow := s.slow.Update(known && rate > 0 && rate < h.MinRate && trusted, now)
+	s.looked = now
+	n := u.health.Results()
+	results := int(n - s.results)
+	s.results = n
+
+	s.rate.Window = rateWindow
+	s.rate.Add(results, lasts)
+	shown, _ := s.rate.PerSecond()
+	u.rateIs(float32(shown))
+
+	if health.Stopping(u.health.Word()) {
+		return
+	}
+	s.judged += lasts
+	slow, quick, rate := false, true, 0.0
+	if n > 0 && h.MinRate > 0 {
+		s.pace.Window = max(rateWindow, time.Duration(rateResults/h.MinRate*float64(time.Second)))
+		s.pace.Add(results, lasts)
+		var known bool
+		rate, known = s.pace.PerSecond()
+		s.slow.For, s.quick.For = rateHeld, rateHeld
+		slow = s.slow.Update(known && rate < h.MinRate, s.judged)
+		quick = s.quick.Update(!known || rate >= h.MinRate, s.judged)
+	}
 	s.silent.For = silence
 	if n == 0 {
 		s.silent.For = firstSilence
 	}
-	silent := s.silent.Update(!trusted && !health.Stopping(u.health.Word()), now)
+	silent := s.silent.Update(!u.health.Trusted(now), s.judged)
 	switch {
-	case !slow && !silent:
-		u.health.End(health.TooSlow)
 	case u.health.On(health.TooSlow):
-	case silent:
+		if quick && !slow && !silent {
+			u.health.End(health.TooSlow)
+		}
+	case silent, slow && rate == 0:
 		u.health.Begin(health.TooSlow, now, fmt.Sprintf("no result for %v, and no error that says why: a driver or the network's library hangs",
 			min(u.health.Age(now), now-u.started).Round(100*time.Millisecond)))
-	default:
-		u.health.Begin(health.TooSlow, now, fmt.Sprintf("%.1f results/s, health.min_rate is %g", rate, h.MinRate))
+	case slow:
+		u.health.Begin(health.TooSlow, now, fmt.Sprintf("%.2g results/s, health.min_rate is %g", rate, h.MinRate))
 	}
 }
 

@@ -201,8 +201,7 @@ func (u *Unit) Run(ctx context.Context) error {
 	u.startSerial(ctx, cfg)
 	u.watching.start(ctx, u, "watcher", func(ctx context.Context) error { return u.newWatcher().run(ctx) })
 	s := &supervisor{unit: u, sensors: u.options.Sensors, dog: dog, notifier: notifier, keepAlive: health.KeepAlive(),
-		clock: health.ClockJump{Limit: cfg.Health.ClockJump}, rate: health.Rate{Window: 2 * time.Second},
-		slow: health.Held{For: 2 * time.Second}, undriven: health.Held{For: 400 * time.Millisecond}, sensed: u.now() - time.Hour}
+		clock: health.ClockJump{Limit: cfg.Health.ClockJump}, undriven: health.Held{For: 400 * time.Millisecond}, sensed: u.now() - time.Hour}
 	u.supervising.start(ctx, u, "supervisor", s.run)
 	u.taking.start(ctx, u, "reload", u.reloads)
 	notifier.Send("READY=1")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -59,7 +60,7 @@ kind = "none"
 stale = "400ms"
 frozen = "600ms"
 dark = "300ms"
-min_rate = 1
+min_rate = 2.5
 retry_first = "50ms"
 retry_most = "200ms"
 [[alarm]]
@@ -80,6 +81,7 @@ name = "lamp"
 chip = "fake"
 line = 1
 function = "lamp"
+fail = "off"
 [[output]]
 name = "failsafe"
 chip = "fake"
@@ -220,10 +222,28 @@ func TestFrownLightsTheLampAndAButtonAcknowledges(t *testing.T) {
 // Each fault of the camera: its fault bit, the outputs at their fail value, an
 // Unknown that neither raises nor clears, and the way back.
 func TestCameraFaultsFailSafeAndComeBack(t *testing.T) {
-	b := newBench(t, "", nil)
+	b := newBench(t, `
+[[alarm]]
+name = "smile"
+signal = "au12"
+high = 0.95
+[[output]]
+name = "smile"
+chip = "fake"
+line = 5
+function = "alarm:smile"
+[[output]]
+name = "horn"
+chip = "fake"
+line = 6
+function = "horn"
+`, nil)
 	b.until("results", b.trusted)
 	b.show(pictures(t, frownFrom, frownTo))
-	b.until("the alarm", func() bool { return b.state() == alarm.Unacknowledged })
+	b.until("the alarm", func() bool {
+		return b.state() == alarm.Unacknowledged && b.chip.High(pin(1)) && b.chip.High(pin(6)) && !b.chip.High(pin(5))
+	})
+	off := b.falls(1, 2, 6)
 	for _, c := range []struct {
 		name       string
 		fault      health.Fault
@@ -237,7 +257,7 @@ func TestCameraFaultsFailSafeAndComeBack(t *testing.T) {
 	} {
 		b.with(c.begin)
 		b.until(c.name+": the fault", b.fault(c.fault))
-		b.until(c.name+": the fail values", func() bool { return !b.chip.High(pin(1)) && b.chip.High(pin(2)) && b.chip.High(pin(3)) })
+		b.until(c.name+": the fail value", func() bool { return b.chip.High(pin(5)) && b.chip.High(pin(3)) })
 		toggles := b.toggles(0)
 		time.Sleep(700 * time.Millisecond)
 		if n := b.toggles(0); n > toggles+1 {
@@ -248,8 +268,21 @@ func TestCameraFaultsFailSafeAndComeBack(t *testing.T) {
 		}
 		b.with(c.end)
 		b.until(c.name+": the way back", b.trusted)
-		b.until(c.name+": the lamp", func() bool { return b.chip.High(pin(1)) && !b.chip.High(pin(3)) })
+		b.until(c.name+": the line off again", func() bool { return !b.chip.High(pin(5)) && !b.chip.High(pin(3)) })
 	}
+	if n := b.falls(1, 2, 6) - off; n != 0 {
+		t.Errorf("lamp, line or horn of the unacknowledged alarm went out %d times", n)
+	}
+}
+
+// falls counts how often lines went low.
+func (b *bench) falls(offsets ...int) (n int) {
+	for _, c := range b.chip.Changes() {
+		if slices.Contains(offsets, c.Offset) && !c.High {
+			n++
+		}
+	}
+	return n
 }
 
 func (b *bench) toggles(offset int) (n int) {

@@ -59,6 +59,7 @@ name = "lamp"
 chip = "fake"
 line = 1
 function = "lamp"
+fail = "off"
 [[output]]
 name = "failsafe"
 chip = "fake"
