@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"mien/firmware/alarm"
+	"mien/firmware/health"
 	"mien/firmware/state"
 	"mien/model/affect"
 	"mien/model/face"
@@ -14,7 +15,9 @@ import (
 // reasons are the numbers of Reasons for what the quality gate and the unit say.
 // What is new there is "other" here.
 var reasons = map[string]uint8{
-	"": 0, state.NoResult: 1, state.NotFresh: 11, state.CameraFault: 12,
+	"": 0, state.NoResult: 1, state.NotFresh: 11,
+	health.CameraLost.String(): 12, health.CameraFrozen.String(): 12, health.CameraDark.String(): 12,
+	health.InferenceFailed.String(): 13, health.ModelRefused.String(): 13,
 	face.Missing.String(): 2, face.TooSmall.String(): 3, face.CutOff.String(): 4, face.Blurred.String(): 5,
 	face.TooDark.String(): 6, face.TooBright.String(): 7, face.Turned.String(): 8, face.Rolled.String(): 8,
 	face.Tilted.String(): 8, face.Unsure.String(): 9, face.Flat.String(): 15,

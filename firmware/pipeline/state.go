@@ -30,8 +30,8 @@ func (u *Unit) result(s *Sight, signals []string, lost uint32, now time.Duration
 		u.see(s)
 		r.Reason = st.Reason
 	} else {
-		r.Levels, r.Reason = nil, state.CameraFault
-		st.Blind(state.CameraFault)
+		r.Levels, r.Reason = nil, u.distrust()
+		st.Blind(r.Reason)
 	}
 	if r.Sequence == 1 {
 		u.say(fmt.Sprintf("first result %.0f ms after the start", float64(now-u.started)/1e6))
@@ -75,12 +75,21 @@ func (u *Unit) see(s *Sight) {
 	}
 }
 
+// distrust says why there is no result to trust: the fault that stops the unit, or
+// that none comes.
+func (u *Unit) distrust() string {
+	on := u.health.Word()
+	for f := health.Fault(0); on>>f != 0; f++ {
+		if health.Stopping(on & f.Bit()) {
+			return f.String()
+		}
+	}
+	return state.NotFresh
+}
+
 // stale tells the alarms that there is no result to trust.
 func (u *Unit) stale(now time.Duration, wall time.Time) {
-	reason := state.NotFresh
-	if u.health.On(health.CameraLost) || u.health.On(health.CameraFrozen) || u.health.On(health.CameraDark) {
-		reason = state.CameraFault
-	}
+	reason := u.distrust()
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.state.Blind(reason)

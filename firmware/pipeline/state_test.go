@@ -290,3 +290,23 @@ func BenchmarkResult(b *testing.B) {
 		u.result(s, u.network.signals, 0, u.now())
 	}
 }
+
+// Each fault that stops the unit is the reason why there is no reading; the others
+// are none.
+func TestFaultsThatStopAreReasons(t *testing.T) {
+	for _, f := range health.Faults() {
+		u := newIdle(t)
+		u.health.Begin(health.StorageFailed, u.now(), "injected")
+		u.health.Begin(f, u.now(), "injected")
+		u.stale(u.now(), u.wall())
+		var s state.State
+		u.Latest().Load(&s)
+		reason := state.NotFresh
+		if f.Info().Effect == health.Stops {
+			reason = f.String()
+		}
+		if s.Reason != reason {
+			t.Errorf("%v: %q, want %q", f, s.Reason, reason)
+		}
+	}
+}

@@ -20,11 +20,11 @@ import (
 	"mien/firmware/health"
 )
 
-// Reasons why there is no reading, beside those of the quality gate.
+// Reasons why there is no reading, beside those of the quality gate and the names
+// of the faults that stop the unit.
 const (
-	NoResult    = "no result yet"
-	NotFresh    = "no fresh result"
-	CameraFault = "camera fault"
+	NoResult = "no result yet"
+	NotFresh = "no fresh result"
 )
 
 // State is what a unit knows at one moment. Levels are in their signal's unit;
@@ -34,7 +34,7 @@ type State struct {
 	About *About
 
 	Trusted   bool          // results come, and may be acted on
-	Reason    string        // why there is no reading: of the quality gate, or one above; "": there is one
+	Reason    string        // why there is no reading, in words; "": there is one
 	Results   uint64        // since the start; 0: none yet
 	Heartbeat uint16        // +1 a second while results come, never by a timer; it wraps
 	ResultAt  time.Duration // when the newest result came out
