@@ -1,9 +1,13 @@
 # mien: make demo shows it, make test proves it. make help lists the rest.
 
+include data.mk
 SHELL   := /bin/bash
 GO      ?= go
 ifndef VERSION
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+endif
+ifneq (,$(or $(word 2,$(VERSION)),$(strip $(foreach c,' " ` $$ & | ; < > ( ) * ? / \ ~ ! { } [ ],$(findstring $c,$(VERSION))))))
+$(error VERSION: only letters, digits and . + - _ are taken)
 endif
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
@@ -27,10 +31,10 @@ deps: tools ## fetch the pinned libraries and face detectors into .deps (offline
 build: deps ## leave bin/mien, with its libraries in bin/lib
 	@mkdir -p bin/lib
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/mien ./firmware/mien
-	@cp -u .deps/lib/* bin/lib/
+	@for f in .deps/lib/*; do cmp -s "$$f" "bin/lib/$${f##*/}" || install -m 644 "$$f" bin/lib/; done
 
 demo: build ## the main job on the clip that ships with mien: no camera, no pins needed
-	@bin/mien demo $(DEMO)
+	@set -f; bin/mien demo $$DEMO
 
 test: deps .venv-modbus/.pinned ## everything the tests need, then every test
 	@tools/setup.sh gcc libturbojpeg0 mbpoll qemu-user-static libstdc++6-arm64-cross
@@ -50,7 +54,6 @@ train: deps ## data to model card, MINUTES=120 of it training; goes on where it 
 	@tools/setup.sh python3-venv
 	@$(MAKE) -C model/train train
 
-# The user's names reach the importer through the environment, whatever is in them.
 import: ## WEIGHTS=file.onnx: a trained face network to int8 .tflite and card (docs/import.md); alone it tells its settings
 	@[ -n "$$WEIGHTS" ] || { cat model/train/importer/usage.txt; exit 2; }
 	@tools/setup.sh python3-venv
@@ -85,31 +88,30 @@ test-import: build .venv-import/.pinned ## the three backbones of the paper, wit
 
 masters: build .venv-modbus/.pinned ## others' Modbus masters against the running unit, turnaround, load; ONLY=masters is the first
 	@tools/setup.sh mbpoll
-	$(GO) run ./tools/masters $(if $(ONLY),-only $(ONLY))
+	$(GO) run ./tools/masters $(if $(ONLY),-only "$$ONLY")
 
 faults: deps ## inject N=1000 faults of more than 30 kinds; each must reach its safe state in time and come back
-	$(GO) run ./tools/faults -n $(or $(N),1000)
+	$(GO) run ./tools/faults -n "$${N:-1000}"
 
 kill: build ## kill -9 a running unit N=1000 times at random moments: nothing may be lost
-	$(GO) run ./tools/kill -n $(or $(N),1000)
+	$(GO) run ./tools/kill -n "$${N:-1000}"
 
 soak: deps ## N=1000000 frames as fast as they go: memory, descriptors and goroutines must stay flat
-	$(GO) run ./tools/soak -frames $(or $(N),1000000)
+	$(GO) run ./tools/soak -frames "$${N:-1000000}"
 
 # Whatever comes in from outside: config, state folder, socket, serial line, pictures.
 FUZZERS := firmware/config:FuzzParse firmware/alarm:FuzzEngine firmware/alarm/store:FuzzFiles firmware/alarm/store:FuzzRecord \
 	firmware/operator:FuzzCommand firmware/operator:FuzzServer firmware/modbus:FuzzLine firmware/ascii:FuzzParser \
 	model/pixel:FuzzDecode drivers/camera/mjpeg:FuzzWhole drivers/camera/clip:FuzzClip
-FUZZTIME ?= 10m
 
 fuzz: deps ## each fuzzer for FUZZTIME=10m (or 3000x inputs), one after another; ONLY=FuzzParse is one of them
 	@tools/setup.sh libturbojpeg0
-	@set -e; for f in $(FUZZERS); do name=$${f#*:}; [ -z "$(ONLY)" ] || [ "$(ONLY)" = "$$name" ] || continue; \
-		echo "$$name in $${f%:*}"; $(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) -parallel 1 -fuzzminimizetime 20x ./$${f%:*}; done
+	@set -e; for f in $(FUZZERS); do name=$${f#*:}; [ -z "$$ONLY" ] || [ "$$ONLY" = "$$name" ] || continue; \
+		echo "$$name in $${f%:*}"; $(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime "$${FUZZTIME:-10m}" -parallel 1 -fuzzminimizetime 20x ./$${f%:*}; done
 
 bench: build ## what the pipeline costs, start, memory, latency; JSON=1 ends with one line, TABLES=FILE.md writes them
 	@tools/setup.sh libturbojpeg0
-	$(GO) run ./tools/bench $(if $(JSON),-json) $(if $(TABLES),-tables $(TABLES))
+	$(GO) run ./tools/bench $(if $(JSON),-json) $(if $(TABLES),-tables "$$TABLES")
 
 bench-peers: .venv-bench/.pinned ## the environment of the peers that make bench compares with
 
@@ -123,7 +125,7 @@ bench-peers: .venv-bench/.pinned ## the environment of the peers that make bench
 HIL = $(GO) run ./tools/hil -archive dist/mien-$(VERSION)-linux-arm64.tar.gz $(if $(NEWER),-newer)
 
 hil: arm64 ## the emulated arm64 board: scenarios on a real kernel; TIMES=20 runs in a row, NEWER=1 where Debian's archive has moved on
-	$(HIL) -times $(or $(TIMES),1)
+	$(HIL) -times "$${TIMES:-1}"
 
 hil-full: arm64 ## every scenario of the emulated board
 	$(HIL) -full

@@ -3,23 +3,23 @@ package config
 import (
 	"errors"
 	"fmt"
-	"os"
 	"reflect"
 	"strings"
 	"sync"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"mien/given"
 )
+
+// MaxFile is how many bytes a config file may have.
+const MaxFile = 1 << 20
 
 // Load reads a config file. The error is Problems when the file was read but
 // is not right; otherwise it wraps what the system said (fs.ErrNotExist,
 // fs.ErrPermission).
 func Load(path string) (*Config, error) {
-	info, err := os.Stat(path)
-	if err == nil && info.IsDir() {
-		return nil, fmt.Errorf("read config %s: is a folder, not a file", path)
-	}
-	data, err := os.ReadFile(path)
+	data, err := given.Read(path, MaxFile)
 	if err != nil {
 		return nil, fmt.Errorf("read config: %w", err)
 	}

@@ -25,6 +25,7 @@ import (
 	"mien/firmware/operator"
 	"mien/firmware/pipeline"
 	"mien/firmware/state"
+	"mien/given"
 )
 
 // defaultConfig is where a unit's config lies.
@@ -100,7 +101,7 @@ func wiring(cfg *config.Config) config.Problems {
 
 // readConfig reads a config file; the error says how to come by one.
 func readConfig(path string) ([]byte, error) {
-	data, err := os.ReadFile(path)
+	data, err := given.Read(path, config.MaxFile)
 	if errors.Is(err, os.ErrNotExist) {
 		err = fmt.Errorf("%w: write one (mien config > %s), or name another", err, filepath.Base(path))
 	}

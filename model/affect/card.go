@@ -19,9 +19,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"mien/given"
+	"mien/model/tflite"
 )
 
 // Kinds of output: what is done to a tensor's real value.
@@ -135,10 +137,13 @@ type DataSource struct {
 	Note    string `json:"note"`
 }
 
+// maxCard bounds a card's file: the largest so far has 28 KB.
+const maxCard = 1 << 20
+
 // Load reads the card at path and the model beside it, and checks the one
 // against the other. Errors name the file, the key and what is allowed.
 func Load(path string) (*Card, []byte, error) {
-	text, err := os.ReadFile(path)
+	text, err := given.Read(path, maxCard)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read model card: %w", err)
 	}
@@ -147,7 +152,7 @@ func Load(path string) (*Card, []byte, error) {
 		return nil, nil, err
 	}
 	file := filepath.Join(filepath.Dir(path), card.File)
-	model, err := os.ReadFile(file)
+	model, err := given.Read(file, tflite.MaxFile)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the model that %s names: %w", path, err)
 	}

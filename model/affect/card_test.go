@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func readCard(t testing.TB, name string) []byte {
@@ -233,4 +236,51 @@ func FuzzParseCard(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A card may hold anything but a way to take the unit's memory or time: depth and
+// size are bounded, and what cannot be read to its end is not waited for.
+func TestHostileCards(t *testing.T) {
+	dir := t.TempDir()
+	text, err := os.ReadFile("testdata/bare.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := func(scores string) string {
+		return strings.Replace(string(text), "{", `{"scores": `+scores+",", 1)
+	}
+	long := strings.Repeat("k", 100_000)
+	for name, c := range map[string]struct{ card, says string }{
+		"nested objects":  {with(strings.Repeat(`{"a":`, 4000) + "1" + strings.Repeat("}", 4000)), "more than 32 deep"},
+		"nested lists":    {with(strings.Repeat("[", 4000) + strings.Repeat("]", 4000)), "more than 32 deep"},
+		"deep and long":   {with(strings.Repeat(`{"`+long[:20000]+`":`, 30) + "1" + strings.Repeat("}", 30)), ""},
+		"a long key":      {with(`{"` + long + `": [` + strings.Repeat("0,", 100_000) + "0]}"), ""},
+		"megabytes":       {with(`"` + strings.Repeat("x", 2<<20) + `"`), "the limit is 1048576"},
+		"no end":          {with(strings.Repeat("[", 100)), "more than 32 deep"},
+		"an unknown list": {`{"nothing": [[1]]}`, "nothing: unknown key"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(dir, "c.json")
+			if err := os.WriteFile(path, []byte(c.card), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, _, err := Load(path)
+			runtime.ReadMemStats(&after)
+			if c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
+				t.Errorf("%v, want %q", err, c.says)
+			}
+			if used := after.TotalAlloc - before.TotalAlloc; used > 64<<20 {
+				t.Errorf("%d MiB for %d KiB", used>>20, len(c.card)>>10)
+			}
+		})
+	}
+	pipe := filepath.Join(dir, "pipe.json")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Load(pipe); err == nil || !strings.Contains(err.Error(), "a named pipe") {
+		t.Error(err)
+	}
 }

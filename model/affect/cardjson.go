@@ -36,6 +36,28 @@ func ParseCard(name string, text []byte) (*Card, error) {
 	return card, nil
 }
 
+// maxDepth of objects and lists in each other.
+const maxDepth = 32
+
+// place is where a value stands in a card. Its name is made for errors alone: one
+// for each value would take the square of a hostile card's size.
+type place struct {
+	up    *place
+	key   string
+	index int // in a list; key is empty then
+	depth int
+}
+
+func (p *place) String() string {
+	switch {
+	case p.up == nil:
+		return ""
+	case p.key == "":
+		return fmt.Sprintf("%s[%d]", p.up, p.index)
+	}
+	return strings.TrimPrefix(p.up.String()+"."+p.key, ".")
+}
+
 // keyWalk goes through a JSON text beside the type it is meant for, because
 // encoding/json takes unknown keys silently or refuses them without a place,
 // and takes the last of two equal keys.
@@ -54,7 +76,7 @@ func checkKeys(name string, text []byte) error {
 	if tok != json.Delim('{') {
 		return w.errorf("a model card is a JSON object: it begins with {")
 	}
-	if err := w.object("", reflect.TypeFor[Card]()); err != nil {
+	if err := w.object(&place{}, reflect.TypeFor[Card]()); err != nil {
 		return err
 	}
 	if _, err := w.dec.Token(); !errors.Is(err, io.EOF) {
@@ -83,7 +105,7 @@ func (w *keyWalk) next() (json.Token, error) {
 }
 
 // object reads to the closing brace; t is nil where any key may stand.
-func (w *keyWalk) object(path string, t reflect.Type) error {
+func (w *keyWalk) object(path *place, t reflect.Type) error {
 	fields := jsonFields(t)
 	seen := map[string]bool{}
 	for {
@@ -95,7 +117,7 @@ func (w *keyWalk) object(path string, t reflect.Type) error {
 			return nil
 		}
 		key := tok.(string) // the decoder takes nothing else before a colon
-		at := strings.TrimPrefix(path+"."+key, ".")
+		at := &place{up: path, key: key, depth: path.depth + 1}
 		if seen[key] {
 			return w.errorf("%s: is there twice", at)
 		}
@@ -114,7 +136,10 @@ func (w *keyWalk) object(path string, t reflect.Type) error {
 	}
 }
 
-func (w *keyWalk) value(path string, t reflect.Type) error {
+func (w *keyWalk) value(path *place, t reflect.Type) error {
+	if path.depth > maxDepth {
+		return w.errorf("objects and lists stand in each other more than %d deep", maxDepth)
+	}
 	for t != nil && t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
@@ -137,7 +162,7 @@ func (w *keyWalk) value(path string, t reflect.Type) error {
 		}
 		n := 0
 		for ; w.dec.More(); n++ {
-			if err := w.value(fmt.Sprintf("%s[%d]", path, n), elem); err != nil {
+			if err := w.value(&place{up: path, index: n, depth: path.depth + 1}, elem); err != nil {
 				return err
 			}
 		}

@@ -6,11 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 	"unsafe"
 
-	"golang.org/x/sys/unix"
+	"mien/given"
 )
 
 // ErrAltered: a file has the name of one that mien was made with, and other bytes.
@@ -35,6 +34,9 @@ func Sum(name, arch string) string {
 	return pinned[[2]string{name, arch}]
 }
 
+// maxFile is more than any of the fetched networks has.
+const maxFile = 16 << 20
+
 // Read finds a fetched file and reads it whole. One that is not what mien was
 // made with is ErrAltered, one that is not there fs.ErrNotExist.
 func Read(name string) ([]byte, error) {
@@ -42,9 +44,9 @@ func Read(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	content, err := os.ReadFile(path)
+	content, err := given.Read(path, maxFile)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
+		return nil, err
 	}
 	return content, same(name, path, sumOf(content))
 }
@@ -101,20 +103,12 @@ func sumOf(content []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// sumFile reads a regular file; anything else is not waited for.
 func sumFile(path string) (string, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	f, _, err := given.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return "", err
-	}
-	if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("read %s: it is no file", path)
-	}
 	h := sha256.New()
 	if _, err := io.Copy(h, f); err != nil {
 		return "", fmt.Errorf("read %s: %w", path, err)

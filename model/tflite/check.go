@@ -17,9 +17,11 @@ type Description struct {
 	perChannelDense bool // dense layers with a scale for each row
 }
 
+// MaxFile is how many bytes a model's file may have.
+const MaxFile = 256 << 20
+
 // Limits of a model that a small board can be asked to run.
 const (
-	maxModel     = 256 << 20 // bytes of file
 	maxTensors   = 1 << 16
 	maxRank      = 6
 	maxTensor    = 64 << 20  // bytes of one tensor
@@ -67,8 +69,8 @@ func checkKind(model []byte) error {
 	switch {
 	case len(model) == 0:
 		return fmt.Errorf("the file is empty: %w", ErrForeign)
-	case len(model) > maxModel:
-		return fmt.Errorf("%d bytes, the limit is %d: %w", len(model), maxModel, ErrUnsupported)
+	case len(model) > MaxFile:
+		return fmt.Errorf("%d bytes, the limit is %d: %w", len(model), MaxFile, ErrUnsupported)
 	case len(model) >= 8 && string(model[4:8]) == "TFL3":
 		return nil
 	case is("version https://git-lfs"):

@@ -3,7 +3,6 @@ package tflite
 import (
 	"debug/elf"
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/ebitengine/purego"
 
+	"mien/given"
 	"mien/model/assets"
 )
 
@@ -132,18 +132,11 @@ var machines = map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AA
 // dynamic linker maps what the file's head promises, and touching what a cut
 // file lacks is SIGBUS.
 func checkELF(path string) error {
-	file, err := os.Open(path)
+	file, info, err := given.Open(path)
 	if err != nil {
 		return fmt.Errorf("open library: %w", err)
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return fmt.Errorf("open library: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("open %s: it is no file", path)
-	}
 	const wayOut = "unpack the release archive for this board again, or run make deps"
 	head, err := elf.NewFile(file)
 	if err != nil {

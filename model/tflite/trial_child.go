@@ -35,7 +35,7 @@ func tryNetworks(edgeTPU bool) {
 		for {
 			line, err := in.ReadBytes('\n')
 			var r request
-			if err != nil || json.Unmarshal(line, &r) != nil || r.Size < 0 || r.Size > maxModel {
+			if err != nil || json.Unmarshal(line, &r) != nil || r.Size < 0 || r.Size > MaxFile {
 				// The parent is gone, or has what it wanted. What hangs, ends here too.
 				os.Exit(0)
 			}

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"mien/given"
 	"mien/model/affect"
 	"mien/spelling"
 )
@@ -78,7 +79,7 @@ type column struct {
 // relative to folder, or to the CSV where folder is empty. The error holds a
 // line for each thing that is wrong: file, line, column.
 func readLabels(path, folder string, card *affect.Card) (*labelSet, error) {
-	text, err := os.ReadFile(path)
+	text, err := given.Read(path, 256<<20)
 	if err != nil {
 		return nil, fmt.Errorf("read labels: %w", err)
 	}

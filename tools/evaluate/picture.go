@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"image"
 	"image/color"
-	"image/png"
-	"os"
 
+	"mien/given"
 	"mien/model/pixel"
 )
 
@@ -19,7 +18,7 @@ var errUnreadable = errors.New("unreadable picture")
 // unit's own decoder; a grey PNG or PGM stays grey, a coloured PNG becomes RGB.
 // The picture is valid until the decoder's next use.
 func readPicture(path string, d *pixel.Decoder, colour bool) (pixel.Image, error) {
-	data, err := os.ReadFile(path)
+	data, err := given.Read(path, 64<<20)
 	if err != nil {
 		return pixel.Image{}, fmt.Errorf("read picture: %w", err)
 	}
@@ -41,7 +40,7 @@ func readPicture(path string, d *pixel.Decoder, colour bool) (pixel.Image, error
 }
 
 func decodePNG(data []byte) (pixel.Image, error) {
-	p, err := png.Decode(bytes.NewReader(data))
+	p, err := given.PNG(data, 256<<20)
 	if err != nil {
 		return pixel.Image{}, err
 	}

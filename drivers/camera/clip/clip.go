@@ -14,6 +14,7 @@ import (
 
 	"mien/drivers/camera"
 	"mien/drivers/camera/mjpeg"
+	"mien/given"
 )
 
 // Options say how a clip or a folder of pictures is played.
@@ -74,7 +75,7 @@ func Open(path string, o Options) (camera.Source, error) {
 	if pictureKind(path) == kindPNG || pictureKind(path) == kindPGM {
 		return newClip(path, &pictures{dir: filepath.Dir(path), names: []string{filepath.Base(path)}}, o)
 	}
-	f, err := os.Open(path)
+	f, _, err := given.Open(path)
 	if err != nil {
 		return nil, fileError("open clip", path, err)
 	}

@@ -2,13 +2,17 @@ package clip
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"mien/drivers/camera"
 	"mien/drivers/camera/cameratest"
@@ -491,4 +495,38 @@ func FuzzClip(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A folder may hold what is no file, and pictures that take more memory than a
+// unit has: both are damaged pictures, and the others play.
+func TestHostilePictures(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mkfifo(filepath.Join(dir, "a.png"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// The head of a PNG of 7000x7000 pixels of 64 bits, and nothing else.
+	head := []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR\x00\x00\x1b\x58\x00\x00\x1b\x58\x10\x06\x00\x00\x00")
+	sum := crc32.ChecksumIEEE(head[12:])
+	head = binary.BigEndian.AppendUint32(head, sum)
+	if err := os.WriteFile(filepath.Join(dir, "b.png"), append(head, make([]byte, 64)...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "c.pgm"), append([]byte("P5 4 4 255\n"), make([]byte, 16)...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	src, err := Open(dir, Options{Fast: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	f, err := src.Next(time.Second)
+	if err != nil || f.Width != 4 {
+		t.Fatalf("%+v, %v", f, err)
+	}
+	said := strings.Join(src.Info().Warnings, "\n")
+	for _, want := range []string{"a.png: ", "a named pipe", "b.png: a picture of 7000x7000 pixels, 8 bytes each, needs"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q lacks %q", said, want)
+		}
+	}
 }

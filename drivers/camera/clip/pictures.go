@@ -15,6 +15,7 @@ import (
 
 	"mien/drivers/camera"
 	"mien/drivers/camera/mjpeg"
+	"mien/given"
 )
 
 // pictures is a folder played as a clip, one picture a frame. A JPEG is given as
@@ -27,8 +28,11 @@ type pictures struct {
 	pixel []byte // the last picture decoded
 }
 
-// maxPictureFile bounds one picture's file.
-const maxPictureFile = 256 << 20
+// Bounds of one picture: bytes of its file, and of a PNG that is decoded.
+const (
+	maxPictureFile = 64 << 20
+	maxPNG         = 64 << 20
+)
 
 func openPictures(dir string) (*pictures, error) {
 	entries, err := os.ReadDir(dir)
@@ -73,17 +77,13 @@ func (p *pictures) load(i int, f *camera.Frame) error {
 
 // read fills p.file, reusing it.
 func (p *pictures) read(path string) error {
-	file, err := os.Open(path)
+	file, st, err := given.Open(path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	st, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	if !st.Mode().IsRegular() || st.Size() > maxPictureFile {
-		return fmt.Errorf("not a file of at most %d MiB", maxPictureFile>>20)
+	if st.Size() > maxPictureFile {
+		return fmt.Errorf("%d bytes, the limit is %d", st.Size(), maxPictureFile)
 	}
 	p.file = sized(p.file, int(st.Size()))
 	n, err := io.ReadFull(file, p.file)
@@ -116,7 +116,7 @@ func (p *pictures) png(f *camera.Frame) error {
 	if err := checkSides(cfg.Width, cfg.Height); err != nil {
 		return err
 	}
-	img, err := png.Decode(bytes.NewReader(p.file))
+	img, err := given.PNG(p.file, maxPNG)
 	if err != nil {
 		return err
 	}
@@ -129,11 +129,13 @@ func (p *pictures) png(f *camera.Frame) error {
 		f.Format, f.Stride, f.Data = camera.GREY, w, p.pixel
 		return nil
 	}
-	rgba := image.NewRGBA(image.Rect(0, 0, w, h)) // what is transparent becomes black
-	draw.Draw(rgba, rgba.Rect, img, img.Bounds().Min, draw.Src)
 	p.pixel = sized(p.pixel, 3*w*h)
-	for i, o := 0, 0; o < len(p.pixel); i, o = i+4, o+3 {
-		p.pixel[o], p.pixel[o+1], p.pixel[o+2] = rgba.Pix[i], rgba.Pix[i+1], rgba.Pix[i+2]
+	row := image.NewRGBA(image.Rect(0, 0, w, 1)) // what is transparent becomes black
+	for y := range h {
+		draw.Draw(row, row.Rect, img, image.Pt(img.Bounds().Min.X, img.Bounds().Min.Y+y), draw.Src)
+		for i, o := 0, 3*w*y; o < 3*w*(y+1); i, o = i+4, o+3 {
+			p.pixel[o], p.pixel[o+1], p.pixel[o+2] = row.Pix[i], row.Pix[i+1], row.Pix[i+2]
+		}
 	}
 	f.Format, f.Stride, f.Data = camera.RGB24, 3*w, p.pixel
 	return nil

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// What a user gives to make is data: nothing in it is run, by make or by a shell,
+// and nothing of it stands in a recipe.
+func TestMakeTakesNamesAsData(t *testing.T) {
+	if _, err := exec.LookPath("make"); err != nil {
+		t.Skip("no make")
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(root, "data.mk"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := regexp.MustCompile(`(?s)DATA := (.*?)\n\$`).FindSubmatch(text)
+	if list == nil {
+		t.Fatal("data.mk has no list DATA")
+	}
+	names := strings.Fields(strings.ReplaceAll(string(list[1]), "\\", " "))
+	if len(names) < 20 {
+		t.Fatalf("names %q", names)
+	}
+	mark := filepath.Join(t.TempDir(), "ran")
+	evil := "x$(shell touch " + mark + ")$$(touch " + mark + ")`touch " + mark + "`;touch " + mark + ";'\"x"
+	targets := []string{"help", "build", "demo", "import", "test-import", "masters", "faults", "kill", "soak", "fuzz", "bench", "hil", "hil-full", "hil-demo", "arm64", "train", "test-train"}
+	run := func(environment bool, value string, args ...string) string {
+		cmd := exec.Command("make", append([]string{"-C", root, "GO=true"}, args...)...)
+		for _, name := range names {
+			if name == "VERSION" && value == evil {
+				continue // it is refused, below
+			}
+			if environment {
+				cmd.Env = append(cmd.Env, name+"="+value)
+			} else {
+				cmd.Args = append(cmd.Args, name+"="+value)
+			}
+		}
+		cmd.Env = append(cmd.Env, "PATH="+os.Getenv("PATH"), "HOME="+t.TempDir(), "VERSION=v1")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %v\n%s", cmd.Args, err, out)
+		}
+		return string(out)
+	}
+	for _, environment := range []bool{false, true} {
+		for _, target := range targets { // -n runs sub-makes, whose variables it expands
+			if out := run(environment, evil, "-n", target); strings.Contains(out, "touch "+mark) {
+				t.Errorf("%s: a recipe holds what the user gave:\n%s", target, out)
+			}
+		}
+		run(environment, evil, "help") // recipes run, with all of it in their environment
+		if _, err := os.Stat(mark); err == nil {
+			t.Fatal("what the user gave was run")
+		}
+	}
+	for _, version := range []string{"1;touch x", "$(touch x)", "a b", "../x", "'"} {
+		if out, err := exec.Command("make", "-C", root, "-n", "build", "VERSION="+version).CombinedOutput(); err == nil || !strings.Contains(string(out), "VERSION: only letters") {
+			t.Errorf("VERSION=%s: %v\n%s", version, err, out)
+		}
+	}
+}
