@@ -74,7 +74,7 @@ func TestWrongLibraries(t *testing.T) {
 	}{
 		{"not there", Options{Library: dir + "/none.so"}, fs.ErrNotExist, []string{"none.so"}},
 		{"not there, wrapped", Options{Library: dir + "/none.so"}, ErrLibrary, nil},
-		{"a folder", Options{Library: dir}, ErrLibrary, []string{dir, "no file"}},
+		{"a folder", Options{Library: dir}, ErrLibrary, []string{dir, "a folder"}},
 		{"a text", Options{Library: write(t, dir+"/text.so", "#!/bin/sh\n")}, ErrLibrary, []string{"text.so", "make deps"}},
 		{"nothing", Options{Library: write(t, dir+"/empty.so", "")}, ErrLibrary, []string{"empty.so", "make deps"}},
 		{"a start", Options{Library: write(t, dir+"/start.so", string(whole[:4096]))}, ErrLibrary, []string{"start.so", "make deps"}},

@@ -1,7 +1,8 @@
 """Opens what is pickled: code that runs when it is read. It runs under bubblewrap (Linux namespaces):
 no network, no process of ours, no file but the weights and the programs that read them, all of them
-read-only, no capability, limits of time and memory. What comes out is a stream of bytes, and is taken
-for an ONNX file of a stranger's."""
+read-only, no capability, no namespace of its own, limits of time and memory. It is one process with its
+threads (calls.py), so that the limit of a process is the limit of all. What comes out is a stream of
+bytes, and is taken for an ONNX file of a stranger's."""
 
 import os
 import resource
@@ -12,18 +13,20 @@ import tempfile
 import threading
 
 from .. import Refused
+from . import calls
 
 SECONDS = 300           # for all of it, and of one core
-MEMORY = 8 << 30        # bytes a process of it may write to
+MEMORY = 8 << 30        # bytes it may write to, all of it
 LARGEST = 512 << 20     # bytes of ONNX taken from it
 SCRATCH = 1 << 30       # bytes of its /tmp, which is memory
 
 
-def command(bwrap, python, script, weights, arguments):
-    """What is run: bwrap's settings, then python with script, the weights as /weights."""
-    c = [bwrap, "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv",
+def command(bwrap, python, script, weights, arguments, filter):
+    """What is run: bwrap's settings, then python with script, the weights as /weights. filter is the
+    descriptor that the filter of system calls is read from."""
+    c = [bwrap, "--unshare-all", "--seccomp", str(filter), "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv",
          "--setenv", "PATH", "/usr/bin:/bin", "--setenv", "HOME", "/tmp", "--setenv", "LANG", "C.UTF-8", "--setenv", "OMP_NUM_THREADS", "1",
-         "--proc", "/proc", "--dev", "/dev", "--size", str(SCRATCH), "--tmpfs", "/tmp"]
+         "--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev", "--size", str(SCRATCH), "--tmpfs", "/tmp"]
     for d in ("/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache"):
         if os.path.islink(d):
             c += ["--symlink", os.readlink(d), d]
@@ -50,8 +53,14 @@ def opened(weights, python, side, script=os.path.join(os.path.dirname(__file__),
     bwrap = shutil.which("bwrap")
     if not bwrap:
         raise Refused(f"{weights}: a pickled file is opened in a sandbox alone, and there is none: install bubblewrap (sudo apt-get install bubblewrap)")
-    with tempfile.TemporaryFile() as said:
-        p = subprocess.Popen(command(bwrap, python, script, weights, [str(side)]), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, preexec_fn=_limits)
+    program = calls.program()
+    if program is None:
+        raise Refused(f"{weights}: the sandbox knows no filter of system calls for this machine ({os.uname().machine}): open it on a PC or an arm64 board")
+    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as filter:
+        filter.write(program)
+        filter.seek(0)
+        p = subprocess.Popen(command(bwrap, python, script, weights, [str(side)], filter.fileno()), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said,
+                             pass_fds=[filter.fileno()], preexec_fn=_limits)
         end = threading.Timer(seconds, p.kill)  # --die-with-parent takes all that is inside along
         end.start()
         content = p.stdout.read(LARGEST + 1)

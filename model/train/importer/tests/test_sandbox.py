@@ -106,6 +106,44 @@ def test_network_and_processes(run, tmp_path):
     assert got.splitlines() == ["processes True"]
 
 
+def test_one_process(run):
+    """It starts no other, shares no memory, makes no namespace, has no way to the kernel that it needs not."""
+    got = run("""
+        import ctypes, mmap, os, subprocess, threading
+        def tried(name, act):
+            try:
+                act()
+                print(name)
+            except OSError:
+                pass
+        libc = ctypes.CDLL(None, use_errno=True)
+        def call(*arguments):
+            if libc.syscall(*arguments) < 0:
+                raise OSError(ctypes.get_errno(), "")
+        def forked():
+            if os.fork() == 0:
+                os._exit(0)
+        machine = os.uname().machine
+        tried("forked", forked)
+        tried("ran a program", lambda: subprocess.run(["/usr/bin/true"]))
+        tried("spawned a program", lambda: os.posix_spawn("/usr/bin/true", ["true"], {}))
+        tried("shared memory", lambda: mmap.mmap(-1, 4096))
+        tried("made a file of memory", lambda: os.memfd_create("x"))
+        for flag, name in ((0x10000000, "user"), (0x20000, "mount"), (0x40000000, "network"), (0x20000000, "process")):
+            tried(name + " namespace", lambda: call({"x86_64": 272, "aarch64": 97}[machine], flag))
+        tried("clone3", lambda: call(435, 0, 0))
+        tried("io_uring", lambda: call(425, 1, ctypes.create_string_buffer(200)))
+        tried("mounted", lambda: libc.mount(b"none", b"/tmp", b"tmpfs", 0, None) and call(-1))
+        for d in ("/dev", "/dev/shm"):
+            tried("wrote to " + d, lambda: open(d + "/x", "w"))
+        t = threading.Thread(target=lambda: print("a thread"))
+        t.start()
+        t.join()
+        print(len(mmap.mmap(-1, 4096, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)), "bytes of its own")
+    """).decode()
+    assert got.splitlines() == ["a thread", "4096 bytes of its own"]
+
+
 def test_limits(run, monkeypatch):
     with pytest.raises(Refused, match="did not end within 1 s"):
         run("while True: pass", seconds=1)
