@@ -1,6 +1,6 @@
 module mien
 
-go 1.25.0
+go 1.26.0
 
 require (
 	github.com/blackjack/webcam v0.6.1
@@ -10,8 +10,8 @@ require (
 	github.com/pelletier/go-toml/v2 v2.4.3
 	github.com/simonvetter/modbus v1.6.4
 	github.com/warthog618/go-gpiocdev v0.9.1
-	golang.org/x/sys v0.36.0
-	golang.org/x/term v0.35.0
+	golang.org/x/sys v0.50.0
+	golang.org/x/term v0.48.0
 	periph.io/x/conn/v3 v3.7.3
 	periph.io/x/host/v3 v3.8.5
 )

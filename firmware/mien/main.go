@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"mien/firmware/config"
 	"mien/spelling"
 )
@@ -72,7 +74,14 @@ type call struct {
 	json     *bool
 }
 
-func main() { os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	// No core, no debugger of another process of this user: there are faces in this
+	// memory.
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		fmt.Fprintln(os.Stderr, "mien: keep the memory to itself:", err)
+	}
+	os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // Main runs one subcommand and gives the exit code.
 func Main(args []string, out, errs io.Writer) int {

@@ -17,6 +17,10 @@ const asProcess = "MIEN_AS_PROCESS"
 // What signals do only a process can show. All that the tests start keeps events
 // that wait for the disk in a folder of the tests' own, and not in the user's.
 func TestMain(m *testing.M) {
+	if filter := os.Getenv(confinedBy); filter != "" {
+		fmt.Fprintln(os.Stderr, confine(filter)) // it does not come back but with an error
+		os.Exit(exitFailed)
+	}
 	if os.Getenv(asProcess) != "" {
 		main()
 	}

@@ -7,6 +7,7 @@ import tempfile
 from . import EXPRESSIONS, ORDERS, Refused, sandbox
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
+LARGEST = 1 << 30  # bytes of the weights
 PICKLED = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin")
 EXPORT = '''{path}: is a PyTorch file: pickled Python code, which runs as soon as it is opened. Two ways:
 
@@ -56,7 +57,10 @@ def say(text):
 def early(path):
     """Refuses what needs no library to be refused."""
     if not os.path.isfile(path):
-        raise Refused(f"{path}: there is no such file" if not os.path.isdir(path) else f"{path}: is a folder, must be an .onnx file")
+        what = "is a folder, must be an .onnx file" if os.path.isdir(path) else "is not a file" if os.path.exists(path) else "there is no such file"
+        raise Refused(f"{path}: {what}")
+    if os.path.getsize(path) > LARGEST:
+        raise Refused(f"{path}: has {os.path.getsize(path) >> 20} MiB, the limit is {LARGEST >> 20}: this is no light face network")
     if pickled(path) and os.environ.get("SANDBOX", "").strip() != "1":
         base = os.path.basename(path)
         raise Refused(EXPORT.format(path=path, base=base, stem=os.path.splitext(base)[0]))

@@ -2,6 +2,8 @@
 
 import os
 
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(32 << 20))  # before it is loaded: a picture of more is not decoded
+
 import cv2
 import numpy as np
 
@@ -19,6 +21,7 @@ PREPROCESSING = {
 TEMPLATE_112 = ((38.29, 51.70), (73.53, 51.50))
 KINDS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 LEAST = 20
+LARGEST = 64 << 20  # bytes of a picture's file
 
 
 def template(size, given=None):
@@ -112,7 +115,7 @@ def of_folder(folder, detector, count, size, eyes_at, channels, log, seed=5):
             break
         if n and n % 200 == 0:
             log(f"  {n} of {len(paths)} pictures looked at, {len(out)} faces")
-        picture = cv2.imread(paths[i], cv2.IMREAD_COLOR if channels == 3 else cv2.IMREAD_GRAYSCALE)
+        picture = read(paths[i], cv2.IMREAD_COLOR if channels == 3 else cv2.IMREAD_GRAYSCALE)
         if picture is None:
             unread += 1
             continue
@@ -130,6 +133,16 @@ def of_folder(folder, detector, count, size, eyes_at, channels, log, seed=5):
     if len(out) < LEAST:
         raise Refused(f"{folder}: {len(out)} faces found in {len(paths)} pictures, at least {LEAST} are needed to set the scales")
     return np.array(out, np.float32)
+
+
+def read(path, how):
+    """The picture, or None: what is no file (a pipe would be waited for), is too large or no picture."""
+    if not os.path.isfile(path) or os.path.getsize(path) > LARGEST:
+        return None
+    try:
+        return cv2.imread(path, how)
+    except cv2.error:  # more pixels than are decoded
+        return None
 
 
 def stretched(pictures):
