@@ -2,6 +2,7 @@ package operator
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -26,6 +28,9 @@ const (
 	// asks nothing.
 	writeWithin = 2 * time.Second
 	idleFor     = time.Minute
+	// A client that has asked nothing for so long gives its place to one who comes
+	// when all are taken.
+	keepsFor = time.Second
 )
 
 // Server listens on one Unix socket, mode 0660.
@@ -86,10 +91,64 @@ func (s *Server) listen() error {
 func (s *Server) Serve(ctx context.Context, tell func(error)) {
 	var clients sync.WaitGroup
 	defer clients.Wait()
-	places := make(chan struct{}, maxClients)
+	var served guests
 	for s.open(ctx, tell) {
-		s.accept(ctx, places, &clients)
+		s.accept(ctx, &served, &clients)
 	}
+}
+
+// guests are the clients that are being served.
+type guests struct {
+	mu   sync.Mutex // covers all below
+	list []*guest
+}
+
+// guest is one client with a place.
+type guest struct {
+	conn  *net.UnixConn
+	uid   uint32
+	asked time.Time // when its last whole request came, or itself
+}
+
+// seat gives the client a place, nil if there is none. With all places taken it
+// takes one from the user who has the most of them, the one that has been quiet
+// longest: slow clients, or many of one user, keep nobody else out.
+func (g *guests) seat(c *net.UnixConn, now time.Time) *guest {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	in := &guest{conn: c, uid: uidOf(c), asked: now}
+	if len(g.list) >= maxClients {
+		places := map[uint32]int{}
+		for _, o := range g.list {
+			places[o.uid]++
+		}
+		out := slices.MinFunc(g.list, func(a, b *guest) int {
+			return cmp.Or(cmp.Compare(places[b.uid], places[a.uid]), a.asked.Compare(b.asked))
+		})
+		if now.Sub(out.asked) < keepsFor && places[out.uid] <= places[in.uid]+1 {
+			return nil
+		}
+		out.conn.Close()
+		g.remove(out)
+	}
+	g.list = append(g.list, in)
+	return in
+}
+
+func (g *guests) remove(out *guest) {
+	g.list = slices.DeleteFunc(g.list, func(o *guest) bool { return o == out })
+}
+
+func (g *guests) leave(out *guest) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.remove(out)
+}
+
+func (g *guests) asks(who *guest) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	who.asked = time.Now()
 }
 
 // open opens the socket, however long that takes; false: ctx has ended.
@@ -120,7 +179,7 @@ const lookEvery = time.Second
 
 // accept answers those who come to the socket, until ctx ends or its file is
 // gone or another's.
-func (s *Server) accept(ctx context.Context, places chan struct{}, clients *sync.WaitGroup) {
+func (s *Server) accept(ctx context.Context, served *guests, clients *sync.WaitGroup) {
 	l := s.listener
 	defer l.Close()
 	stop := context.AfterFunc(ctx, func() { l.Close() })
@@ -145,20 +204,19 @@ func (s *Server) accept(ctx context.Context, places chan struct{}, clients *sync
 			}
 			continue
 		}
-		select {
-		case places <- struct{}{}:
-		default:
+		g := served.seat(c, time.Now())
+		if g == nil {
 			refuse(c, "too many clients")
 			continue
 		}
 		clients.Add(1)
 		go func() {
 			defer clients.Done()
-			defer func() { <-places }()
+			defer served.leave(g)
 			defer c.Close()
 			stop := context.AfterFunc(ctx, func() { c.Close() })
 			defer stop()
-			s.desk.unit.Guard("socket", func() { s.talk(c) })
+			s.desk.unit.Guard("socket", func() { s.talk(c, func() { served.asks(g) }) })
 		}()
 	}
 }
@@ -169,8 +227,9 @@ func refuse(c net.Conn, why string) {
 	c.Close()
 }
 
-// talk answers one client until it goes, or breaks the rules.
-func (s *Server) talk(c *net.UnixConn) {
+// talk answers one client until it goes, breaks the rules, or loses its place;
+// asks is called with each whole request.
+func (s *Server) talk(c *net.UnixConn, asks func()) {
 	who := peer(c)
 	lines := bufio.NewScanner(c)
 	lines.Buffer(make([]byte, 0, 512), maxLine)
@@ -182,6 +241,7 @@ func (s *Server) talk(c *net.UnixConn) {
 			}
 			return
 		}
+		asks()
 		c.SetWriteDeadline(time.Now().Add(writeWithin))
 		if _, err := c.Write(s.reply(lines.Bytes(), who)); err != nil {
 			return
@@ -205,21 +265,31 @@ func (s *Server) reply(line []byte, who string) []byte {
 	return append(out, '\n')
 }
 
-// peer names who is at the other end, by the kernel's word (SO_PEERCRED in
-// unix(7)).
+// peer names who is at the other end.
 func peer(c *net.UnixConn) string {
-	raw, err := c.SyscallConn()
-	if err != nil {
+	uid := uidOf(c)
+	if uid == nobody {
 		return "socket"
 	}
-	name := "socket"
-	raw.Control(func(fd uintptr) {
-		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
-			name = "uid " + strconv.Itoa(int(cred.Uid))
-			if u, err := user.LookupId(strconv.Itoa(int(cred.Uid))); err == nil {
-				name = u.Username
+	name := strconv.FormatUint(uint64(uid), 10)
+	if u, err := user.LookupId(name); err == nil {
+		return u.Username
+	}
+	return "uid " + name
+}
+
+// nobody is the user of a client that has gone already.
+const nobody = ^uint32(0)
+
+// uidOf is who is at the other end, by the kernel's word (SO_PEERCRED in unix(7)).
+func uidOf(c *net.UnixConn) uint32 {
+	uid := nobody
+	if raw, err := c.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) {
+			if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+				uid = cred.Uid
 			}
-		}
-	})
-	return name
+		})
+	}
+	return uid
 }

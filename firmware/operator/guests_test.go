@@ -1,0 +1,114 @@
+package operator
+
+import (
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Eight clients that send a byte now and then keep nobody out.
+func TestSlowClientsGiveWay(t *testing.T) {
+	u := newUnit(t)
+	path := serve(t, u)
+	var slow []net.Conn
+	for range maxClients {
+		c, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		slow = append(slow, c)
+	}
+	stop := make(chan struct{})
+	var dribbles sync.WaitGroup
+	dribbles.Go(func() {
+		for {
+			for _, c := range slow {
+				c.Write([]byte(" "))
+			}
+			select {
+			case <-stop:
+				return
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+	})
+	defer dribbles.Wait()
+	defer close(stop)
+	time.Sleep(keepsFor + 100*time.Millisecond)
+	for range maxClients + 1 { // one after the other, and together they do not wait for slow ones
+		c, err := Dial(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Ask(Request{Ask: AskAlarms}); err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+	}
+}
+
+// With all places taken the user who has the most of them gives one up, the
+// quietest first; a client that asks keeps its place before one of the same user.
+func TestWhoGivesWay(t *testing.T) {
+	now := time.Now()
+	ends := func() (*net.UnixConn, *net.UnixConn) {
+		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out [2]*net.UnixConn
+		for i, fd := range pair {
+			f := os.NewFile(uintptr(fd), "pair")
+			c, err := net.FileConn(f)
+			f.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { c.Close() })
+			out[i] = c.(*net.UnixConn)
+		}
+		return out[0], out[1]
+	}
+	me := uint32(os.Getuid())
+	full := func(uids ...uint32) *guests {
+		g := new(guests)
+		for i, uid := range uids {
+			c, _ := ends()
+			g.list = append(g.list, &guest{conn: c, uid: uid, asked: now.Add(-time.Duration(len(uids)-i) * time.Millisecond)})
+		}
+		return g
+	}
+	other := me + 1
+	for _, c := range []struct {
+		name string
+		g    *guests
+		out  int // who goes, -1: the newcomer
+	}{
+		{"eight that ask, of the same user", full(me, me, me, me, me, me, me, me), -1},
+		{"eight of another", full(other, other, other, other, other, other, other, other), 0},
+		{"seven of another", full(me, other, other, other, other, other, other, other), 1},
+		{"half and half", full(me, other, me, other, me, other, me, other), -1},
+	} {
+		was := slices.Clone(c.g.list)
+		client, _ := ends()
+		in := c.g.seat(client, now)
+		switch {
+		case (in == nil) != (c.out < 0):
+			t.Errorf("%s: seated %v", c.name, in != nil)
+		case c.out >= 0 && (slices.Contains(c.g.list, was[c.out]) || len(c.g.list) != maxClients):
+			t.Errorf("%s: the %dth kept its place, %d are there", c.name, c.out, len(c.g.list))
+		}
+	}
+	quiet := full(me, me, me, me, me, me, me, me)
+	quiet.list[3].asked = now.Add(-2 * keepsFor)
+	out := quiet.list[3]
+	if client, _ := ends(); quiet.seat(client, now) == nil || slices.Contains(quiet.list, out) {
+		t.Error("a quiet one kept its place")
+	}
+}
