@@ -145,25 +145,24 @@ func TestLogThatIsNotRead(t *testing.T) {
 func TestSignalsThatComeEarly(t *testing.T) {
 	for _, early := range []os.Signal{unix.SIGHUP, unix.SIGTERM} {
 		p := newProcess(t)
-		if err := unix.Mkfifo(p.config(), 0o600); err != nil { // it can get no further than to read this
+		p.configure("before")
+		watch, err := unix.InotifyInit1(unix.IN_CLOEXEC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(watch)
+		if _, err := unix.InotifyAddWatch(watch, p.config(), unix.IN_CLOSE_NOWRITE); err != nil {
 			t.Fatal(err)
 		}
 		p.start()
-		var fifo *os.File
-		p.until("it to read its config", func() (opened bool) {
-			var err error
-			fifo, err = os.OpenFile(p.config(), os.O_WRONLY|unix.O_NONBLOCK, 0)
-			return err == nil
+		p.until("it to read its config", func() bool {
+			n, err := unix.Poll([]unix.PollFd{{Fd: int32(watch), Events: unix.POLLIN}}, 1000)
+			return err == nil && n == 1
 		})
+		p.signal(unix.SIGSTOP) // it gets no further meanwhile
 		p.signal(early)
-		if err := os.Remove(p.config()); err != nil {
-			t.Fatal(err)
-		}
 		p.configure("after") // for a reload
-		_, err := fifo.Write(p.settings("before"))
-		if err = errors.Join(err, fifo.Close()); err != nil {
-			t.Fatal(err)
-		}
+		p.signal(unix.SIGCONT)
 		if early == unix.SIGHUP {
 			p.until("the reload", p.called("after"))
 			p.signal(unix.SIGTERM)
