@@ -1,7 +1,6 @@
 package config
 
 import (
-	"bytes"
 	"encoding"
 	"errors"
 	"fmt"
@@ -14,7 +13,6 @@ import (
 	"time"
 
 	"mien/firmware/alarm"
-	"mien/firmware/health"
 )
 
 // tomlOf writes all settings as a file that gives the same Config.
@@ -89,9 +87,9 @@ func TestTableFitsStructs(t *testing.T) {
 		}
 	}
 	walk("", reflect.TypeFor[Config]())
-	sections := make(map[string]bool)
-	for _, s := range sectionMeanings {
-		sections[s.name] = true
+	introduced := make(map[string]bool)
+	for _, s := range sections {
+		introduced[s.Name] = true
 	}
 	for _, k := range reference {
 		if !found[k.Path] {
@@ -100,7 +98,7 @@ func TestTableFitsStructs(t *testing.T) {
 		if k.Meaning == "" || !strings.HasSuffix(k.Meaning, ".") || k.Allowed() == "" {
 			t.Errorf("%s is not explained", k.Path)
 		}
-		if !sections[k.Section()] {
+		if !introduced[k.Section()] {
 			t.Errorf("section %s is not introduced", k.Section())
 		}
 		if k.Default == "" && !k.Required && k.Kind != OptionalNum {
@@ -373,19 +371,5 @@ func TestFolders(t *testing.T) {
 		if !filepath.IsAbs(got) || !strings.Contains(got, "mien") {
 			t.Error(got)
 		}
-	}
-}
-
-// The watchdog is described as firmware/health lets it be fed.
-func TestWatchdogIsDescribedAsItIsFed(t *testing.T) {
-	var b bytes.Buffer
-	if err := WriteDocument(&b); err != nil {
-		t.Fatal(err)
-	}
-	_, about, _ := strings.Cut(b.String(), "## `[watchdog]`")
-	about, timeout, _ := strings.Cut(about, "| `timeout` |")
-	want := fmt.Sprintf("no result for %.0f minutes", health.Patience.Minutes())
-	if !strings.Contains(about, want) || !strings.Contains(timeout, want) {
-		t.Errorf("want %q in both:\n%s\n%s", want, about, timeout)
 	}
 }

@@ -7,10 +7,19 @@ const (
 	day  = 24 * hour
 )
 
-type sectionMeaning struct{ name, text string }
+// Section is a part of the file.
+type Section struct {
+	Name    string // "camera"; "alarm.all": the list all of an alarm
+	Meaning string
+}
 
-// sectionMeanings introduce each section, in the order of the example file.
-var sectionMeanings = []sectionMeaning{
+// Sections lists them, in the order of the example file.
+func Sections() []Section { return append([]Section(nil), sections...) }
+
+// Header is how a section begins in the file: "[camera]", "[[alarm]]".
+func (s Section) Header() string { return bracket(s.Name) }
+
+var sections = []Section{
 	{"unit", "What this unit is."},
 	{"camera", "Where frames come from."},
 	{"face", "Which face counts."},

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"io"
 	"reflect"
 	"strconv"
 	"strings"
@@ -32,24 +31,24 @@ func Example() string {
 	b.WriteString(`# Config of mien, in TOML. Every key is here with its default; take away the # in front of
 # what you change. Check a file with: mien check FILE. What it means: mien explain FILE.
 `)
-	for _, s := range sectionMeanings {
-		if strings.Contains(s.name, ".") && blocks[s.name[:strings.IndexByte(s.name, '.')]] {
+	for _, s := range sections {
+		if strings.Contains(s.Name, ".") && blocks[s.Name[:strings.IndexByte(s.Name, '.')]] {
 			continue // conditions stand in their alarm
 		}
 		b.WriteByte('\n')
-		wrap(&b, "# ", s.text)
-		if blocks[s.name] {
-			fmt.Fprintf(&b, "#[[%s]]\n", s.name)
+		wrap(&b, "# ", s.Meaning)
+		if blocks[s.Name] {
+			fmt.Fprintf(&b, "#[[%s]]\n", s.Name)
 		} else {
-			fmt.Fprintf(&b, "[%s]\n", s.name)
+			fmt.Fprintf(&b, "[%s]\n", s.Name)
 		}
-		for _, k := range sectionKeys(s.name) {
+		for _, k := range sectionKeys(s.Name) {
 			wrap(&b, "# ", k.remark())
 			if v := k.shown(); v != "" {
 				fmt.Fprintf(&b, "#%s = %s\n", k.Name(), v)
 			}
 		}
-		if s.name == "alarm" {
+		if s.Name == "alarm" {
 			b.WriteString(`
 # Two conditions at once; any in place of all: one of them is enough.
 #[[alarm]]
@@ -104,57 +103,6 @@ func wrap(b *strings.Builder, prefix, text string) {
 	}
 	b.WriteString(strings.TrimRight(line, " ") + "\n")
 }
-
-// WriteDocument writes docs/config.md: every key, from Reference.
-func WriteDocument(w io.Writer) error {
-	var b strings.Builder
-	b.WriteString(`# Config
-
-Written by ` + "`make generate`" + ` from the table in firmware/config. One TOML file, read strictly: an unknown key, a
-wrong type or a value out of bounds is an error that names file, line and key; all errors of a file are reported at
-once. An empty file runs the first camera and alarms on nothing. ` + "`mien config`" + ` prints a commented file with every
-key, ` + "`mien check`" + ` looks at yours, ` + "`mien explain`" + ` says what it does.
-
-A changed file is taken over with SIGHUP (` + "`systemctl reload mien`" + `). Alarm states stay as they are. A file with an
-error is refused as a whole, and the config in force stays. The last column says what a change costs the running unit.
-
-## Purpose
-
-EU AI Act, Article 5(1)(f), bans inferring the emotions of people at work, except for medical or safety reasons. So
-an alarm on valence, arousal, an expression or a compound is refused unless ` + "`unit.purpose`" + ` is "safety" or "medical";
-give the reason in ` + "`unit.purpose_reason`" + `, it is kept in the journal at each start. The law is about inferring: without
-a purpose these signals leave the unit nowhere, neither by registers (they read "not available") nor by the ASCII
-protocol, the socket or the screen. Alarms on action units, eye closure, PERCLOS and pain need no purpose: recital 18
-leaves physical states such as pain and fatigue and readily apparent movements out. Action units may not stand in for
-emotions: an alarm or a PLC program that takes a smile for joy or a lowered brow for anger infers an emotion all the
-same, and needs the purpose. Whether your use is allowed is for you to judge, not for this program.
-`)
-	for _, s := range sectionMeanings {
-		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| key | type | default | allowed | unit | meaning | a change |\n|---|---|---|---|---|---|---|\n",
-			s.heading(), cell(s.text))
-		for _, k := range sectionKeys(s.name) {
-			value := "`" + k.Default + "`"
-			if k.Required {
-				value = "required"
-			} else if k.Default == "" {
-				value = ""
-			}
-			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s |\n", k.Name(), k.Kind, cell(value), cell(k.Allowed()), k.Unit, cell(k.Meaning), k.Takes)
-		}
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-func (s sectionMeaning) heading() string {
-	switch s.name {
-	case "alarm.all", "alarm.any":
-		return fmt.Sprintf("`%s` of `[[alarm]]`", strings.TrimPrefix(s.name, "alarm."))
-	}
-	return "`" + bracket(s.name) + "`"
-}
-
-func cell(s string) string { return strings.ReplaceAll(s, "|", "\\|") }
 
 // Setting is one key as it is in force.
 type Setting struct {

@@ -2,7 +2,6 @@ package health
 
 import (
 	"fmt"
-	"io"
 	"time"
 )
 
@@ -101,33 +100,4 @@ func Faults() []Fault {
 		all[i] = Fault(i)
 	}
 	return all
-}
-
-// WriteDocument writes the fault table as Markdown.
-func WriteDocument(w io.Writer) error {
-	_, err := fmt.Fprint(w, `# Faults
-
-What can be wrong with a unit, how long it takes to know, what the outputs do and how it ends.
-Written by `+"`make generate`"+` from the table in firmware/health; times are with the default settings.
-
-A fault that *stops* means that no result may be trusted: readings are Unknown, the healthy line no longer
-toggles and alarm outputs go to their fail value within 500 ms of the time to detect. A fault that *degrades*
-is shown by the fault output and the fault word; the unit goes on. Bits from 16 on are those of the second
-fault word (bit 16 is its bit 0).
-
-| code | bit | fault | what it means | effect | detected within | how it ends |
-|---|---|---|---|---|---|---|
-`)
-	for _, f := range Faults() {
-		if err != nil {
-			return err
-		}
-		i := f.Info()
-		effect := "degrades"
-		if i.Effect == Stops {
-			effect = "**stops**"
-		}
-		_, err = fmt.Fprintf(w, "| %s | %d | %s | %s | %s | %g s | %s |\n", i.Code, f, i.Name, i.Text, effect, i.Detect.Seconds(), i.Back)
-	}
-	return err
 }

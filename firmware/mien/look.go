@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"mien/firmware/config"
+	"mien/firmware/modbus/export"
 	"mien/firmware/pipeline"
 	"mien/model/affect"
 	"mien/model/tflite"
@@ -113,7 +114,7 @@ func registers(c *call) error {
 			as = name
 		}
 	}
-	return pipeline.WriteRegisters(c.out, as)
+	return export.Write(c.out, as)
 }
 
 // build is what `mien version` tells of this program.

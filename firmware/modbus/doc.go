@@ -13,12 +13,9 @@
 //	}
 //
 // The register map is the table in this package and nothing else: the slave
-// answers from it, WriteText, WriteMarkdown, WriteCSV, WriteTags and the
-// WriteStructuredText functions print it.
+// answers from it, and package export prints it.
 //
 // Standards: "MODBUS Application Protocol Specification V1.1b3" and "MODBUS
 // over Serial Line Specification and Implementation Guide V1.02", both of
 // modbus.org.
 package modbus
-
-//go:generate go run mien/firmware/modbus/generate -docs ../../docs

@@ -5,7 +5,6 @@ import (
 	"encoding/csv"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -100,70 +99,3 @@ func TestTableIsSound(t *testing.T) {
 		t.Error("the mirror does not fit")
 	}
 }
-
-// The files in docs are those that the table makes.
-func TestGeneratedFilesAreFresh(t *testing.T) {
-	for _, f := range modbus.Files {
-		have, err := os.ReadFile(filepath.Join("../../docs", filepath.FromSlash(f.Path)))
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		var want bytes.Buffer
-		if err := f.Write(&want); err != nil {
-			t.Error(err)
-		}
-		if !bytes.Equal(have, want.Bytes()) {
-			t.Errorf("docs/%s is stale: run go generate ./firmware/modbus", f.Path)
-		}
-	}
-}
-
-func TestGenerateWritesAll(t *testing.T) {
-	dir := t.TempDir()
-	if err := modbus.Generate(dir); err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range modbus.Files {
-		if info, err := os.Stat(filepath.Join(dir, f.Path)); err != nil || info.Size() < 500 {
-			t.Errorf("%s: %v", f.Path, err)
-		}
-	}
-	if err := modbus.Generate(filepath.Join(dir, "registers.md")); err == nil {
-		t.Error("wrote below a file")
-	}
-}
-
-// Every form shows every register, and the comma-separated ones are that.
-func TestFormsAreWhole(t *testing.T) {
-	table := modbus.Table()
-	for name, write := range map[string]func(io.Writer) error{"csv": modbus.WriteCSV, "tags": modbus.WriteTags, "kepware": modbus.WriteKepware} {
-		var b bytes.Buffer
-		if err := write(&b); err != nil {
-			t.Fatal(err)
-		}
-		rows, err := csv.NewReader(&b).ReadAll()
-		if err != nil || len(rows) != len(table)+1 {
-			t.Errorf("%s: %d rows for %d registers, %v", name, len(rows), len(table), err)
-		}
-	}
-	var text, md, st bytes.Buffer
-	if modbus.WriteText(&text) != nil || modbus.WriteMarkdown(&md) != nil || modbus.WriteStructuredTextConstants(&st) != nil {
-		t.Fatal("not written")
-	}
-	for _, r := range table {
-		if !strings.Contains(text.String(), "  "+r.Name+"  ") || !strings.Contains(md.String(), "| "+r.Name+" |") || !strings.Contains(st.String(), "_"+strings.ToUpper(r.Name)+" : UINT := ") {
-			t.Errorf("%s is missing", r.Name)
-		}
-	}
-	for _, w := range []func(io.Writer) error{modbus.WriteText, modbus.WriteMarkdown, modbus.WriteCSV, modbus.WriteTags, modbus.WriteKepware,
-		modbus.WriteStructuredTextConstants, modbus.WriteStructuredTextTypes, modbus.WriteStructuredTextDecode} {
-		if err := w(full{}); err == nil {
-			t.Error("a full disk was not noticed")
-		}
-	}
-}
-
-type full struct{}
-
-func (full) Write([]byte) (int, error) { return 0, io.ErrShortWrite }

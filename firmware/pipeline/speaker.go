@@ -2,9 +2,7 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"mien/drivers/serial"
@@ -110,19 +108,3 @@ func Mark(file []byte) uint16 { return modbus.CRC(file) }
 
 // MapVersion is the version of the register map.
 const MapVersion = modbus.MapVersion
-
-// WriteRegisters writes the register map as "csv", "markdown", "tags" or "st"
-// (Structured Text), else as text.
-func WriteRegisters(w io.Writer, as string) error {
-	switch as {
-	case "csv":
-		return modbus.WriteCSV(w)
-	case "markdown":
-		return modbus.WriteMarkdown(w)
-	case "tags":
-		return modbus.WriteTags(w)
-	case "st":
-		return errors.Join(modbus.WriteStructuredTextConstants(w), modbus.WriteStructuredTextTypes(w))
-	}
-	return modbus.WriteText(w)
-}

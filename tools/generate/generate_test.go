@@ -2,10 +2,14 @@ package main
 
 import (
 	"bytes"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"mien/firmware/health"
 )
 
 func TestDocumentsAreFresh(t *testing.T) {
@@ -22,12 +26,49 @@ func TestDocumentsAreFresh(t *testing.T) {
 			t.Errorf("docs/%s is stale: make generate", d.file)
 		}
 	}
+	for _, p := range parts {
+		old, err := os.ReadFile(filepath.Join("..", "..", "docs", p.file))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if text, err := fill(string(old), p.name, p.write); err != nil || text != string(old) {
+			t.Errorf("%s in docs/%s is stale: make generate (%v)", p.name, p.file, err)
+		}
+	}
+}
+
+func TestFill(t *testing.T) {
+	write := func(w io.Writer) error { _, err := io.WriteString(w, "\nnew\n"); return err }
+	text, err := fill("a\n<!-- x: written by make generate -->\nold\n<!-- end of x -->\nb\n", "x", write)
+	if want := "a\n<!-- x: written by make generate -->\n\nnew\n\n<!-- end of x -->\nb\n"; err != nil || text != want {
+		t.Errorf("%q, %v", text, err)
+	}
+	if again, err := fill(text, "x", write); err != nil || again != text {
+		t.Errorf("%q, %v", again, err)
+	}
+	for _, text := range []string{"", "<!-- x: written by make generate -->\n", "<!-- end of x -->\n<!-- x: written by make generate -->\n"} {
+		if _, err := fill(text, "x", write); err == nil {
+			t.Errorf("%q: filled", text)
+		}
+	}
 }
 
 func TestGenerateWritesAllAndThenNothing(t *testing.T) {
 	dir := t.TempDir()
+	for _, p := range parts {
+		text := fmt.Sprintf("<!-- %s: written by make generate -->\n<!-- end of %s -->\n", p.name, p.name)
+		if err := os.WriteFile(filepath.Join(dir, p.file), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := generate(dir); err != nil {
 		t.Fatal(err)
+	}
+	for _, p := range parts {
+		if s, err := os.Stat(filepath.Join(dir, p.file)); err != nil || s.Size() < 1000 {
+			t.Errorf("%s: %v", p.file, err)
+		}
 	}
 	for _, d := range documents {
 		if s, err := os.Stat(filepath.Join(dir, d.file)); err != nil || s.Size() == 0 {
@@ -83,6 +124,20 @@ func TestLicencesAreListed(t *testing.T) {
 	}
 	for path := range rows {
 		t.Errorf("%s is listed, and not compiled in", path)
+	}
+}
+
+// The watchdog is described as firmware/health lets it be fed.
+func TestWatchdogIsDescribedAsItIsFed(t *testing.T) {
+	var b bytes.Buffer
+	if err := configKeys(&b); err != nil {
+		t.Fatal(err)
+	}
+	_, about, _ := strings.Cut(b.String(), "## `[watchdog]`")
+	about, timeout, _ := strings.Cut(about, "| `timeout` |")
+	want := fmt.Sprintf("no result for %.0f minutes", health.Patience.Minutes())
+	if !strings.Contains(about, want) || !strings.Contains(timeout, want) {
+		t.Errorf("want %q in both:\n%s\n%s", want, about, timeout)
 	}
 }
 

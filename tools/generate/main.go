@@ -1,6 +1,6 @@
-// Command generate writes every document that comes from a table in the code:
-// the config's keys, the alarm states, the faults, the register map and its
-// files for PLC tools. A test fails when one of them is stale.
+// Command generate writes what documents have from tables in the code: the
+// config's keys, the alarm states, the faults, the register map and its files for
+// PLC tools, the picture of the rooms. A test fails when one of them is stale.
 //
 //	go run ./tools/generate [-docs docs]
 //	go run ./tools/generate -notices    # the licences of what is compiled into the binary
@@ -13,28 +13,34 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
-	"mien/firmware/alarm"
-	"mien/firmware/config"
-	"mien/firmware/health"
-	"mien/firmware/modbus"
+	"mien/firmware/modbus/export"
 )
 
-// documents are the files, below docs/.
+// documents are whole files, below docs/.
 var documents = []struct {
 	file  string
 	write func(io.Writer) error
 }{
-	{"config.md", config.WriteDocument},
-	{"alarms.md", alarm.WriteDocument},
-	{"faults.md", health.WriteDocument},
-	{"registers.md", modbus.WriteMarkdown},
-	{"plc/registers.csv", modbus.WriteCSV},
-	{"plc/tags.csv", modbus.WriteTags},
-	{"plc/kepware.csv", modbus.WriteKepware},
-	{"plc/mien_const.st", modbus.WriteStructuredTextConstants},
-	{"plc/mien_types.st", modbus.WriteStructuredTextTypes},
-	{"plc/mien_decode.st", modbus.WriteStructuredTextDecode},
+	{"registers.md", export.WriteMarkdown},
+	{"plc/registers.csv", export.WriteCSV},
+	{"plc/tags.csv", export.WriteTags},
+	{"plc/kepware.csv", export.WriteKepware},
+	{"plc/mien_const.st", export.WriteStructuredTextConstants},
+	{"plc/mien_types.st", export.WriteStructuredTextTypes},
+	{"plc/mien_decode.st", export.WriteStructuredTextDecode},
+}
+
+// parts stand in files whose other text people write, between two remarks that
+// have the part's name.
+var parts = []struct {
+	file, name string
+	write      func(io.Writer) error
+}{
+	{"config.md", "keys", configKeys},
+	{"faults.md", "faults", faultTable},
+	{"architecture.md", "rooms", roomPicture},
 }
 
 func main() {
@@ -69,5 +75,38 @@ func generate(docs string) error {
 		}
 		fmt.Println("wrote", path)
 	}
+	for _, p := range parts {
+		path := filepath.Join(docs, p.file)
+		old, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		text, err := fill(string(old), p.name, p.write)
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.file, err)
+		}
+		if text == string(old) {
+			continue
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			return err
+		}
+		fmt.Println("wrote", p.name, "in", path)
+	}
 	return nil
+}
+
+// fill puts a part into its place in a text.
+func fill(text, name string, write func(io.Writer) error) (string, error) {
+	begin, end := fmt.Sprintf("<!-- %s: written by make generate -->\n", name), fmt.Sprintf("<!-- end of %s -->\n", name)
+	before, rest, found := strings.Cut(text, begin)
+	_, after, ended := strings.Cut(rest, end)
+	if !found || !ended {
+		return "", fmt.Errorf("no place for %s: two lines %q and %q are needed", name, strings.TrimSpace(begin), strings.TrimSpace(end))
+	}
+	var b strings.Builder
+	if err := write(&b); err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
+	}
+	return before + begin + "\n" + strings.Trim(b.String(), "\n") + "\n\n" + end + after, nil
 }

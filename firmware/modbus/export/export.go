@@ -1,61 +1,42 @@
-package modbus
+// Package export writes the register map in the forms that people and the tools
+// of PLCs read. What the map is, firmware/modbus says.
+package export
 
 import (
 	"bufio"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"text/tabwriter"
+
+	"mien/firmware/modbus"
 )
 
-// File is one file that is generated from the register table.
-type File struct {
-	Path  string // below docs/
-	Write func(io.Writer) error
-}
-
-// Files are all of them; a test compares each with what lies in docs.
-var Files = []File{
-	{"registers.md", WriteMarkdown},
-	{"plc/registers.csv", WriteCSV},
-	{"plc/tags.csv", WriteTags},
-	{"plc/kepware.csv", WriteKepware},
-	{"plc/mien_const.st", WriteStructuredTextConstants},
-	{"plc/mien_types.st", WriteStructuredTextTypes},
-	{"plc/mien_decode.st", WriteStructuredTextDecode},
-}
-
-// Generate writes Files below the folder docs.
-func Generate(docs string) error {
-	for _, file := range Files {
-		path := filepath.Join(docs, filepath.FromSlash(file.Path))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return fmt.Errorf("write the register map: %w", err)
-		}
-		f, err := os.Create(path)
-		if err != nil {
-			return fmt.Errorf("write the register map: %w", err)
-		}
-		err = file.Write(f)
-		if cerr := f.Close(); err == nil {
-			err = cerr
-		}
-		if err != nil {
-			return fmt.Errorf("write the register map %s: %w", path, err)
-		}
+// Write writes the map as "csv", "markdown", "tags" or "st" (Structured Text:
+// constants and types), else as text.
+func Write(w io.Writer, as string) error {
+	switch as {
+	case "csv":
+		return WriteCSV(w)
+	case "markdown":
+		return WriteMarkdown(w)
+	case "tags":
+		return WriteTags(w)
+	case "st":
+		return errors.Join(WriteStructuredTextConstants(w), WriteStructuredTextTypes(w))
 	}
-	return nil
+	return WriteText(w)
 }
 
 // spaces are the tables in the order in which they are printed.
-var spaces = []Space{Input, Discrete, Coil, Holding}
+var spaces = []modbus.Space{modbus.Input, modbus.Discrete, modbus.Coil, modbus.Holding}
 
 // each calls f with the registers of a space.
-func each(space Space, f func(r *Register)) {
+func each(space modbus.Space, f func(r *modbus.Register)) {
+	table := modbus.Table()
 	for i := range table {
 		if r := &table[i]; r.Space == space {
 			f(r)
@@ -63,19 +44,44 @@ func each(space Space, f func(r *Register)) {
 	}
 }
 
+// names are those of an input register's bits or values.
+func names(register string) (list []string) {
+	each(modbus.Input, func(r *modbus.Register) {
+		if r.Name == register {
+			list = r.Names
+		}
+	})
+	return list
+}
+
+// address is that of an input register.
+func address(register string) (at int) {
+	each(modbus.Input, func(r *modbus.Register) {
+		if r.Name == register {
+			at = r.Address
+		}
+	})
+	return at
+}
+
+func statusNames() []string    { return names("status") }
+func faultNames() []string     { return names("faults") }
+func moreFaultNames() []string { return names("faults_2") }
+func stateNames() []string     { return names("alarm0_state") }
+
 // last is the highest address of the register.
-func (r *Register) last() int { return r.End() - 1 }
+func last(r *modbus.Register) int { return r.End() - 1 }
 
 // addresses is "42" or "42-43".
-func (r *Register) addresses() string {
+func addresses(r *modbus.Register) string {
 	if r.Words == 1 {
 		return strconv.Itoa(r.Address)
 	}
-	return fmt.Sprintf("%d-%d", r.Address, r.last())
+	return fmt.Sprintf("%d-%d", r.Address, last(r))
 }
 
 // scaling is "x1000" or nothing.
-func (r *Register) scaling() string {
+func scaling(r *modbus.Register) string {
 	if r.Scale == 1 {
 		return ""
 	}
@@ -83,18 +89,18 @@ func (r *Register) scaling() string {
 }
 
 // notAvailable is the raw value that says so, or nothing.
-func (r *Register) notAvailable() string {
+func notAvailable(r *modbus.Register) string {
 	switch {
 	case !r.NA:
 		return ""
-	case r.Type == Int16:
+	case r.Type == modbus.Int16:
 		return "0x8000"
 	}
 	return "0xFFFF"
 }
 
 // values is "0 normal, 1 unacknowledged, …".
-func (r *Register) values() string {
+func values(r *modbus.Register) string {
 	var b strings.Builder
 	for i, name := range r.Names {
 		if name == "" {
@@ -111,24 +117,24 @@ func (r *Register) values() string {
 // WriteText writes the map as a table for a terminal.
 func WriteText(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintf(t, "Register map version %d. Addresses are 0-based, as on the wire.\n", MapVersion)
+	fmt.Fprintf(t, "Register map version %d. Addresses are 0-based, as on the wire.\n", modbus.MapVersion)
 	for _, space := range spaces {
 		fmt.Fprintf(t, "\n%s\n", heading(space))
 		fmt.Fprintln(t, "address\tname\ttype\tunit\tscale\taccess\tmeaning")
-		each(space, func(r *Register) {
-			fmt.Fprintf(t, "%s\t%s\t%v\t%s\t%s\t%v\t%s\n", r.addresses(), r.Name, r.Type, r.Unit, r.scaling(), r.Access, r.Meaning)
+		each(space, func(r *modbus.Register) {
+			fmt.Fprintf(t, "%s\t%s\t%v\t%s\t%s\t%v\t%s\n", addresses(r), r.Name, r.Type, r.Unit, scaling(r), r.Access, r.Meaning)
 		})
 	}
 	return t.Flush()
 }
 
-func heading(space Space) string {
+func heading(space modbus.Space) string {
 	switch space {
-	case Input:
-		return fmt.Sprintf("Input registers (function 4; as holding registers from %d, function 3)", MirrorBase)
-	case Discrete:
+	case modbus.Input:
+		return fmt.Sprintf("Input registers (function 4; as holding registers from %d, function 3)", modbus.MirrorBase)
+	case modbus.Discrete:
 		return "Discrete inputs (function 2)"
-	case Coil:
+	case modbus.Coil:
 		return "Coils (functions 1, 5, 15)"
 	}
 	return "Holding registers (functions 3, 6, 16, 22, 23)"
@@ -141,13 +147,13 @@ func WriteCSV(w io.Writer) error {
 	c.Write([]string{"space", "address", "words", "name", "type", "unit", "scale", "access", "min", "max",
 		"not_available", "since", "meaning", "values"})
 	for _, space := range spaces {
-		each(space, func(r *Register) {
+		each(space, func(r *modbus.Register) {
 			least, most := "", ""
-			if r.Access != ReadOnly {
+			if r.Access != modbus.ReadOnly {
 				least, most = strconv.Itoa(r.Min), strconv.Itoa(r.Max)
 			}
 			c.Write([]string{r.Space.String(), strconv.Itoa(r.Address), strconv.Itoa(r.Words), r.Name, r.Type.String(), r.Unit,
-				strconv.Itoa(r.Scale), r.Access.String(), least, most, r.notAvailable(), strconv.Itoa(r.Since), r.Meaning, r.values()})
+				strconv.Itoa(r.Scale), r.Access.String(), least, most, notAvailable(r), strconv.Itoa(r.Since), r.Meaning, values(r)})
 		})
 	}
 	c.Flush()
@@ -157,21 +163,21 @@ func WriteCSV(w io.Writer) error {
 // reference is the register as six digits, counted from 1, as many tools want
 // it: 0xxxxx coils, 1xxxxx discrete inputs, 3xxxxx input, 4xxxxx holding
 // registers.
-func (r *Register) reference() string {
-	digit := map[Space]int{Coil: 0, Discrete: 1, Input: 3, Holding: 4}[r.Space]
+func reference(r *modbus.Register) string {
+	digit := map[modbus.Space]int{modbus.Coil: 0, modbus.Discrete: 1, modbus.Input: 3, modbus.Holding: 4}[r.Space]
 	return fmt.Sprintf("%d%05d", digit, r.Address+1)
 }
 
 // readFunction and writeFunction are the function codes to use.
-func (r *Register) readFunction() int {
-	return map[Space]int{Coil: 1, Discrete: 2, Input: 4, Holding: 3}[r.Space]
+func readFunction(r *modbus.Register) int {
+	return map[modbus.Space]int{modbus.Coil: 1, modbus.Discrete: 2, modbus.Input: 4, modbus.Holding: 3}[r.Space]
 }
 
-func (r *Register) writeFunction() string {
+func writeFunction(r *modbus.Register) string {
 	switch {
-	case r.Access == ReadOnly:
+	case r.Access == modbus.ReadOnly:
 		return ""
-	case r.Space == Coil:
+	case r.Space == modbus.Coil:
 		return "5"
 	}
 	return "6"
@@ -179,24 +185,24 @@ func (r *Register) writeFunction() string {
 
 // ignition is the OPC item path of Inductive Automation's Ignition for unit 1,
 // without the device's name; its addresses count from 1.
-func (r *Register) ignition() string {
+func ignition(r *modbus.Register) string {
 	switch r.Space {
-	case Coil:
+	case modbus.Coil:
 		return fmt.Sprintf("1.C%d", r.Address+1)
-	case Discrete:
+	case modbus.Discrete:
 		return fmt.Sprintf("1.DI%d", r.Address+1)
 	}
 	prefix := "IR"
-	if r.Space == Holding {
+	if r.Space == modbus.Holding {
 		prefix = "HR"
 	}
 	switch r.Type {
-	case Int16:
-	case Uint32:
+	case modbus.Int16:
+	case modbus.Uint32:
 		prefix += "UI"
-	case Float32:
+	case modbus.Float32:
 		prefix += "F"
-	case Text:
+	case modbus.Text:
 		return fmt.Sprintf("1.%sS%d:%d", prefix, r.Address+1, 2*r.Words)
 	default:
 		prefix += "US"
@@ -205,17 +211,17 @@ func (r *Register) ignition() string {
 }
 
 // nodeRed is the type as node-red-contrib-buffer-parser names it.
-func (r *Register) nodeRed() string {
+func nodeRed(r *modbus.Register) string {
 	switch r.Type {
-	case Bool:
+	case modbus.Bool:
 		return "bool"
-	case Int16:
+	case modbus.Int16:
 		return "int16be"
-	case Uint32:
+	case modbus.Uint32:
 		return "uint32be"
-	case Float32:
+	case modbus.Float32:
 		return "floatbe"
-	case Text:
+	case modbus.Text:
 		return "string"
 	}
 	return "uint16be"
@@ -229,17 +235,17 @@ func WriteTags(w io.Writer) error {
 	c.Write([]string{"tag", "unit_id", "read_function", "write_function", "address", "reference", "quantity", "data_type",
 		"byte_order", "node_red_type", "ignition_path", "scale_factor", "eng_unit", "not_available", "access", "description"})
 	for _, space := range spaces {
-		each(space, func(r *Register) {
+		each(space, func(r *modbus.Register) {
 			order := ""
-			if r.Space == Input || r.Space == Holding {
+			if r.Space == modbus.Input || r.Space == modbus.Holding {
 				order = "AB"
 				if r.Words == 2 {
 					order = "ABCD"
 				}
 			}
 			c.Write([]string{"mien/" + strings.ReplaceAll(r.Space.String(), " ", "_") + "/" + r.Name, "1",
-				strconv.Itoa(r.readFunction()), r.writeFunction(), strconv.Itoa(r.Address), r.reference(), strconv.Itoa(r.Words),
-				r.Type.String(), order, r.nodeRed(), r.ignition(), factor(r.Scale), r.Unit, r.notAvailable(), r.Access.String(), r.Meaning})
+				strconv.Itoa(readFunction(r)), writeFunction(r), strconv.Itoa(r.Address), reference(r), strconv.Itoa(r.Words),
+				r.Type.String(), order, nodeRed(r), ignition(r), factor(r.Scale), r.Unit, notAvailable(r), r.Access.String(), r.Meaning})
 		})
 	}
 	c.Flush()
@@ -257,17 +263,17 @@ func WriteKepware(w io.Writer) error {
 		"Raw Low", "Raw High", "Scaled Low", "Scaled High", "Scaled Data Type", "Clamp Low", "Clamp High", "Eng Units",
 		"Description", "Negate Value"})
 	for _, space := range spaces {
-		each(space, func(r *Register) {
-			typ := map[Type]string{Bool: "Boolean", Uint16: "Word", Int16: "Short", Uint32: "DWord", Float32: "Float", Bits: "Word", Enum: "Word", Text: "String"}[r.Type]
-			address := r.reference()
-			if r.Type == Text {
+		each(space, func(r *modbus.Register) {
+			typ := map[modbus.Type]string{modbus.Bool: "Boolean", modbus.Uint16: "Word", modbus.Int16: "Short", modbus.Uint32: "DWord", modbus.Float32: "Float", modbus.Bits: "Word", modbus.Enum: "Word", modbus.Text: "String"}[r.Type]
+			address := reference(r)
+			if r.Type == modbus.Text {
 				address += fmt.Sprintf(".%dH", 2*r.Words) // .nH: n characters, high byte first
 			}
 			access := "RO"
-			if r.Access != ReadOnly {
+			if r.Access != modbus.ReadOnly {
 				access = "R/W"
 			}
-			row := []string{r.Space.short() + "_" + r.Name, address, typ, "1", access, "1000", "", "", "", "", "", "", "", "", r.Unit, r.Meaning, ""}
+			row := []string{short(r.Space) + "_" + r.Name, address, typ, "1", access, "1000", "", "", "", "", "", "", "", "", r.Unit, r.Meaning, ""}
 			if r.Scale != 1 {
 				row[6], row[7], row[8], row[9], row[10], row[11] = "Linear", "0", strconv.Itoa(r.Scale), "0", "1", "Float"
 				row[12], row[13] = "0", "0"
@@ -281,9 +287,9 @@ func WriteKepware(w io.Writer) error {
 
 // short is the two letters that begin the register's name where names of all
 // spaces stand together.
-func (s Space) short() string { return [...]string{"CO", "DI", "IR", "HR"}[s] }
+func short(s modbus.Space) string { return [...]string{"CO", "DI", "IR", "HR"}[s] }
 
-// lines is a writer that remembers its first error.
+// lines is a writer whose first error Flush gives.
 type lines struct {
 	b *bufio.Writer
 }

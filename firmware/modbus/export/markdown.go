@@ -1,11 +1,13 @@
-package modbus
+package export
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"strings"
 
 	"mien/firmware/health"
+	"mien/firmware/modbus"
 	"mien/firmware/state"
 )
 
@@ -13,7 +15,7 @@ import (
 func WriteMarkdown(w io.Writer) error {
 	l := lines{bufio.NewWriter(w)}
 	l.f("<!-- Generated from the register table in firmware/modbus: make generate. Do not edit. -->")
-	l.f("# Register map, version %d", MapVersion)
+	l.f("# Register map, version %d", modbus.MapVersion)
 	l.f("")
 	l.f("The same map as text: `mien registers`; as CSV: [plc/registers.csv](plc/registers.csv); as tag lists for Node-RED,")
 	l.f("Ignition and KEPServerEX: [plc/tags.csv](plc/tags.csv), [plc/kepware.csv](plc/kepware.csv); for CODESYS and TwinCAT:")
@@ -30,11 +32,12 @@ func WriteMarkdown(w io.Writer) error {
 	l.f("- int16: -32768 (0x8000) is \"not available\": no face, a covered part, a network without that output. uint16 and enum where it says so: 65535.")
 	l.f("- Registers 11 to 14, 28 to 35, 132 and 133 infer emotions: they are not available unless the config has a `unit.purpose`.")
 	l.f("- Reserved addresses between those below read 0 and cannot be written. Beyond the end: exception 02.")
-	l.f("- Holding registers from %d are the input registers once more (register n at %d+n), for masters without function 4. They", MirrorBase, MirrorBase)
+	l.f("- Holding registers from %d are the input registers once more (register n at %d+n), for masters without function 4. They", modbus.MirrorBase, modbus.MirrorBase)
 	l.f("  are read-only.")
-	l.f("- Up to %d alarms, numbered from 0 in the order of the config; of those behind them this map tells nothing.", MaxAlarms)
+	l.f("- Up to %d alarms, numbered from 0 in the order of the config; of those behind them this map tells nothing.", modbus.MaxAlarms)
 	l.f("- Levels have fixed addresses for what the network of mien gives. A network of another training has other signals: registers")
-	l.f("  %d to %d have whatever the unit gives, in an order that only changes with the config, and their names from %d.", signalCount, signalLevels+MaxSignals-1, signalNames)
+	l.f("  %d to %d have whatever the unit gives, in an order that only changes with the config, and their names from %d.",
+		address("signal_count"), address(fmt.Sprintf("signal%d_value", modbus.MaxSignals-1)), address("signal0_name"))
 	l.f("- A published address keeps its meaning. Register 0 goes up when there is more.")
 	l.f("")
 	l.f("## What writing does")
@@ -51,7 +54,7 @@ func WriteMarkdown(w io.Writer) error {
 		l.f("")
 		l.f("## %s", heading(space))
 		l.f("")
-		if space == Discrete || space == Coil {
+		if space == modbus.Discrete || space == modbus.Coil {
 			l.f("| Address | Name | Meaning | Since |")
 			l.f("|---|---|---|---|")
 		} else {
@@ -59,28 +62,28 @@ func WriteMarkdown(w io.Writer) error {
 			l.f("|---|---|---|---|---|---|---|---|")
 		}
 		next := 0
-		each(space, func(r *Register) {
+		each(space, func(r *modbus.Register) {
 			if r.Address > next {
-				reserved := Register{Address: next, Words: r.Address - next}
-				if space == Discrete || space == Coil {
-					l.f("| %s | | reserved | |", reserved.addresses())
+				reserved := modbus.Register{Address: next, Words: r.Address - next}
+				if space == modbus.Discrete || space == modbus.Coil {
+					l.f("| %s | | reserved | |", addresses(&reserved))
 				} else {
-					l.f("| %s | | | | | | reserved | |", reserved.addresses())
+					l.f("| %s | | | | | | reserved | |", addresses(&reserved))
 				}
 			}
 			next = r.End()
 			meaning := strings.ReplaceAll(r.Meaning, "|", "\\|")
-			if space == Discrete || space == Coil {
-				l.f("| %s | %s | %s | %d |", r.addresses(), r.Name, meaning, r.Since)
+			if space == modbus.Discrete || space == modbus.Coil {
+				l.f("| %s | %s | %s | %d |", addresses(r), r.Name, meaning, r.Since)
 				return
 			}
-			if v := r.values(); v != "" && r.Type == Enum && !strings.HasPrefix(r.Name, "alarm") || r.Name == "covered" || r.Name == "annunciator" {
+			if v := values(r); v != "" && r.Type == modbus.Enum && !strings.HasPrefix(r.Name, "alarm") || r.Name == "covered" || r.Name == "annunciator" {
 				meaning += ": " + v
 			}
 			if r.NA {
 				meaning += " (or not available)"
 			}
-			l.f("| %s | %s | %v | %s | %s | %v | %s | %d |", r.addresses(), r.Name, r.Type, r.Unit, r.scaling(), r.Access, meaning, r.Since)
+			l.f("| %s | %s | %v | %s | %s | %v | %s | %d |", addresses(r), r.Name, r.Type, r.Unit, scaling(r), r.Access, meaning, r.Since)
 		})
 	}
 	l.f("")
@@ -89,12 +92,12 @@ func WriteMarkdown(w io.Writer) error {
 	l.f("| Bit | Status (register 2) | | Fault (register 3) | |")
 	l.f("|---|---|---|---|---|")
 	for i := range 16 {
-		l.f("| %d | %s | %s | %s | %s |", i, statusNames[i], state.Flag(i).Meaning(), faultNames[i], health.Fault(i).Info().Text)
+		l.f("| %d | %s | %s | %s | %s |", i, statusNames()[i], state.Flag(i).Meaning(), faultNames()[i], health.Fault(i).Info().Text)
 	}
 	l.f("")
 	l.f("Second fault word (register 146, since version 2):")
 	l.f("")
-	for i, name := range moreFaultNames {
+	for i, name := range moreFaultNames() {
 		l.f("- bit %d, %s: %s", i, name, health.Fault(16+i).Info().Text)
 	}
 	l.f("")
@@ -102,7 +105,7 @@ func WriteMarkdown(w io.Writer) error {
 	l.f("")
 	l.f("| Value | State |")
 	l.f("|---|---|")
-	for i, name := range stateNames {
+	for i, name := range stateNames() {
 		l.f("| %d | %s |", i, name)
 	}
 	l.f("| 65535 | there is no such alarm |")

@@ -1,4 +1,4 @@
-package modbus
+package export
 
 import (
 	"bufio"
@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"mien/firmware/health"
+	"mien/firmware/modbus"
 	"mien/firmware/state"
 )
 
@@ -17,40 +18,40 @@ const stHeader = `(* mien, register map version %d.
 
 // stWords is how many input registers one request of function 4 brings into
 // FB_MienDecode: everything but what lies above the alarms.
-const stWords = 60 + 4*MaxAlarms
+const stWords = 60 + 4*modbus.MaxAlarms
 
 // WriteStructuredTextConstants writes the addresses as a global list of
 // constants for CODESYS and TwinCAT (IEC 61131-3).
 func WriteStructuredTextConstants(w io.Writer) error {
 	l := lines{bufio.NewWriter(w)}
-	fmt.Fprintf(l.b, stHeader, MapVersion, "Addresses are 0-based, as on the wire.")
+	fmt.Fprintf(l.b, stHeader, modbus.MapVersion, "Addresses are 0-based, as on the wire.")
 	l.f("VAR_GLOBAL CONSTANT")
-	l.f("    MIEN_MAP_VERSION : UINT := %d;", MapVersion)
-	l.f("    MIEN_MIRROR_BASE : UINT := %d; (* holding register at which the input registers begin again *)", MirrorBase)
+	l.f("    MIEN_MAP_VERSION : UINT := %d;", modbus.MapVersion)
+	l.f("    MIEN_MIRROR_BASE : UINT := %d; (* holding register at which the input registers begin again *)", modbus.MirrorBase)
 	l.f("    MIEN_NOT_AVAILABLE_INT : INT := -32768;")
 	l.f("    MIEN_NOT_AVAILABLE_UINT : UINT := 16#FFFF;")
 	for _, space := range spaces {
 		l.f("")
 		l.f("    (* %s *)", heading(space))
-		each(space, func(r *Register) {
-			l.f("    MIEN_%s_%s : UINT := %d; (* %s *)", space.short(), strings.ToUpper(r.Name), r.Address, stComment(r))
+		each(space, func(r *modbus.Register) {
+			l.f("    MIEN_%s_%s : UINT := %d; (* %s *)", short(space), strings.ToUpper(r.Name), r.Address, stComment(r))
 		})
 	}
 	l.f("")
 	l.f("    (* Bits of the status and fault words *)")
-	for i, name := range statusNames {
+	for i, name := range statusNames() {
 		l.f("    MIEN_STATUS_%s : WORD := 16#%04X; (* %s *)", strings.ToUpper(name), 1<<i, state.Flag(i).Meaning())
 	}
-	for i, name := range faultNames {
+	for i, name := range faultNames() {
 		l.f("    MIEN_FAULT_%s : WORD := 16#%04X; (* %s *)", strings.ToUpper(name), 1<<i, health.Fault(i).Info().Text)
 	}
 	l.f("    (* Bits of the second fault word *)")
-	for i, name := range moreFaultNames {
+	for i, name := range moreFaultNames() {
 		l.f("    MIEN_FAULT2_%s : WORD := 16#%04X; (* %s *)", strings.ToUpper(name), 1<<i, health.Fault(16+i).Info().Text)
 	}
 	l.f("")
 	l.f("    (* Values of alarm0_state and the like *)")
-	for i, name := range stateNames {
+	for i, name := range stateNames() {
 		l.f("    MIEN_ALARM_%s : UINT := %d;", strings.ToUpper(strings.ReplaceAll(name, " ", "_")), i)
 	}
 	l.f("END_VAR")
@@ -58,16 +59,16 @@ func WriteStructuredTextConstants(w io.Writer) error {
 }
 
 // stComment is the meaning with unit and scale.
-func stComment(r *Register) string {
+func stComment(r *modbus.Register) string {
 	s := r.Meaning
 	var notes []string
 	if r.Unit != "" {
 		notes = append(notes, r.Unit)
 	}
 	if r.Scale != 1 {
-		notes = append(notes, r.scaling())
+		notes = append(notes, scaling(r))
 	}
-	if na := r.notAvailable(); na != "" {
+	if na := notAvailable(r); na != "" {
 		notes = append(notes, "16#"+na[2:]+" not available")
 	}
 	if len(notes) > 0 {
@@ -77,17 +78,17 @@ func stComment(r *Register) string {
 }
 
 // stType is the elementary type of IEC 61131-3 for a register.
-func stType(r *Register) string {
+func stType(r *modbus.Register) string {
 	switch r.Type {
-	case Bool:
+	case modbus.Bool:
 		return "BOOL"
-	case Int16:
+	case modbus.Int16:
 		return "INT"
-	case Uint32:
+	case modbus.Uint32:
 		return "UDINT"
-	case Float32:
+	case modbus.Float32:
 		return "DWORD" // its bits; not every PLC converts them alike
-	case Bits:
+	case modbus.Bits:
 		return "WORD"
 	}
 	return "UINT"
@@ -97,11 +98,11 @@ func stType(r *Register) string {
 // those that one request brings.
 func WriteStructuredTextTypes(w io.Writer) error {
 	l := lines{bufio.NewWriter(w)}
-	fmt.Fprintf(l.b, stHeader, MapVersion, "What FB_MienDecode makes of the input registers.")
+	fmt.Fprintf(l.b, stHeader, modbus.MapVersion, "What FB_MienDecode makes of the input registers.")
 	l.f("TYPE ST_MienAlarm :")
 	l.f("STRUCT")
-	each(Input, func(r *Register) {
-		if name, ok := strings.CutPrefix(r.Name, "alarm0_"); ok && r.Type != Text {
+	each(modbus.Input, func(r *modbus.Register) {
+		if name, ok := strings.CutPrefix(r.Name, "alarm0_"); ok && r.Type != modbus.Text {
 			l.f("    %s : %s; (* %s *)", name, stType(r), stComment(r))
 		}
 	})
@@ -110,12 +111,12 @@ func WriteStructuredTextTypes(w io.Writer) error {
 	l.f("")
 	l.f("TYPE ST_Mien :")
 	l.f("STRUCT")
-	each(Input, func(r *Register) {
-		if r.last() < 60 {
+	each(modbus.Input, func(r *modbus.Register) {
+		if last(r) < 60 {
 			l.f("    %s : %s; (* %s *)", r.Name, stType(r), stComment(r))
 		}
 	})
-	l.f("    alarms : ARRAY[0..%d] OF ST_MienAlarm;", MaxAlarms-1)
+	l.f("    alarms : ARRAY[0..%d] OF ST_MienAlarm;", modbus.MaxAlarms-1)
 	l.f("END_STRUCT")
 	l.f("END_TYPE")
 	return l.b.Flush()
@@ -125,7 +126,7 @@ func WriteStructuredTextTypes(w io.Writer) error {
 // type from the registers as a master delivers them.
 func WriteStructuredTextDecode(w io.Writer) error {
 	l := lines{bufio.NewWriter(w)}
-	fmt.Fprintf(l.b, stHeader, MapVersion, fmt.Sprintf("Read %d input registers from 0 in one request, then call this.", stWords))
+	fmt.Fprintf(l.b, stHeader, modbus.MapVersion, fmt.Sprintf("Read %d input registers from 0 in one request, then call this.", stWords))
 	l.f("FUNCTION_BLOCK FB_MienDecode")
 	l.f("VAR_INPUT")
 	l.f("    aRegisters : ARRAY[0..%d] OF WORD;", stWords-1)
@@ -146,26 +147,26 @@ func WriteStructuredTextDecode(w io.Writer) error {
 	l.f("ELSE")
 	l.f("    nHigh := 0; nLow := 1;")
 	l.f("END_IF")
-	each(Input, func(r *Register) {
-		if r.last() < 60 {
+	each(modbus.Input, func(r *modbus.Register) {
+		if last(r) < 60 {
 			l.f("stMien.%s := %s;", r.Name, stConvert(r, "%d"))
 		}
 	})
-	l.f("FOR i := 0 TO %d DO", MaxAlarms-1)
-	each(Input, func(r *Register) {
-		if name, ok := strings.CutPrefix(r.Name, "alarm0_"); ok && r.Type != Text {
+	l.f("FOR i := 0 TO %d DO", modbus.MaxAlarms-1)
+	each(modbus.Input, func(r *modbus.Register) {
+		if name, ok := strings.CutPrefix(r.Name, "alarm0_"); ok && r.Type != modbus.Text {
 			l.f("    stMien.alarms[i].%s := %s;", name, stConvert(r, "%d + 4 * i"))
 		}
 	})
 	l.f("END_FOR")
-	l.f("bMapKnown := aRegisters[0] >= %d AND aRegisters[50] = 16#1234 AND stMien.test_float = 16#3F800000;", MapVersion)
+	l.f("bMapKnown := aRegisters[0] >= %d AND aRegisters[50] = 16#1234 AND stMien.test_float = 16#3F800000;", modbus.MapVersion)
 	l.f("END_FUNCTION_BLOCK")
 	return l.b.Flush()
 }
 
 // stConvert is the expression that reads r from aRegisters; at formats its
 // address.
-func stConvert(r *Register, at string) string {
+func stConvert(r *modbus.Register, at string) string {
 	index := fmt.Sprintf(at, r.Address)
 	switch stType(r) {
 	case "INT":

@@ -1,0 +1,25 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"mien/firmware/health"
+)
+
+// faultTable writes every fault, in the order of its bit.
+func faultTable(w io.Writer) error {
+	_, err := fmt.Fprintln(w, "| code | bit | fault | what it means | effect | detected within | how it ends |\n|---|---|---|---|---|---|---|")
+	for _, f := range health.Faults() {
+		if err != nil {
+			return err
+		}
+		i := f.Info()
+		effect := "degrades"
+		if i.Effect == health.Stops {
+			effect = "**stops**"
+		}
+		_, err = fmt.Fprintf(w, "| %s | %d | %s | %s | %s | %g s | %s |\n", i.Code, f, i.Name, i.Text, effect, i.Detect.Seconds(), i.Back)
+	}
+	return err
+}
