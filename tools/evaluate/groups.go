@@ -192,10 +192,10 @@ func (d *data) comparison(groups [][]bool) *comparison {
 	var thresholds []float64
 	for k, u := range d.units {
 		if every(func(i int) bool {
-			return d.truth.units[k][i] >= d.positive && d.answer.units[k][i] == d.answer.units[k][i]
+			return d.truth.units[k][i] >= d.present(k) && d.answer.units[k][i] == d.answer.units[k][i]
 		}) {
 			t, _ := d.card.Threshold(u)
-			rankings, thresholds = append(rankings, newRanking(d.answer.units[k], d.truth.units[k], d.positive)), append(thresholds, float64(t))
+			rankings, thresholds = append(rankings, newRanking(d.answer.units[k], d.truth.units[k], d.present(k))), append(thresholds, float64(t))
 			c.units = append(c.units, fmt.Sprintf("AU%d F1", u), fmt.Sprintf("AU%d AUC", u))
 		}
 	}

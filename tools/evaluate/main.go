@@ -17,7 +17,7 @@
 //	expression     one of the card's classes
 //	valence        -1 to 1
 //	arousal        -1 to 1
-//	AU1, AU2, …    0 to 1; present from -positive on
+//	AU1, AU2, …    0 to 1; present from -positive on, AU43 (closed eyes) from twice that
 //	visible_eyes, visible_mouth    1 uncovered, 0 covered
 //
 // Without -crops the picture is a camera frame: the largest face counts, and a
@@ -92,7 +92,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	f.StringVar(&o.model, "model", "", "network to measure: a .tflite file with its card (.json) beside it, or the card (default: the one in the binary)")
 	f.StringVar(&o.covered, "covered", "keep", "action units of a covered region: keep their levels, or leave them unknown as the unit does")
 	f.BoolVar(&o.mirror, "mirror", true, "the mean of each face and its mirror, which the unit has over two frames (model.mirror); false: of one view")
-	f.Float64Var(&o.positive, "positive", 0.25, "label from which an action unit is present: a quarter of full strength")
+	f.Float64Var(&o.positive, "positive", 0.25, "label from which an action unit is present: a quarter of full strength; closed eyes (AU43) twice that")
 	f.Float64Var(&o.validation, "validation", 0.3, "share of the pictures that choose thresholds, where the labels have no part column")
 	f.IntVar(&o.rounds, "bootstrap", 1000, "draws for the intervals")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of all drawing")

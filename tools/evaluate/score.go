@@ -29,6 +29,15 @@ type data struct {
 	positive float64
 }
 
+// present is the label from which the k-th unit counts as present. Closed eyes
+// need twice that: a lid a quarter down is an open eye.
+func (d *data) present(k int) float64 {
+	if d.units[k] == 43 {
+		return min(1, 2*d.positive)
+	}
+	return d.positive
+}
+
 func newData(card *affect.Card, set *labelSet, answers []answer, positive float64) *data {
 	d := &data{card: card, units: set.units, positive: positive}
 	for i, a := range answers {
@@ -311,7 +320,7 @@ func (d *data) unitBlock(r *scoreSet) (block, func([]interval)) {
 	var allTruth []bool
 	var allIndex []int
 	for k, unit := range d.units {
-		rk := newRanking(d.answer.units[k], d.truth.units[k], d.positive)
+		rk := newRanking(d.answer.units[k], d.truth.units[k], d.present(k))
 		rankings[k], ranks[k] = rk, newSpearman(d.truth.units[k], d.answer.units[k])
 		threshold, _ := d.card.Threshold(unit)
 		c := rk.at(float64(threshold), plain)

@@ -60,7 +60,7 @@ func (d *data) chooseThresholds(r *report, s *sampler) {
 	r.Units.Best = t
 	rankings := make([]ranking, len(d.units))
 	for k, u := range d.units {
-		rankings[k] = newRanking(d.answer.units[k], d.truth.units[k], d.positive)
+		rankings[k] = newRanking(d.answer.units[k], d.truth.units[k], d.present(k))
 		best, _ := rankings[k].best(valid)
 		t.Units = append(t.Units, bestUnit{Unit: u, Threshold: number64(best), weak: r.Units.Units[k].Weak, card: r.Units.Units[k].Threshold})
 	}

@@ -143,11 +143,9 @@ def expression_scores(prob, y):
     prob, y = prob[ok], y[ok]
     p = prob.argmax(1)
     conf, hit = prob.max(1), p == y
-    bins = np.clip((conf * 10).astype(int), 0, 9)
-    ece = sum(abs(conf[bins == b].mean() - hit[bins == b].mean()) * (bins == b).mean() for b in range(10) if (bins == b).any())
     return {
         "n": int(len(y)), "accuracy": r3(hit.mean()), "accuracy_95": [r3(v) for v in metrics.bootstrap(lambda i: hit[i].mean(), len(y))],
-        "macro_f1": r3(metrics.macro_f1(p, y, 8)), "calibration_error": r3(ece),
+        "macro_f1": r3(metrics.macro_f1(p, y, 8)), "calibration_error": r3(metrics.calibration_error(conf, hit)),
         "class_f1": {e: r3(metrics.f1(p == i, y == i)) for i, e in enumerate(EXPRESSIONS)},
         "confusion": [[int(np.sum((y == i) & (p == j))) for j in range(8)] for i in range(8)],
     }

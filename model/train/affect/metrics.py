@@ -1,4 +1,5 @@
-"""Scores, in numpy, each over the labelled rows only."""
+"""Scores, in numpy, each over the labelled rows only. tools/evaluate scores by the same
+definitions: tests of both hold their scores of testdata/scores.csv against testdata/scores.json."""
 
 import numpy as np
 
@@ -15,10 +16,12 @@ def macro_f1(pred, true, classes):
 
 
 def ccc(x, y):
-    """Concordance correlation coefficient (Lin 1989)."""
+    """Concordance correlation coefficient (Lin 1989) of answers x with the truth y; nan for fewer
+    than two distinct truths."""
     x, y = np.asarray(x, float), np.asarray(y, float)
-    d = x.var() + y.var() + (x.mean() - y.mean()) ** 2
-    return float(2 * np.mean((x - x.mean()) * (y - y.mean())) / d) if d > 0 else 0.
+    if not (len(y) and np.ptp(y) > 0):
+        return float("nan")
+    return float(2 * np.mean((x - x.mean()) * (y - y.mean())) / (x.var() + y.var() + (x.mean() - y.mean()) ** 2))
 
 
 def auc(score, true):
@@ -32,7 +35,13 @@ def auc(score, true):
     return float((r[true].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))
 
 
-def best_threshold(prob, true, grid=np.arange(.05, .96, .01)):
+def calibration_error(confidence, right):
+    """Expected calibration error over ten bins of equal width (Naeini et al. 2015)."""
+    bins = np.clip((confidence * 10).astype(int), 0, 9)
+    return float(sum(abs(np.sum(confidence[bins == b]) - np.sum(right[bins == b])) for b in range(10)) / len(right))
+
+
+def best_threshold(prob, true, grid=np.arange(5, 96) / 100):
     """The threshold with the best F1 (the middle of the best run), and that F1."""
     s = np.array([f1(prob >= t, true) for t in grid])
     if np.all(np.isnan(s)):
