@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"mien/firmware/alarm"
 	"mien/firmware/modbus/export"
 )
 
@@ -23,6 +24,7 @@ var documents = []struct {
 	file  string
 	write func(io.Writer) error
 }{
+	{"alarms.md", alarm.WriteDocument},
 	{"registers.md", export.WriteMarkdown},
 	{"plc/registers.csv", export.WriteCSV},
 	{"plc/tags.csv", export.WriteTags},
