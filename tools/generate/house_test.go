@@ -1,0 +1,90 @@
+package main
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// docs/architecture.md is true: each room has its row, each file, folder and
+// make target that it names is there, and what it says of a package is exported
+// by it.
+func TestHouseIsAsDescribed(t *testing.T) {
+	dir, err := root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "docs", "architecture.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(data)
+	_, table, _ := strings.Cut(text, "\n## Rooms\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	rooms, err := roomsOf(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for room := range rooms {
+		if !regexp.MustCompile(`(?m)^\|[^|]*` + "`" + regexp.QuoteMeta(room) + "`").MatchString(table) {
+			t.Errorf("the table of rooms has no row for %s", room)
+		}
+	}
+	names := map[string]bool{} // of all files
+	filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && strings.HasPrefix(d.Name(), ".") && path != dir {
+			return fs.SkipDir
+		}
+		names[filepath.Base(path)] = true
+		return nil
+	})
+	makefile, err := os.ReadFile(filepath.Join(dir, "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := func(path string) bool {
+		for _, floor := range []string{"", "firmware", "drivers", "model"} {
+			if _, err := os.Stat(filepath.Join(dir, floor, path)); err == nil {
+				return true
+			}
+		}
+		return false
+	}
+	file := regexp.MustCompile(`\.(go|md|py|mk|toml)$`)
+	for _, m := range regexp.MustCompile("`([^`\n]+)`").FindAllStringSubmatch(text, -1) {
+		word := m[1]
+		switch target, isMake := strings.CutPrefix(word, "make "); {
+		case isMake:
+			if !strings.Contains(string(makefile), "\n"+target+":") {
+				t.Errorf("there is no make %s", target)
+			}
+		case strings.Contains(word, "/") && !strings.ContainsAny(word, " <"):
+			if !there(strings.TrimSuffix(word, "/")) {
+				t.Errorf("there is no %s", word)
+			}
+		case file.MatchString(word) && !names[word]:
+			t.Errorf("there is no file %s", word)
+		}
+	}
+	// `pipeline.Unit`, `state.Command`: exported by the package of that name.
+	for _, m := range regexp.MustCompile("`([a-z0-9]+)\\.([A-Z][A-Za-z0-9]*)`").FindAllStringSubmatch(text, -1) {
+		ours, found := false, false
+		for room := range rooms {
+			if filepath.Base(room) != m[1] {
+				continue
+			}
+			ours = true
+			sources, _ := filepath.Glob(filepath.Join(dir, room, "*.go"))
+			for _, s := range sources {
+				code, _ := os.ReadFile(s)
+				found = found || regexp.MustCompile(`(?m)^(type|func|var|const|	)[ ]?(\([^)]*\) )?`+m[2]+`\b`).Match(code)
+			}
+		}
+		if ours && !found {
+			t.Errorf("there is no %s.%s", m[1], m[2])
+		}
+	}
+}
