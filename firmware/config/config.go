@@ -52,16 +52,17 @@ type Unit struct {
 
 // Camera is where frames come from.
 type Camera struct {
-	Device string  `toml:"device"` // "auto": the first camera
-	Format Format  `toml:"format"`
-	Width  int     `toml:"width"`
-	Height int     `toml:"height"`
-	FPS    float64 `toml:"fps"`
-	Rotate int     `toml:"rotate"` // 0, 90, 180, 270 degrees clockwise
-	Mirror bool    `toml:"mirror"`
-	Clip   string  `toml:"clip"` // not empty: played instead of the device
-	Loop   bool    `toml:"loop"`
-	Pace   Pace    `toml:"pace"`
+	Device   string         `toml:"device"` // "auto": the first camera
+	Format   Format         `toml:"format"`
+	Width    int            `toml:"width"`
+	Height   int            `toml:"height"`
+	FPS      float64        `toml:"fps"`
+	Rotate   int            `toml:"rotate"` // 0, 90, 180, 270 degrees clockwise
+	Mirror   bool           `toml:"mirror"`
+	Clip     string         `toml:"clip"` // not empty: played instead of the device
+	Loop     bool           `toml:"loop"`
+	Controls map[string]int `toml:"controls"` // of the camera, by name
+	Pace     Pace           `toml:"pace"`
 }
 
 // Face is which face counts and when it is good enough.

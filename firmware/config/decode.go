@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"regexp"
 	"slices"
 	"sort"
 	"strconv"
@@ -188,6 +189,8 @@ func (d decoder) leaf(k Key, shown string, v any, into reflect.Value) {
 		d.names(k, shown, v, into)
 	case Share4:
 		d.share4(k, shown, v, into)
+	case NamedInts:
+		d.namedInts(k, shown, v, into)
 	}
 }
 
@@ -271,6 +274,28 @@ func (d decoder) share4(k Key, shown string, v any, into reflect.Value) {
 	}
 	into.Set(reflect.ValueOf(four))
 }
+
+func (d decoder) namedInts(k Key, shown string, v any, into reflect.Value) {
+	table, ok := v.(map[string]any)
+	if !ok {
+		d.mistyped(k, shown, v)
+		return
+	}
+	named := make(map[string]int)
+	for name, v := range table {
+		x, whole, ok := numeric(v)
+		switch at := join(shown, name); {
+		case !controlName.MatchString(name):
+			d.wrong(k, at, "is no name of a control: it has small letters, digits and _")
+		case !ok || !whole || x < math.MinInt32 || x > math.MaxInt32:
+			d.mistyped(k, at, v)
+		}
+		named[name] = int(x)
+	}
+	into.Set(reflect.ValueOf(named))
+}
+
+var controlName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 
 // fieldOf finds the field of a key by its tag.
 func fieldOf(in reflect.Value, name string) (reflect.Value, bool) {

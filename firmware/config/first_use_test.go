@@ -16,6 +16,11 @@ func TestFirstUse(t *testing.T) {
 		text string
 		want string // parts, divided by |; the first is FILE:LINE: KEY:
 	}{
+		// Controls of the camera.
+		{"[camera.controls]\npower_line_frequency = \"50 Hz\"", `m:2: camera.controls.power_line_frequency:|is the text "50 Hz"|whole numbers, such as`},
+		{"[camera.controls]\n\"Power Line Frequency\" = 1", `m:2: camera.controls.Power Line Frequency:|is no name of a control`},
+		{"[camera]\ncontrols = 1", `m:2: camera.controls:|is the bare value 1|a table of names`},
+		{"[camera]\ncontrols = {gain = 1.5}", `m:2: camera.controls.gain:|is the bare value 1.5`},
 		// Signs that look alike.
 		{alarm + "high = 0,6", `m:4: alarm[1].high:|decimal comma|high = 0.6|allowed: a number`},
 		{alarm + "high = \"0,6\"", `m:4: alarm[1].high:|write it without quotes, high = 0.6|allowed: a number`},

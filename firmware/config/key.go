@@ -25,10 +25,11 @@ const (
 	Share4      // list of four numbers
 	LineName    // text or integer: a GPIO line
 	OptionalNum // number that may be left out
+	NamedInts   // table of whole numbers by name
 )
 
 var kindNames = [...]string{"text", "whole number", "number", "true or false", "duration", "text", "whole number", "priority",
-	"list of texts", "list of 4 numbers", "line", "number"}
+	"list of texts", "list of 4 numbers", "line", "number", "table of whole numbers"}
 
 // String names the type as documents show it.
 func (k Kind) String() string { return kindNames[k] }
@@ -85,6 +86,8 @@ func (k Key) Allowed() string {
 		return fmt.Sprintf(`a duration from "%s" to "%s", such as "300ms", "1.5s", "2m"`, seconds(k.Min), seconds(k.Max))
 	case Names:
 		return `a list of texts, such as ["a", "b"]`
+	case NamedInts:
+		return "a table of names and whole numbers, such as {power_line_frequency = 1}"
 	case Share4:
 		return fmt.Sprintf("a list of 4 numbers from %s to %s", number(k.Min), number(k.Max))
 	case LineName:

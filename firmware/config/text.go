@@ -2,7 +2,9 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -174,6 +176,12 @@ func valueText(k Key, v reflect.Value) string {
 			list[i] = quoted(x[i])
 		}
 		return "[" + strings.Join(list, ", ") + "]"
+	case map[string]int:
+		var list []string
+		for _, name := range slices.Sorted(maps.Keys(x)) {
+			list = append(list, fmt.Sprintf("%s = %d", name, x[name]))
+		}
+		return "{" + strings.Join(list, ", ") + "}"
 	case [4]float64:
 		return fmt.Sprintf("[%s, %s, %s, %s]", number(x[0]), number(x[1]), number(x[2]), number(x[3]))
 	}

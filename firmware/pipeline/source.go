@@ -27,7 +27,7 @@ func OpenSource(c config.Camera) (camera.Source, error) {
 		o.Else = c.FPS
 		return clip.Open(c.Clip, o)
 	}
-	s := v4l2.Settings{Device: c.Device, Format: string(c.Format), Width: c.Width, Height: c.Height, FPS: c.FPS}
+	s := v4l2.Settings{Device: c.Device, Format: string(c.Format), Width: c.Width, Height: c.Height, FPS: c.FPS, Controls: c.Controls}
 	if s.Device == "auto" {
 		s.Device = ""
 	}
