@@ -10,7 +10,7 @@ import (
 )
 
 // Fake is a Host without hardware, for tests and for demos on machines without
-// pins. Its lines hold levels, remember every change, are driven from outside,
+// pins. Its lines hold levels, record every change, are driven from outside,
 // and fail when they are told to. It keeps the rules of the kernel: a line has
 // one holder, a vanished chip takes its lines with it, a released line stays
 // at its last level (as on a Raspberry Pi).
@@ -23,7 +23,7 @@ type Fake struct {
 	// Faults are looked at in order at every call; the first that fits decides.
 	// Fail and Heal change them while lines are in use.
 	Faults []Fault
-	// Keep is how many level changes are remembered; 0 is 1,000. The oldest go
+	// Keep is how many level changes are kept; 0 is 1,000. The oldest go
 	// first.
 	Keep int
 

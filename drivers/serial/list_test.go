@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// fakeSys builds the parts of /sys and /dev that List looks at, as Linux lays
-// them out for a Raspberry Pi with two USB adapters.
+// fakeSys builds the parts of /sys and /dev that List looks at, as Linux has
+// them for a Raspberry Pi with two USB adapters.
 func fakeSys(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()

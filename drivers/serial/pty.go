@@ -29,9 +29,9 @@ const (
 	// unreadMax is how much may lie unread on the other side before it is
 	// thrown away: above any frame, below the kernel's buffer of 4096.
 	unreadMax = 3500
-	// patience is how long a listener may read nothing before it counts as
+	// idleReader is how long a listener may read nothing before it counts as
 	// none. A busy machine can let one wait for tens of milliseconds.
-	patience = 200 * time.Millisecond
+	idleReader = 200 * time.Millisecond
 )
 
 // OpenPty makes a pty and, unless link is empty, a symbolic link to the side
@@ -124,8 +124,8 @@ func (p *Pty) Write(b []byte, timeout time.Duration) (int, error) {
 	start := time.Now()
 	p.makeRoom(len(b), timeout)
 	first := timeout
-	if timeout < 0 || timeout > patience {
-		first = patience
+	if timeout < 0 || timeout > idleReader {
+		first = idleReader
 	}
 	n, err := p.Port.Write(b, first)
 	if errors.Is(err, ErrTimeout) && first != timeout {
@@ -154,7 +154,7 @@ func (p *Pty) makeRoom(n int, timeout time.Duration) {
 			progress = now
 		}
 		last = unread
-		if now.Sub(progress) > patience || (timeout >= 0 && now.Sub(start) > timeout) {
+		if now.Sub(progress) > idleReader || (timeout >= 0 && now.Sub(start) > timeout) {
 			p.drop()
 			return
 		}

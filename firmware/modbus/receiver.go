@@ -240,7 +240,7 @@ func (r *receiver) gap(final bool) bool {
 	return false
 }
 
-// giveUp forgets the pieces of a frame that nobody completed.
+// giveUp drops the pieces of a frame that nobody completed.
 func (r *receiver) giveUp() {
 	if r.n > 0 {
 		r.errors++

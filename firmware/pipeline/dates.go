@@ -8,7 +8,7 @@ import (
 // dates tells when frames were taken. The time base is the clock of this machine
 // when a frame arrives. A device's own time is nearer to the moment of exposure,
 // and the only thing that tells of pictures that were kept back, so it is used for
-// as long as it is plausible. One that once stood still, went back or lay in the
+// as long as it is plausible. One that once stood still, went back or was in the
 // future is believed no more until the camera is opened again.
 type dates struct {
 	live  bool          // times can be compared with the clock; a clip played fast makes up its own

@@ -16,7 +16,7 @@ type pose struct {
 // patchSide is the patch's side in values.
 const patchSide = 20
 
-// poseOf lays the patch over the face's box.
+// poseOf puts the patch over the face's box.
 func poseOf(f *Face) pose {
 	c := f.Box.Centre()
 	return pose{c.X, c.Y, (f.Box.Width() + f.Box.Height()) / 2 / patchSide, 0}
@@ -50,7 +50,7 @@ func (f *Face) move(from, to pose) {
 	f.Box = Rect{c.X - w, c.Y - h, c.X + w, c.Y + h}
 }
 
-// match is how a frame's patch compares with the remembered one.
+// match is how a frame's patch compares with the kept one.
 type match int
 
 const (
@@ -60,14 +60,14 @@ const (
 	apart              // looks different
 )
 
-// follower remembers a face's patch and finds small movements of it: one
+// follower keeps a face's patch and finds small movements of it: one
 // Gauss-Newton step a frame on shift, turn and scale, with the derivatives
-// taken on the remembered patch (inverse compositional alignment, Baker and
+// taken on the kept patch (inverse compositional alignment, Baker and
 // Matthews, IJCV 2004), so that they are computed once a detection.
 type follower struct {
 	patch [patchSide * patchSide]int32 // of the present frame
 
-	want     [patchSide * patchSide]float32    // remembered: mean 0, length 1
+	want     [patchSide * patchSide]float32    // kept: mean 0, length 1
 	slopes   [4][patchSide * patchSide]float32 // how want changes with x, y, turn, scale
 	solve    [4][4]float32                     // inverse of slopes * slopes'
 	flat     bool                              // nothing in the patch to hold on to
@@ -85,7 +85,7 @@ const (
 	minMatch   = 0.90  // correlation below, after it: another picture
 )
 
-// anchor remembers what the face looks like now.
+// anchor keeps what the face looks like now.
 func (w *follower) anchor(img *pixel.Image, at pose) error {
 	mean, scale, ok, err := w.look(img, at)
 	if err != nil {
@@ -171,7 +171,7 @@ func (w *follower) look(img *pixel.Image, at pose) (mean, scale float32, ok bool
 	return mean, 1 / float32(math.Sqrt(float64(variance*n*n))), true, nil
 }
 
-// step compares the frame's patch at a pose with the remembered one and gives
+// step compares the frame's patch at a pose with the kept one and gives
 // the pose that fits better. It looks a second time after a larger movement.
 func (w *follower) step(img *pixel.Image, at pose) (pose, match, error) {
 	moved, m, shift, err := w.once(img, at)
@@ -230,8 +230,8 @@ func (w *follower) once(img *pixel.Image, at pose) (moved pose, m match, shift f
 	case shift > stepLimit || twist > turnLimit:
 		return at, far, shift, nil
 	}
-	// The remembered patch moved by p looks like the frame at this pose, so the
-	// frame at this pose moved back by p looks like the remembered one.
+	// The kept patch moved by p looks like the frame at this pose, so the
+	// frame at this pose moved back by p looks like the kept one.
 	return at.after(dx, dy, turn, size), near, shift, nil
 }
 

@@ -243,7 +243,7 @@ func (t *Tracker) keep(img *pixel.Image, f Face, at time.Duration) error {
 	return t.anchor(img, f, at)
 }
 
-// anchor remembers the face and what it looks like.
+// anchor keeps the face and what it looks like.
 func (t *Tracker) anchor(img *pixel.Image, f Face, at time.Duration) error {
 	t.view.Face, t.view.Found, t.confirmed = f, true, at
 	t.pose = poseOf(&f)

@@ -10,7 +10,7 @@ import (
 )
 
 // guarded gives n bytes with a page behind them, and one before, that must not be
-// touched: a read there ends the test by a fault. atEnd lays the bytes against
+// touched: a read there ends the test by a fault. atEnd puts the bytes against
 // the page behind them, else they follow the one before.
 func guarded(t *testing.T, n int, atEnd bool) []byte {
 	t.Helper()

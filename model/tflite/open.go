@@ -35,7 +35,7 @@ func (c *core) why() string {
 
 func (c *core) base() *core { return c }
 
-// drop forgets the tensors, so that nobody reads freed memory through them.
+// drop clears the tensors, so that nobody reads freed memory through them.
 func (c *core) drop() {
 	for _, list := range [][]Tensor{c.inputs, c.outputs} {
 		for i := range list {

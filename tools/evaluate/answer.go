@@ -133,12 +133,12 @@ func wide(v []float32) []float64 {
 }
 
 // A face crop fills its picture, and BlazeFace wants room around a face: the
-// crop is laid in the middle of a square this many times its longer side, its
+// crop is put in the middle of a square this many times its longer side, its
 // edge repeated outwards. The sizes are tried in turn, in the order that
 // model/train takes for FER+.
 var cropRoom = []float64{66. / 48, 88. / 48, 58. / 48, 1, 72. / 48, 100. / 48}
 
-// mostSide is the side of the largest square that a crop is laid in; a larger
+// mostSide is the side of the largest square that a crop is put in; a larger
 // crop is scaled down. The detector itself looks at 128 or 192 pixels.
 const mostSide = 1024
 

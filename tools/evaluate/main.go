@@ -22,7 +22,7 @@
 //
 // Without -crops the picture is a camera frame: the largest face counts, and a
 // picture without a face has no answer, as on the unit. With -crops it is a
-// face crop: the face is searched with the crop laid into squares of 1 to 2.1
+// face crop: the face is searched with the crop put into squares of 1 to 2.1
 // times its size, edges repeated; where none is found, the whole picture is
 // taken with the eyes at a third and two thirds of its width and at 0.37 of its
 // height. Every readable picture then gets an answer.

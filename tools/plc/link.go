@@ -24,7 +24,7 @@ type link struct {
 	stats  stats
 }
 
-func (o *options) patience() time.Duration {
+func (o *options) answerTime() time.Duration {
 	const longest = 8 + 256 // characters of a request and its answer
 	return o.timeout + longest*o.settings().CharacterTime()
 }
@@ -47,7 +47,7 @@ func dial(o *options) (*link, error) {
 	parity := map[serial.Parity]uint{serial.NoParity: master.PARITY_NONE, serial.EvenParity: master.PARITY_EVEN, serial.OddParity: master.PARITY_ODD}
 	l.client, err = master.NewClient(&master.ClientConfiguration{
 		URL: "rtu://" + o.port, Speed: uint(o.baud), DataBits: 8, Parity: parity[o.parity], StopBits: uint(o.stop),
-		Timeout: o.patience(), Logger: log.New(io.Discard, "", 0),
+		Timeout: o.answerTime(), Logger: log.New(io.Discard, "", 0),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("serial port %s: %w", o.port, err)
@@ -94,7 +94,7 @@ func (l *link) ask(what string, request, answer int, do func() error) error {
 	case errors.Is(err, master.ErrRequestTimedOut):
 		l.stats.timeouts++
 		return fmt.Errorf("%s: no answer from slave %d on %s at %s within %v: are A and B swapped, do address, baud, parity agree with [serial] and [modbus] of the unit, does it run (mien status)? %w",
-			what, l.o.address, l.o.port, l.o.line(), l.o.patience().Round(time.Millisecond), err)
+			what, l.o.address, l.o.port, l.o.line(), l.o.answerTime().Round(time.Millisecond), err)
 	case errors.Is(err, master.ErrBadCRC), errors.Is(err, master.ErrShortFrame), errors.Is(err, master.ErrProtocolError):
 		l.stats.damaged++
 		return fmt.Errorf("%s: damaged answer on %s at %s: another baud or parity, two slaves with one address, or a line without termination or bias? %w",

@@ -67,7 +67,7 @@ func (t *v4l2BufferTime32) to(b *v4l2Buffer) {
 		offset: t.offset, length: t.length, requestFD: t.requestFD}
 }
 
-// layout remembers which one this kernel knows.
+// layout keeps which one this kernel knows.
 type layout struct {
 	time32 bool
 	old    v4l2BufferTime32
