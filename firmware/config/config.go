@@ -171,7 +171,7 @@ type Input struct {
 	For        time.Duration `toml:"for"` // inhibit, test: how long one press lasts
 }
 
-// Serial is the line to the PLC.
+// Serial is the port to the PLC.
 type Serial struct {
 	Device   string        `toml:"device"` // "": none
 	Protocol Protocol      `toml:"protocol"`
@@ -187,7 +187,7 @@ type Serial struct {
 	Interval time.Duration `toml:"interval"` // ascii: at least one line this often
 }
 
-// Modbus is the slave on the serial line.
+// Modbus is the slave on the serial port.
 type Modbus struct {
 	Address     int           `toml:"address"`
 	WordOrder   WordOrder     `toml:"word_order"`

@@ -211,7 +211,7 @@ func TestCheckAgainstSignals(t *testing.T) {
 		{alarmOf("signal = \"au4\"\nhigh = 0.5\non_delay = \"0s\""), `warning: alarm[1].on_delay: is 0`},
 		{alarmOf("signal = \"au4\"\nhigh = 0.5\ndeadband = 0"), `warning: alarm[1].deadband: is 0`},
 		{"[unit]\npurpose = \"medical\"\n[serial]\ndevice = \"/dev/ttyS0\"\n[[alarm]]\nname = \"a\"\nsignal = \"valence\"\nlow = -0.5", `warning: unit.purpose_reason: is empty`},
-		{"[[alarm]]\nname = \"a\"\nsignal = \"au4\"\nhigh = 0.5", `warning: alarm[1]: no output and no serial line`},
+		{"[[alarm]]\nname = \"a\"\nsignal = \"au4\"\nhigh = 0.5", `warning: alarm[1]: no output and no serial port`},
 		{"[[output]]\nname = \"a\"\nline = 1\nfunction = \"horn\"", `no output has function "healthy"`},
 		{"[[alarm]]\nname = \"a\"\nsignal = \"au4\"\nhigh = 0.5\n[[output]]\nname = \"a\"\nline = 1\nfunction = \"horn\"", `no input to acknowledge`},
 		{"[camera]\nclip = \"x.y4m\"", `the camera is not watched`},

@@ -140,19 +140,19 @@ func (c *checker) advice() {
 	case len(c.Alarms) == 0:
 		c.warn("alarm", "there is none: the unit watches and alarms on nothing").Allowed = "a block [[alarm]] with name, signal and high or low"
 	case len(c.Alarms) > 0 && len(c.Outputs) == 0 && !serial:
-		c.warn("alarm[1]", "no output and no serial line: only the socket and the journal will tell of alarms")
+		c.warn("alarm[1]", "no output and no serial port: only the socket and the journal will tell of alarms")
 	case len(c.Alarms) > 0 && !acknowledge && !serial && roles[Horn]:
-		c.warn("output", "there is a horn but no input to acknowledge it and no serial line: only mien ack can")
+		c.warn("output", "there is a horn but no input to acknowledge it and no serial port: only mien ack can")
 	}
 	if len(c.Outputs) > 0 && !roles[Healthy] {
 		c.warn("output[1]", "no output has function \"healthy\": a unit that died looks like one without alarms")
 	}
 	if n := len(c.Alarms); n > 16 && serial && c.Serial.Protocol == ModbusRTU {
-		c.warn("alarm[17]", "the register map has room for 16 alarms; the %d from here on are not on the PLC line", n-16)
+		c.warn("alarm[17]", "the register map has room for 16 alarms; the %d from here on are not in the PLC's registers", n-16)
 	}
 	for block, n := range map[string]int{"output": len(c.Outputs), "input": len(c.Inputs)} {
 		if n > 16 && serial && c.Serial.Protocol == ModbusRTU {
-			c.warn(block+"[17]", "the register map has room for 16 %ss; the %d from here on are not on the PLC line", block, n-16)
+			c.warn(block+"[17]", "the register map has room for 16 %ss; the %d from here on are not in the PLC's registers", block, n-16)
 		}
 	}
 	if clip := c.Camera.Clip; clip != "" {

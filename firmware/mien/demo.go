@@ -37,9 +37,9 @@ const (
 
 // demo is `mien demo`: the unit as `mien run` runs it, on the clip in the
 // binary. Lines are on a chip that exists only on the terminal, the serial port
-// is a pty, and an operator of few words presses the buttons.
+// is a pty, and an operator presses the buttons.
 func demo(c *call) error {
-	link := c.String("serial", filepath.Join(os.TempDir(), "mien-demo-serial"), "`PATH` at which the pty of the ASCII line is linked")
+	link := c.String("serial", filepath.Join(os.TempDir(), "mien-demo-serial"), "`PATH` at which the pty of the ASCII protocol is linked")
 	slave := c.String("modbus", "", "play in a loop, with a Modbus RTU slave (address 1, 115200 8N1) on a pty linked at `PATH`")
 	loop := c.Bool("loop", false, "play in a loop, until Ctrl-C")
 	socket := c.String("socket", "", "open the operator's socket at `PATH`, for mien alarms, events, ack, …")
@@ -99,7 +99,7 @@ func demo(c *call) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer stop()
 	drawn := newRecord(cfg.Definitions())
-	drawn.title, drawn.about = "What the demo did", "Times are seconds since the unit's start. An operator of few words acknowledges and resets."
+	drawn.title, drawn.about = "What the demo did", "Times are seconds since the unit's start. An operator acknowledges each alarm and resets what is latched."
 	for _, e := range script.Events {
 		if e.Name != "neutral" {
 			drawn.shows = append(drawn.shows, scripted{e.Start, e.End, e.Name})

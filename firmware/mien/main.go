@@ -44,7 +44,7 @@ func init() { // a table that its own help command reads cannot be initialised i
 		{"run", "", "watch: camera, alarms, outputs, PLC; until it is stopped", run, "log lines as JSON"},
 		{"demo", "", "the same on the clip in the binary, with lines on the terminal and a pty for the PLC", demo, "log lines as JSON"},
 		{"check", "[FILE]", "is the config right? Every mistake with line, key and what is allowed", check, "the problems as JSON"},
-		{"explain", "[FILE]", "every setting in force, in words; -signals, -model, -plot OUT.png", explain, "settings, signals or model card as JSON"},
+		{"explain", "[FILE]", "every setting in force, in words; -signals, -model, -plot OUT.html", explain, "settings, signals or model card as JSON"},
 		{"probe", "", "what is here: board, cameras, GPIO chips, serial ports, accelerators", probe, "what is here as JSON"},
 		{"selftest", "", "camera, network, lines, serial port, watchdog: a report to sign", selftest, "the report as JSON"},
 		{"bench", "", "how fast is this machine on the demo clip, or on the config's", bench, "the figures as JSON"},

@@ -119,7 +119,7 @@ type session struct {
 	lines   chan logLine           // to the log, which may be slow; the unit never waits for it
 	missed  atomic.Uint64          // lines that the log was too slow for
 	last    atomic.Pointer[string] // newest message, for the view
-	serial  func() string          // what the view tells of the serial line
+	serial  func() string          // what the view tells of the serial port
 	reloads <-chan os.Signal       // each asks for the config to be taken over again; nil: none comes
 	fatal   func() error           // what a unit would go on with, and this session does not; nil: nothing
 	foot    string

@@ -28,7 +28,7 @@ var masterKinds = []masterKind{{"none", -1}, {"115200 baud", 115200}, {"921600 b
 // load measures what a master that polls as fast as it can costs the unit:
 // rounds with each kind and with none take turns, so that whatever else the
 // machine does disturbs all alike. Latency comes from the unit's own socket,
-// past the PLC line.
+// without the PLC.
 func load(f figures, u *unit, rounds int) error {
 	c, err := operator.Dial(u.socket)
 	if err != nil {

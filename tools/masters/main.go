@@ -1,4 +1,4 @@
-// Command masters proves the PLC line with other people's masters: it starts
+// Command masters proves the way to the PLC with other people's masters: it starts
 // `mien demo -modbus` and reads and writes it with github.com/simonvetter/modbus,
 // mbpoll (libmodbus) and pymodbus, and with the conformance cases of
 // firmware/modbus/modbustest. What they read is held against the register

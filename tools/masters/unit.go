@@ -75,7 +75,7 @@ func (u *unit) stop() {
 	os.RemoveAll(u.folder)
 }
 
-// status asks the unit itself, past the PLC line.
+// status asks the unit itself, without the PLC.
 func (u *unit) status() (*operator.Status, error) {
 	c, err := operator.Dial(u.socket)
 	if err != nil {
