@@ -10,10 +10,12 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// maxSize bounds a config file, maxDepth the parts of a key, maxTries the
-// expressions that are skipped because they cannot be read.
+// maxSize and maxKeys bound a config file, maxDepth the parts of a key, maxTries
+// the expressions that are skipped because they cannot be read. 48 alarms of 16
+// conditions with all their keys are some 5,000.
 const (
 	maxSize  = 256 << 10
+	maxKeys  = 10_000
 	maxDepth = 8
 	maxTries = 100
 )
@@ -76,6 +78,11 @@ func read(file string, data []byte) *reader {
 	lastBroken := 0
 	for tries := 0; ; tries++ {
 		f := r.walk()
+		if len(r.spans) > maxKeys {
+			r.complain(place{}, "", "has more than %d keys: not a config file", maxKeys)
+			r.broken = true
+			return r
+		}
 		if f == nil {
 			f = r.decode()
 		}

@@ -27,6 +27,9 @@ func TestDocumentsAreFresh(t *testing.T) {
 		}
 	}
 	for _, p := range parts {
+		if p.name == "rooms" && testing.Short() {
+			continue // changes with the imports of every room: the whole test looks at it
+		}
 		old, err := os.ReadFile(filepath.Join("..", "..", "docs", p.file))
 		if err != nil {
 			t.Error(err)

@@ -5,9 +5,9 @@
 //
 // The unit is the real pipeline with its networks, alarms that come and go, a
 // state folder on the disk, the operator's socket with a client that asks and
-// acknowledges, a serial port on a pty that somebody reads, and output lines on
+// acknowledges, a serial line on a pty that somebody reads, and output lines on
 // the fake chip. Every 1,000 frames the camera, the chip with its lines and the
-// serial port are lost and must be found again: in a run of a million a thousand
+// serial line are lost and must be found again: in a run of a million a thousand
 // times each. Every second time the camera comes back with the other format, YUYV
 // or JPEG.
 //
@@ -30,7 +30,7 @@ func main() {
 	frames := flag.Int("frames", 1_000_000, "frames to run")
 	lasts := flag.Duration("for", 0, "run for this time instead")
 	every := flag.Duration("every", 30*time.Second, "print a line so often")
-	lose := flag.Int("lose", 1000, "lose camera, chip and serial port every so many frames; 0: never")
+	lose := flag.Int("lose", 1000, "lose camera, chip and serial line every so many frames; 0: never")
 	slack := flag.Float64("slack", 4, "MB that resident memory may be above that of the second tenth")
 	flag.Parse()
 	grown, err := soak(*frames, *lasts, *every, *lose, *slack)

@@ -84,7 +84,7 @@ type unit struct {
 	port string // the pty's other side is linked here
 
 	chip *gpio.Fake
-	cut  atomic.Bool // the serial port is unplugged
+	cut  atomic.Bool // the serial line is unplugged
 
 	frames, losses, events atomic.Int64
 }
@@ -92,7 +92,7 @@ type unit struct {
 // errLost is a camera that was unplugged.
 var errLost = fmt.Errorf("soak: %w", camera.ErrGone)
 
-// port is the serial port, which can be unplugged.
+// port is the serial line, which can be unplugged.
 type port struct {
 	serial.Line
 	cut *atomic.Bool
@@ -223,7 +223,7 @@ func (u *unit) operate(ctx context.Context, socket string) {
 	}
 }
 
-// listen reads the serial port, and goes and comes back every ten seconds.
+// listen reads the serial line, and goes and comes back every ten seconds.
 func (u *unit) listen(ctx context.Context) {
 	for wait(ctx, 500*time.Millisecond) {
 		f, err := os.OpenFile(u.port, os.O_RDONLY|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
@@ -250,7 +250,7 @@ func wait(ctx context.Context, d time.Duration) bool {
 // report prints how it ended.
 func (u *unit) report(found string, grown []string) bool {
 	st := u.kept.Status()
-	fmt.Printf("%d frames, camera, chip and serial port lost and found %d times, %d events, %.1f MB written to the state folder in %d appends\n",
+	fmt.Printf("%d frames, camera, chip and serial line lost and found %d times, %d events, %.1f MB written to the state folder in %d appends\n",
 		u.frames.Load(), u.losses.Load(), u.events.Load(), float64(st.Bytes)/(1<<20), st.Appends)
 	fmt.Println("second to last tenth:", found)
 	if len(grown) == 0 {
