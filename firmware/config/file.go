@@ -93,8 +93,8 @@ func read(file string, data []byte) *reader {
 		switch {
 		case f.whole:
 			r.complain(r.placeOf(f.offset), f.path, "%s", f.text)
-		case lastBroken == 0 || first > lastBroken+1: // else it is most likely the rest of the one before
-			r.slipped(f, first, last)
+		default:
+			r.slipped(f, first, last, lastBroken > 0 && first <= lastBroken+1)
 		}
 		if !f.whole {
 			lastBroken = max(last, r.placeOf(max(f.first, f.last-1)).line)

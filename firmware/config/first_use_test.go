@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -140,6 +141,18 @@ func TestFirstUse(t *testing.T) {
 		if n := len(found.Errors()); n > 2 {
 			t.Errorf("%q: one mistake, %d messages:\n%v", c.text, n, found)
 		}
+	}
+}
+
+// Slips on lines that follow each other are all told, in their order.
+func TestSlipsInARow(t *testing.T) {
+	_, found, _ := Examine("m", []byte("[camera]\nframerate = 29,97\nmirror = True\nclip = \"C:\\Users\\x.y4m\"\nwidth: 640\nloop = yes\n[unit]\nname = “Press”\nname = x y\n"), nil)
+	var lines []string
+	for _, p := range found {
+		lines = append(lines, fmt.Sprint(p.Line))
+	}
+	if got := strings.Join(lines, " "); got != "2 3 4 5 6 8 9" {
+		t.Errorf("told of the lines %s\n%v", got, found)
 	}
 }
 

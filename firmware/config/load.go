@@ -78,6 +78,7 @@ func parse(file string, data []byte) (*Config, Problems, bool) {
 func Examine(file string, data []byte, signals func(*Config) ([]Signal, error)) (*Config, Problems, error) {
 	cfg, found, whole := parse(file, data)
 	if !whole {
+		found.sort()
 		return nil, found, nil // an alarm may have lost any of its lines
 	}
 	// A mistake is told once, and where a block has one, its other keys are judged

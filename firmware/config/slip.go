@@ -87,8 +87,9 @@ type brokenLine struct {
 
 var parted = regexp.MustCompile(`^[\s\p{Z}]*([A-Za-z0-9_.-]+)[\s\p{Z}]*=[\s\p{Z}]*(.*)$`)
 
-// slipped tells of an expression that is no TOML.
-func (r *reader) slipped(f *flaw, first, last int) {
+// slipped tells of an expression that is no TOML. Right behind another that is
+// none it is most likely the rest of that one, unless it is a slip of its own.
+func (r *reader) slipped(f *flaw, first, last int, behind bool) {
 	b := brokenLine{line: string(bytes.TrimRight(r.line(first), " \t\r"))}
 	path := ""
 	if key, ok := lookup(unnumbered(f.path)); ok && !f.header {
@@ -108,6 +109,8 @@ func (r *reader) slipped(f *flaw, first, last int) {
 		}
 	}
 	switch {
+	case text == "" && behind:
+		return
 	case text == "" && first != last:
 		text = fmt.Sprintf("%s (in what begins at line %d)", f.text, first)
 	case text == "":
