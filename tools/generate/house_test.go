@@ -88,3 +88,39 @@ func TestHouseIsAsDescribed(t *testing.T) {
 		}
 	}
 }
+
+// What README and documents link to is there, and so are the make targets that
+// they name.
+func TestDocumentsLinkToWhatIsThere(t *testing.T) {
+	dir, err := root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	makefile, err := os.ReadFile(filepath.Join(dir, "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cross, _ := os.ReadFile(filepath.Join(dir, "cross.mk"))
+	targets := "\n" + string(makefile) + "\n" + string(cross)
+	files, _ := filepath.Glob(filepath.Join(dir, "docs", "*.md"))
+	for _, file := range append(files, filepath.Join(dir, "README.md")) {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, _ := filepath.Rel(dir, file)
+		for _, m := range regexp.MustCompile(`\]\(([^)#\s]+)(#[^)]*)?\)`).FindAllStringSubmatch(string(data), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(filepath.Dir(file), m[1])); err != nil {
+				t.Errorf("%s links to %s: %v", name, m[1], err)
+			}
+		}
+		for _, m := range regexp.MustCompile("(?m)(?:`|^    )make ([a-z][a-z0-9-]*)").FindAllStringSubmatch(string(data), -1) {
+			if !regexp.MustCompile(`(?m)^([a-z0-9-]+ )*` + m[1] + `( [a-z0-9-]+)*:`).MatchString(targets) {
+				t.Errorf("%s names make %s, which there is not", name, m[1])
+			}
+		}
+	}
+}
