@@ -287,9 +287,9 @@ func TestInputThatFloatsIsAFault(t *testing.T) {
 		b.chip.Drive(pin(4), false)
 	}()
 	b.until("the fault", b.fault(health.InputStuck))
-	pressed := b.count("by input ack")
+	pressed := b.count("by input button")
 	time.Sleep(500 * time.Millisecond) // thirty more edges up
-	if n := b.count("by input ack"); n > pressed+1 || n > chatter {
+	if n := b.count("by input button"); n > pressed+1 || n > chatter {
 		t.Errorf("a floating input gave %d commands, %d of them after it was found out", n, n-pressed)
 	}
 	stop()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -17,19 +16,18 @@ import (
 	"mien/firmware/alarm"
 	"mien/firmware/config"
 	"mien/firmware/health"
+	"mien/firmware/pipeline/rig"
 	"mien/firmware/state"
-	"mien/model/assets"
 )
 
 // pictures are frames of the demo clip, from second to second.
 func pictures(t testing.TB, from, to float64) (list [][]byte) {
 	t.Helper()
-	all := bytes.SplitAfter(assets.Demo(), []byte{0xff, 0xd9})
-	a, b := int(from*assets.DemoFPS), int(to*assets.DemoFPS)
-	if b > len(all) {
-		t.Fatalf("the demo clip has %d pictures", len(all))
+	list = rig.Pictures(from, to)
+	if list == nil {
+		t.Fatal("the demo clip is not that long")
 	}
-	return all[a:b]
+	return list
 }
 
 // Seconds of the demo clip (demo.json).
@@ -41,7 +39,8 @@ const (
 // bench is a unit on fakes, and what it did.
 type bench struct {
 	t    testing.TB
-	cam  *camera.Fake
+	rig  *rig.Rig
+	cam  *camera.Fake // the rig's
 	chip *gpio.Fake
 	unit *Unit
 
@@ -51,7 +50,7 @@ type bench struct {
 	done   chan error
 }
 
-const benchConfig = `
+var benchConfig = `
 [camera]
 fps = 15
 [filter]
@@ -63,53 +62,13 @@ dark = "300ms"
 min_rate = 2.5
 retry_first = "50ms"
 retry_most = "200ms"
-[[alarm]]
-name = "frown"
-signal = "au4"
-high = 0.7
-deadband = 0.1
-on_delay = "300ms"
-off_delay = "300ms"
-unknown_hold = "500ms"
-[[output]]
-name = "healthy"
-chip = "fake"
-line = 0
-function = "healthy"
-[[output]]
-name = "lamp"
-chip = "fake"
-line = 1
-function = "lamp"
-fail = "off"
-[[output]]
-name = "failsafe"
-chip = "fake"
-line = 2
-function = "alarm:frown"
-fail = "on"
-[[output]]
-name = "fault"
-chip = "fake"
-line = 3
-function = "fault"
-[[input]]
-name = "ack"
-chip = "fake"
-line = 4
-function = "acknowledge"
-active = "high"
-pull = "down"
-debounce = "5ms"
-stuck_after = "500ms"
-`
+` + linesConfig
 
-func pin(n int) gpio.Line { return gpio.Line{Chip: "fake", Offset: n} }
+var linesConfig = rig.Lines("acknowledge", "500ms")
 
-func plainResolver(chip, name string) (gpio.Line, error) {
-	n, _ := strconv.Atoi(name)
-	return gpio.Line{Chip: chip, Offset: n}, nil
-}
+func pin(n int) gpio.Line { return rig.Line(n) }
+
+func plainResolver(chip, name string) (gpio.Line, error) { return rig.Resolve(chip, name) }
 
 func newBench(t testing.TB, extra string, change func(*Options)) *bench {
 	t.Helper()
@@ -117,10 +76,9 @@ func newBench(t testing.TB, extra string, change func(*Options)) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t: t, chip: gpio.NewFake(gpio.FakeChip{Label: "fake", Lines: make([]string, 8)}), done: make(chan error, 1),
-		cam: &camera.Fake{Format: camera.MJPEG, Pictures: pictures(t, neutralFrom, neutralTo), Period: time.Second / 15}}
-	o := Options{Config: cfg, Host: b.chip, Resolve: plainResolver,
-		OpenSource: func(config.Camera) (camera.Source, error) { return b.cam.Open() },
+	around := rig.New(pictures(t, neutralFrom, neutralTo))
+	b := &bench{t: t, rig: around, cam: around.Camera, chip: around.Chip, done: make(chan error, 1)}
+	o := Options{Config: cfg, Host: b.chip, Resolve: rig.Resolve, OpenSource: around.OpenSource,
 		OnEvent: func(e alarm.Event) {
 			b.mu.Lock()
 			b.events = append(b.events, e)
@@ -185,17 +143,9 @@ func (b *bench) do(who string, c state.Command) error {
 	return err
 }
 
-func (b *bench) show(list [][]byte) {
-	b.cam.Lock()
-	b.cam.Pictures = list
-	b.cam.Unlock()
-}
+func (b *bench) show(list [][]byte) { b.rig.Show(list) }
 
-func (b *bench) with(change func(*camera.Fake)) {
-	b.cam.Lock()
-	change(b.cam)
-	b.cam.Unlock()
-}
+func (b *bench) with(change func(*camera.Fake)) { b.rig.With(change) }
 
 func TestFrownLightsTheLampAndAButtonAcknowledges(t *testing.T) {
 	b := newBench(t, "", nil)

@@ -15,6 +15,7 @@ import (
 	"mien/drivers/gpio"
 	"mien/firmware/alarm/store"
 	"mien/firmware/health"
+	"mien/firmware/pipeline/rig"
 	"mien/firmware/state"
 	"mien/model/pixel"
 )
@@ -47,15 +48,13 @@ const (
 	undriven  = 600 * time.Millisecond
 	// The healthy line is written this often, if no other is: only then can a hang show.
 	healthyHalf = 500 * time.Millisecond
-	frame       = time.Second / 15
+	frame       = rig.Period
 )
 
 func kinds() []kind {
 	cam := func(change func(*camera.Fake)) func(*unit) {
 		return func(u *unit) {
-			u.cam.Lock()
-			change(u.cam)
-			u.cam.Unlock()
+			u.rig.With(change)
 		}
 	}
 	pictures := func(list ...[]byte) func(*unit) {
@@ -142,23 +141,23 @@ func kinds() []kind {
 		{name: "output driver hangs", fault: health.OutputMismatch, detect: healthyHalf + undriven + 200*time.Millisecond,
 			begin: func(u *unit) { u.chip.hangs.Lock() }, end: func(u *unit) { u.chip.hangs.Unlock() }},
 		{name: "gpio chip gone", fault: health.OutputMismatch, detect: readBack + 100*time.Millisecond,
-			begin: func(u *unit) { u.chip.Remove("fake") }, end: func(u *unit) { u.chip.Restore("fake") }},
+			begin: func(u *unit) { u.chip.Remove(rig.Label) }, end: func(u *unit) { u.chip.Restore(rig.Label) }},
 		{name: "output cannot be set", fault: health.OutputMismatch, detect: readBack + 100*time.Millisecond,
-			begin: gpioFault(gpio.OpSet, healthyLine, eio), end: gpioHeal},
+			begin: gpioFault(gpio.OpSet, rig.Healthy, eio), end: gpioHeal},
 		{name: "output shorted", fault: health.OutputMismatch, detect: readBack + 100*time.Millisecond,
-			begin: gpioFault(gpio.OpRead, lampLine, gpio.ErrMismatch), end: gpioHeal},
+			begin: gpioFault(gpio.OpRead, rig.Lamp, gpio.ErrMismatch), end: gpioHeal},
 		{name: "output line gone", fault: health.OutputMismatch, detect: readBack + 100*time.Millisecond,
-			begin: gpioFault(gpio.OpRead, failLine, gpio.ErrGone), end: gpioHeal},
+			begin: gpioFault(gpio.OpRead, rig.Failing, gpio.ErrGone), end: gpioHeal},
 		{name: "input stuck", fault: health.InputStuck, detect: stuck + 300*time.Millisecond,
-			begin: func(u *unit) { u.chip.Drive(line(inputLine), true) }, end: func(u *unit) { u.chip.Drive(line(inputLine), false) }},
+			begin: func(u *unit) { u.chip.Drive(rig.Line(rig.Button), true) }, end: func(u *unit) { u.chip.Drive(rig.Line(rig.Button), false) }},
 		{name: "input floating", fault: health.InputStuck, detect: time.Second,
 			begin: func(u *unit) { u.chatter() }, end: func(u *unit) { u.quiet() }},
 		{name: "input cannot be read", fault: health.InputStuck, detect: 300 * time.Millisecond,
-			begin: gpioFault(gpio.OpWait, inputLine, eio), end: gpioHeal},
+			begin: gpioFault(gpio.OpWait, rig.Button, eio), end: gpioHeal},
 		{name: "input bounces", none: true, begin: func(u *unit) {
-			u.chip.Bounce(line(inputLine), true, 4, func() { time.Sleep(time.Millisecond) })
+			u.chip.Bounce(rig.Line(rig.Button), true, 4, func() { time.Sleep(time.Millisecond) })
 			time.Sleep(50 * time.Millisecond)
-			u.chip.Bounce(line(inputLine), false, 4, func() { time.Sleep(time.Millisecond) })
+			u.chip.Bounce(rig.Line(rig.Button), false, 4, func() { time.Sleep(time.Millisecond) })
 		}, end: func(*unit) {}},
 		{name: "serial port gone", fault: health.SerialLost, detect: 200 * time.Millisecond,
 			begin: func(u *unit) { u.plc.unplug() }, end: func(u *unit) { u.plc.plug() }}, // what fails here is missed as the way back

@@ -18,20 +18,12 @@ import (
 	"mien/firmware/config"
 	"mien/firmware/health"
 	"mien/firmware/pipeline"
+	"mien/firmware/pipeline/rig"
 	"mien/firmware/state"
 	"mien/model/assets"
 )
 
-// Lines of the fake chip.
-const (
-	healthyLine = iota
-	lampLine
-	failLine
-	faultLine
-	inputLine
-)
-
-const unitConfig = `
+var unitConfig = `
 [camera]
 fps = 15
 [health]
@@ -43,50 +35,11 @@ min_rate = 5
 retry_first = "50ms"
 retry_most = "200ms"
 max_temperature = 85
-[[alarm]]
-name = "frown"
-signal = "au4"
-high = 0.7
-on_delay = "300ms"
-off_delay = "300ms"
-[[output]]
-name = "healthy"
-chip = "fake"
-line = 0
-function = "healthy"
-[[output]]
-name = "lamp"
-chip = "fake"
-line = 1
-function = "lamp"
-fail = "off"
-[[output]]
-name = "failsafe"
-chip = "fake"
-line = 2
-function = "alarm:frown"
-fail = "on"
-[[output]]
-name = "fault"
-chip = "fake"
-line = 3
-function = "fault"
-[[input]]
-name = "silence"
-chip = "fake"
-line = 4
-function = "silence"
-active = "high"
-pull = "down"
-debounce = "5ms"
-stuck_after = "400ms"
 [serial]
 device = "/dev/ttyFAKE"
 [modbus]
 host_timeout = "1s"
-`
-
-func line(n int) gpio.Line { return gpio.Line{Chip: "fake", Offset: n} }
+` + rig.Lines("silence", "400ms")
 
 // chip is the fake chip with faults that can be taken away again. Its output
 // lines hang in a write for as long as hangs is locked.
@@ -115,14 +68,15 @@ func (s stiff) Set(active bool) error {
 }
 
 func (c chip) fail(op gpio.Op, n int, err error) {
-	c.Fail(gpio.Fault{Op: op, Line: line(n).String(), Count: -1, Err: err})
+	c.Fail(gpio.Fault{Op: op, Line: rig.Line(n).String(), Count: -1, Err: err})
 }
 func (c chip) heal() { c.Heal() }
 
 // unit is one running unit and what can go wrong around it.
 type unit struct {
 	unit *pipeline.Unit
-	cam  *camera.Fake
+	rig  *rig.Rig
+	cam  *camera.Fake // the rig's
 	chip chip
 	plc  *plc
 	disk *store.Fake
@@ -159,16 +113,16 @@ func newUnit(n int) (*unit, error) {
 		}
 	}
 	all := bytes.SplitAfter(assets.Demo(), []byte{0xff, 0xd9})
-	u := &unit{chip: chip{gpio.NewFake(gpio.FakeChip{Label: "fake", Lines: make([]string, 8)}), new(sync.RWMutex)}, plc: newPLC(filepath.Join(root, "tty")), disk: store.NewFake(),
-		root: root, clip: all[3 : 3+20+n], ended: make(chan error, 1)}
-	u.cam = &camera.Fake{Format: camera.MJPEG, Pictures: u.clip, Period: frame}
+	around := rig.New(all[3 : 3+20+n])
+	u := &unit{rig: around, cam: around.Camera, chip: chip{around.Chip, new(sync.RWMutex)}, plc: newPLC(filepath.Join(root, "tty")), disk: store.NewFake(),
+		root: root, clip: around.Camera.Pictures, ended: make(chan error, 1)}
 	if err := u.plc.plug(); err != nil {
 		return nil, err
 	}
 	var found store.Found
 	u.kept, found = store.Open(store.Options{Dir: "/state", FS: u.disk, Delay: 20 * time.Millisecond, RetryMost: 200 * time.Millisecond})
 	u.unit, err = pipeline.New(pipeline.Options{Config: cfg, Host: u.chip, Store: u.kept, Found: found,
-		Resolve: func(chip, name string) (gpio.Line, error) { return line(int(name[0] - '0')), nil },
+		Resolve: rig.Resolve,
 		Sensors: board.NewSensors(root, nil),
 		Wall:    func() time.Time { return time.Now().Add(time.Duration(u.wall.Load())) },
 		OpenSource: func(config.Camera) (camera.Source, error) {
@@ -212,13 +166,13 @@ func (m *mad) Next(timeout time.Duration) (*camera.Frame, error) {
 }
 
 func (u *unit) show(format uint32, list [][]byte) {
-	u.cam.Lock()
-	reopen := u.cam.Format != format
-	u.cam.Format, u.cam.Pictures = format, list
-	if reopen { // another format takes another stream, as on a real camera
-		u.cam.NextErrs = map[int]error{u.cam.Nexts + 1: camera.ErrGone}
-	}
-	u.cam.Unlock()
+	u.rig.With(func(f *camera.Fake) {
+		reopen := f.Format != format
+		f.Format, f.Pictures = format, list
+		if reopen { // another format takes another stream, as on a real camera
+			f.NextErrs = map[int]error{f.Nexts + 1: camera.ErrGone}
+		}
+	})
 }
 
 // chatter drives the input as a loose wire does.
@@ -227,10 +181,10 @@ func (u *unit) chatter() {
 	u.chat = stop
 	go func() {
 		for on := true; ctx.Err() == nil; on = !on {
-			u.chip.Drive(line(inputLine), on)
+			u.chip.Drive(rig.Line(rig.Button), on)
 			time.Sleep(10 * time.Millisecond)
 		}
-		u.chip.Drive(line(inputLine), false)
+		u.chip.Drive(rig.Line(rig.Button), false)
 	}()
 }
 
@@ -260,10 +214,10 @@ func (u *unit) word() (word uint32) {
 // safe tells whether the lines show what the fault declares.
 func (u *unit) safe(k kind) bool {
 	if health.Stopping(k.fault.Bit()) {
-		return !u.chip.High(line(lampLine)) && u.chip.High(line(failLine))
+		return !u.chip.High(rig.Line(rig.Lamp)) && u.chip.High(rig.Line(rig.Failing))
 	}
 	// Where the lines themselves fail, the fault line may be one of them.
-	return k.fault == health.OutputMismatch || u.chip.High(line(faultLine))
+	return k.fault == health.OutputMismatch || u.chip.High(rig.Line(rig.Fault))
 }
 
 // calm is how long all must be well: a line that stands still is read back
@@ -276,7 +230,7 @@ func (u *unit) healthy() (since time.Time, err error) {
 	var s state.State
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
 		u.unit.Latest().Load(&s)
-		well := u.word() == 0 && s.Flags(u.unit.Now()).Has(state.ResultValid) && !u.chip.High(line(failLine)) && !u.chip.High(line(faultLine))
+		well := u.word() == 0 && s.Flags(u.unit.Now()).Has(state.ResultValid) && !u.chip.High(rig.Line(rig.Failing)) && !u.chip.High(rig.Line(rig.Fault))
 		switch {
 		case !well:
 			since = time.Time{}

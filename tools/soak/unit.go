@@ -23,6 +23,7 @@ import (
 	"mien/firmware/config"
 	"mien/firmware/operator"
 	"mien/firmware/pipeline"
+	"mien/firmware/pipeline/rig"
 	"mien/tools/bench/reel"
 )
 
@@ -114,7 +115,7 @@ func newUnit(frames int, lasts time.Duration, lose int) (*unit, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &unit{chip: gpio.NewFake(gpio.FakeChip{Label: "fake", Lines: make([]string, 4)})}
+	u := &unit{chip: rig.New(nil).Chip}
 	if u.dir, err = os.MkdirTemp("", "mien-soak-"); err != nil {
 		return nil, err
 	}
@@ -126,14 +127,14 @@ func newUnit(frames int, lasts time.Duration, lose int) (*unit, error) {
 	opens := 0
 	source := func(config.Camera) (camera.Source, error) {
 		opens++ // the unit opens one at a time
-		u.chip.Restore("fake")
+		u.chip.Restore(rig.Label)
 		return &reel.Camera{Reel: clip, JPEG: opens%2 == 0, N: int(u.frames.Load()), At: func(n int) error {
 			switch {
 			case lasts == 0 && n >= frames, lasts > 0 && time.Since(began) >= lasts:
 				return camera.ErrEnd
 			case lose > 0 && n > 0 && n%lose == 0 && int64(n/lose) > u.losses.Load():
 				u.losses.Add(1)
-				u.chip.Remove("fake")
+				u.chip.Remove(rig.Label)
 				u.cut.Store(true)
 				return errLost
 			}
@@ -142,10 +143,8 @@ func newUnit(frames int, lasts time.Duration, lose int) (*unit, error) {
 		}}, nil
 	}
 	u.unit, err = pipeline.New(pipeline.Options{Config: cfg, Store: u.kept, Found: found, OpenSource: source,
-		Host: u.chip,
-		Resolve: func(chip, line string) (gpio.Line, error) {
-			return gpio.Line{Chip: chip, Offset: int(line[0] - '0')}, nil
-		},
+		Host:    u.chip,
+		Resolve: rig.Resolve,
 		OpenSerial: func(serial.Settings) (serial.Line, error) {
 			u.cut.Store(false)
 			line, err := serial.OpenPty(u.port)
