@@ -116,7 +116,7 @@ func (d *dump) check() error {
 	if name := string(bytesOf(d.Input[200:208])); name != "brow lowered\x00\x00\x00\x00" {
 		bad("alarm 0 is named %q", name)
 	}
-	if slices.Max(d.Input[216:]) != 0 || d.Input[68] != modbus.NotAvailableUint {
+	if slices.Max(d.Input[216:200+8*modbus.MaxAlarms]) != 0 || d.Input[68] != modbus.NotAvailableUint {
 		bad("alarm 2 has a name or a state, and does not exist")
 	}
 	if up := uint32(d.Input[44])<<16 | uint32(d.Input[45]); up < 1 || up > 86400 {
