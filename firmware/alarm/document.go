@@ -122,24 +122,30 @@ up to one result more; where readings are missing now and then, up to twice as l
 
 ## What outlives a crash, a restart and a power loss
 
-States, shelvings and events are kept in the folder state.dir: the states in a small file of two generations, the events
-in a journal of two files that together take at most state.journal_kib. Neither has a picture, or a level over time.
+States, shelvings and events are kept in the folder state.dir, in one journal, events.log. It begins with a record of
+the states, and events follow. Rotation writes a new file and renames it over the one before: the states, the newest
+events, the states again in case the disk damages one of them. Half of state.journal_kib is the file, half is set aside
+for the next one. Neither has a picture, or a level over time.
 
-- An event is in the journal's file within a scheduler's turn: a crash or kill -9 after that loses nothing. A busy disk can
-  make even a plain write wait, on ext4 for most of a second; meanwhile the event lies in a file in memory (in
-  $RUNTIME_DIRECTORY, which the systemd unit keeps over a restart, or in /run/mien, $XDG_RUNTIME_DIR, /dev/shm), and the
-  next start takes it from there.
-- It is synced at once, and from then on survives power loss. Only what chatters (more than five syncs in a second, for
-  longer than that) is gathered for 0.2 s.
-- A torn or damaged file at any byte costs at most the lines that are torn; the states are then read from the generation
-  before and the journal. Files of a newer version are put aside, not overwritten.
-- A disk that is full, read-only or failing is fault F12. States and the newest 1,000 events are kept in memory and written
-  when the disk takes them. Where more had to go, the journal tells how many.
-- An event takes 200 to 500 bytes: a journal of 1 MiB has the newest 1,000 at least, 5,000 at most.
-- What an SD card has to write, in blocks of 4 KiB with the file system's own: 2 MB a day without an alarm, 12 MB with one
-  every ten minutes that is raised, acknowledged and returned, 114 MB with one a minute. Somebody who leaves for longer than
-  unknown_hold, so that eight alarms lose their reading and have it back, adds 9 MB where that is every ten minutes, 91 MB
+- Nothing is told that a kill -9 could take back: each event is in a copy in memory before any output, screen or PLC
+  shows what it did (in $RUNTIME_DIRECTORY, which the systemd unit keeps over a restart, or in /run/mien,
+  $XDG_RUNTIME_DIR, /dev/shm), and the next start takes from there what the disk had not taken.
+- It is written and synced at once, and from then on survives a power loss. Only what chatters (more than five syncs in a
+  second, for longer than that) is gathered for 0.2 s, unless somebody waits for it.
+- A torn or damaged file at any byte costs at most the lines that are torn; the start notes it, and that a file is
+  missing. Files that cannot be read, or of a newer version, are put aside, not overwritten. Files of the version before
+  are taken over once.
+- A disk that is full, read-only or failing is fault F12. A full disk does not stop the journal where the file system can
+  set room aside; else states and the newest 1,000 events are kept in memory and written when the disk takes them. Where
+  more had to go, the journal tells how many. Numbers go on in each case.
+- Alarms' own events have half of the file, which notes and refused commands cannot take: of 500 bytes each, with the
+  default of 2,048 KiB the newest 1,000. state.journal_days lets older ones go.
+- What an SD card has to write, in blocks of 4 KiB with the file system's own: 1 MB a day without an alarm, 11 MB with one
+  every ten minutes that is raised, acknowledged and returned, 77 MB with one a minute. Somebody who leaves for longer than
+  unknown_hold, so that eight alarms lose their reading and have it back, adds 8 MB where that is every ten minutes, 57 MB
   where it is every minute (the store's test counts them).
+- Two units on one folder: the second is refused at its start. So is a folder that others may write to, or that belongs to
+  another user; symbolic links of other users are not followed.
 
 ## Every state with every event
 

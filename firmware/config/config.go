@@ -214,8 +214,9 @@ type Health struct {
 
 // State is what outlives a restart.
 type State struct {
-	Dir        string `toml:"dir"`         // "": see Folder
-	JournalKiB int    `toml:"journal_kib"` // both files together
+	Dir         string `toml:"dir"`          // "": see Folder
+	JournalKiB  int    `toml:"journal_kib"`  // with the room that is set aside for its rotation
+	JournalDays int    `toml:"journal_days"` // 0: no event is too old
 }
 
 // Socket is where mien's own commands reach the running unit.

@@ -235,7 +235,8 @@ var reference = []Key{
 
 	{Path: "state.dir", Kind: Text, Takes: Restart, Default: `""`, Min: 0, Max: 4095, Example: `"/var/lib/mien"`,
 		Meaning: "Folder of the alarm states and the journal. Empty: $STATE_DIRECTORY, else /var/lib/mien for root, else ~/.local/state/mien."},
-	{Path: "state.journal_kib", Kind: Integer, Takes: Restart, Default: "1024", Min: 64, Max: 1048576, Unit: "KiB", Meaning: "Most that the event journal's two files take together."},
+	{Path: "state.journal_kib", Kind: Integer, Takes: Restart, Default: "2048", Min: 64, Max: 1048576, Unit: "KiB", Meaning: "Most that the journal takes on the disk. Half is its file, half is set aside for the file that follows it. Alarms' own events have half of a file to themselves."},
+	{Path: "state.journal_days", Kind: Integer, Takes: Restart, Default: "0", Min: 0, Max: 3650, Unit: "days", Meaning: "Events that are older are let go, by the wall clock. 0: none is too old."},
 
 	{Path: "socket.path", Kind: Text, Takes: Restart, Default: `""`, Min: 0, Max: 107, Example: `"/run/mien/mien.sock"`,
 		Meaning: "Unix socket, mode 0660. Empty: mien.sock in $RUNTIME_DIRECTORY, else in /run/mien for root, else in $XDG_RUNTIME_DIR; off: none."},

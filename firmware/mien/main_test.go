@@ -242,7 +242,12 @@ latch = true
 	if code := <-done; code != exitOK {
 		t.Errorf("run ended with %d", code)
 	}
-	events, err := store.Read(store.OS, filepath.Join(dir, "state"), 0, 1000)
+	kept, _, err := store.Open(store.Options{Dir: filepath.Join(dir, "state")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kept.Close()
+	events, err := kept.Events(0, 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +259,7 @@ latch = true
 	if !raised || !acknowledged {
 		t.Errorf("raised %v, acknowledged %v in %d events", raised, acknowledged, len(events))
 	}
-	if file := waitingFile(filepath.Join(dir, "state")); file != "" && filepath.Dir(file) != os.Getenv("RUNTIME_DIRECTORY") {
+	if file := memoryFolder(filepath.Join(dir, "state")); file != "" && filepath.Dir(file) != os.Getenv("RUNTIME_DIRECTORY") {
 		t.Errorf("the test leaves %s behind", file)
 	}
 	total := int64(0)

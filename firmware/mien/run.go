@@ -58,8 +58,13 @@ func run(c *call) error {
 		s.log(slog.LevelWarn, p.String())
 	}
 	// A missing state folder loses alarms over a restart: it is a fault, and
-	// tried again, but the unit watches all the same.
-	kept, found := store.Open(store.Options{Dir: cfg.State.Folder(), JournalBytes: int64(cfg.State.JournalKiB) << 10, Memory: waitingFile(cfg.State.Folder())})
+	// tried again, but the unit watches all the same. Beside another unit on the
+	// same folder, or where others could change it, nothing is started.
+	folder := cfg.State.Folder()
+	kept, found, err := store.Open(store.Options{Dir: folder, JournalBytes: int64(cfg.State.JournalKiB) << 10, KeepDays: cfg.State.JournalDays, Memory: memoryFolder(folder)})
+	if err != nil {
+		return coded{err, exitMissing}
+	}
 	defer kept.Close()
 	options := pipeline.Options{Config: cfg, ConfigCRC: crc, Version: version, Store: kept, Found: found, Say: s.say, OnFault: s.fault, OnEvent: s.event}
 	unit, err := pipeline.New(options)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mien/firmware/alarm"
+	"mien/firmware/alarm/store"
 	"mien/firmware/health"
 	"mien/firmware/state"
 	"mien/model/face"
@@ -113,18 +114,16 @@ func (u *Unit) step(r alarm.Reading, trusted bool) {
 // happened passes events on and keeps the alarms' state. The lock is held.
 func (u *Unit) happened(events []alarm.Event) {
 	u.summary = u.engine.Summary()
-	kept := u.options.Store
+	if kept := u.options.Store; kept != nil {
+		kept.Put(events) // before anybody is told
+		if r := u.engine.Revision(); r != u.revision {
+			u.revision = r
+			u.engine.Save(&u.saved)
+			kept.Keep(&u.saved)
+		}
+	}
 	for _, e := range events {
 		u.options.OnEvent(e)
-	}
-	if kept == nil {
-		return
-	}
-	kept.Put(events)
-	if r := u.engine.Revision(); r != u.revision {
-		u.revision = r
-		u.engine.Save(&u.saved)
-		kept.Keep(&u.saved)
 	}
 }
 
@@ -276,7 +275,7 @@ func (u *Unit) expire(now time.Duration) {
 			u.health.Begin(health.StorageFailed, now, "the disk does not answer")
 		default:
 			u.health.End(health.StorageFailed)
-			u.tellMissing(st.Dropped)
+			u.tellMissing(st)
 		}
 	}
 	u.mu.Lock()
@@ -290,13 +289,18 @@ func (u *Unit) expire(now time.Duration) {
 }
 
 // tellMissing journals how many events the disk did not take and the memory had
-// no room for either, once the disk takes events again.
-func (u *Unit) tellMissing(dropped uint64) {
+// no room for either, once the disk takes events again; and which file it had to
+// put aside.
+func (u *Unit) tellMissing(st store.Status) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if dropped > u.missing {
-		u.doLocked(alarm.Command{Do: alarm.Note, Text: fmt.Sprintf("%d events are missing before this one: the disk took none, and the memory for them was full", dropped-u.missing)})
-		u.missing = dropped
+	if st.Dropped > u.missing {
+		u.doLocked(alarm.Command{Do: alarm.Note, Text: fmt.Sprintf("%d events are missing before this one: the disk took none, and the memory for them was full", st.Dropped-u.missing)})
+		u.missing = st.Dropped
+	}
+	if st.Aside != u.aside {
+		u.aside = st.Aside
+		u.doLocked(alarm.Command{Do: alarm.Note, Text: "the journal could not go on with the file that was there, which is kept as " + st.Aside})
 	}
 }
 

@@ -25,7 +25,10 @@ import (
 // missing.
 func TestJournalTellsOfEventsThatAreMissing(t *testing.T) {
 	disk := store.NewFake()
-	kept, found := store.Open(store.Options{Dir: "/state", FS: disk, Queue: 10, Delay: 10 * time.Millisecond, RetryMost: 100 * time.Millisecond})
+	kept, found, err := store.Open(store.Options{Dir: "/state", FS: disk, Queue: 10, Delay: 10 * time.Millisecond, RetryMost: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() { kept.Close() })
 	b := newBench(t, "", func(o *Options) { o.Store, o.Found = kept, found })
 	b.until("results", b.trusted)

@@ -96,6 +96,7 @@ type Unit struct {
 	changes  []health.Change // likewise: of faults, as told last
 	revision uint64          // of the engine, as kept last
 	missing  uint64          // events that the store had to let go, as told so far
+	aside    string          // the file that it put aside, as told
 }
 
 // New prepares a unit: config against network, alarms, lines. Nothing is

@@ -120,7 +120,10 @@ func newUnit(n int) (*unit, error) {
 		return nil, err
 	}
 	var found store.Found
-	u.kept, found = store.Open(store.Options{Dir: "/state", FS: u.disk, Delay: 20 * time.Millisecond, RetryMost: 200 * time.Millisecond})
+	u.kept, found, err = store.Open(store.Options{Dir: "/state", FS: u.disk, Delay: 20 * time.Millisecond, RetryMost: 200 * time.Millisecond})
+	if err != nil {
+		return nil, err
+	}
 	u.unit, err = pipeline.New(pipeline.Options{Config: cfg, Host: u.chip, Store: u.kept, Found: found,
 		Resolve: rig.Resolve,
 		Sensors: board.NewSensors(root, nil),

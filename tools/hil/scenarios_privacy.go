@@ -13,8 +13,8 @@ import (
 	"mien/tools/hil/wire"
 )
 
-// waiting is the file for events that wait for the disk, in memory.
-const waiting = `(/run/mien|/dev/shm/mien-\d+)/waiting-[0-9a-f]{8}\.events(\.new)?`
+// waiting is what the disk has not taken yet, in memory.
+const waiting = `(/run/mien|/dev/shm/mien-\d+)/waiting-[0-9a-f]{8}(/(lock|events\.log(\.new)?))?`
 
 // privacyScenarios look at the unit from below: its system calls and what the
 // kernel says of it.
@@ -141,6 +141,9 @@ func (b *bench) judge(trace string) {
 		case "openat", "open", "creat":
 			if writing.MatchString(rest) || call == "creat" {
 				path := plainText(field(rest, `"([^"]*)"`))
+				if at := target.FindStringSubmatch(rest); at != nil && !strings.HasPrefix(path, "/") {
+					path = plainText(at[1]) + "/" + path // of the folder that is open
+				}
 				note(&wrote, path)
 				b.check(files.MatchString(path) || strings.Contains(line, " = -1 "), "opened for writing: %s", plainText(line))
 			}

@@ -122,7 +122,10 @@ func newUnit(frames int, lasts time.Duration, lose int) (*unit, error) {
 	u.port = filepath.Join(u.dir, "tty")
 	var found store.Found
 	// A small journal is full soon: from then on reading it takes the same memory.
-	u.kept, found = store.Open(store.Options{Dir: filepath.Join(u.dir, "state"), JournalBytes: 128 << 10})
+	u.kept, found, err = store.Open(store.Options{Dir: filepath.Join(u.dir, "state"), JournalBytes: 128 << 10})
+	if err != nil {
+		return nil, err
+	}
 	began := time.Now()
 	opens := 0
 	source := func(config.Camera) (camera.Source, error) {
@@ -249,8 +252,8 @@ func wait(ctx context.Context, d time.Duration) bool {
 // report prints how it ended.
 func (u *unit) report(found string, grown []string) bool {
 	st := u.kept.Status()
-	fmt.Printf("%d frames, camera, chip and serial line lost and found %d times, %d events, %.1f MB written to the state folder in %d appends\n",
-		u.frames.Load(), u.losses.Load(), u.events.Load(), float64(st.Bytes)/(1<<20), st.Appends)
+	fmt.Printf("%d frames, camera, chip and serial line lost and found %d times, %d events, %.1f MB written to the state folder in %d syncs\n",
+		u.frames.Load(), u.losses.Load(), u.events.Load(), float64(st.Bytes)/(1<<20), st.Syncs)
 	fmt.Println("second to last tenth:", found)
 	if len(grown) == 0 {
 		fmt.Println("flat: memory, descriptors and goroutines")

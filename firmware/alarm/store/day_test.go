@@ -13,7 +13,7 @@ import (
 // wear counts what a disk has to write: each fsync takes whole blocks of 4 KiB
 // of content, and about three of the file system's own (inode, its journal).
 type wear struct {
-	*Fake
+	Folder
 	bytes, blocks, syncs uint64
 }
 
@@ -25,21 +25,26 @@ type wearFile struct {
 	start, size int64
 }
 
-func (w *wear) Create(name string) (File, error) {
-	f, err := w.Fake.Create(name)
+func (w *wear) Hold(dir string) (f Folder, err error) {
+	w.Folder, err = NewFake().Hold(dir)
+	return w, err
+}
+
+func (w *wear) Create(name string, room int64) (File, error) {
+	f, err := w.Folder.Create(name, room)
 	return &wearFile{File: f, w: w}, err
 }
 
 func (w *wear) Append(name string) (File, error) {
-	f, err := w.Fake.Append(name)
-	n, _ := w.Fake.Size(name)
+	f, err := w.Folder.Append(name)
+	n, _ := w.Folder.Size(name)
 	return &wearFile{f, w, n, n}, err
 }
 
-func (w *wear) SyncDir(dir string) error {
+func (w *wear) Rename(from, to string) error {
 	w.syncs++
 	w.blocks += own
-	return w.Fake.SyncDir(dir)
+	return w.Folder.Rename(from, to)
 }
 
 func (f *wearFile) Write(p []byte) (int, error) {
@@ -63,8 +68,8 @@ var _ io.Closer = (*wearFile)(nil)
 // leaves for 20 s as often as away says, so that all eight lose their reading, and
 // have it back.
 func day(t *testing.T, every, away time.Duration) *wear {
-	w := &wear{Fake: NewFake()}
-	s, _ := prepare(Options{Dir: dir, FS: w})
+	w := new(wear)
+	s, _ := ready(Options{Dir: dir, FS: w})
 	var defs []alarm.Definition
 	for i := range 8 {
 		defs = append(defs, alarm.Definition{Name: fmt.Sprintf("alarm number %d", i), Conditions: []alarm.Condition{{Signal: "s", Limit: float32(i+1) / 10}}, Horn: true, MaxShelve: time.Hour, UnknownHold: 5 * time.Second})
@@ -126,11 +131,11 @@ func TestBytesADay(t *testing.T) {
 		every, away   time.Duration
 		bytes, blocks uint64
 	}{
-		{24 * time.Hour, 24 * time.Hour, 40 << 10, 2_100_000 / block},
-		{10 * time.Minute, 24 * time.Hour, 256 << 10, 13_000_000 / block},
-		{time.Minute, 24 * time.Hour, 2 << 20, 120_000_000 / block},
-		{24 * time.Hour, 10 * time.Minute, 1 << 20, 13_000_000 / block},
-		{24 * time.Hour, time.Minute, 10 << 20, 120_000_000 / block},
+		{24 * time.Hour, 24 * time.Hour, 40 << 10, 1_100_000 / block},
+		{10 * time.Minute, 24 * time.Hour, 320 << 10, 11_000_000 / block},
+		{time.Minute, 24 * time.Hour, 3 << 20, 82_000_000 / block},
+		{24 * time.Hour, 10 * time.Minute, 1 << 20, 9_000_000 / block},
+		{24 * time.Hour, time.Minute, 10 << 20, 62_000_000 / block},
 	} {
 		if w := day(t, c.every, c.away); w.bytes > c.bytes || w.blocks > c.blocks {
 			t.Errorf("an alarm every %v: %d bytes, %d blocks; stated are at most %d and %d", c.every, w.bytes, w.blocks, c.bytes, c.blocks)

@@ -2,34 +2,34 @@ package store
 
 import (
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"path"
-	"sort"
+	"slices"
 	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
 )
 
-// Op is an operation of an FS or a File, for faults.
+// Op is an operation of an FS, a Folder or a File, for faults.
 type Op string
 
 const (
-	OpMkdir    Op = "mkdir"
-	OpRead     Op = "read"
-	OpSize     Op = "size"
-	OpOpen     Op = "open" // Create and Append
-	OpWrite    Op = "write"
-	OpSync     Op = "sync"
-	OpTruncate Op = "truncate"
-	OpRename   Op = "rename"
-	OpSyncDir  Op = "syncdir"
-	OpLock     Op = "lock"
-	OpRoom     Op = "room"
+	OpHold    Op = "hold"
+	OpRead    Op = "read"
+	OpSize    Op = "size"
+	OpOpen    Op = "open" // Create and Append
+	OpWrite   Op = "write"
+	OpSync    Op = "sync"
+	OpRename  Op = "rename"
+	OpSyncDir Op = "syncdir" // the second half of Rename and Remove
+	OpRemove  Op = "remove"
+	OpRoom    Op = "room"
 )
 
 // Fault lets calls fail with Err: the At-th call of this kind on this file (1
-// is the next), and Count-1 more after it. Name is a file's base name, "" any;
+// is the next), and Count-1 more after it. Name is a file's name or whole path, "" any;
 // Op "" is any that changes something. At 0 is 1; Count 0 is 1, -1 is for ever. A failing
 // write gets Keep bytes in first.
 type Fault struct {
@@ -42,37 +42,34 @@ type Fault struct {
 
 // Fake is a file system in memory that can fail, and lose power. It tells what
 // was written from what is durable: a file's bytes become durable with its
-// Sync, its name with SyncDir of its folder.
+// Sync, its name with the second half of a Rename. What is in InMemory goes
+// with the power.
 type Fake struct {
 	mu      sync.Mutex // covers the fields below
 	names   map[string]*inode
-	durable map[string]*inode // as SyncDir last left them
+	durable map[string]*inode // as of the last sync of the folder
 	history []map[string]*inode
 	faults  []Fault
-	locked  map[string]bool
+	held    map[string]bool
 	calls   int
 	free    int // bytes left; -1: without end
-	written uint64
-	syncs   uint64
 }
 
-type inode struct {
-	data   []byte
-	synced []byte
-}
+// InMemory is where a Fake's folders in memory are.
+const InMemory = "/run/"
+
+type inode struct{ data, synced []byte }
 
 // NewFake makes an empty file system without end.
 func NewFake() *Fake {
-	return &Fake{names: map[string]*inode{}, durable: map[string]*inode{}, locked: map[string]bool{}, free: -1}
+	return &Fake{names: map[string]*inode{}, durable: map[string]*inode{}, held: map[string]bool{}, free: -1}
 }
 
 // Fail adds a fault.
 func (f *Fake) Fail(fault Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if fault.At == 0 {
-		fault.At = 1
-	}
+	fault.At = max(fault.At, 1)
 	if fault.Count == 0 {
 		fault.Count = 1
 	}
@@ -93,31 +90,29 @@ func (f *Fake) Calls() int {
 	return f.calls
 }
 
-// Written gives the bytes and the fsyncs so far.
-func (f *Fake) Written() (bytes, syncs uint64) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.written, f.syncs
-}
-
 // Put sets a file's content, durable.
 func (f *Fake) Put(name string, data []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	n := &inode{append([]byte(nil), data...), append([]byte(nil), data...)}
+	n := &inode{slices.Clone(data), slices.Clone(data)}
 	f.names[name], f.durable[name] = n, n
 }
 
-// Names lists the files in order.
-func (f *Fake) Names() []string {
+// Get gives a file's content; nil: there is none.
+func (f *Fake) Get(name string) []byte {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var names []string
-	for n := range f.names {
-		names = append(names, n)
+	if n := f.names[name]; n != nil {
+		return slices.Clone(n.data)
 	}
-	sort.Strings(names)
-	return names
+	return nil
+}
+
+// Kill is the end of the process that holds folders: nobody does.
+func (f *Fake) Kill() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	clear(f.held)
 }
 
 // PowerLoss gives the file system as it may be found after the power failed
@@ -131,20 +126,20 @@ func (f *Fake) PowerLoss(random *rand.Rand) *Fake {
 	versions := append([]map[string]*inode{f.durable}, f.history...)
 	after := NewFake()
 	for name, n := range versions[random.IntN(len(versions))] {
-		data := n.data
+		if strings.HasPrefix(name, InMemory) {
+			continue
+		}
+		data := slices.Clone(n.synced)
 		if len(n.data) >= len(n.synced) && string(n.data[:len(n.synced)]) == string(n.synced) {
 			more := n.data[len(n.synced):]
-			data = append(append([]byte(nil), n.synced...), more[:random.IntN(len(more)+1)]...)
+			data = append(data, more[:random.IntN(len(more)+1)]...)
 			if random.IntN(4) == 0 {
-				for i := len(n.synced); i < len(data); i++ {
-					data[i] = 0
-				}
+				clear(data[len(n.synced):])
 			}
-		} else if random.IntN(2) == 0 { // truncated since
-			data = n.synced
+		} else if random.IntN(2) == 0 { // emptied since
+			data = slices.Clone(n.data)
 		}
-		copied := append([]byte(nil), data...)
-		m := &inode{copied, append([]byte(nil), copied...)}
+		m := &inode{data, slices.Clone(data)}
 		after.names[name], after.durable[name] = m, m
 	}
 	return after
@@ -165,7 +160,7 @@ func (f *Fake) fault(op Op, name string) *Fault {
 	}
 	for i := range f.faults {
 		t := &f.faults[i]
-		if t.Op != op && (t.Op != "" || looks) || t.Name != "" && t.Name != path.Base(name) || t.Count == 0 {
+		if t.Op != op && (t.Op != "" || looks) || t.Name != "" && t.Name != path.Base(name) && t.Name != name || t.Count == 0 {
 			continue
 		}
 		if t.At > 1 {
@@ -187,158 +182,125 @@ func (f *Fake) check(op Op, name string) error {
 	return nil
 }
 
-// remember keeps the folder's state after each change until it is synced.
-func (f *Fake) remember() {
-	now := make(map[string]*inode, len(f.names))
-	for k, v := range f.names {
-		now[k] = v
-	}
-	f.history = append(f.history, now)
-}
-
-func (f *Fake) MkdirAll(dir string) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.check(OpMkdir, dir)
-}
-
-func (f *Fake) ReadFile(name string) ([]byte, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err := f.check(OpRead, name); err != nil {
+// find gives an existing file. f.mu is held.
+func (f *Fake) find(op Op, name string) (*inode, error) {
+	if err := f.check(op, name); err != nil {
 		return nil, err
 	}
-	n := f.names[name]
-	if n == nil {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	if n := f.names[name]; n != nil {
+		return n, nil
 	}
-	return append([]byte(nil), n.data...), nil
+	return nil, &fs.PathError{Op: string(op), Path: name, Err: fs.ErrNotExist}
 }
 
-func (f *Fake) Size(name string) (int64, error) {
+func (f *Fake) Hold(dir string) (Folder, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := f.check(OpSize, name); err != nil {
-		return 0, err
+	if err := f.check(OpHold, dir); err != nil {
+		return nil, err
 	}
-	n := f.names[name]
-	if n == nil {
-		return 0, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrNotExist}
+	if f.held[dir] {
+		return nil, &fs.PathError{Op: "hold", Path: dir, Err: ErrTaken}
+	}
+	f.held[dir] = true
+	return fakeFolder{f, dir}, nil
+}
+
+type fakeFolder struct {
+	*Fake
+	dir string
+}
+
+func (d fakeFolder) Read(name string) ([]byte, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n, err := d.find(OpRead, d.dir+"/"+name)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Clone(n.data), nil
+}
+
+func (d fakeFolder) Size(name string) (int64, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n, err := d.find(OpSize, d.dir+"/"+name)
+	if err != nil {
+		return 0, err
 	}
 	return int64(len(n.data)), nil
 }
 
-func (f *Fake) Create(name string) (File, error) { return f.open(name, true) }
-
-func (f *Fake) Append(name string) (File, error) { return f.open(name, false) }
-
-func (f *Fake) open(name string, empty bool) (File, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err := f.check(OpOpen, name); err != nil {
+func (d fakeFolder) Create(name string, _ int64) (File, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	name = d.dir + "/" + name
+	if err := d.check(OpOpen, name); err != nil {
 		return nil, err
 	}
-	n := f.names[name]
+	n := d.names[name]
 	if n == nil {
 		n = &inode{}
-		f.names[name] = n
-		f.remember()
+		d.names[name] = n
+		d.history = append(d.history, maps.Clone(d.names))
 	}
-	if empty {
-		if f.free >= 0 {
-			f.free += len(n.data)
-		}
-		n.data = nil
+	if d.free >= 0 {
+		d.free += len(n.data)
 	}
-	return &fakeFile{f, n, name}, nil
+	n.data = nil
+	return &fakeFile{d.Fake, n, name}, nil
 }
 
-func (f *Fake) Truncate(name string, size int64) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err := f.check(OpTruncate, name); err != nil {
-		return err
-	}
-	n := f.names[name]
-	if n == nil {
-		return &fs.PathError{Op: "truncate", Path: name, Err: fs.ErrNotExist}
-	}
-	for int64(len(n.data)) < size {
-		n.data = append(n.data, 0)
-	}
-	if f.free >= 0 {
-		f.free += len(n.data) - int(size)
-	}
-	n.data = n.data[:size:size]
-	return nil
-}
-
-func (f *Fake) Rename(from, to string) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err := f.check(OpRename, from); err != nil {
-		return err
-	}
-	n := f.names[from]
-	if n == nil {
-		return &fs.PathError{Op: "rename", Path: from, Err: fs.ErrNotExist}
-	}
-	delete(f.names, from)
-	f.names[to] = n
-	f.remember()
-	return nil
-}
-
-func (f *Fake) SyncDir(dir string) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err := f.check(OpSyncDir, dir); err != nil {
-		return err
-	}
-	f.syncs++
-	f.durable, f.history = make(map[string]*inode), nil
-	for k, v := range f.names {
-		if strings.HasPrefix(k, dir+"/") {
-			f.durable[k] = v
-		}
-	}
-	return nil
-}
-
-func (f *Fake) Lock(name string) (Hold, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err := f.check(OpLock, name); err != nil {
+func (d fakeFolder) Append(name string) (File, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n, err := d.find(OpOpen, d.dir+"/"+name)
+	if err != nil {
 		return nil, err
 	}
-	if f.locked[name] {
-		return nil, &fs.PathError{Op: "lock", Path: name, Err: ErrTaken}
+	return &fakeFile{d.Fake, n, d.dir + "/" + name}, nil
+}
+
+func (d fakeFolder) Rename(from, to string) error {
+	return d.change(OpRename, from, func(n *inode) { d.names[d.dir+"/"+to] = n })
+}
+
+func (d fakeFolder) Remove(name string) error { return d.change(OpRemove, name, func(*inode) {}) }
+
+// change takes a name away and syncs the folder.
+func (d fakeFolder) change(op Op, name string, then func(*inode)) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n, err := d.find(op, d.dir+"/"+name)
+	if err != nil {
+		return err
 	}
-	f.locked[name] = true
-	return unlock{f, name}, nil
+	delete(d.names, d.dir+"/"+name)
+	then(n)
+	d.history = append(d.history, maps.Clone(d.names))
+	if err := d.check(OpSyncDir, d.dir); err != nil {
+		return err
+	}
+	d.durable, d.history = maps.Clone(d.names), nil
+	return nil
 }
 
-type unlock struct {
-	f    *Fake
-	name string
-}
-
-func (u unlock) Room() (int64, error) {
-	u.f.mu.Lock()
-	defer u.f.mu.Unlock()
-	if err := u.f.check(OpRoom, u.name); err != nil {
+func (d fakeFolder) Room() (int64, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.check(OpRoom, d.dir); err != nil {
 		return 0, err
 	}
-	if u.f.free < 0 {
+	if d.free < 0 {
 		return 1 << 40, nil
 	}
-	return int64(u.f.free), nil
+	return int64(d.free), nil
 }
 
-func (u unlock) Close() error {
-	u.f.mu.Lock()
-	defer u.f.mu.Unlock()
-	delete(u.f.locked, u.name)
+func (d fakeFolder) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.held, d.dir)
 	return nil
 }
 
@@ -362,7 +324,6 @@ func (w *fakeFile) Write(p []byte) (int, error) {
 		w.f.free -= keep
 	}
 	w.n.data = append(w.n.data, p[:keep]...)
-	w.f.written += uint64(keep)
 	if err != nil {
 		return keep, &fs.PathError{Op: "write", Path: w.name, Err: err}
 	}
@@ -375,11 +336,8 @@ func (w *fakeFile) Sync() error {
 	if err := w.f.check(OpSync, w.name); err != nil {
 		return err
 	}
-	w.f.syncs++
-	w.n.synced = append([]byte(nil), w.n.data...)
+	w.n.synced = slices.Clone(w.n.data)
 	return nil
 }
 
 func (w *fakeFile) Close() error { return nil }
-
-var _ FS = (*Fake)(nil)

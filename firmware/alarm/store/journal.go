@@ -7,63 +7,96 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
-	"path/filepath"
+	"slices"
 	"strconv"
 
 	"mien/firmware/alarm"
 )
 
-// Files of the journal: the one being written and the one before it.
+// The journal is one file of records, each a line: the CRC-32C of the rest in
+// eight hexadecimal digits, a blank, and JSON. A record is an event, which
+// begins with its number, or the states of all alarms. The file begins with
+// states; rotation writes a new one beside it and renames that over it.
 const (
 	journalFile = "events.log"
-	journalOld  = "events.log.old"
+	journalNext = "events.log.new"
 
-	maxRecord = 8 << 10 // a line longer than this is damage
+	maxRecord = 64 << 10 // a line longer than this is damage
+	version   = 2
 )
 
-// encodeRecord appends one event as a line: the CRC-32C of the rest in eight
-// hexadecimal digits, a blank, and the event as JSON.
-func encodeRecord(dst []byte, ev *alarm.Event) ([]byte, error) {
-	body, err := json.Marshal(ev)
+// states is a record of the alarms' states.
+type states struct {
+	Version int         `json:"states"`
+	Journal string      `json:"journal"` // tells this history from another one's
+	Saved   alarm.Saved `json:"saved"`
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// appendRecord appends v as a record.
+func appendRecord(dst []byte, v any) ([]byte, error) {
+	body, err := json.Marshal(v)
 	if err != nil {
-		return dst, fmt.Errorf("encode event %d: %w", ev.Number, err)
+		return dst, fmt.Errorf("encode a record: %w", err)
 	}
 	dst = fmt.Appendf(dst, "%08x ", crc32.Checksum(body, castagnoli))
 	dst = append(dst, body...)
 	return append(dst, '\n'), nil
 }
 
-// decodeRecord reads a line without its end. number is right also for an event
-// that a newer version wrote and this one cannot read.
-func decodeRecord(line []byte, ev *alarm.Event) (number uint64, err error) {
+// checked gives the JSON of a record without its end, if its checksum is right.
+func checked(line []byte) ([]byte, error) {
 	if len(line) < 10 || line[8] != ' ' || len(line) > maxRecord {
-		return 0, errors.New("not a record")
+		return nil, errors.New("not a record")
 	}
 	sum, err := strconv.ParseUint(string(line[:8]), 16, 32)
-	body := line[9:]
-	if err != nil || uint32(sum) != crc32.Checksum(body, castagnoli) {
-		return 0, errors.New("damaged record")
+	if err != nil || uint32(sum) != crc32.Checksum(line[9:], castagnoli) {
+		return nil, errors.New("a damaged record")
+	}
+	return line[9:], nil
+}
+
+// decodeRecord reads a line without its end: an event, states, or neither, of
+// a newer version. The number is right also for an event that this version
+// cannot read.
+func decodeRecord(line []byte, ev *alarm.Event) (number uint64, st *states, err error) {
+	body, err := checked(line)
+	if err != nil {
+		return 0, nil, err
+	}
+	if bytes.HasPrefix(body, []byte(`{"states":`)) {
+		st = new(states)
+		if err := json.Unmarshal(body, st); st.Version > version {
+			return 0, nil, fmt.Errorf("states of version %d: %w", st.Version, errFuture)
+		} else if err != nil {
+			return 0, nil, fmt.Errorf("not the states: %w", err)
+		}
+		return 0, st, nil
+	}
+	first, stands := firstNumber(body)
+	if ev == nil && stands { // what follows need not be read
+		return first, nil, nil
 	}
 	var head struct {
 		Number uint64 `json:"n"`
 	}
-	first, stands := firstNumber(body)
-	if ev == nil && stands { // what follows need not be read
-		return first, nil
-	}
 	if err := json.Unmarshal(body, &head); err != nil {
-		return 0, fmt.Errorf("not an event: %w", err)
+		return 0, nil, fmt.Errorf("not an event: %w", err)
 	}
 	if stands && first != head.Number {
-		return 0, errors.New("a record with two numbers")
+		return 0, nil, errors.New("a record with two numbers")
 	}
 	if ev != nil {
 		if err := json.Unmarshal(body, ev); err != nil {
-			return head.Number, fmt.Errorf("event %d: %w", head.Number, err)
+			return head.Number, nil, fmt.Errorf("event %d: %w", head.Number, err)
 		}
 	}
-	return head.Number, nil
+	return head.Number, nil, nil
 }
+
+// errFuture: a record of a version that this program does not know.
+var errFuture = errors.New("written by a newer version")
 
 // firstNumber reads the event's number where it stands first, as the encoder
 // puts it.
@@ -76,203 +109,239 @@ func firstNumber(body []byte) (n uint64, ok bool) {
 	return 0, false
 }
 
-// contents is what a journal file holds.
-type contents struct {
-	whole   int64  // bytes up to the end of the last whole line
-	torn    bool   // there is more behind it
-	damaged int    // lines in the middle that cannot be read
-	last    uint64 // greatest number
+// content is what files have. Records may stand in several of them, and are
+// taken once.
+type content struct {
+	events  []alarm.Event // in the order of their numbers
+	last    uint64        // the highest number, also of events that cannot be read
+	states  *states       // the newest; nil: none
+	damaged int           // lines
+	torn    int           // bytes behind the last whole line of the file that was read last
+	size    int           // of that file
+	future  bool          // a newer version wrote some of it
+	unread  bool          // the journal's file is there and cannot be read
 }
 
-// scan goes through a journal file and gives each event with a number above
-// after to visit, in the order of their numbers: a record that was written
-// twice, because the disk was not sure of the first time, is given once.
-func scan(data []byte, after uint64, visit func(*alarm.Event)) contents {
-	var c contents
+// add reads a file. Of events only those above a number are kept.
+func (c *content) add(data []byte, above uint64) {
+	c.size, c.torn = len(data), 0
 	for rest := data; len(rest) > 0; {
 		line, next, whole := bytes.Cut(rest, []byte("\n"))
 		if !whole {
-			c.torn = true
+			c.torn = len(rest)
 			break
 		}
-		rest = next
-		c.whole = int64(len(data) - len(rest))
-		if len(line) == 0 {
-			continue // left by a writer that closed a torn line
+		if rest = next; len(line) == 0 {
+			continue
 		}
-		number, err := decodeRecord(line, nil)
-		if err == nil && number > max(after, c.last) {
+		number, st, err := decodeRecord(line, nil)
+		if err == nil && st == nil && number > above {
 			var ev alarm.Event
-			if number, err = decodeRecord(line, &ev); err == nil {
-				visit(&ev)
+			if _, _, err = decodeRecord(line, &ev); err == nil {
+				c.events = append(c.events, ev)
 			}
+		}
+		if st != nil && (c.states == nil || st.Saved.Number >= c.states.Saved.Number) {
+			c.states = st
 		}
 		if err != nil {
 			c.damaged++
+			c.future = c.future || errors.Is(err, errFuture)
 		}
 		c.last = max(c.last, number)
 	}
-	return c
+	byNumber := func(a, b alarm.Event) int {
+		switch {
+		case a.Number < b.Number:
+			return -1
+		case a.Number > b.Number:
+			return 1
+		}
+		return 0
+	}
+	if !slices.IsSortedFunc(c.events, byNumber) {
+		slices.SortStableFunc(c.events, byNumber)
+	}
+	c.events = slices.CompactFunc(c.events, func(a, b alarm.Event) bool { return a.Number == b.Number })
 }
 
-// journal appends to the newer of two files. What is appended outlives the
-// process; what is synced outlives a power loss.
+// saved is what the content amounts to: the newest states, brought up to date
+// with the events that follow them.
+func (c *content) saved() (s alarm.Saved, replayed int) {
+	if c.states != nil {
+		copySaved(&s, &c.states.Saved)
+	}
+	for _, ev := range c.events {
+		if ev.Number > s.Number {
+			s.Replay(ev)
+			replayed++
+		}
+	}
+	s.Number = max(s.Number, c.last)
+	return s, replayed
+}
+
+// journal is the file that is appended to, in one folder. What is appended
+// outlives the process; what is synced outlives a power loss.
 type journal struct {
-	fs    FS
-	dir   string
-	most  int64 // bytes of one file
-	file  File
-	size  int64 // of the file, up to the last record that is synced
-	laid  int64 // bytes of whole records behind size, appended and not synced
-	fresh bool  // the file's name may not be durable yet
-	torn  bool  // something that could not be taken away stands behind size
-	buf   []byte
+	folder  Folder // nil: not held
+	most    int64  // bytes of the file
+	limit   int64  // of this one, which had to begin with more than it should; at least most
+	synced  bool   // on a disk; in memory there is nothing to sync
+	file    File   // nil: the next record begins a new file
+	size    int64  // of the file
+	pending int64  // bytes of it that are not synced
+	last    uint64 // number of the newest event in it
 }
 
-// load reads both files from old to new.
-func (j *journal) load(after uint64, visit func(*alarm.Event)) (last uint64, notes []string) {
-	for _, name := range []string{journalOld, journalFile} {
-		data, err := j.fs.ReadFile(filepath.Join(j.dir, name))
+// open goes on with a file that was read, where nothing is wrong with it.
+func (j *journal) open(size int64) {
+	file, err := j.folder.Append(journalFile)
+	if err != nil {
+		return // a new file is begun
+	}
+	j.file, j.size, j.limit = file, size, j.most
+}
+
+// begin makes a new file of records, which takes the place of the one before
+// once it is whole and durable. The next one's room is set aside at once, so
+// that a full disk does not stop the journal.
+func (j *journal) begin(records []byte) error {
+	j.drop()
+	file, err := j.folder.Create(journalNext, j.most)
+	if err != nil {
+		return fmt.Errorf("begin the journal: %w", err)
+	}
+	if _, err = file.Write(records); err == nil && j.synced {
+		err = file.Sync()
+	}
+	if err == nil {
+		err = j.folder.Rename(journalNext, journalFile)
+	}
+	if err != nil {
+		file.Close()
+		return fmt.Errorf("begin the journal: %w", err)
+	}
+	j.file, j.size = file, int64(len(records))
+	j.limit = max(j.most, j.size+j.most/4)
+	if j.synced {
+		if spare, err := j.folder.Create(journalNext, j.most); err == nil { // else it is tried by the next begin
+			spare.Close()
+		}
+	}
+	return nil
+}
+
+// fits says whether n more bytes may be appended: there is room for them, and
+// nobody has taken the file away or changed it.
+func (j *journal) fits(n int) bool {
+	if j.file == nil || j.size+int64(n) > j.limit {
+		return false
+	}
+	size, err := j.folder.Size(journalFile)
+	return err == nil && size == j.size
+}
+
+// append adds records. After an error the file is not used any more: what got
+// into it is read as torn, or twice.
+func (j *journal) append(records []byte) error {
+	if _, err := j.file.Write(records); err != nil {
+		j.drop()
+		return fmt.Errorf("write the journal: %w", err)
+	}
+	j.size += int64(len(records))
+	j.pending += int64(len(records))
+	return nil
+}
+
+// sync makes what was appended durable. After an error the kernel may have
+// dropped what was written: the file is not used any more.
+func (j *journal) sync() error {
+	if err := j.file.Sync(); err != nil {
+		j.drop()
+		return fmt.Errorf("sync the journal: %w", err)
+	}
+	j.pending = 0
+	return nil
+}
+
+func (j *journal) drop() {
+	if j.file != nil {
+		j.file.Close() // what counts was synced
+	}
+	j.file, j.pending = nil, 0
+}
+
+// release gives the folder back.
+func (j *journal) release() {
+	j.drop()
+	if j.folder != nil {
+		j.folder.Close()
+		j.folder = nil
+	}
+}
+
+// read reads the files of the journal, those of the version before among them.
+func read(folder Folder, above uint64) (c content, notes []string) {
+	for _, name := range []string{legacyOld, journalFile} {
+		data, err := folder.Read(name)
 		if errors.Is(err, fs.ErrNotExist) {
+			c.size, c.torn = 0, 0
 			continue
 		}
 		if err != nil {
 			notes = append(notes, fmt.Sprintf("%s cannot be read: %v", name, err))
+			c.size, c.torn, c.unread = 0, 0, true
 			continue
 		}
-		c := scan(data, max(after, last), visit)
-		if c.damaged > 0 {
-			notes = append(notes, fmt.Sprintf("%s has %d damaged lines, left out", name, c.damaged))
+		before := c.damaged
+		c.add(data, above)
+		if n := c.damaged - before; n > 0 {
+			notes = append(notes, fmt.Sprintf("%s has %d damaged lines, left out", name, n))
 		}
-		if c.torn {
-			notes = append(notes, fmt.Sprintf("%s ends in a torn line of %d bytes, left out", name, int64(len(data))-c.whole))
-		}
-		last = max(last, c.last)
-	}
-	return last, notes
-}
-
-// ready opens the file to append to, where it is not open or somebody has taken
-// it away or emptied it. again: what was appended and not synced is to be
-// appended again.
-func (j *journal) ready() (again bool, err error) {
-	path := filepath.Join(j.dir, journalFile)
-	if j.file != nil {
-		if n, err := j.fs.Size(path); err == nil && n == j.size+j.laid {
-			return false, nil
-		}
-		j.close()
-	}
-	again = j.laid > 0
-	j.laid = 0
-	return again, j.open(path)
-}
-
-// open makes the file ready to append to. A torn line at its end is taken away.
-func (j *journal) open(path string) error {
-	data, err := j.fs.ReadFile(path)
-	missing := errors.Is(err, fs.ErrNotExist)
-	j.fresh = j.fresh || missing
-	if err != nil && !missing {
-		return fmt.Errorf("open journal: %w", err)
-	}
-	c := scan(data, 1<<64-1, nil)
-	j.size, j.torn = c.whole, false
-	if c.torn {
-		if err := j.fs.Truncate(path, c.whole); err != nil {
-			j.size, j.torn = int64(len(data)), true
+		if c.torn > 0 {
+			notes = append(notes, fmt.Sprintf("%s ends in a torn line of %d bytes, left out", name, c.torn))
 		}
 	}
-	if j.file, err = j.fs.Append(path); err != nil {
-		j.file = nil
-		return fmt.Errorf("open journal: %w", err)
-	}
-	return nil
+	return c, notes
 }
 
-// encode makes the records of events ready for append.
-func (j *journal) encode(events []alarm.Event) error {
-	j.buf = append(j.buf[:0], '\n') // for a torn line in front
-	for i := range events {
-		var err error
-		if j.buf, err = encodeRecord(j.buf, &events[i]); err != nil {
-			return err
+// Of a file's bytes rotation takes over the newest events: those of alarms get
+// alarmPart of it, which nothing else can take; all together get keptPart.
+const (
+	alarmPart = 4.0 / 8
+	keptPart  = 5.0 / 8
+)
+
+// retained gives the records of the events that rotation takes over: up to a
+// number, as far as there is room.
+func retained(events []alarm.Event, upto uint64, most int64) ([]byte, error) {
+	records := make([][]byte, len(events))
+	room := map[bool]int64{true: int64(alarmPart * float64(most)), false: 0}
+	for _, alarms := range []bool{true, false} {
+		if !alarms {
+			room[false] = int64((keptPart-alarmPart)*float64(most)) + room[true]
 		}
-	}
-	return nil
-}
-
-// append writes what encode made ready, all or, with an error, nothing: what got
-// into the file is taken out again. The file must be ready.
-func (j *journal) append() error {
-	records := j.buf[1:]
-	if j.torn && j.laid == 0 { // afterwards torn stands until the sync, as size does
-		records = j.buf
-	}
-	if _, err := j.file.Write(records); err != nil {
-		if e := j.fs.Truncate(filepath.Join(j.dir, journalFile), j.size+j.laid); e != nil {
-			err = errors.Join(err, e)
-			j.close() // it is opened anew, and the torn line found
+		for i := len(events) - 1; i >= 0 && room[alarms] > 0; i-- {
+			ev := &events[i]
+			if ofAlarm(ev) != alarms || ev.Number > upto {
+				continue
+			}
+			record, err := appendRecord(nil, ev)
+			if err != nil {
+				return nil, err
+			}
+			if room[alarms] -= int64(len(record)); room[alarms] >= 0 {
+				records[i] = record
+			}
 		}
-		return fmt.Errorf("write journal: %w", err)
+		room[alarms] = max(room[alarms], 0)
 	}
-	j.laid += int64(len(records))
-	return nil
+	return slices.Concat(records...), nil
 }
 
-// sync makes what was appended durable and gives its length. With an error all
-// that is not synced is taken out of the file, to be appended again. patiently
-// runs what waits for the disk; the journal may be appended to meanwhile.
-func (j *journal) sync(patiently func(func() error) error) (int64, error) {
-	n, file, fresh := j.laid, j.file, j.fresh
-	err := patiently(func() error {
-		err := file.Sync()
-		if err == nil && fresh {
-			err = j.fs.SyncDir(j.dir)
-		}
-		return err
-	})
-	if err == nil && j.file != file {
-		err = errors.New("the file was closed meanwhile")
-	}
-	if err != nil {
-		// After a failed fsync the kernel may have dropped the pages: the file
-		// is opened anew and the records are written again.
-		j.close()
-		if e := j.fs.Truncate(filepath.Join(j.dir, journalFile), j.size); e != nil {
-			err = errors.Join(err, e) // they then stand there twice, and are read once
-		}
-		j.laid = 0
-		return 0, fmt.Errorf("write journal: %w", err)
-	}
-	j.size, j.laid = j.size+n, j.laid-n
-	j.fresh, j.torn = false, false
-	return n, nil
-}
-
-// full says that what encode made ready does not fit into the file.
-func (j *journal) full() bool {
-	return j.size+j.laid > 0 && j.size+j.laid+int64(len(j.buf)) > j.most
-}
-
-// nearlyFull says that it is time to rotate, while there is still room for
-// events that come meanwhile.
-func (j *journal) nearlyFull() bool { return j.size+j.laid > j.most-j.most/8 }
-
-// rotate makes the file, which is synced, the old one; the next append begins a
-// new one.
-func (j *journal) rotate() error {
-	j.close()
-	if err := j.fs.Rename(filepath.Join(j.dir, journalFile), filepath.Join(j.dir, journalOld)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("rotate journal: %w", err)
-	}
-	j.size = 0
-	return nil
-}
-
-func (j *journal) close() {
-	if j.file != nil {
-		j.file.Close() // what counts was synced
-		j.file = nil
-	}
+// ofAlarm tells an alarm's own event from a note, a refused command and what
+// else changes no alarm.
+func ofAlarm(ev *alarm.Event) bool {
+	return ev.Alarm != "" && !ev.Refused && ev.Trigger != alarm.Note
 }

@@ -1,172 +1,144 @@
 package store
 
 import (
-	"bytes"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"mien/firmware/alarm"
+	"golang.org/x/sys/unix"
 )
 
-// stuck is a disk that holds a write to the journal until it is let go, as a
-// file system that waits for its own journal does. Its lock is nobody's, so that
-// a second store can be what comes after a kill.
-type stuck struct {
-	FS
-	open chan struct{}
-	once sync.Once
-	took error // what Lock says
+const inMemory = InMemory + "mien"
+
+func withMemory(f *Fake) (*Store, Found) {
+	return ready(Options{Dir: dir, FS: f, Memory: inMemory, Queue: 100})
 }
 
-type stuckFile struct {
-	File
-	of *stuck
-}
-
-type nobodys struct{}
-
-func (nobodys) Room() (int64, error) { return 1 << 30, nil }
-func (nobodys) Close() error         { return nil }
-
-func newStuck() *stuck { return &stuck{FS: OS, open: make(chan struct{})} }
-
-func (s *stuck) Lock(string) (Hold, error) { return nobodys{}, s.took }
-func (s *stuck) letGo()                    { s.once.Do(func() { close(s.open) }) }
-
-func (s *stuck) Append(name string) (File, error) {
-	f, err := s.FS.Append(name)
-	if err == nil && filepath.Base(name) == journalFile {
-		f = stuckFile{f, s}
-	}
-	return f, err
-}
-
-func (f stuckFile) Write(p []byte) (int, error) {
-	<-f.of.open
-	return f.File.Write(p)
-}
-
-// inMemory are the numbers of the events in the file.
-func inMemory(t *testing.T, path string) (list []uint64) {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil && !os.IsNotExist(err) {
-		t.Fatal(err)
-	}
-	scan(data, 0, func(ev *alarm.Event) { list = append(list, ev.Number) })
-	return list
-}
-
-func waitFor(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for began := time.Now(); !ok(); time.Sleep(time.Millisecond) {
-		if time.Since(began) > 10*time.Second {
-			t.Fatal("never: " + what)
-		}
-	}
-}
-
-func TestMemoryKeepsWhatABusyDiskDoesNotTake(t *testing.T) {
-	disk, folder, path := newStuck(), t.TempDir(), filepath.Join(t.TempDir(), "events")
-	killed, _ := Open(Options{Dir: folder, FS: disk, Memory: path})
+// What Put was given outlives a kill at once, whatever the disk does; a power
+// loss leaves what was called durable.
+func TestMemoryKeepsWhatTheDiskHasNotTaken(t *testing.T) {
+	f := NewFake()
+	s, _ := withMemory(f)
 	told := raises(1, 9)
-	killed.Put(told[:4])
-	killed.Put(told[4:])
-	waitFor(t, "nine events in memory", func() bool { return len(inMemory(t, path)) == 9 })
-	if data, _ := os.ReadFile(filepath.Join(folder, journalFile)); len(data) != 0 {
-		t.Fatalf("the disk was to take nothing; it has %d bytes", len(data))
+	s.Put(told[:4])
+	s.step(0)
+	s.Put(told[4:]) // the writer does not come to it
+	if read, _ := s.Events(0, 100); len(read) != 9 {
+		t.Errorf("%v can be told", numbers(read))
 	}
-
-	next := newStuck()
-	next.letGo()
-	after, found := Open(Options{Dir: folder, FS: next, Memory: path})
-	if found.Events != 9 || found.Saved.Number != 9 || !strings.Contains(strings.Join(found.Notes, "; "), "9 events that the disk had not taken") {
+	if _, found := withMemory(f.PowerLoss(rand.New(rand.NewPCG(1, 1)))); found.Saved.Number != 4 {
+		t.Errorf("after a power loss %d", found.Saved.Number)
+	}
+	f.Kill()
+	s, found := withMemory(f)
+	if found.Saved.Number != 9 || !reflect.DeepEqual(lives(found.Saved), lives(replay(told))) || !strings.Contains(fmt.Sprint(found.Notes), "5 events that the disk had not taken") {
 		t.Fatalf("found %+v", found)
 	}
-	if got, want := lives(found.Saved), lives(replay(told)); len(got) == 0 || len(got) != len(want) {
-		t.Fatalf("alarms %v, want %v", got, want)
+	f.Kill() // again, before the disk has taken anything
+	if s, found = withMemory(f); found.Saved.Number != 9 {
+		t.Fatalf("found %+v", found)
 	}
-	more := event(10, "alarm 0", alarm.Raise, alarm.Normal, alarm.Unacknowledged)
-	more.Start = 2
-	after.Put([]alarm.Event{more})
-	if err := after.Sync(); err != nil {
-		t.Fatal(err)
+	s.Put(raises(10, 10))
+	s.step(0)
+	if read := readAll(f, 0); len(read) != 10 {
+		t.Fatal(numbers(read))
 	}
-	if err := after.Close(); err != nil {
-		t.Fatal(err)
+	f.Kill()
+	if _, found = withMemory(f); found.Saved.Number != 10 || len(found.Notes) > 0 {
+		t.Errorf("found %+v", found)
 	}
-	events, err := Read(next, folder, 0, 100)
-	if err != nil || len(events) != 10 {
-		t.Fatalf("journal %v, %v", numbers(events), err)
-	}
-	rising(t, events)
-
-	// Once they are in the journal, the file has nothing new to say.
-	last, found := Open(Options{Dir: folder, FS: next, Memory: path})
-	if found.Saved.Number != 10 || len(found.Notes) > 0 {
-		t.Errorf("found at the second start %+v", found)
-	}
-	last.Close()
-	disk.letGo()
-	killed.Close()
 }
 
-func TestMemoryOfAnotherHistoryIsLeftAlone(t *testing.T) {
-	record := func(events ...alarm.Event) (data []byte) {
-		for i := range events {
-			data, _ = encodeRecord(data, &events[i])
+// A disk that is full, more events than the memory for them holds, and kill -9:
+// no state is lost, numbers do not fall, and what was let go is told.
+func TestFullDiskAndKill(t *testing.T) {
+	f := NewFake()
+	s, _ := withMemory(f)
+	s.Put(raises(1, 22))
+	s.step(0)
+	for _, name := range []string{journalFile, journalNext} { // of the disk, not of the memory
+		f.Fail(Fault{Op: OpWrite, Name: dir + "/" + name, Count: -1, Err: unix.ENOSPC})
+	}
+	for n := uint64(23); n <= 2505; n++ {
+		s.Put(raises(n, n))
+		saved := replay(raises(n-200, n))
+		saved.Number = n
+		s.Keep(&saved)
+		s.step(time.Duration(n) * 10 * time.Millisecond)
+	}
+	if st := s.Status(); st.Dropped == 0 || st.Err == nil {
+		t.Fatalf("%+v", st)
+	}
+	for round := range 2 { // the disk stays full
+		f.Kill()
+		again, found := withMemory(f)
+		if found.Saved.Number != 2505 || !reflect.DeepEqual(lives(found.Saved), lives(replay(raises(2000, 2505)))) {
+			t.Fatalf("round %d: %+v", round, found)
 		}
-		return data
+		if round == 0 && !strings.Contains(fmt.Sprint(found.Notes), "are missing") {
+			t.Errorf("%v", found.Notes)
+		}
+		s = again
 	}
-	later := raises(3, 4)
-	later[0].Start, later[1].Start = 7, 7
-	whole := record(raises(3, 4)...)
-	for _, c := range []struct {
-		name string
-		data []byte
-		last uint64
-	}{
-		{"a gap", record(raises(4, 9)...), 2},
-		{"another start", record(later...), 2},
-		{"known", record(raises(1, 2)...), 2},
-		{"nothing", nil, 2},
-		{"noise", bytes.Repeat([]byte("\x00\xff\n"), 99), 2},
-		{"torn", whole[:len(whole)-9], 3},
-		{"damaged in the middle", append([]byte("00000000 {\"n\":3}\n"), record(raises(4, 4)...)...), 2},
-		{"the very next", whole, 4},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			folder, path := t.TempDir(), filepath.Join(t.TempDir(), "events")
-			first, _ := Open(Options{Dir: folder})
-			first.Put(raises(1, 2))
-			if err := first.Close(); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(path, c.data, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			s, found := Open(Options{Dir: folder, Memory: path})
-			if found.Saved.Number != c.last {
-				t.Errorf("number %d after it, want %d", found.Saved.Number, c.last)
-			}
-			if err := s.Close(); err != nil {
-				t.Error(err)
-			}
-			events, _ := Read(OS, folder, 0, 100)
-			if rising(t, events); len(events) != int(c.last) {
-				t.Errorf("journal %v", numbers(events))
-			}
-		})
+	f.Heal()
+	s.Put(raises(2506, 2506))
+	s.step(time.Hour)
+	if st := s.Status(); st.Err != nil || st.Durable != 2506 {
+		t.Fatalf("%+v", st)
+	}
+	_, found := withMemory(f.PowerLoss(rand.New(rand.NewPCG(1, 1))))
+	if found.Saved.Number != 2506 || !reflect.DeepEqual(lives(found.Saved), lives(replay(raises(2000, 2506)))) {
+		t.Errorf("%+v", found)
+	}
+	read := readAll(f, 0)
+	rising(t, read)
+	if len(read) < 100+22 {
+		t.Error(numbers(read))
 	}
 }
 
-func TestMemoryIsWrittenAnewBeforeItGrows(t *testing.T) {
-	folder, path := t.TempDir(), filepath.Join(t.TempDir(), "events")
-	s, _ := Open(Options{Dir: folder, Memory: path, Delay: time.Millisecond, JournalBytes: 64 << 20})
+func TestMemoryOfAnotherJournalIsLeftAlone(t *testing.T) {
+	f, g := NewFake(), NewFake()
+	for i, disk := range []*Fake{f, g} {
+		s, _ := withMemory(disk)
+		s.Put(raises(1, uint64(4+i)))
+		s.step(0)
+		disk.Kill()
+	}
+	for _, data := range [][]byte{g.Get(inMemory + "/" + journalFile), nil, []byte("\x00\xff\nrubbish")} {
+		f.Put(inMemory+"/"+journalFile, data)
+		if _, found := withMemory(f); found.Saved.Number != 4 || len(found.Notes) > 0 {
+			t.Errorf("%+v", found)
+		}
+		f.Kill()
+	}
+}
+
+// The journal was deleted, its copy was not.
+func TestMemoryWithoutTheJournal(t *testing.T) {
+	f := NewFake()
+	s, _ := withMemory(f)
+	s.Put(raises(1, 4))
+	s.step(0)
+	s.Put(raises(5, 6))
+	f.Kill()
+	delete(f.names, dir+"/"+journalFile)
+	if _, found := withMemory(f); found.Saved.Number != 6 || len(found.Notes) < 2 {
+		t.Errorf("%+v", found)
+	}
+}
+
+func TestMemoryFileIsBounded(t *testing.T) {
+	folder, memory := t.TempDir(), filepath.Join(t.TempDir(), "memory")
+	s, _, err := Open(Options{Dir: folder, Memory: memory, Delay: time.Millisecond, JournalBytes: 64 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for n := uint64(1); n < 5000; n += 100 {
 		s.Put(raises(n, n+99))
 		if err := s.Sync(); err != nil {
@@ -176,49 +148,20 @@ func TestMemoryIsWrittenAnewBeforeItGrows(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	info, err := os.Stat(path)
+	info, err := os.Stat(filepath.Join(memory, journalFile))
 	if err != nil || info.Size() > 2*memoryMost {
 		t.Errorf("%v bytes, %v: 5,000 events do not fit, and need not", info.Size(), err)
 	}
 }
 
-func TestMemoryOfARunningUnitIsNotTouched(t *testing.T) {
-	disk, folder, path := newStuck(), t.TempDir(), filepath.Join(t.TempDir(), "events")
-	disk.took = ErrTaken
-	data, _ := encodeRecord(nil, &raises(1, 1)[0])
-	if err := os.WriteFile(path, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s, found := Open(Options{Dir: folder, FS: disk, Memory: path})
-	s.Put(raises(1, 3))
-	disk.letGo()
-	if s.Close() == nil || found.Events != 0 {
-		t.Errorf("found %+v beside a unit that holds the folder", found)
-	}
-	if now, _ := os.ReadFile(path); !bytes.Equal(now, data) {
-		t.Errorf("its file has become %q", now)
-	}
-}
-
+// Without a copy in memory the unit runs, and says what that means.
 func TestMemoryThatFailsIsOnlyMissing(t *testing.T) {
-	folder := t.TempDir()
-	s, found := Open(Options{Dir: folder, Memory: filepath.Join(t.TempDir(), "no such folder", "events")})
-	s.Put(raises(1, 5))
-	if err := s.Close(); err != nil || len(found.Notes) != 0 {
-		t.Errorf("%v, %v", err, found.Notes)
+	s, found, err := Open(Options{Dir: t.TempDir(), Memory: "/dev/null/no such folder"})
+	if err != nil || len(found.Notes) != 1 {
+		t.Fatalf("%v, %v", err, found.Notes)
 	}
-}
-
-// mad panics where a file is made.
-type mad struct{ FS }
-
-func (mad) Create(string) (File, error) { panic("injected") }
-
-// A panic there shows, and is not the end of the program.
-func TestMemoryThatPanics(t *testing.T) {
-	s := &Store{memory: &memory{fs: mad{OS}, path: "events"}, held: true}
-	s.remember()
-	if st := s.Status(); st.Err == nil || !strings.Contains(st.Err.Error(), "injected") {
-		t.Errorf("%+v", st)
+	s.Put(raises(1, 5))
+	if err := s.Close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -1,42 +1,46 @@
-// Package store keeps what must outlive a restart: alarm states in a small
-// file of two generations, and events in a bounded journal. It never keeps a
+// Package store keeps what must outlive a restart: alarm states and events, in
+// one bounded journal that begins with a record of the states. It never keeps a
 // picture or a level over time.
 //
-//	kept, found := store.Open(store.Options{Dir: "/var/lib/mien"})
+//	kept, found, err := store.Open(store.Options{Dir: "/var/lib/mien"})
 //	events := engine.Restore(found.Saved, at, wall)
 //	kept.Put(events)                          // never waits for the disk
 //	engine.Save(&saved); kept.Keep(&saved)    // when engine.Revision() changed
+//	err = kept.Wait(number, 40*time.Millisecond) // before "done" is answered
 //	…
-//	err := kept.Close()
+//	err = kept.Close()
 //
-// The writer takes an event from Put within a scheduler's turn and appends it to
-// the journal, also while it waits for the disk: from then on it survives kill -9.
-// Where a busy disk makes even that wait, the copy in Options.Memory survives it.
-// It syncs it at once too, and then it survives power loss (Durable tells); only
-// when syncs would come closer than Options.Delay for longer than a handful, it
-// gathers what chatters until the delay is over. What can be in that sync's way is
-// the work that is under way: two syncs, of a state file and its folder, once in
-// Options.StateEvery and when the journal goes round. The states of the alarms can
-// be had from the journal alone; the state file follows at most Options.StateEvery
-// later, so that the journal may be rotated and that a damaged journal does not
-// matter.
+// Put writes each event to a copy in memory (Options.Memory) before it returns,
+// so before anybody is told: no kill takes it from there on. The writer appends it
+// to the journal and syncs it, and then it outlives a power loss (Durable tells).
+// When syncs would come closer than Options.Delay for longer than a handful, it
+// gathers what chatters until the delay is over, unless somebody waits for it.
+//
+// The states of the alarms are those of the newest record of states and the
+// events after it. Rotation writes a new file: the states, the newest events, the
+// states again in case a disk damages one of them. It takes the place of the file
+// before once it is durable, so at each moment of it a whole journal is there.
+// At a start the same is read from disk and memory, and the higher number counts.
 //
 // An SD card has to write, in blocks of 4 KiB with the file system's own
-// (TestBytesADay counts them), a day: 2 MB without an alarm, 12 MB with
-// one every ten minutes that is raised, acknowledged and returned, 114 MB with
+// (TestBytesADay counts them), a day: 1 MB without an alarm, 11 MB with
+// one every ten minutes that is raised, acknowledged and returned, 77 MB with
 // one a minute. Somebody who leaves, so that eight alarms lose their reading and
-// have it back, adds 9 MB where that is every ten minutes, 91 MB where it is every
+// have it back, adds 8 MB where that is every ten minutes, 57 MB where it is every
 // minute.
 //
-// No trouble with the disk stops the unit. Open always gives a Store; what
-// cannot be written is kept in memory, Status tells, and it is written when
-// the disk takes it.
+// No trouble with the disk stops the unit. What cannot be written is kept in
+// memory, Status tells, and it is written when the disk takes it. Only a folder
+// that another unit holds, or that others may write to, is refused.
 package store
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"math"
+	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -46,106 +50,109 @@ import (
 // Options of a store. The zero value of each field but Dir is a default.
 type Options struct {
 	Dir          string
-	JournalBytes int64         // both journal files together; 0 is 1 MiB
-	Delay        time.Duration // after a few at once, syncs are this far apart at least, so that what chatters is gathered; 0 is 200 ms
-	StateEvery   time.Duration // the state file follows the journal after this time; 0 is 30 s
-	Queue        int           // events kept in memory while they cannot be written; 0 is 1,000
-	RetryMost    time.Duration // longest wait between tries on a failing disk; 0 is 10 s
-	FS           FS            // nil is OS
-	Memory       string        // file on a file system in memory, for events that wait for the disk; empty: none, and a kill loses them
+	Memory       string           // folder on a file system in memory, of this journal alone; empty: none, and a kill may lose what the disk has not taken
+	JournalBytes int64            // the journal's file and the room set aside for the next one together; 0 is 2 MiB
+	KeepDays     int              // older events are let go; 0: none is too old
+	Delay        time.Duration    // after a few at once, syncs are this far apart at least, so that what chatters is gathered; 0 is 200 ms
+	StateEvery   time.Duration    // states that changed are recorded this often, so that events alone need not tell them; 0 is 5 min
+	Queue        int              // events kept in memory while they cannot be written; 0 is 1,000
+	RetryMost    time.Duration    // longest wait between tries on a failing disk; 0 is 10 s
+	FS           FS               // nil is OS
+	Wall         func() time.Time // nil is time.Now; only KeepDays goes by it
 }
 
-// Found is what Open found on the disk.
+// Found is what Open found.
 type Found struct {
 	Saved  alarm.Saved // for Engine.Restore
-	Events int         // events that were newer than the state file
-	Notes  []string    // damage, in words, worth a Note in the journal
+	Events int         // events that were newer than the states
+	Notes  []string    // what was damaged, missing or let go, in words, worth a Note in the journal
 }
 
 // Status tells how the store fares.
 type Status struct {
-	Err         error         // why the newest write failed, or the next one would; looked at every second; nil: all is well
-	Since       time.Duration // when writes began to fail, on the clock of time since Open
-	Queued      int           // events not yet on the disk
-	Behind      time.Duration // how long the oldest of them waits; seconds of it without an Err: the disk is stuck
-	Dropped     uint64        // events that the memory could not hold either; their numbers are missing in the journal
-	Durable     uint64        // number of the newest event that survives power loss
-	StateNumber uint64        // the same, for the state file
-	Appends     uint64        // syncs of the journal
-	States      uint64        // state files written
-	Bytes       uint64        // of both
+	Err     error         // why the newest write failed, or the next one would; looked at every second; nil: all is well
+	Since   time.Duration // when writes began to fail, on the clock of time since Open
+	Queued  int           // events not yet on the disk
+	Behind  time.Duration // how long the oldest of them waits; seconds of it without an Err: the disk is stuck
+	Dropped uint64        // events that the memory could not hold either; their numbers are missing in the journal
+	Durable uint64        // number of the newest event that survives power loss
+	Syncs   uint64        // of the journal
+	Bytes   uint64        // written to it
+	Aside   string        // file that this journal cannot go on with and that was put aside; empty: none
 }
+
+// ErrPending: an event is not on the disk yet.
+var ErrPending = errors.New("not yet on the disk")
 
 // Store writes in a goroutine of its own. Its methods may be called from any
 // goroutine.
 type Store struct {
 	options Options
-	journal journal
-	memory  *memory // nil: there is none
-	lock    Hold
-	noLock  bool // the lock is still to be had
 	begun   time.Time
 	wake    chan struct{}
 	closing chan struct{}
 	done    chan struct{}
 	once    sync.Once
 
-	mu     sync.Mutex // covers the fields below
-	queue  []alarm.Event
-	head   int // of the ring
-	count  int
-	oldest time.Duration // when the first of the queue was put, about
-	kept   alarm.Saved   // newest from Keep
-	ahead  bool          // kept is newer than saved: its events are not durable yet
-	saved  alarm.Saved   // for the state file; no newer than the journal while that can be written
-	dirty  bool          // saved is newer than the state file
-	hurry  bool          // Sync or Close waits
-	idle   sync.Cond
-	closed bool
-	held   bool // the folder is ours
-	state  Status
-	room   error // what look found
+	mu       sync.Mutex // covers the fields below
+	memory   journal    // its folder is nil: there is none
+	queue    []alarm.Event
+	head     int // of the ring
+	count    int
+	oldest   time.Duration // when the first of the queue was put, about
+	kept     alarm.Saved   // newest from Keep
+	dirty    bool          // kept is not in the journal
+	appended uint64        // number of the newest event in the journal's file
+	pressed  uint64        // somebody waits for the events up to this number
+	hurry    bool          // Sync or Close waits
+	closed   bool
+	moved    chan struct{} // closed and made anew when something that is waited for has changed
+	state    Status
+	room     error  // what look found
+	id       string // of the journal
 
-	// The writer's own.
-	batch   []alarm.Event
-	next    generation    // being written
-	running bool          // there is a goroutine: waiting for the disk must not keep it
-	laid    uint64        // number of the newest event that the journal has taken, synced or not
-	paced   time.Duration // when the syncs so far would have ended at one each Delay
-	dirtyAt time.Duration // when the writer found the state dirty; never: it is not
-	looked  time.Duration
-	retryAt time.Duration
-	wait    time.Duration
+	// The writer's own; but disk.folder is set under the lock.
+	disk     journal
+	base     alarm.Saved // the states as of the newest durable event
+	legacy   bool        // there are files of the version before
+	owe      bool        // the journal has a gap, or no states: they go in with the next write
+	statesAt time.Duration
+	paced    time.Duration // when the syncs so far would have ended at one each Delay
+	looked   time.Duration
+	aged     time.Duration
+	retryAt  time.Duration
+	wait     time.Duration
+	batch    []alarm.Event
+	next     alarm.Saved
+	buf      []byte
 }
 
-const (
-	batchMost  = 64
-	retryFirst = 250 * time.Millisecond
-)
+// memoryMost bounds the copy in memory, as far as what the disk has not taken
+// allows.
+const memoryMost = 256 << 10
 
-// Open reads what is there and starts to write. It never fails: a folder that
-// cannot be made, read, locked or written shows in Status, and is tried again.
-func Open(o Options) (*Store, Found) {
-	s, found := prepare(o)
-	s.running = true
-	go s.run()
-	if s.memory != nil {
-		go s.runMemory()
-		s.poke()
+// Open reads what is there and starts to write. It refuses a folder with
+// ErrTaken or ErrUnsafe; one that cannot be made, read or written shows in
+// Status, and is tried again.
+func Open(o Options) (*Store, Found, error) {
+	s, found, err := prepare(o)
+	if err != nil {
+		return nil, found, err
 	}
-	return s, found
+	go s.run()
+	return s, found, nil
 }
 
 // prepare is Open without the goroutine.
-func prepare(o Options) (*Store, Found) {
+func prepare(o Options) (*Store, Found, error) {
 	if o.JournalBytes <= 0 {
-		o.JournalBytes = 1 << 20
+		o.JournalBytes = 2 << 20
 	}
 	if o.Delay <= 0 {
 		o.Delay = 200 * time.Millisecond
 	}
 	if o.StateEvery <= 0 {
-		o.StateEvery = 30 * time.Second
+		o.StateEvery = 5 * time.Minute
 	}
 	if o.Queue <= 0 {
 		o.Queue = 1000
@@ -156,81 +163,152 @@ func prepare(o Options) (*Store, Found) {
 	if o.FS == nil {
 		o.FS = OS
 	}
+	if o.Wall == nil {
+		o.Wall = time.Now
+	}
 	s := &Store{options: o, begun: time.Now(), wake: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
-		journal: journal{fs: o.FS, dir: o.Dir, most: o.JournalBytes / 2, fresh: true},
-		queue:   make([]alarm.Event, o.Queue), batch: make([]alarm.Event, 0, batchMost), noLock: true,
-		dirtyAt: never, looked: -lookEvery}
-	s.idle.L = &s.mu
-	if err := s.prepareFolder(); err != nil {
-		s.failed(0, err)
-	}
-
+		disk: journal{most: o.JournalBytes / 2, synced: true}, memory: journal{most: memoryMost},
+		queue: make([]alarm.Event, o.Queue), batch: make([]alarm.Event, 0, batchMost), moved: make(chan struct{}), looked: -lookEvery}
 	var found Found
-	newest, notes := loadState(o.FS, o.Dir)
-	s.next.Generation = newest.Generation
-	found.Saved, found.Notes = newest.Saved, notes
-	s.state.StateNumber = newest.Saved.Number
-	last, notes := s.journal.load(found.Saved.Number, func(ev *alarm.Event) {
-		found.Saved.Replay(*ev)
-		found.Events++
-	})
-	found.Notes = append(found.Notes, notes...)
-	found.Saved.Number = max(found.Saved.Number, last)
-	s.state.Durable = found.Saved.Number
-	copySaved(&s.saved, &found.Saved)
-	s.dirty = found.Events > 0
-	if o.Memory != "" {
-		s.memory = &memory{fs: o.FS, path: o.Memory, batch: make([]alarm.Event, 0, batchMost), wake: make(chan struct{}, 1), done: make(chan struct{})}
-		if s.held {
-			s.recall(&found)
-		}
+	err := s.hold()
+	if errors.Is(err, ErrTaken) || errors.Is(err, ErrUnsafe) {
+		return nil, found, err
 	}
-	return s, found
+	if err != nil {
+		s.failed(0, err)
+	} else {
+		found = s.load()
+	}
+	copySaved(&s.base, &found.Saved)
+	s.disk.last, s.appended, s.state.Durable = found.Saved.Number, found.Saved.Number, found.Saved.Number
+	s.recall(&found)
+	if s.id == "" {
+		s.id = fmt.Sprintf("%016x", rand.Uint64())
+	}
+	copySaved(&s.kept, &found.Saved)
+	s.dirty = found.Events > 0
+	s.copyAnew()
+	return s, found, nil
 }
 
-// prepareFolder makes the folder and takes hold of it.
-func (s *Store) prepareFolder() error {
-	if !s.noLock {
-		return nil
-	}
-	if err := s.options.FS.MkdirAll(s.options.Dir); err != nil {
-		return fmt.Errorf("make state folder: %w", err)
-	}
-	lock, err := s.options.FS.Lock(filepath.Join(s.options.Dir, "lock"))
+// hold takes hold of the folder.
+func (s *Store) hold() error {
+	folder, err := s.options.FS.Hold(s.options.Dir)
 	if err != nil {
-		return fmt.Errorf("hold state folder: %w", err)
+		return err
 	}
-	s.lock, s.noLock = lock, false
 	s.mu.Lock()
-	s.held = true
+	s.disk.folder = folder
 	s.mu.Unlock()
 	return nil
 }
 
-// letGo gives up the hold of a folder that is no longer there.
-func (s *Store) letGo() {
-	if s.noLock {
+// load reads the folder at the start.
+func (s *Store) load() (found Found) {
+	folder := s.disk.folder
+	c, _ := read(folder, math.MaxUint64) // the states tell which events are needed
+	newest, unread := c.states, c.unread
+	old, notes := readLegacy(folder)
+	if newest == nil {
+		newest = old
+	}
+	above := uint64(0)
+	if newest != nil {
+		above, s.id = newest.Saved.Number, newest.Journal
+	}
+	c, more := read(folder, above)
+	c.states, c.unread = newest, c.unread || unread
+	found.Notes = append(notes, more...)
+	found.Saved, found.Events = c.saved()
+	_, gone := folder.Size(legacyOld)
+	s.legacy = old != nil || gone == nil
+	_, gone = folder.Size(journalFile)
+	switch {
+	case s.id != "" && c.torn == 0 && c.damaged == 0 && !c.unread:
+		s.disk.open(int64(c.size))
+	case errors.Is(gone, fs.ErrNotExist) && !s.legacy:
+		if n, err := folder.Size(journalNext); err == nil && n == 0 {
+			found.Notes = append(found.Notes, journalFile+" is missing: alarm states and events from before, if there were any, are lost")
+		}
+	case newest == nil && !c.unread:
+		found.Notes = append(found.Notes, "there is no record of the alarm states: they are those that the events tell")
+	}
+	if c.future || c.unread {
+		if err := s.aside(); err != nil {
+			found.Notes = append(found.Notes, err.Error())
+		}
+	}
+	return found
+}
+
+// aside puts a journal away that this one cannot go on with: whoever can read it
+// finds it, and it is not written over.
+func (s *Store) aside() error {
+	s.disk.drop()
+	to := fmt.Sprintf("%s.aside-%d", journalFile, s.options.Wall().Unix())
+	if err := s.disk.folder.Rename(journalFile, to); err != nil {
+		return fmt.Errorf("put %s aside: %w", journalFile, err)
+	}
+	s.mu.Lock()
+	s.state.Aside = to
+	s.mu.Unlock()
+	return nil
+}
+
+// recall takes hold of the copy in memory, and adds to found what the disk had
+// not taken before the end. A copy of another journal is left alone.
+func (s *Store) recall(found *Found) {
+	if s.options.Memory == "" {
 		return
 	}
-	s.lock.Close()
-	s.lock, s.noLock = nil, true
-	s.mu.Lock()
-	s.held = false
-	s.mu.Unlock()
+	folder, err := s.options.FS.Hold(s.options.Memory)
+	if err != nil {
+		found.Notes = append(found.Notes, fmt.Sprintf("there is no copy in memory, so that a kill may lose what a busy disk has not taken: %v", err))
+		return
+	}
+	s.memory.folder = folder
+	last := found.Saved.Number
+	c, notes := read(folder, last)
+	if c.states == nil || s.id != "" && s.id != c.states.Journal {
+		return
+	}
+	found.Notes = append(found.Notes, notes...)
+	s.id = c.states.Journal
+	if c.states.Saved.Number < last {
+		c.states = &states{Saved: found.Saved}
+	}
+	saved, _ := c.saved()
+	if saved.Number <= last {
+		return
+	}
+	found.Saved = saved
+	found.Events += len(c.events)
+	found.Notes = append(found.Notes, fmt.Sprintf("%d events that the disk had not taken before the end were in memory still", len(c.events)))
+	first := saved.Number + 1
+	if len(c.events) > 0 {
+		first = c.events[0].Number
+	}
+	if first > last+1 {
+		found.Notes = append(found.Notes, fmt.Sprintf("events %d to %d are missing: the disk took none, and the memory for them was full", last+1, first-1))
+	}
+	for i := range c.events {
+		s.enqueue(&c.events[i])
+	}
 }
 
 // Put hands over events, in the order of their numbers, to be written. It
-// copies them, allocates nothing and never waits for the disk. When the disk
-// takes nothing and the memory for events is full, the oldest give way.
+// copies them and never waits for the disk. When the disk takes nothing and the
+// memory for events is full, the oldest give way.
 func (s *Store) Put(events []alarm.Event) {
 	if len(events) == 0 {
 		return
 	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	for i := range events {
 		s.enqueue(&events[i])
 	}
-	s.mu.Unlock()
+	s.copy(events)
 	s.poke()
 }
 
@@ -248,33 +326,52 @@ func (s *Store) enqueue(ev *alarm.Event) {
 	s.count++
 }
 
+// at is the i-th queued event. s.mu is held.
+func (s *Store) at(i int) *alarm.Event { return &s.queue[(s.head+i)%len(s.queue)] }
+
+// copy appends events to the copy in memory. What fails is begun anew within a
+// second. s.mu is held.
+func (s *Store) copy(events []alarm.Event) {
+	if s.memory.file == nil {
+		return
+	}
+	var records []byte
+	var err error
+	for i := range events {
+		if records, err = appendRecord(records, &events[i]); err != nil {
+			s.memory.drop()
+			return
+		}
+	}
+	s.memory.append(records) // an error has dropped the file
+}
+
+// copyAnew begins the copy in memory, where it is missing or has grown: the
+// states, and what the disk has not taken. s.mu is held.
+func (s *Store) copyAnew() {
+	if s.memory.folder == nil || s.memory.fits(0) {
+		return
+	}
+	records, err := appendRecord(nil, &states{version, s.id, s.kept})
+	for i := 0; i < s.count && err == nil; i++ {
+		records, err = appendRecord(records, s.at(i))
+	}
+	if err == nil {
+		s.memory.begin(records) // else it is tried again in a second
+	}
+}
+
 // Keep hands over the newest alarm states; only the newest are written. It
 // copies them and never waits for the disk.
 func (s *Store) Keep(saved *alarm.Saved) {
 	s.mu.Lock()
-	if saved.Number < s.saved.Number {
-		s.mu.Unlock()
-		return // older than what the journal has told meanwhile
-	}
-	copySaved(&s.kept, saved)
-	s.ahead = true
-	s.adopt(false)
-	s.mu.Unlock()
-	s.poke()
-}
-
-// adopt makes what was kept the states to write, once its events are durable,
-// so that a journal has no gap that the state file has passed over; or now,
-// when the journal cannot be written. s.mu is held.
-func (s *Store) adopt(now bool) {
-	if !s.ahead || s.kept.Number > s.state.Durable && !now {
+	defer s.mu.Unlock()
+	if saved.Number < s.kept.Number {
 		return
 	}
-	if s.kept.Number >= s.saved.Number {
-		copySaved(&s.saved, &s.kept)
-		s.dirty = true
-	}
-	s.ahead = false
+	copySaved(&s.kept, saved)
+	s.dirty = true
+	s.poke()
 }
 
 // copySaved copies with a list of its own, which is used again.
@@ -288,12 +385,6 @@ func (s *Store) poke() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
-	}
-	if s.memory != nil {
-		select {
-		case s.memory.wake <- struct{}{}:
-		default:
-		}
 	}
 }
 
@@ -319,7 +410,37 @@ func (s *Store) Durable() uint64 {
 	return s.state.Durable
 }
 
-// Sync writes what is waiting and returns when it is durable, or with the
+// Wait returns when the event of a number survives power loss, or with
+// ErrPending and the reason: at once where the disk fails, else after most.
+func (s *Store) Wait(number uint64, most time.Duration) error {
+	var timer *time.Timer
+	for {
+		s.mu.Lock()
+		done, err, moved := s.state.Durable >= number, s.state.Err, s.moved
+		if !done && err == nil && s.pressed < number {
+			s.pressed = number
+			s.poke()
+		}
+		s.mu.Unlock()
+		switch {
+		case done:
+			return nil
+		case err != nil:
+			return fmt.Errorf("%w: %w", ErrPending, err)
+		}
+		if timer == nil {
+			timer = time.NewTimer(most)
+			defer timer.Stop()
+		}
+		select {
+		case <-moved:
+		case <-timer.C:
+			return fmt.Errorf("%w after %v", ErrPending, most)
+		}
+	}
+}
+
+// Sync writes what is waiting now and returns when it is durable, or with the
 // error of the first try that fails.
 func (s *Store) Sync() error {
 	s.mu.Lock()
@@ -330,9 +451,44 @@ func (s *Store) Sync() error {
 	s.hurry = true
 	s.poke()
 	for s.hurry {
-		s.idle.Wait()
+		moved := s.moved
+		s.mu.Unlock()
+		<-moved
+		s.mu.Lock()
 	}
 	return s.state.Err
+}
+
+// Events gives the newest events with numbers above after, at most most of
+// them, oldest first. It tells of none that a kill could take back, unless the
+// disk fails, which is a fault of its own.
+func (s *Store) Events(after uint64, most int) ([]alarm.Event, error) {
+	// The queue first: what is written meanwhile is seen twice, not never.
+	s.mu.Lock()
+	var waiting []alarm.Event
+	for i := range s.count {
+		if ev := s.at(i); ev.Number > after && (s.memory.file != nil || s.state.Err != nil || ev.Number <= s.appended) {
+			waiting = append(waiting, *ev)
+		}
+	}
+	folder := s.disk.folder
+	s.mu.Unlock()
+	var c content
+	var err error
+	if folder != nil {
+		var notes []string
+		c, notes = read(folder, after)
+		if c.size == 0 && len(notes) > 0 {
+			err = fmt.Errorf("read events: %s", notes[0])
+		}
+	}
+	events := c.events
+	for _, ev := range waiting {
+		if n := len(events); n == 0 || ev.Number > events[n-1].Number {
+			events = append(events, ev)
+		}
+	}
+	return events[max(0, len(events)-most):], err
 }
 
 // Close writes what is waiting, once, and gives the folder back. The error
@@ -340,9 +496,6 @@ func (s *Store) Sync() error {
 func (s *Store) Close() error {
 	s.once.Do(func() { close(s.closing) })
 	<-s.done
-	if s.memory != nil {
-		<-s.memory.done
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.count > 0 {

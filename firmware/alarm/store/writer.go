@@ -11,6 +11,14 @@ import (
 	"mien/firmware/alarm"
 )
 
+const (
+	batchMost  = 64
+	retryFirst = 250 * time.Millisecond
+	lookEvery  = time.Second
+	ageEvery   = time.Hour
+	leastRoom  = 64 << 10
+)
+
 func (s *Store) now() time.Duration { return time.Since(s.begun) }
 
 func (s *Store) run() {
@@ -23,17 +31,13 @@ func (s *Store) run() {
 		case <-timer.C:
 		case <-s.closing:
 			s.mu.Lock()
-			s.hurry = true
+			s.hurry, s.closed = true, true
 			s.mu.Unlock()
 			s.guarded(s.now())
-			s.journal.close()
-			if s.lock != nil {
-				s.lock.Close()
-			}
 			s.mu.Lock()
-			s.closed = true
+			s.disk.release()
+			s.memory.release()
 			s.mu.Unlock()
-			s.finish()
 			close(s.done)
 			return
 		}
@@ -53,80 +57,66 @@ func (s *Store) guarded(now time.Duration) (next time.Duration) {
 	return s.step(now)
 }
 
-// finish lets Sync return; after Close there is nobody else to do it.
+// changed wakes those who wait. s.mu is held.
+func (s *Store) changed() {
+	close(s.moved)
+	s.moved = make(chan struct{})
+}
+
+// finish lets Sync return.
 func (s *Store) finish() {
 	s.mu.Lock()
 	s.hurry = false
-	s.idle.Broadcast()
+	s.changed()
 	s.mu.Unlock()
 }
 
-const (
-	never = time.Duration(-1)
-
-	lookEvery = time.Second
-	leastRoom = 64 << 10
-)
-
 // look finds a disk that is full or read-only before there is something to
-// write. It writes nothing.
+// write, and makes a copy in memory that failed again. It writes nothing to the
+// disk.
 func (s *Store) look() {
-	if s.lock == nil {
-		return // that is an error of its own
-	}
-	free, err := s.lock.Room()
-	if err == nil && free < leastRoom {
-		err = fmt.Errorf("state folder %s: %d bytes are free, at least %d are needed: %w", s.options.Dir, free, leastRoom, unix.ENOSPC)
+	var err error
+	if s.disk.folder != nil { // else that is an error of its own
+		var free int64
+		if free, err = s.disk.folder.Room(); err == nil && free < leastRoom {
+			err = fmt.Errorf("state folder %s: %d bytes are free, at least %d are needed: %w", s.options.Dir, free, leastRoom, unix.ENOSPC)
+		}
 	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.room = err
-	s.mu.Unlock()
+	s.copyAnew()
 }
 
 // step does what is due at now and gives how long nothing will be.
 func (s *Store) step(now time.Duration) time.Duration {
 	s.mu.Lock()
-	hurry, waiting, failed := s.hurry, s.count > 0, s.state.Err
+	hurry, failed := s.hurry, s.state.Err
+	pressing := hurry || failed != nil || s.pressed > s.state.Durable
 	s.mu.Unlock()
-	failing := failed != nil
 	if now-s.looked >= lookEvery || now < s.looked {
 		s.looked = now
 		s.look()
 	}
-	if failing && now < s.retryAt && !hurry {
+	if failed != nil && now < s.retryAt && !hurry {
 		return min(s.retryAt-now, lookEvery)
 	}
 	var err error
-	if errors.Is(failed, fs.ErrNotExist) {
-		s.letGo() // somebody took the folder away: it is made again
-	}
-	if failing || s.noLock {
-		err = s.prepareFolder()
-	}
-	// A failing journal does not keep the state from being written, nor the
-	// other way round: one of the two may fit where the other does not.
-	if err == nil {
-		if waiting {
-			err = s.writeEvents(now, hurry || failing)
-		}
+	if errors.Is(failed, fs.ErrNotExist) { // somebody took the folder away: it is made again
 		s.mu.Lock()
-		s.adopt(err != nil)
-		dirty := s.dirty
+		s.disk.release()
 		s.mu.Unlock()
-		if !dirty {
-			s.dirtyAt = never
-		} else if s.dirtyAt == never {
-			s.dirtyAt = now
+	}
+	if s.disk.folder == nil {
+		if err = s.hold(); err == nil {
+			err = s.late()
 		}
-		if dirty && (hurry || failing || now-s.dirtyAt >= s.options.StateEvery) {
-			if err == nil {
-				err = s.lay(now) // what came during the sync goes first
-			}
-			err = errors.Join(err, s.writeState())
-		}
-		if err == nil && s.journal.nearlyFull() {
-			err = s.makeRoom(now)
-		}
+	}
+	if err == nil {
+		err = s.write(now, pressing)
+	}
+	if err == nil && s.disk.file != nil && s.disk.pending == 0 && (s.disk.size > s.disk.limit-s.disk.most/8 || s.outdated(now)) {
+		err = s.begin(now) // while nobody waits for it
 	}
 	if err != nil {
 		s.failed(now, err)
@@ -142,14 +132,11 @@ func (s *Store) step(now time.Duration) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	next := lookEvery
-	if s.hurry { // since the step began
+	if s.hurry || s.pressed > s.state.Durable && s.count > 0 { // since the step began
 		next = 0
 	}
 	if s.count > 0 {
 		next = min(next, s.untilSync(now))
-	}
-	if s.dirty {
-		next = min(next, s.options.StateEvery-(now-s.dirtyAt))
 	}
 	return max(next, time.Millisecond)
 }
@@ -164,183 +151,199 @@ func (s *Store) untilSync(now time.Duration) time.Duration {
 	return max(0, s.paced-(burst-1)*s.options.Delay-now)
 }
 
-// writeEvents appends what is queued, and syncs it when that is due or pressing.
-func (s *Store) writeEvents(now time.Duration, pressing bool) error {
-	if err := s.lay(now); err != nil {
-		return err
+// late looks at a folder that was not there at the start, or was taken away
+// since: a journal in it that is not this one is put aside.
+func (s *Store) late() error {
+	c, _ := read(s.disk.folder, 0)
+	switch {
+	case c.unread || c.size > 0 && (c.states == nil || c.states.Journal != s.id):
+		if err := s.aside(); err != nil {
+			return err
+		}
+	case c.size > 0:
+		if saved, _ := c.saved(); saved.Number > s.base.Number {
+			s.base = saved
+		}
 	}
-	if pressing || s.untilSync(now) == 0 {
-		return s.syncEvents(now)
+	s.disk.last = s.base.Number
+	return nil
+}
+
+// write appends what is queued now, and the states where they are due, and
+// syncs that when it is due or somebody waits. What comes meanwhile is left to
+// the next step, so that a source that never stops keeps nobody waiting.
+func (s *Store) write(now time.Duration, pressing bool) error {
+	s.mu.Lock()
+	upto, due := s.disk.last, s.dirty && (s.closed || now-s.statesAt >= s.options.StateEvery)
+	if s.count > 0 {
+		upto = s.at(s.count - 1).Number
+	}
+	s.mu.Unlock()
+	for began := false; s.disk.last < upto || due || s.disk.file == nil && (upto > 0 || s.legacy); {
+		records, last, states, err := s.gather(due)
+		if err != nil {
+			return err
+		}
+		if !s.disk.fits(len(records)) {
+			if began {
+				return errors.New("somebody else changes " + journalFile)
+			}
+			if s.disk.file != nil && s.disk.pending > 0 {
+				if err := s.sync(now); err != nil {
+					return err
+				}
+			}
+			if err := s.begin(now); err != nil {
+				return err
+			}
+			began = true
+			continue
+		}
+		if len(records) == 0 {
+			break
+		}
+		if err := s.disk.append(records); err != nil {
+			s.disk.last = s.base.Number
+			return err
+		}
+		began, s.disk.last = false, last
+		if due = due && last < upto; states {
+			s.owe, s.statesAt = false, now
+		}
+		s.mu.Lock()
+		s.appended = last
+		s.dirty = s.dirty && !(states && s.kept.Number == s.next.Number)
+		s.state.Bytes += uint64(len(records))
+		s.mu.Unlock()
+	}
+	if s.disk.pending > 0 && (pressing || s.untilSync(now) == 0) {
+		return s.sync(now)
 	}
 	return nil
 }
 
-// patiently runs what waits for the disk. Meanwhile events are appended to the
-// journal as they come: a disk may take a second for a sync, and a kill does not
-// wait.
-func (s *Store) patiently(op func() error) error {
-	if !s.running {
-		return op()
-	}
-	done := make(chan error, 1)
-	go func() {
-		err := errors.New("panic") // unless op returns
-		defer func() {
-			if r := recover(); r != nil {
-				err = fmt.Errorf("state folder %s: panic: %v", s.options.Dir, r)
-			}
-			done <- err
-		}()
-		err = op()
-	}()
-	for {
-		select {
-		case err := <-done:
-			return err
-		case <-s.wake:
-			s.layMore()
-		}
-	}
-}
-
-// layMore appends what came during a sync, as far as that needs no more than a
-// write. An error shows when it is tried again after the sync.
-func (s *Store) layMore() {
-	for s.journal.file != nil {
-		s.batch = s.gather(s.laid, s.batch)
-		if len(s.batch) == 0 || s.journal.encode(s.batch) != nil || s.journal.full() || s.journal.append() != nil {
-			return
-		}
-		s.laid = s.batch[len(s.batch)-1].Number
-	}
-}
-
-// gather puts the next queued events above a number into a batch.
-func (s *Store) gather(above uint64, batch []alarm.Event) []alarm.Event {
+// gather encodes the next queued events that the journal lacks. With the last
+// of them go the states, where they are due or events before them were let go.
+func (s *Store) gather(due bool) (records []byte, last uint64, with bool, err error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	batch = batch[:0]
-	for i := 0; i < s.count && len(batch) < batchMost; i++ {
-		if ev := &s.queue[(s.head+i)%len(s.queue)]; ev.Number > above {
-			batch = append(batch, *ev)
+	s.batch, last = s.batch[:0], s.disk.last
+	i := 0
+	for ; i < s.count && len(s.batch) < batchMost; i++ {
+		if ev := s.at(i); ev.Number > last {
+			s.owe = s.owe || len(s.batch) == 0 && ev.Number > last+1
+			s.batch = append(s.batch, *ev)
 		}
 	}
-	return batch
+	if with = i == s.count && (due || s.owe) && s.kept.Number >= s.base.Number; with {
+		copySaved(&s.next, &s.kept)
+	}
+	s.mu.Unlock()
+	s.buf = s.buf[:0]
+	for i := range s.batch {
+		if s.buf, err = appendRecord(s.buf, &s.batch[i]); err != nil {
+			return nil, 0, false, err
+		}
+		last = s.batch[i].Number
+		if int64(len(s.buf)) > s.disk.most/8 && i < len(s.batch)-1 {
+			return s.buf, last, false, nil
+		}
+	}
+	if with {
+		s.buf, err = appendRecord(s.buf, &states{version, s.id, s.next})
+	}
+	return s.buf, last, with, err
 }
 
-// lay appends what is queued to the journal, in batches: no end of the process
-// loses it from then on. Nothing waits for the disk here, unless the journal is
-// full beyond the room that makeRoom leaves.
-func (s *Store) lay(now time.Duration) error {
-	for {
-		again, err := s.journal.ready()
-		if err != nil || again {
-			s.laid = 0
-		}
-		if err != nil {
-			return err
-		}
-		if s.batch = s.gather(s.laid, s.batch); len(s.batch) == 0 {
-			return nil
-		}
-		if err := s.journal.encode(s.batch); err != nil {
-			return err
-		}
-		if s.journal.full() {
-			if err := s.syncEvents(now); err != nil {
-				return err
-			}
-			if err := s.writeState(); err != nil {
-				return err
-			}
-			if err := s.journal.rotate(); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := s.journal.append(); err != nil {
-			return err
-		}
-		s.laid = s.batch[len(s.batch)-1].Number
-	}
-}
-
-// syncEvents makes what was appended durable.
-func (s *Store) syncEvents(now time.Duration) error {
-	if s.journal.laid == 0 {
-		return nil
-	}
+// sync makes what was appended durable.
+func (s *Store) sync(now time.Duration) error {
 	s.paced = max(s.paced, now) + s.options.Delay
-	upto := s.laid
-	n, err := s.journal.sync(s.patiently)
-	if err != nil {
-		s.laid = 0
+	if err := s.disk.sync(); err != nil {
+		s.disk.last = s.base.Number
 		return err
 	}
+	upto := s.disk.last
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.kept.Number >= s.base.Number && s.kept.Number <= upto {
+		copySaved(&s.base, &s.kept)
+	}
 	// Put may have let the oldest go meanwhile.
-	for s.count > 0 && s.queue[s.head].Number <= upto {
-		ev := &s.queue[s.head]
-		if ev.Number > s.saved.Number { // in case Keep is not called, or comes later
-			s.saved.Replay(*ev)
-			s.dirty = true
-		}
-		*ev = alarm.Event{}
+	for s.count > 0 && s.at(0).Number <= upto {
+		s.base.Replay(*s.at(0)) // in case Keep is not called, or comes later
+		*s.at(0) = alarm.Event{}
 		s.head = (s.head + 1) % len(s.queue)
 		s.count--
 		s.oldest = now
 	}
+	s.base.Number = max(s.base.Number, upto)
 	s.state.Durable = max(s.state.Durable, upto)
-	s.adopt(false)
-	s.state.Appends++
-	s.state.Bytes += uint64(n)
+	s.state.Syncs++
+	s.changed()
+	if s.memory.size > s.memory.limit/2 { // most of it is on the disk
+		s.memory.drop()
+		s.copyAnew()
+	}
 	return nil
 }
 
-// makeRoom begins a new journal file before the one in use is full. What is in
-// the file that goes must be in the state by then; what comes while the state is
-// written goes into the file first.
-func (s *Store) makeRoom(now time.Duration) error {
-	if err := s.writeState(); err != nil {
-		return err
-	}
-	if err := s.lay(now); err != nil {
-		return err
-	}
-	if err := s.syncEvents(now); err != nil {
-		return err
-	}
-	return s.journal.rotate()
-}
-
-// writeState writes the newest states as the next generation.
-func (s *Store) writeState() error {
-	s.mu.Lock()
-	copySaved(&s.next.Saved, &s.saved)
-	s.dirty = false
-	s.mu.Unlock()
-	s.next.Generation++
-	number := s.next.Saved.Number
-	data, err := encodeState(&s.next)
-	n := 0
-	if err == nil {
-		err = s.patiently(func() (err error) {
-			n, err = writeState(s.options.FS, s.options.Dir, data)
+// begin rotates the journal. What it takes over is durable already.
+func (s *Store) begin(now time.Duration) error {
+	folder := s.disk.folder
+	c, _ := read(folder, 0)
+	if c.unread {
+		if err := s.aside(); err != nil {
 			return err
-		})
+		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	most := s.disk.most
+	if s.legacy {
+		most = 1 << 40 // nothing of the version before is let go
+	}
+	events := c.events
+	for len(events) > 0 && s.tooOld(&events[0]) {
+		events = events[1:]
+	}
+	old, err := retained(events, s.base.Number, most)
 	if err != nil {
-		s.dirty = true
 		return err
 	}
-	s.dirtyAt = never
-	s.state.StateNumber = number
-	s.state.States++
-	s.state.Bytes += uint64(n)
+	head, err := appendRecord(nil, &states{version, s.id, s.base})
+	if err != nil {
+		return err
+	}
+	records := append(head, old...)
+	if len(old) > 0 {
+		records = append(records, head...)
+	}
+	if err := s.disk.begin(records); err != nil {
+		return err
+	}
+	s.disk.last, s.statesAt = s.base.Number, now
+	s.mu.Lock()
+	s.appended = s.base.Number
+	s.state.Syncs++
+	s.state.Bytes += uint64(len(records))
+	s.mu.Unlock()
+	if s.legacy {
+		s.legacy = false
+		return removeLegacy(folder)
+	}
 	return nil
+}
+
+// tooOld says that an event is beyond Options.KeepDays.
+func (s *Store) tooOld(ev *alarm.Event) bool {
+	return s.options.KeepDays > 0 && ev.Wall.Before(s.options.Wall().AddDate(0, 0, -s.options.KeepDays))
+}
+
+// outdated looks now and then whether the journal has events that are too old.
+func (s *Store) outdated(now time.Duration) bool {
+	if s.options.KeepDays == 0 || now-s.aged < ageEvery {
+		return false
+	}
+	s.aged = now
+	c, _ := read(s.disk.folder, 0)
+	return len(c.events) > 0 && s.tooOld(&c.events[0])
 }
 
 func (s *Store) failed(now time.Duration, err error) {
@@ -353,6 +356,7 @@ func (s *Store) failed(now time.Duration, err error) {
 	}
 	s.state.Err = err
 	s.retryAt = now + s.wait
+	s.changed()
 }
 
 func (s *Store) mended() {
