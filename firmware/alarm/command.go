@@ -21,8 +21,9 @@ var (
 const maxWho, maxText = 64, 500 // bytes; unit.purpose_reason must fit into a note
 
 // Do carries out a command. Every command gives at least one event, also one
-// that is refused, so that the journal has all of them with who gave them; the
-// events are valid until the next Step or Do.
+// that is refused, so that the journal has all of them with who gave them; what
+// changes nothing and was told within a minute is counted, and told by one event
+// with their number. The events are valid until the next Step or Do.
 //
 // Acknowledge, Reset, Silence and Unshelve without a name mean every alarm
 // that they apply to among those shown; finding none is no error. With a name
@@ -39,7 +40,7 @@ func (e *Engine) Do(c Command) ([]Event, error) {
 	switch {
 	case err == nil:
 	case errors.Is(err, errNothing):
-		e.emit(Event{Trigger: c.Do, Who: c.Who, Cause: "there was none"})
+		e.emit(Event{Trigger: c.Do, Who: c.Who, Cause: noneFound})
 		err = nil
 	default:
 		if int(c.Do) >= triggers {

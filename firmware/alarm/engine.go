@@ -33,6 +33,7 @@ type Engine struct {
 	last      Event   // newest event with an alarm
 	revision  uint64
 	numbering uint32
+	repeats   repeats
 	saveBy    time.Duration // when a shelving's remaining time is due to be kept again
 }
 
@@ -350,6 +351,7 @@ func (e *Engine) settle() {
 	if !waiting {
 		e.firstOut = nil
 	}
+	e.tellMerged()
 	if len(e.events) > 0 || shelved && e.now >= e.saveBy {
 		e.revision++
 		e.saveBy = e.now + shelfKept
@@ -360,8 +362,15 @@ func (e *Engine) settle() {
 // unit that restarts again and again does not shelve for ever.
 const shelfKept = 5 * time.Minute
 
-// emit numbers and stamps an event.
+// emit tells an event, unless it is one of those that are counted only.
 func (e *Engine) emit(ev Event) {
+	if !e.merged(&ev) {
+		e.add(ev)
+	}
+}
+
+// add numbers and stamps an event.
+func (e *Engine) add(ev Event) {
 	e.number++
 	ev.Number, ev.Start, ev.At, ev.Wall = e.number, e.start, e.now, e.wall
 	e.events = append(e.events, ev)
