@@ -93,8 +93,8 @@ masters: build .venv-modbus/.pinned ## others' Modbus masters against the runnin
 faults: deps ## inject N=1000 faults of more than 30 kinds; each must reach its safe state in time and come back
 	$(GO) run ./tools/faults -n "$${N:-1000}"
 
-kill: build ## kill -9 a running unit N=1000 times at random moments: nothing may be lost
-	$(GO) run ./tools/kill -n "$${N:-1000}"
+kill: build ## kill -9 a running unit N=2000 times just after it told something: nothing may be lost
+	$(GO) run ./tools/kill -n "$${N:-2000}"
 
 soak: deps ## N=1000000 frames as fast as they go: memory, descriptors and goroutines must stay flat
 	$(GO) run ./tools/soak -frames "$${N:-1000000}"

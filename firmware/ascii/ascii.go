@@ -156,10 +156,15 @@ func (t *Talker) hear(port Port) error {
 	return nil
 }
 
+// keptWithin is how long an answer waits for the disk, so that a master has it
+// within 50 ms.
+const keptWithin = 40 * time.Millisecond
+
 // Answers to a command.
 const (
 	answerOK      = "OK"
 	answerRefused = "ERR"
+	answerPending = "PENDING" // done, and not yet on the disk: a power loss could take it back
 )
 
 // obey carries out one command, whose checksum was right.
@@ -177,8 +182,12 @@ func (t *Talker) obey(port Port, text []byte) error {
 		return t.status(port)
 	}
 	t.batch[0] = c
-	if _, err := t.commands.Do(t.cfg.Who, t.batch[:]); err != nil && !errors.Is(err, alarm.ErrRefused) {
+	receipt, err := t.commands.Do(t.cfg.Who, t.batch[:])
+	if err != nil && !errors.Is(err, alarm.ErrRefused) {
 		return t.answer(port, answerRefused, err.Error())
+	}
+	if err := t.commands.Kept(receipt, keptWithin); err != nil {
+		return t.answer(port, answerPending, err.Error())
 	}
 	return t.answer(port, answerOK, "")
 }

@@ -22,8 +22,9 @@ import (
 
 // desk takes commands as firmware does.
 type desk struct {
-	mu   sync.Mutex
-	done []state.Command
+	mu      sync.Mutex
+	done    []state.Command
+	pending error
 }
 
 func (d *desk) Do(who string, batch []state.Command) (state.Receipt, error) {
@@ -34,6 +35,12 @@ func (d *desk) Do(who string, batch []state.Command) (state.Receipt, error) {
 		return state.Receipt{}, fmt.Errorf("reset: %w: there is nothing to reset", alarm.ErrRefused)
 	}
 	return state.Receipt{}, nil
+}
+
+func (d *desk) Kept(state.Receipt, time.Duration) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.pending
 }
 
 func (d *desk) took() []state.Command {
@@ -70,7 +77,7 @@ func newBench(t testing.TB, cfg Config) *bench {
 	return b
 }
 
-var grammar = regexp.MustCompile(`^\$MIEN,(S,\d+,\d+(,[0-9A-F]{4,24}){5},\d+,\d*(,-?[0-9.]*){5}|A,\d+,\d+,\d+,[^,*$]*,[0-9.-]*|L,\d+,[a-z0-9_.]+,[0-9.-]*|R,\d+,(OK|ERR)(,[^,*$]*)?)\*[0-9A-F]{2}$`)
+var grammar = regexp.MustCompile(`^\$MIEN,(S,\d+,\d+(,[0-9A-F]{4,24}){5},\d+,\d*(,-?[0-9.]*){5}|A,\d+,\d+,\d+,[^,*$]*,[0-9.-]*|L,\d+,[a-z0-9_.]+,[0-9.-]*|R,\d+,(OK|ERR|PENDING)(,[^,*$]*)?)\*[0-9A-F]{2}$`)
 
 // next reads one whole line and holds it against the grammar and its checksum.
 func (b *bench) next() string {
@@ -157,6 +164,21 @@ func TestALineAChangeAndOneASecond(t *testing.T) {
 	if time.Since(began) > 5*time.Second {
 		t.Error("status lines come too rarely")
 	}
+}
+
+// OK is on the disk.
+func TestNotYetOnTheDisk(t *testing.T) {
+	b := newBench(t, Config{Interval: time.Hour})
+	b.desk.mu.Lock()
+	b.desk.pending = errors.New("not yet on the disk after 40ms")
+	b.desk.mu.Unlock()
+	b.say(frame("ACK"))
+	b.until(`^\$MIEN,R,\d+,PENDING,not yet on the disk after 40ms$`)
+	b.desk.mu.Lock()
+	b.desk.pending = nil
+	b.desk.mu.Unlock()
+	b.say(frame("ACK"))
+	b.until(`^\$MIEN,R,\d+,OK$`)
 }
 
 func TestCommands(t *testing.T) {

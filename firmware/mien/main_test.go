@@ -236,6 +236,9 @@ latch = true
 	if !acked {
 		t.Error("the frown raised no alarm")
 	}
+	if code, out := mien("run", "-log", "-config", cfg); code != exitMissing || !strings.Contains(out, "another running mien holds it") {
+		t.Errorf("a second unit on the same folder: %d: %s", code, out)
+	}
 	if code, out := mien("status", "-socket", socket); code != exitOK || !strings.Contains(out, "results are valid") {
 		t.Errorf("status %d: %s", code, out)
 	}

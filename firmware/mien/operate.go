@@ -195,10 +195,15 @@ func printLevels(c *call, kind string, list []operator.Level) {
 
 // tell sends a command and says that it was done.
 func (c *call) tell(most int, request func() (operator.Request, error)) error {
-	if _, err := c.ask(most, request); err != nil {
+	reply, err := c.ask(most, request)
+	if err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(c.out, "done")
+	if reply.Pending != "" {
+		_, err = fmt.Fprintf(c.out, "done, but %s: a power loss now would take it back\n", reply.Pending)
+		return err
+	}
+	_, err = fmt.Fprintln(c.out, "done")
 	return err
 }
 

@@ -116,6 +116,8 @@ func (nobody) Do(string, []state.Command) (state.Receipt, error) {
 	return state.Receipt{}, errors.New("a self-test runs")
 }
 
+func (nobody) Kept(state.Receipt, time.Duration) error { return nil }
+
 // talk speaks the unit's protocol at the port, with nothing measured yet, until
 // the person beside the unit has seen that the PLC understands.
 func (t *selfTest) talk(p serial.Line, s serial.Settings) error {

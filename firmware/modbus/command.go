@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"mien/firmware/state"
 )
 
 // Op is what a Command asks for.
@@ -93,5 +95,8 @@ type Commands interface {
 	// Do takes all of batch or, with an error, nothing of it. It must not wait
 	// for the pipeline; it may be ErrBusy. batch belongs to the caller again after
 	// the return. who is the port and the protocol, as Config.Who says.
-	Do(who string, batch []Command) error
+	Do(who string, batch []Command) (state.Receipt, error)
+	// Kept returns when what a receipt stands for outlives a power loss, or with
+	// an error that says why it does not yet, after most.
+	Kept(r state.Receipt, most time.Duration) error
 }

@@ -22,26 +22,30 @@ func (r *Render) Giving(to state.Commands) Commands { return &giver{of: r, to: t
 
 // Do hands on a batch. What an alarm's state refuses is journaled, and no error
 // to the master: it may write the same block in every cycle.
-func (g *giver) Do(who string, batch []Command) error {
+func (g *giver) Do(who string, batch []Command) (state.Receipt, error) {
 	g.batch = g.batch[:0]
 	for _, c := range batch {
 		if err := g.add(c); err != nil {
-			return err
+			return state.Receipt{}, err
 		}
 	}
-	_, err := g.to.Do(who, g.batch)
+	receipt, err := g.to.Do(who, g.batch)
 	switch {
 	case errors.Is(err, alarm.ErrNoAlarm):
-		return fmt.Errorf("%w: %w", ErrNoAlarm, err)
+		err = fmt.Errorf("%w: %w", ErrNoAlarm, err)
 	case errors.Is(err, alarm.ErrLocked):
-		return fmt.Errorf("%w: %w", ErrLocked, err)
+		err = fmt.Errorf("%w: %w", ErrLocked, err)
 	case errors.Is(err, alarm.ErrInvalid):
-		return fmt.Errorf("%w: %w", ErrRange, err)
+		err = fmt.Errorf("%w: %w", ErrRange, err)
+	case errors.Is(err, alarm.ErrTooMany):
+		err = fmt.Errorf("%w: %w", ErrBusy, err)
 	case errors.Is(err, alarm.ErrRefused):
-		return nil
+		err = nil
 	}
-	return err
+	return receipt, err
 }
+
+func (g *giver) Kept(r state.Receipt, most time.Duration) error { return g.to.Kept(r, most) }
 
 // add brings one command into the unit's words.
 func (g *giver) add(c Command) error {

@@ -14,6 +14,7 @@ const (
 	illegalAddress  exception = 2
 	illegalValue    exception = 3
 	deviceFailure   exception = 4
+	acknowledge     exception = 5
 	deviceBusy      exception = 6
 )
 
@@ -57,6 +58,7 @@ func (s *Slave) handle(pdu []byte, broadcast bool, now time.Duration) int {
 		s.begun = true
 		s.image.holding[holdingShelveMask] = s.view.Shelved
 	}
+	s.broadcast = broadcast
 	answer := s.tx[1 : maxADU-2]
 	fc := pdu[0]
 	answer[0] = fc

@@ -3,6 +3,8 @@ package modbus
 import (
 	"math"
 	"time"
+
+	"mien/firmware/state"
 )
 
 // confirm is how long a limit reads back as written before the pipeline shows
@@ -65,12 +67,13 @@ type staging struct {
 	batch  [coilBits + 2*MaxAlarms + 4*MaxAlarms]Command
 	n      int
 	beat   bool
+	asks   bool // it writes what can be a command
 }
 
 func (g *staging) begin(s *Slave) {
 	g.image = s.image
 	g.limits = [4 * MaxAlarms]bool{}
-	g.n, g.beat = 0, false
+	g.n, g.beat, g.asks = 0, false, false
 }
 
 func (g *staging) add(c Command) {
@@ -80,6 +83,7 @@ func (g *staging) add(c Command) {
 
 // setCoil stages coil n.
 func (g *staging) setCoil(n int, on bool, alarms int) exception {
+	g.asks = true
 	mask := uint32(1) << n
 	was := g.image.coils&mask != 0
 	if !on {
@@ -132,6 +136,7 @@ func (s *Slave) setHolding(g *staging, n int, value uint16) exception {
 			return illegalValue
 		}
 		g.image.holding[n] = value
+		g.asks = true
 	case n == holdingShelveMinutes:
 		if value == 0 || time.Duration(value)*time.Minute > s.cfg.ShelveMax {
 			return illegalValue
@@ -146,7 +151,7 @@ func (s *Slave) setHolding(g *staging, n int, value uint16) exception {
 		}
 		g.image.pending[n].value = value
 		g.image.pending[n].until = s.view.now + confirm
-		g.limits[n] = true
+		g.limits[n], g.asks = true, true
 	}
 	return 0
 }
@@ -224,9 +229,11 @@ func (s *Slave) deadband(g *staging, alarm int) bool {
 // commit hands the commands on and makes the staged image the image.
 func (s *Slave) commit(g *staging) exception {
 	if g.n > 0 {
-		if err := s.commands.Do(s.cfg.Who, g.batch[:g.n]); err != nil {
+		receipt, err := s.commands.Do(s.cfg.Who, g.batch[:g.n])
+		if err != nil {
 			return refusal(err)
 		}
+		s.owed = max(s.owed, receipt.Event)
 		s.stats.add(&s.stats.Commands, uint32(g.n))
 	}
 	if g.beat {
@@ -236,5 +243,26 @@ func (s *Slave) commit(g *staging) exception {
 		s.host.watch(time.Duration(timeout)*time.Millisecond, s.view.now)
 	}
 	s.image = g.image
+	if g.asks && !s.broadcast {
+		return s.kept()
+	}
+	return 0
+}
+
+// keptWithin is how long an answer waits for the disk, so that a master has it
+// within 50 ms.
+const keptWithin = 40 * time.Millisecond
+
+// kept waits until what masters asked for is on the disk. While it is not, each
+// request that writes commands is answered by "acknowledge": it is done, and may
+// still be lost with the power. The master may write it again.
+func (s *Slave) kept() exception {
+	if s.owed == 0 {
+		return 0
+	}
+	if s.commands.Kept(state.Receipt{Event: s.owed}, keptWithin) != nil {
+		return acknowledge
+	}
+	s.owed = 0
 	return 0
 }

@@ -100,6 +100,8 @@ func (u *unit) Do(_ string, batch []state.Command) (state.Receipt, error) {
 	return state.Receipt{}, u.err
 }
 
+func (*unit) Kept(state.Receipt, time.Duration) error { return nil }
+
 func TestCommandsInTheUnitsWords(t *testing.T) {
 	latest, u := state.NewLatest(), new(unit)
 	s := wide()
@@ -107,7 +109,7 @@ func TestCommandsInTheUnitsWords(t *testing.T) {
 	r := Of(latest)
 	r.Load(new(Snapshot))
 	give := r.Giving(u)
-	err := give.Do("plc", []Command{{Op: OpAckAll}, {Op: OpAck, Alarm: 2}, {Op: OpReset}, {Op: OpSilence}, {Op: OpTest, On: true}, {Op: OpTest},
+	_, err := give.Do("plc", []Command{{Op: OpAckAll}, {Op: OpAck, Alarm: 2}, {Op: OpReset}, {Op: OpSilence}, {Op: OpTest, On: true}, {Op: OpTest},
 		{Op: OpInhibit, On: true}, {Op: OpInhibit}, {Op: OpShelve, Alarm: 1, For: time.Minute}, {Op: OpUnshelve, Alarm: 1},
 		{Op: OpSetLimit, Alarm: 1, Limit: OnLimit, Value: 0.3}, {Op: OpSetLimit, Alarm: 1, Limit: OffLimit, Value: 0.25}, {Op: OpSetLimit, Alarm: 1, Limit: OnDelay, Value: 0.5},
 		{Op: OpSetLimit, Alarm: 2, Limit: OnLimit, Value: 0.1}})
@@ -134,21 +136,21 @@ func TestCommandsInTheUnitsWords(t *testing.T) {
 	s.Summary.Inhibited = true
 	latest.Store(s)
 	r.Load(new(Snapshot))
-	if err := give.Do("plc", []Command{{Op: OpInhibit}}); err != nil || len(u.got) != 1 || u.got[0].Alarm.Do != alarm.Uninhibit {
+	if _, err := give.Do("plc", []Command{{Op: OpInhibit}}); err != nil || len(u.got) != 1 || u.got[0].Alarm.Do != alarm.Uninhibit {
 		t.Errorf("%v, %v", u.got, err)
 	}
-	for from, to := range map[error]error{alarm.ErrNoAlarm: ErrNoAlarm, alarm.ErrLocked: ErrLocked, alarm.ErrInvalid: ErrRange} {
+	for from, to := range map[error]error{alarm.ErrNoAlarm: ErrNoAlarm, alarm.ErrLocked: ErrLocked, alarm.ErrInvalid: ErrRange, alarm.ErrTooMany: ErrBusy} {
 		u.err = fmt.Errorf("shelve: %w", from)
-		if err := give.Do("plc", []Command{{Op: OpAckAll}}); !errors.Is(err, to) {
+		if _, err := give.Do("plc", []Command{{Op: OpAckAll}}); !errors.Is(err, to) {
 			t.Errorf("%v became %v", from, err)
 		}
 	}
 	u.err = fmt.Errorf("reset: %w", alarm.ErrRefused)
-	if err := give.Do("plc", []Command{{Op: OpReset}}); err != nil {
+	if _, err := give.Do("plc", []Command{{Op: OpReset}}); err != nil {
 		t.Errorf("what a state refuses is an error to a master: %v", err)
 	}
 	u.got, u.err = nil, nil
-	if err := give.Do("plc", []Command{{Op: OpAckAll}, {Op: OpAck, Alarm: 48}}); !errors.Is(err, ErrNoAlarm) || u.got != nil {
+	if _, err := give.Do("plc", []Command{{Op: OpAckAll}, {Op: OpAck, Alarm: 48}}); !errors.Is(err, ErrNoAlarm) || u.got != nil {
 		t.Errorf("half a batch: %v, %v", u.got, err)
 	}
 }

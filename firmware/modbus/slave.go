@@ -54,11 +54,13 @@ type Slave struct {
 	sentIsAsk bool          // they equal the request they answer
 	echoes    bool          // the line gives back what we send
 
-	view     view
-	begun    bool // the image knows what was shelved at the start
-	image    image
-	staging  staging
-	identity [][]byte
+	view      view
+	begun     bool // the image knows what was shelved at the start
+	image     image
+	staging   staging
+	owed      uint64 // number of the newest event of a command that may not be on the disk yet; 0: all are
+	broadcast bool   // what is handled came to all
+	identity  [][]byte
 }
 
 // New prepares a slave that shows what latest holds and hands what masters ask
@@ -92,6 +94,7 @@ func (s *Slave) Succeed(before *Slave) {
 		s.stats.all()[i].Store(n.Load())
 	}
 	timeout, minutes := s.image.holding[holdingHostTimeout], s.image.holding[holdingShelveMinutes]
+	s.owed = before.owed
 	s.image, s.begun, s.listenOnly = before.image, before.begun, before.listenOnly
 	if s.cfg.HostTimeout != before.cfg.HostTimeout || s.cfg.HostRequired != before.cfg.HostRequired {
 		s.image.holding[holdingHostTimeout] = timeout

@@ -113,6 +113,31 @@ func TestRefusalsBecomeExceptions(t *testing.T) {
 	}
 }
 
+// A command that is done and not on the disk is told apart from one that is
+// kept, as long as it takes, and is not done twice; what gives no command is
+// answered as always.
+func TestNotYetOnTheDisk(t *testing.T) {
+	r := newRig(t, nil)
+	ack := words(5, 0, 0xFF00)
+	r.recorder.Pend(errors.New("the disk is slow"))
+	r.want(t, ack, refused(5, 5))
+	r.commands(t, modbus.Command{Op: modbus.OpAckAll})
+	r.want(t, words(1, 0, 1), []byte{1, 1, 1}) // it is done
+	r.want(t, words(6, 0, 7), words(6, 0, 7))  // the heartbeat
+	r.want(t, words(6, 3, 20), words(6, 3, 20))
+	for range 3 {
+		r.want(t, ack, refused(5, 5))
+		r.want(t, words(6, 2, 8), refused(6, 5)) // the mask as it is
+	}
+	r.commands(t)
+	r.recorder.Pend(nil)
+	r.want(t, ack, ack)
+	r.want(t, words(6, 2, 8), words(6, 2, 8))
+	r.commands(t)
+	r.recorder.Pend(errors.New("the disk is slow"))
+	r.want(t, ack, ack) // there is nothing more to keep
+}
+
 func TestShelveMask(t *testing.T) {
 	r := newRig(t, nil)
 	// The snapshot has alarm 3 shelved: a master that goes on writing that

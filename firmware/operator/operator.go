@@ -39,13 +39,15 @@ type Request struct {
 	Most  int           `json:"most,omitempty"`  // at most so many, the newest; 0 is all there are
 }
 
-// Reply is one line to a client. Error is why a request failed; the other
+// Reply is one line to a client. Error is why a request failed. Pending is why
+// what was done is not on the disk yet: a power loss could take it back. The other
 // fields belong to what was asked.
 type Reply struct {
-	Error  string        `json:"error,omitempty"`
-	Status *Status       `json:"status,omitempty"`
-	Alarms []Alarm       `json:"alarms,omitempty"`
-	Events []alarm.Event `json:"events,omitempty"`
+	Error   string        `json:"error,omitempty"`
+	Pending string        `json:"pending,omitempty"`
+	Status  *Status       `json:"status,omitempty"`
+	Alarms  []Alarm       `json:"alarms,omitempty"`
+	Events  []alarm.Event `json:"events,omitempty"`
 }
 
 // Status is the unit at a glance.
@@ -147,9 +149,9 @@ func (d *desk) answer(r Request, who string) (reply Reply) {
 		}
 		reply.Events, err = d.journal.Events(r.After, r.Most)
 	case AskDo:
-		err = d.do(who, state.On(alarm.Command{Do: r.Do, Alarm: r.Alarm, For: r.For, Text: r.Text, Limits: none}))
+		reply.Pending, err = d.do(who, state.On(alarm.Command{Do: r.Do, Alarm: r.Alarm, For: r.For, Text: r.Text, Limits: none}))
 	case AskTest:
-		err = d.do(who, state.Command{Do: state.TestOutputs, For: r.For})
+		reply.Pending, err = d.do(who, state.Command{Do: state.TestOutputs, For: r.For})
 	default:
 		err = fmt.Errorf("cannot do %q", r.Ask)
 	}
@@ -159,10 +161,20 @@ func (d *desk) answer(r Request, who string) (reply Reply) {
 	return reply
 }
 
-// do hands one command to the unit.
-func (d *desk) do(who string, c state.Command) error {
-	_, err := d.unit.Do(who, []state.Command{c})
-	return err
+// keptWithin is how long an answer waits for the disk.
+const keptWithin = time.Second
+
+// do hands one command to the unit. pending says why what was done is not on the
+// disk yet.
+func (d *desk) do(who string, c state.Command) (pending string, err error) {
+	receipt, err := d.unit.Do(who, []state.Command{c})
+	if err != nil {
+		return "", err
+	}
+	if err := d.unit.Kept(receipt, keptWithin); err != nil {
+		pending = err.Error()
+	}
+	return pending, nil
 }
 
 // now is what the unit knows now.

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"mien/firmware/alarm"
 	"mien/firmware/state"
@@ -16,6 +17,9 @@ func (u *Unit) Do(who string, batch []state.Command) (state.Receipt, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.tellFaults()
+	if err := u.engine.Allow(who, u.now()); err != nil {
+		return state.Receipt{}, err
+	}
 	if len(batch) > 1 { // one alone is refused, and journaled, by the engine
 		for _, c := range batch {
 			if err := u.possible(c); err != nil {
@@ -33,6 +37,14 @@ func (u *Unit) Do(who string, batch []state.Command) (state.Receipt, error) {
 	}
 	u.publish()
 	return u.receipt(), refused
+}
+
+// Kept waits until the disk has what a receipt stands for.
+func (u *Unit) Kept(r state.Receipt, most time.Duration) error {
+	if u.options.Store == nil {
+		return nil // nothing is kept, and nobody was promised that
+	}
+	return u.options.Store.Wait(r.Event, most)
 }
 
 // receipt is that of what was just done. The lock is held.

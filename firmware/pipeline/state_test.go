@@ -3,6 +3,7 @@ package pipeline
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -33,8 +34,8 @@ func TestJournalTellsOfEventsThatAreMissing(t *testing.T) {
 	b := newBench(t, "", func(o *Options) { o.Store, o.Found = kept, found })
 	b.until("results", b.trusted)
 	disk.Fail(store.Fault{Op: store.OpWrite, Count: -1, Err: unix.ENOSPC})
-	for range 30 {
-		b.do("test", state.On(alarm.Command{Do: alarm.Note, Text: "a note"}))
+	for i := range 30 {
+		b.do("test", state.On(alarm.Command{Do: alarm.Note, Text: "a note " + strconv.Itoa(i)}))
 	}
 	b.until("the fault", b.fault(health.StorageFailed))
 	if b.count("missing") != 0 {
@@ -147,15 +148,11 @@ func TestFaultRaisedWhileTheLockIsHeld(t *testing.T) {
 }
 
 // Faults that begin and end on many goroutines at once, beside commands and
-// results: each one's notes alternate.
+// results: each is told in turn.
 func TestFaultNotesKeepTheirOrder(t *testing.T) {
 	var notes []string
 	u := newIdle(t)
-	u.options.OnEvent = func(e alarm.Event) {
-		if e.Trigger == alarm.Note && strings.HasPrefix(e.Cause, "F") {
-			notes = append(notes, e.Cause)
-		}
-	}
+	u.options.OnFault = func(_ health.Fault, _ bool, text string) { notes = append(notes, text) } // the journal merges them
 	var all sync.WaitGroup
 	for _, f := range []health.Fault{health.StorageFailed, health.StorageFailed, health.SerialLost, health.OutputMismatch} {
 		all.Add(1)

@@ -76,7 +76,8 @@ func TestClockJumpsAnHourBackAndForth(t *testing.T) {
 	}
 	began := time.Now()
 	for i := range 6 {
-		offset.Store(int64(time.Hour) * int64(1-i%3)) // forward, back, back, forward twice the hour, …
+		// Forward, back, back, forward twice the hour, …, and each by another amount: the same is told once a minute.
+		offset.Store(int64(time.Hour)*int64(1-i%3) + int64(time.Second)*int64(i*i))
 		b.until("the fault", b.fault(health.ClockJumped))
 		b.until(fmt.Sprintf("jump %d in the journal", i+1), func() bool { return b.count("the wall clock jumped by") > i })
 		st := b.alarms()[0]
@@ -227,8 +228,8 @@ func TestHangFailsSafeAndDoesNotKeepTheEnd(t *testing.T) {
 	b.done <- nil
 }
 
-// 200 commands a second from four sides, contradicting each other: each is
-// journaled, in order, results go on, and the alarm is not lost.
+// 200 commands a second from four sides, contradicting each other: each that does
+// something is journaled, in order, results go on, and the alarm is not lost.
 func TestManyContradictoryCommands(t *testing.T) {
 	b := newBench(t, "", nil)
 	b.until("results", b.trusted)
@@ -245,13 +246,17 @@ func TestManyContradictoryCommands(t *testing.T) {
 	}
 	const each = 150 // of four, 50 a second: 200 a second for 3 s
 	var all sync.WaitGroup
+	var did atomic.Int64
 	for i, pair := range pairs {
 		all.Add(1)
 		go func() {
 			defer all.Done()
 			for n := range each {
 				c := pair[n%2]
-				b.do(fmt.Sprintf("side %d", i), state.On(c)) // a refusal is a right answer too, and journaled
+				err := b.do(fmt.Sprintf("side %d", i), state.On(c)) // a refusal is a right answer too
+				if err == nil && c.Do != alarm.Silence {
+					did.Add(1)
+				}
 				time.Sleep(20 * time.Millisecond)
 			}
 		}()
@@ -260,8 +265,8 @@ func TestManyContradictoryCommands(t *testing.T) {
 	for _, c := range []alarm.Command{{Do: alarm.PutBack, Alarm: "frown"}, {Do: alarm.Unshelve, Alarm: "frown"}, {Do: alarm.Uninhibit}} {
 		b.do("", state.On(c)) // whichever are still needed
 	}
-	if n := b.count("") - before; n < len(pairs)*each {
-		t.Errorf("%d events of %d commands", n, len(pairs)*each)
+	if n := b.count("") - before; n < int(did.Load()) || did.Load() < 150 {
+		t.Errorf("%d events, %d commands that did something", n, did.Load())
 	}
 	b.inSequence()
 	b.unit.Latest().Load(&s)

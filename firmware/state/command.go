@@ -69,5 +69,10 @@ type Commands interface {
 	// an alarm refuses (there is nothing to acknowledge) does not keep the others
 	// from being done, and is alarm.ErrRefused. Do does not wait for a device;
 	// batch is the caller's again after it.
+	// alarm.ErrTooMany where the source gives too many.
 	Do(who string, batch []Command) (Receipt, error)
+	// Kept returns when what a receipt stands for outlives a power loss. An error
+	// says that it does not yet, and why: at once where the disk fails, else after
+	// most. What was asked is done all the same.
+	Kept(r Receipt, most time.Duration) error
 }

@@ -54,6 +54,8 @@ func (a *asked) Do(who string, batch []state.Command) (state.Receipt, error) {
 	return state.Receipt{Event: 1}, nil
 }
 
+func (*asked) Kept(state.Receipt, time.Duration) error { return nil }
+
 // A reader shows all of a unit with 48 alarms of 32 characters and a network of
 // 3 action units and 5 classes, without a word of it in its code.
 func TestAddAReader(t *testing.T) {

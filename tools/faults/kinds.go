@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -68,10 +69,11 @@ func kinds() []kind {
 		}
 		return func(u *unit) { u.show(camera.GREY, list) }
 	}
+	var tests atomic.Int64
 	disk := func(op store.Op, err error) func(*unit) {
 		return func(u *unit) {
 			u.disk.Fail(store.Fault{Op: op, Count: -1, Err: err})
-			u.unit.Do("faults", []state.Command{{Do: state.TestOutputs, For: time.Millisecond}}) // something to journal
+			u.unit.Do("faults", []state.Command{{Do: state.TestOutputs, For: time.Millisecond + time.Duration(tests.Add(1))}}) // something new to journal
 		}
 	}
 	heal := func(u *unit) { u.disk.Heal() }

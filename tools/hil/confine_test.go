@@ -36,7 +36,7 @@ var serviceSettings = map[string]string{
 	"MemoryDenyWriteExecute": "firmware/mien: TestUnderItsService",
 
 	"Type": "systemd's own", "ExecStart": "systemd's own", "ExecReload": "systemd's own", "Restart": "systemd's own", "RestartSec": "systemd's own",
-	"WatchdogSec": "systemd's own", "RuntimeDirectoryPreserve": "systemd's own", "OOMPolicy": "systemd's own",
+	"WatchdogSec": "systemd's own", "RuntimeDirectoryPreserve": "systemd's own",
 }
 
 // A setting that mien.service gains must be applied in the machine too, or said

@@ -3,42 +3,48 @@ package main
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"mien/firmware/alarm"
 	"mien/firmware/operator"
 )
 
-// ledger is what the client was told before a kill, held against what a unit
-// tells after the next start.
+// ledger is what clients were told before a kill, held against what a unit
+// tells after the next start. Nothing that was told may be lost, however shortly
+// before the kill.
 type ledger struct {
 	confirmed uint64                 // number of the last event that a restarted unit has told
 	states    map[string]alarm.State // of each alarm, as the journal tells it up to confirmed
-	seen      []seenEvent            // since then, by number
-	standing  map[string]standing    // alarms that want attention, as listed before the kill
+	seen      []alarm.Event          // since then, by number
+	start     uint32                 // of the unit that tells
+	sights    []sight                // of alarms, since confirmed
+	done      []command              // that were answered as done
 
-	events, owed, young, kept int      // seen in all; of them to be kept; of the kill's last moments and gone; still there
-	attention                 int      // alarms that had to want attention after a start, and did
-	wrong                     []string // each a sentence
+	events, kept, told, commands int      // seen in all; still there; sights and commands that had to be true still
+	wrong                        []string // each a sentence
 }
 
-type seenEvent struct {
-	alarm.Event
-	at  time.Time     // when the client first saw it
-	due bool          // long enough before the kill
-	age time.Duration // at the kill
-}
-
-// standing is an alarm that was listed as one that wants attention.
-type standing struct {
+// sight is a state in which an alarm was told.
+type sight struct {
+	alarm string
 	state alarm.State
-	after uint64 // the newest event that the client knew before it asked for the list
-	at    time.Time
-	due   bool
+	after uint64 // the newest event that the client knew before it asked
+	via   string
+}
+
+// command is one that was answered as done.
+type command struct {
+	do    alarm.Trigger
+	alarm string
+	after uint64 // the newest event that the client knew before it gave it
+	via   string
+}
+
+func (c command) is(e alarm.Event) bool {
+	return e.Number > c.after && e.Trigger == c.do && e.Alarm == c.alarm && !e.Refused
 }
 
 func newLedger() *ledger {
-	return &ledger{states: map[string]alarm.State{}, standing: map[string]standing{}}
+	return &ledger{states: map[string]alarm.State{}}
 }
 
 func (l *ledger) fail(format string, args ...any) {
@@ -54,66 +60,38 @@ func (l *ledger) newest() uint64 {
 }
 
 // sawEvents notes what a running unit told of events above newest.
-func (l *ledger) sawEvents(list []alarm.Event, at time.Time) {
+func (l *ledger) sawEvents(list []alarm.Event) {
 	for _, e := range list {
 		if n := l.newest(); e.Number != n+1 {
 			l.fail("event %d told after %d", e.Number, n)
 		}
-		l.seen = append(l.seen, seenEvent{Event: e, at: at})
+		l.seen = append(l.seen, e)
 		l.events++
 	}
 }
 
-// sawAlarms notes which alarms a running unit lists as wanting attention.
-// after is newest from before the question.
-func (l *ledger) sawAlarms(list []operator.Alarm, after uint64, at time.Time) {
-	for _, a := range list {
-		if !wantsAttention(a.State) {
-			delete(l.standing, a.Name)
+// sawAlarm notes the state in which an alarm was told. after is newest from
+// before the question.
+func (l *ledger) sawAlarm(name string, state alarm.State, after uint64, via string) {
+	l.sights = append(l.sights, sight{name, state, after, via})
+}
+
+// holds says whether the journal, as it is told after the kill, has the alarm in
+// the state in which it was seen: as of the event that was known before, or of one
+// of the same life after it.
+func (l *ledger) holds(s sight, events []alarm.Event) bool {
+	state := l.states[s.alarm]
+	for _, e := range events {
+		if e.Alarm != s.alarm || e.Refused {
 			continue
 		}
-		if was, ok := l.standing[a.Name]; ok && !l.left(a.Name, was.after) {
-			continue // since then without a pause: the older sight is the stronger claim
-		}
-		l.standing[a.Name] = standing{state: a.State, after: after, at: at}
-	}
-}
-
-// left tells whether the alarm was seen to leave the states that want attention
-// after an event.
-func (l *ledger) left(name string, after uint64) bool {
-	return slices.ContainsFunc(l.seen, func(e seenEvent) bool { return e.leaves(name, after) })
-}
-
-func (e *seenEvent) leaves(name string, after uint64) bool {
-	return leaves([]alarm.Event{e.Event}, name, after)
-}
-
-func leaves(list []alarm.Event, name string, after uint64) bool {
-	return slices.ContainsFunc(list, func(e alarm.Event) bool {
-		return e.Number > after && e.Alarm == name && !wantsAttention(e.To)
-	})
-}
-
-// wantsAttention: not to be lost by any restart.
-func wantsAttention(s alarm.State) bool { return s.NeedsAck() || s.Latched() || s == alarm.Shelved }
-
-// killed draws the line: what was seen by durable before must be kept.
-func (l *ledger) killed(at time.Time, durable time.Duration) {
-	for i := range l.seen {
-		e := &l.seen[i]
-		if e.age != 0 {
-			continue // of an earlier kill, after which no start was asked
-		}
-		e.age = at.Sub(e.at)
-		if e.due = e.age >= durable; e.due {
-			l.owed++
+		if e.Number <= s.after {
+			state = e.To
+		} else if e.Start == l.start && e.To == s.state {
+			return true
 		}
 	}
-	for name, s := range l.standing {
-		s.due = s.due || at.Sub(s.at) >= durable
-		l.standing[name] = s
-	}
+	return state == s.state
 }
 
 // restarted holds what a unit tells after a start against the ledger: events
@@ -128,16 +106,23 @@ func (l *ledger) restarted(events []alarm.Event, alarms []operator.Alarm, again 
 		told[e.Number] = e
 	}
 	for _, s := range l.seen {
-		t, ok := told[s.Number]
-		switch {
-		case ok && t.Start == s.Start && t.String() == s.String():
-			l.kept++
-		case ok && t.Start == s.Start:
-			l.fail("event %d was %q, is %q", s.Number, s.Event, t)
-		case s.due:
-			l.fail("event %d, seen %v before the kill, is lost: %s", s.Number, s.age.Round(time.Millisecond), s.Event)
+		switch t, ok := told[s.Number]; {
+		case !ok || t.Start != s.Start:
+			l.fail("event %d is lost: %s", s.Number, s)
+		case t.String() != s.String():
+			l.fail("event %d was %q, is %q", s.Number, s, t)
 		default:
-			l.young++ // its number was given again, by the new start
+			l.kept++
+		}
+	}
+	for _, c := range l.done {
+		if l.commands++; !slices.ContainsFunc(events, c.is) {
+			l.fail("%v %s was answered as done over %s, and is lost", c.do, c.alarm, c.via)
+		}
+	}
+	for _, s := range l.sights {
+		if l.told++; !l.holds(s, events) {
+			l.fail("%s was told as %s over %s after event %d, and the journal has nothing of it", s.alarm, s.state, s.via, s.after)
 		}
 	}
 	fold := func(list []alarm.Event) {
@@ -145,7 +130,7 @@ func (l *ledger) restarted(events []alarm.Event, alarms []operator.Alarm, again 
 			if e.Alarm != "" && !e.Refused {
 				l.states[e.Alarm] = e.To
 			}
-			l.confirmed = max(l.confirmed, e.Number)
+			l.confirmed, l.start = max(l.confirmed, e.Number), max(l.start, e.Start)
 		}
 	}
 	moved := map[string]bool{}
@@ -157,18 +142,7 @@ func (l *ledger) restarted(events []alarm.Event, alarms []operator.Alarm, again 
 		if story := l.states[a.Name]; !moved[a.Name] && a.State != story {
 			l.fail("%s is %s, the journal's story ends with %s", a.Name, a.State, story)
 		}
-		was, ok := l.standing[a.Name]
-		if !ok || !was.due || moved[a.Name] {
-			continue
-		}
-		if leaves(events, a.Name, was.after) {
-			continue
-		}
-		if l.attention++; !wantsAttention(a.State) {
-			l.fail("%s was %s, and is %s without an event that says so", a.Name, was.state, a.State)
-		}
 	}
 	fold(again)
-	l.seen = l.seen[:0]
-	clear(l.standing)
+	l.seen, l.sights, l.done = l.seen[:0], l.sights[:0], l.done[:0]
 }

@@ -3,14 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"mien/firmware/alarm"
+	"mien/drivers/serial"
 	"mien/firmware/health"
 	"mien/firmware/operator"
 )
@@ -18,16 +17,19 @@ import (
 // unit is the real program, its folder, and the process that runs now.
 type unit struct {
 	mien, dir string
-	shm       string // in memory, for the events that wait for the disk
+	shm       string // in memory, for what the disk has not taken
 	process   *exec.Cmd
 	ended     chan error
 	log       *os.File
+	pty       *serial.Pty
 }
 
 // signals are those of the alarms, one each; every second alarm latches.
 var signals = []string{"au1", "au2", "au4", "au6", "au9", "au10", "au12", "au15", "au25", "au26", "au43", "eyes_closed"}
 
 func name(i int) string { return fmt.Sprintf("alarm %d", i) }
+
+var protocols = []string{"modbus", "ascii"}
 
 func newUnit(mien string) (*unit, error) {
 	if _, err := os.Stat(mien); err != nil {
@@ -41,8 +43,9 @@ func newUnit(mien string) (*unit, error) {
 	if u.shm, err = os.MkdirTemp("/dev/shm", "mien-kill-"); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, `
+	for _, protocol := range protocols {
+		var b strings.Builder
+		fmt.Fprintf(&b, `
 [camera]
 clip = "demo.mjpeg"
 loop = true
@@ -53,29 +56,39 @@ kind = "none"
 frozen = "1h"
 [state]
 dir = %q
-journal_kib = 512
 [socket]
 path = %q
-`, filepath.Join(dir, "state"), u.socket())
-	for i, s := range signals {
-		fmt.Fprintf(&b, "[[alarm]]\nname = %q\nsignal = %q\nhigh = %.2f\ndeadband = 0.02\non_delay = \"0s\"\noff_delay = \"0s\"\nlatch = %v\n",
-			name(i), s, 0.35+0.3*float64(i%3)/2, i%2 == 1)
+[serial]
+device = %q
+protocol = %q
+`, filepath.Join(dir, "state"), u.socket(), u.port(), protocol)
+		for i, s := range signals {
+			fmt.Fprintf(&b, "[[alarm]]\nname = %q\nsignal = %q\nhigh = %.2f\ndeadband = 0.02\non_delay = \"0s\"\noff_delay = \"0s\"\nlatch = %v\n",
+				name(i), s, 0.35+0.3*float64(i%3)/2, i%2 == 1)
+		}
+		if err := os.WriteFile(u.config(protocol), []byte(b.String()), 0o644); err != nil {
+			return nil, err
+		}
 	}
-	return u, os.WriteFile(u.config(), []byte(b.String()), 0o644)
+	return u, nil
 }
 
-func (u *unit) config() string { return filepath.Join(u.dir, "mien.toml") }
-func (u *unit) socket() string { return filepath.Join(u.dir, "socket") }
-func (u *unit) logged() string { return filepath.Join(u.dir, "log") }
+func (u *unit) config(protocol string) string { return filepath.Join(u.dir, protocol+".toml") }
+func (u *unit) socket() string                { return filepath.Join(u.dir, "socket") }
+func (u *unit) port() string                  { return filepath.Join(u.dir, "tty") }
+func (u *unit) logged() string                { return filepath.Join(u.dir, "log") }
 
-func (u *unit) start() error {
-	log, err := os.Create(u.logged())
-	if err != nil {
+// start starts it with a new port, on which a protocol is spoken.
+func (u *unit) start(protocol string) (err error) {
+	if u.pty, err = serial.OpenPty(u.port()); err != nil {
 		return err
 	}
-	u.log, u.process, u.ended = log, exec.Command(u.mien, "run", "-log", "-config", u.config()), make(chan error, 1)
+	if u.log, err = os.Create(u.logged()); err != nil {
+		return err
+	}
+	u.process, u.ended = exec.Command(u.mien, "run", "-log", "-config", u.config(protocol)), make(chan error, 1)
 	u.process.Env = append(os.Environ(), "RUNTIME_DIRECTORY="+u.shm)
-	u.process.Stdout, u.process.Stderr = log, log
+	u.process.Stdout, u.process.Stderr = u.log, u.log
 	if err := u.process.Start(); err != nil {
 		return err
 	}
@@ -83,13 +96,11 @@ func (u *unit) start() error {
 	return nil
 }
 
-// kill kills it and tells when.
-func (u *unit) kill() time.Time {
-	at := time.Now()
+func (u *unit) kill() {
 	u.process.Process.Kill()
 	<-u.ended
 	u.log.Close()
-	return at
+	u.pty.Close()
 }
 
 // dial waits until the unit answers; one that ends, or says nothing for half
@@ -147,32 +158,4 @@ func verify(c *operator.Client, l *ledger) error {
 		}
 	}
 	return nil
-}
-
-// load watches and commands a unit for a time.
-func load(c *operator.Client, l *ledger, random *rand.Rand, lasts time.Duration) (commands int, err error) {
-	todo := []alarm.Trigger{alarm.Acknowledge, alarm.Reset, alarm.Shelve, alarm.Unshelve}
-	for began := time.Now(); time.Since(began) < lasts; time.Sleep(10 * time.Millisecond) {
-		after := l.newest()
-		list, err := c.Ask(operator.Request{Ask: operator.AskAlarms})
-		if err != nil {
-			return commands, err
-		}
-		events, err := c.Ask(operator.Request{Ask: operator.AskEvents, After: after})
-		if err != nil {
-			return commands, err
-		}
-		now := time.Now()
-		l.sawEvents(events.Events, now)
-		l.sawAlarms(list.Alarms, after, now)
-		if random.IntN(3) == 0 {
-			r := operator.Request{Ask: operator.AskDo, Do: todo[random.IntN(len(todo))], Alarm: name(random.IntN(len(signals))), For: time.Minute}
-			var gone *os.SyscallError
-			if _, err := c.Ask(r); errors.As(err, &gone) {
-				return commands, err
-			} // else it may be refused: nothing to acknowledge
-			commands++
-		}
-	}
-	return commands, nil
 }

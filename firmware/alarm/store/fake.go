@@ -3,10 +3,8 @@ package store
 import (
 	"io/fs"
 	"maps"
-	"math/rand/v2"
 	"path"
 	"slices"
-	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -42,8 +40,7 @@ type Fault struct {
 
 // Fake is a file system in memory that can fail, and lose power. It tells what
 // was written from what is durable: a file's bytes become durable with its
-// Sync, its name with the second half of a Rename. What is in InMemory goes
-// with the power.
+// Sync, its name with the second half of a Rename.
 type Fake struct {
 	mu      sync.Mutex // covers the fields below
 	names   map[string]*inode
@@ -54,9 +51,6 @@ type Fake struct {
 	calls   int
 	free    int // bytes left; -1: without end
 }
-
-// InMemory is where a Fake's folders in memory are.
-const InMemory = "/run/"
 
 type inode struct{ data, synced []byte }
 
@@ -81,75 +75,6 @@ func (f *Fake) Heal() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.faults, f.free = nil, -1
-}
-
-// Calls counts the operations so far that change something.
-func (f *Fake) Calls() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.calls
-}
-
-// Put sets a file's content, durable.
-func (f *Fake) Put(name string, data []byte) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	n := &inode{slices.Clone(data), slices.Clone(data)}
-	f.names[name], f.durable[name] = n, n
-}
-
-// Get gives a file's content; nil: there is none.
-func (f *Fake) Get(name string) []byte {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if n := f.names[name]; n != nil {
-		return slices.Clone(n.data)
-	}
-	return nil
-}
-
-// Kill is the end of the process that holds folders: nobody does.
-func (f *Fake) Kill() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	clear(f.held)
-}
-
-// PowerLoss gives the file system as it may be found after the power failed
-// now. Of the folder, the state after any of the operations since its last
-// sync; of each file, what was synced and any part of what was written since,
-// torn at any byte, or for a part of the files with rubbish where the disk had
-// taken the length but not the content.
-func (f *Fake) PowerLoss(random *rand.Rand) *Fake {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	versions := append([]map[string]*inode{f.durable}, f.history...)
-	after := NewFake()
-	for name, n := range versions[random.IntN(len(versions))] {
-		if strings.HasPrefix(name, InMemory) {
-			continue
-		}
-		data := slices.Clone(n.synced)
-		if len(n.data) >= len(n.synced) && string(n.data[:len(n.synced)]) == string(n.synced) {
-			more := n.data[len(n.synced):]
-			data = append(data, more[:random.IntN(len(more)+1)]...)
-			if random.IntN(4) == 0 {
-				clear(data[len(n.synced):])
-			}
-		} else if random.IntN(2) == 0 { // emptied since
-			data = slices.Clone(n.data)
-		}
-		m := &inode{data, slices.Clone(data)}
-		after.names[name], after.durable[name] = m, m
-	}
-	return after
-}
-
-// Fill leaves room for n more bytes.
-func (f *Fake) Fill(n int) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.free = n
 }
 
 // fault finds what an operation fails with; f.mu is held.

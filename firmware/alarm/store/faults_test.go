@@ -43,7 +43,11 @@ func TestEveryOperationFails(t *testing.T) {
 		t.Fatalf("only %d operations", calls)
 	}
 	rounds := 0
-	for n := 1; n <= calls; n++ {
+	step := 1
+	if testing.Short() {
+		step = 5
+	}
+	for n := 1; n <= calls; n += step {
 		for _, count := range []int{1, 3, -1} {
 			for _, keep := range []int{0, 100, 1 << 20} {
 				for _, cause := range []error{[]error{unix.ENOSPC, unix.EROFS, unix.EIO}[rounds%3]} {
@@ -103,7 +107,11 @@ func TestPowerCuts(t *testing.T) {
 	random := rand.New(rand.NewPCG(20261130, 1))
 	f, number, syncs := NewFake(), uint64(0), uint64(0)
 	recent := func() alarm.Saved { return replay(raises(max(number, 40)-39, number)) } // five alarms in turn: enough
-	for round := range 1000 {
+	rounds := 1000
+	if testing.Short() {
+		rounds = 100
+	}
+	for round := range rounds {
 		s, found := ready(Options{Dir: dir, FS: f, JournalBytes: 16 << 10, StateEvery: 3 * time.Second})
 		if found.Saved.Number < number {
 			t.Fatalf("round %d: %d was called durable, %d is there", round, number, found.Saved.Number)
@@ -135,7 +143,7 @@ func TestPowerCuts(t *testing.T) {
 		f = f.PowerLoss(random)
 	}
 	t.Logf("%d events durable, %d syncs", number, syncs)
-	if number < 3000 {
+	if number < 3*uint64(rounds) {
 		t.Errorf("only %d events", number)
 	}
 }

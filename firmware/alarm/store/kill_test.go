@@ -89,6 +89,9 @@ func child(dir string) {
 // there, in sequence, and each start goes on from it.
 func TestKill9(t *testing.T) {
 	rounds := 100
+	if testing.Short() {
+		rounds = 20
+	}
 	if n, err := strconv.Atoi(os.Getenv("MIEN_KILLS")); err == nil {
 		rounds = n
 	}

@@ -13,8 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const inMemory = InMemory + "mien"
-
 func withMemory(f *Fake) (*Store, Found) {
 	return ready(Options{Dir: dir, FS: f, Memory: inMemory, Queue: 100})
 }

@@ -151,30 +151,12 @@ func (s *Store) untilSync(now time.Duration) time.Duration {
 	return max(0, s.paced-(burst-1)*s.options.Delay-now)
 }
 
-// late looks at a folder that was not there at the start, or was taken away
-// since: a journal in it that is not this one is put aside.
-func (s *Store) late() error {
-	c, _ := read(s.disk.folder, 0)
-	switch {
-	case c.unread || c.size > 0 && (c.states == nil || c.states.Journal != s.id):
-		if err := s.aside(); err != nil {
-			return err
-		}
-	case c.size > 0:
-		if saved, _ := c.saved(); saved.Number > s.base.Number {
-			s.base = saved
-		}
-	}
-	s.disk.last = s.base.Number
-	return nil
-}
-
 // write appends what is queued now, and the states where they are due, and
 // syncs that when it is due or somebody waits. What comes meanwhile is left to
 // the next step, so that a source that never stops keeps nobody waiting.
 func (s *Store) write(now time.Duration, pressing bool) error {
 	s.mu.Lock()
-	upto, due := s.disk.last, s.dirty && (s.closed || now-s.statesAt >= s.options.StateEvery)
+	upto, due := s.disk.last, s.dirty && (s.closed || s.silent || now-s.statesAt >= s.options.StateEvery)
 	if s.count > 0 {
 		upto = s.at(s.count - 1).Number
 	}
@@ -212,7 +194,9 @@ func (s *Store) write(now time.Duration, pressing bool) error {
 		}
 		s.mu.Lock()
 		s.appended = last
-		s.dirty = s.dirty && !(states && s.kept.Number == s.next.Number)
+		if states && s.kept.Number == s.next.Number {
+			s.dirty, s.silent = false, false
+		}
 		s.state.Bytes += uint64(len(records))
 		s.mu.Unlock()
 	}

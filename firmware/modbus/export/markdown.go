@@ -46,7 +46,7 @@ func WriteMarkdown(w io.Writer) error {
 	l.f("  cycle: nothing is done twice, and nothing that has run out is started again. To give a command again, write 0 and then 1.")
 	l.f("- A request is checked whole before anything changes. Exception 02: there is no such register, it is read-only, it is")
 	l.f("  locked, or there is no such alarm. 03: a value or a count out of range. 04: the unit cannot do it. 06: too many commands")
-	l.f("  at once, try again.")
+	l.f("  at once, try again. 05: done, and not yet on the disk; write it again until the answer is an ordinary one (docs/plc.md).")
 	l.f("- The settings of an alarm can be written only where the config names it in `unlock` of `[modbus]`. on_limit and")
 	l.f("  off_limit must keep their order: write both in one request when the new pair would cross the old one.")
 	l.f("- A broadcast (address 0) is obeyed and not answered.")

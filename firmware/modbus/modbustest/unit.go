@@ -13,6 +13,7 @@ import (
 	"mien/firmware/alarm"
 	"mien/firmware/health"
 	"mien/firmware/modbus"
+	"mien/firmware/state"
 )
 
 // Facts are what the checks must know of the unit they try.
@@ -45,19 +46,36 @@ type Recorder struct {
 	// to FailCount (0 is 1, -1 all).
 	failAt, failCount int
 	err               error
+	event             uint64
+	pending           error
 }
 
 // Do records batch, or refuses it.
-func (r *Recorder) Do(who string, batch []modbus.Command) error {
+func (r *Recorder) Do(who string, batch []modbus.Command) (state.Receipt, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.call++
 	if r.err != nil && r.call >= r.failAt && (r.failCount < 0 || r.call < r.failAt+max(1, r.failCount)) {
-		return r.err
+		return state.Receipt{}, r.err
 	}
 	r.who = who
 	r.got = append(r.got, batch...)
-	return nil
+	r.event++
+	return state.Receipt{Event: r.event}, nil
+}
+
+// Kept says what Pend was told.
+func (r *Recorder) Kept(state.Receipt, time.Duration) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.pending
+}
+
+// Pend lets commands wait for the disk, until it is called with nil.
+func (r *Recorder) Pend(why error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pending = why
 }
 
 // Fail refuses the at-th call from now on (1 is the next) and count-1 more,
