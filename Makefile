@@ -17,7 +17,7 @@ export VERSION
 .DEFAULT_GOAL := help
 include cross.mk
 
-.PHONY: help tools deps build demo test test-race test-train train import test-import masters faults kill soak fuzz bench bench-peers hil hil-full hil-demo generate clean
+.PHONY: help tools deps build demo test test-tools test-race fresh test-train train import test-import masters faults kill soak fuzz bench bench-peers hil hil-full hil-demo generate clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9 -]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,15 +36,21 @@ build: deps ## leave bin/mien, with its libraries in bin/lib
 demo: build ## the main job on the clip that ships with mien: no camera, no pins needed
 	@set -f; bin/mien demo $$DEMO
 
-test: deps .venv-modbus/.pinned ## everything the tests need, then every test
-	@tools/setup.sh gcc libturbojpeg0 mbpoll qemu-user-static libstdc++6-arm64-cross
+# All that a user has to install is named at once.
+test-tools:
+	@tools/setup.sh go git python3-pip npm python3-venv gcc libc6-dev libturbojpeg0 mbpoll qemu-user-static libstdc++6-arm64-cross
+
+test: test-tools deps .venv-modbus/.pinned ## everything the tests need, then every test
 	@$(GO) run ./tools/fetch -arch arm64
 	$(GO) vet ./...
 	$(GO) test -timeout 20m ./...
 
 test-race: deps ## the Go tests under the race detector (needs gcc)
-	@tools/setup.sh gcc
+	@tools/setup.sh gcc libc6-dev
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m ./firmware/... ./drivers/... ./board/...
+
+fresh: ## both commands of the README in a clean Debian root, as root and as a user, then offline (needs root; ONLY=user is half)
+	@tools/fresh.sh $(ONLY)
 
 test-train: deps ## the tests of the training code, in an environment of its own (TensorFlow, 1.5 GB)
 	@tools/setup.sh python3-venv
