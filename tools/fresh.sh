@@ -75,7 +75,7 @@ for user in ${1:-root user}; do
 	if [ "$user" != root ]; then
 		# A user is told what an administrator has to install, and it is installed.
 		for i in 1 2 3 4; do
-			told=$(inside "$user" 'cd ~/mien && make tools deps test-tools' 2>&1 </dev/null | sed -n 's/^ *sudo //p' | tail -n 1)
+			told=$(inside "$user" 'cd ~/mien && make tools deps test-tools' 2>&1 </dev/null | sed -n 's/^ *sudo //p' | tail -n 1 || true)
 			[ -n "$told" ] || break
 			echo "fresh: $user  told to run: sudo $told"
 			inside root "apt-get update -qq && $told -y -qq" >"$work/log" 2>&1 </dev/null || { tail -n 5 "$work/log"; break; }
