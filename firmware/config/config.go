@@ -152,7 +152,7 @@ type Output struct {
 	Priority alarm.Priority `toml:"priority"` // lamp, horn, any, unacknowledged: least urgent alarm that counts
 	Active   Level          `toml:"active"`
 	Start    Switch         `toml:"start"`
-	Fail     Fail           `toml:"fail"`  // see FailsOn
+	Fail     Switch         `toml:"fail"`  // see FailsOn
 	Blink    Blink          `toml:"blink"` // while unacknowledged
 	Drive    Drive          `toml:"drive"`
 	ReadBack bool           `toml:"read_back"`

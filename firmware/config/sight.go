@@ -13,10 +13,18 @@ import (
 // A horn that sounds whenever somebody leaves is soon disconnected, and the
 // healthy line stands still.
 func (o Output) FailsOn() bool {
-	if o.Fail == FailAuto {
+	if o.Fail == SwitchAuto {
 		return o.Function.Role != Healthy && o.Function.Role != Horn
 	}
-	return o.Fail == FailOn
+	return o.Fail == SwitchOn
+}
+
+// StartsOn tells whether an output's line is requested as on.
+func (o Output) StartsOn() bool {
+	if o.Start == SwitchAuto {
+		return o.FailsOn()
+	}
+	return o.Start == SwitchOn
 }
 
 // times looks whether results can be young enough to be judged.

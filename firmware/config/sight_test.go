@@ -86,7 +86,7 @@ func TestRestIsWarnedOf(t *testing.T) {
 
 func TestFailsOn(t *testing.T) {
 	for role, auto := range map[Role]bool{Healthy: false, Horn: false, Lamp: true, AnyAlarm: true, Unacknowledged: true, OneAlarm: true, Faulty: true} {
-		for fail, want := range map[Fail]bool{FailAuto: auto, FailOn: true, FailOff: false} {
+		for fail, want := range map[Switch]bool{SwitchAuto: auto, SwitchOn: true, SwitchOff: false} {
 			if got := (Output{Function: Function{Role: role}, Fail: fail}).FailsOn(); got != want {
 				t.Errorf("%s, fail = %q: %v", role, fail, got)
 			}

@@ -137,30 +137,19 @@ var levels = words[Level]{ActiveHigh, ActiveLow}
 
 func (l *Level) UnmarshalText(text []byte) error { return levels.read(l, text) }
 
-// Switch is the value of an output.
+// Switch is a value of an output; Output.StartsOn and Output.FailsOn say what
+// SwitchAuto is.
 type Switch string
 
 const (
-	Off Switch = "off"
-	On  Switch = "on"
+	SwitchAuto Switch = "auto"
+	SwitchOff  Switch = "off"
+	SwitchOn   Switch = "on"
 )
 
-var switches = words[Switch]{Off, On}
+var switches = words[Switch]{SwitchAuto, SwitchOff, SwitchOn}
 
 func (s *Switch) UnmarshalText(text []byte) error { return switches.read(s, text) }
-
-// Fail is an output's fail value; Output.FailsOn says what FailAuto is.
-type Fail string
-
-const (
-	FailAuto Fail = "auto"
-	FailOff  Fail = "off"
-	FailOn   Fail = "on"
-)
-
-var fails = words[Fail]{FailAuto, FailOff, FailOn}
-
-func (f *Fail) UnmarshalText(text []byte) error { return fails.read(f, text) }
 
 // Blink is how a lamp shows what is unacknowledged.
 type Blink string

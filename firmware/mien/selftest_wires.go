@@ -38,7 +38,7 @@ func (t *selfTest) lines() {
 }
 
 func (t *selfTest) output(o config.Output, line gpio.Line) error {
-	out, err := gpio.Kernel.Output(gpio.OutputSettings{Line: line, ActiveLow: o.Active == config.ActiveLow, Start: o.Start == config.On,
+	out, err := gpio.Kernel.Output(gpio.OutputSettings{Line: line, ActiveLow: o.Active == config.ActiveLow, Start: o.StartsOn(),
 		Fail: o.FailsOn(), NoReadBack: !o.ReadBack})
 	if err != nil {
 		return err

@@ -84,7 +84,7 @@ func newOutput(c config.Output, cfg *config.Config, resolve Resolver) (*output, 
 		return nil, err
 	}
 	o := &output{name: c.Name, blink: patterns[c.Blink], function: functions[c.Function.Role], alarm: c.Function.Alarm, priority: c.Priority, settings: gpio.OutputSettings{
-		Line: line, ActiveLow: c.Active == config.ActiveLow, Start: c.Start == config.On, Fail: c.FailsOn(), NoReadBack: !c.ReadBack, Drive: drives[c.Drive],
+		Line: line, ActiveLow: c.Active == config.ActiveLow, Start: c.StartsOn(), Fail: c.FailsOn(), NoReadBack: !c.ReadBack, Drive: drives[c.Drive],
 	}}
 	if o.priority == 0 {
 		o.priority = alarm.Low

@@ -284,7 +284,7 @@ var endScenarios = []scenario{
 		b.check(b.unit.wait(slack), "it does not end")
 		code, how := b.unit.state()
 		b.check(code == 0, "%s", how)
-		b.becomes(lamp, false, slack)
+		b.becomes(lamp, true, slack) // dark would say that all is seen and well
 		b.becomes(horn, false, slack)
 		b.becomes(eyesLine, true, slack)
 		b.becomes(faultLine, true, slack)

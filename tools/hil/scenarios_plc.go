@@ -59,7 +59,7 @@ var plcScenarios = []scenario{
 			write        []string
 			want         string
 		}{
-			{"an address outside", "3", 900, 1, nil, "Illegal data address"},
+			{"an address outside", "3", 20000, 1, nil, "Illegal data address"},
 			{"a locked limit", "4", 10, 1, []string{"500"}, "Illegal data address"},
 			{"a read-only register", "4", 1000, 1, []string{"1"}, "Illegal data address"},
 		} {
