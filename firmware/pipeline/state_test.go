@@ -18,6 +18,7 @@ import (
 	"mien/firmware/config"
 	"mien/firmware/health"
 	"mien/firmware/state"
+	"mien/model/affect"
 	"mien/model/face"
 )
 
@@ -245,19 +246,11 @@ func TestNoEmotionWithoutAPurpose(t *testing.T) {
 // manyAlarms is a unit with 48 alarms of 32 characters.
 func manyAlarms(t testing.TB) *Unit {
 	t.Helper()
-	text := benchConfig
+	text := ""
 	for i := 1; i < alarm.MaxAlarms; i++ {
 		text += fmt.Sprintf("[[alarm]]\nname = \"%032d\"\nsignal = \"au%d\"\nhigh = 0.7\n", i, []int{1, 2, 4, 12}[i%4])
 	}
-	cfg, err := config.Parse("many.toml", []byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	u, err := New(Options{Config: cfg, Resolve: plainResolver})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u
+	return newIdleWith(t, text)
 }
 
 // A result of a unit with 48 alarms reaches its readers and allocates nothing on
@@ -308,5 +301,37 @@ func TestFaultsThatStopAreReasons(t *testing.T) {
 		if s.Reason != reason {
 			t.Errorf("%v: %q, want %q", f, s.Reason, reason)
 		}
+	}
+}
+
+// An imported network's own action units, classes and parts reach readers by their
+// names.
+func TestSignalsOfAnImportedNetwork(t *testing.T) {
+	card := &affect.Card{Outputs: affect.Outputs{
+		Expression:  &affect.ExpressionOutput{Classes: []string{"calm", "bored", "tense", "tired", "lost"}},
+		ActionUnits: &affect.UnitOutput{Units: []int{5, 20, 28}, Thresholds: []float32{0.5, 0.5, 0.5}},
+		Visibility:  &affect.VisibilityOutput{Parts: []string{"brow", "eyes"}, Thresholds: []float32{0.5, 0.5}},
+	}}
+	u := newIdle(t)
+	cfg := *u.current
+	cfg.Unit.Purpose = config.Safety
+	u.mu.Lock()
+	u.become(&cfg, networkOf([]*affect.Card{card}, [][]byte{nil}), 7)
+	u.mu.Unlock()
+	signals := affect.Signals(card)
+	levels := make([]float32, len(signals))
+	for i := range levels {
+		levels[i] = float32(i+1) / 100
+	}
+	u.result(&Sight{Levels: levels, Class: "bored", ClassP: 0.6, Covered: 2, Reason: face.Good}, signals, 0, u.now())
+	var s state.State
+	u.Latest().Load(&s)
+	for i, name := range []string{"expression.calm", "expression.bored", "expression.tense", "expression.tired", "expression.lost", "au5", "au20", "au28", "visible.brow", "visible.eyes"} {
+		if s.Level(name) != levels[i] || s.About.Signals[i].Human == "" {
+			t.Errorf("%s is %v, want %v: %+v", name, s.Level(name), levels[i], s.About.Signals[i])
+		}
+	}
+	if s.Expression.Name != "bored" || !slices.Equal(s.Covered, []string{"eyes"}) || s.Level("au4") == s.Level("au4") {
+		t.Errorf("%+v, covered %v, au4 %v", s.Expression, s.Covered, s.Level("au4"))
 	}
 }

@@ -121,9 +121,11 @@ func TestClockFaultEnds(t *testing.T) {
 }
 
 // newIdle is a unit that does not run.
-func newIdle(t *testing.T) *Unit {
+func newIdle(t *testing.T) *Unit { t.Helper(); return newIdleWith(t, "") }
+
+func newIdleWith(t testing.TB, extra string) *Unit {
 	t.Helper()
-	cfg, err := config.Parse("bench.toml", []byte(benchConfig))
+	cfg, err := config.Parse("bench.toml", []byte(benchConfig+extra))
 	if err != nil {
 		t.Fatal(err)
 	}
