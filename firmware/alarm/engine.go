@@ -9,6 +9,9 @@ import (
 type Options struct {
 	MaxGap     time.Duration // longer between two readings counts as Unknown; 0 is 1 s
 	MaxInhibit time.Duration // longest Inhibit; 0 is 15 min
+	// Private leaves LoseReading and RegainReading out of the events: they tell to
+	// the millisecond when somebody came and went. Status.Unknown shows what is so.
+	Private bool
 }
 
 // Engine runs a set of alarms. It belongs to one goroutine. Step and Do
@@ -214,7 +217,7 @@ func (e *Engine) measure(it *item, levels []float32, dt time.Duration, gap bool)
 		it.why = it.explain(it.def)
 		it.why.Last = e.sequence
 	}
-	if lost {
+	if lost && !e.options.Private {
 		cause := e.reason
 		switch {
 		case cause != "":
@@ -225,7 +228,7 @@ func (e *Engine) measure(it *item, levels []float32, dt time.Duration, gap bool)
 		}
 		e.emit(Event{Trigger: LoseReading, Alarm: it.def.Name, From: it.shown(), To: it.shown(), Life: it.life, Cause: cause})
 	}
-	if regained {
+	if regained && !e.options.Private {
 		e.emit(Event{Trigger: RegainReading, Alarm: it.def.Name, From: it.shown(), To: it.shown(), Life: it.life})
 	}
 }

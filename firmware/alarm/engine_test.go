@@ -468,3 +468,30 @@ func TestErrorsCanBeToldApart(t *testing.T) {
 		}
 	}
 }
+
+// A private engine tells of what an alarm does, and not of when its reading was
+// lost: the events of an absence are those that it would have without one.
+func TestPrivateEngineTellsNoAbsence(t *testing.T) {
+	for _, private := range []bool{false, true} {
+		e, err := New([]Definition{{Name: "a", Conditions: []Condition{{Signal: "s", Limit: 0.5}}, UnknownHold: time.Second}}, []string{"s"}, Options{Private: private})
+		if err != nil {
+			t.Fatal(err)
+		}
+		told := map[Trigger]int{}
+		for at := time.Duration(0); at < 10*time.Second; at += 100 * ms {
+			level := float32(0.9)
+			if at > 2*time.Second && at < 5*time.Second {
+				level = nan
+			}
+			if at == 4*time.Second && !e.Status(0).Unknown {
+				t.Error("not Unknown")
+			}
+			for _, ev := range e.Step(Reading{At: at, Levels: []float32{level}}) {
+				told[ev.Trigger]++
+			}
+		}
+		if told[Raise] != 1 || told[Clear] != 0 || (told[LoseReading] == 0) != private || (told[RegainReading] == 0) != private {
+			t.Errorf("private %v: %v", private, told)
+		}
+	}
+}

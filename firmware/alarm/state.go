@@ -89,8 +89,8 @@ const (
 	Inhibit       // command: suppress every alarm for a limited time
 	Uninhibit     // command, or the inhibit's time is over
 	SetLimits     // command: other limits until the next start
-	LoseReading   // Unknown for longer than the hold
-	RegainReading // a reading again
+	LoseReading   // Unknown for longer than the hold; not with Options.Private
+	RegainReading // a reading again; likewise
 	Note          // for the journal: a command or fault outside the engine
 	Start         // the engine began or took over another configuration
 	Remove        // an alarm is no longer configured

@@ -25,7 +25,8 @@ type clocked struct {
 	panel *panel
 	super *supervisor
 	sight *Sight
-	lost  int // LoseReading events
+	blind bool // an alarm is Unknown
+	lost  int  // how often that began
 }
 
 // Lines of a clocked unit: a lamp and the alarm's own line, both by default.
@@ -59,11 +60,7 @@ func newClocked(t *testing.T, alarmText, more string) *clocked {
 		t.Fatal(err)
 	}
 	c := &clocked{t: t, chip: gpio.NewFake(gpio.FakeChip{Label: "fake", Lines: make([]string, 8)})}
-	c.Unit, err = New(Options{Config: cfg, Resolve: plainResolver, Host: c.chip, OnEvent: func(e alarm.Event) {
-		if e.Trigger == alarm.LoseReading {
-			c.lost++
-		}
-	}})
+	c.Unit, err = New(Options{Config: cfg, Resolve: plainResolver, Host: c.chip})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,6 +100,10 @@ func (c *clocked) run(lasts time.Duration, next func() time.Duration, check func
 			c.super.look(c.at, time.Unix(1_800_000_000, 0).Add(c.at))
 		}
 		c.panel.drive(c.at)
+		was := c.blind
+		if c.blind = c.summary.Unknown != 0; c.blind && !was {
+			c.lost++
+		}
 		check()
 	}
 }

@@ -221,6 +221,19 @@ func (u *Unit) rateIs(perSecond float32) {
 	u.mu.Unlock()
 }
 
+// unread tells why alarms have no reading; "" while all have.
+func (u *Unit) unread() string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch {
+	case u.summary.Unknown == 0:
+		return ""
+	case u.state.Reason == "":
+		return "covered"
+	}
+	return u.state.Reason
+}
+
 func (u *Unit) syncedIs(on bool) {
 	u.mu.Lock()
 	u.state.TimeSynced = on

@@ -120,6 +120,13 @@ function = "horn"
 	b.until("the alarm to return, unacknowledged, and the line to leave its fail value", func() bool {
 		return b.state() == alarm.ReturnedUnacknowledged && b.chip.High(pin(6)) && !b.chip.High(pin(5))
 	})
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range b.events {
+		if e.Trigger == alarm.LoseReading || e.Trigger == alarm.RegainReading {
+			t.Errorf("when somebody came or went is told: %v", e)
+		}
+	}
 }
 
 // A fault that is set by who holds the unit's lock is queued, and told by the next

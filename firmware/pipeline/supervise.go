@@ -28,6 +28,7 @@ type supervisor struct {
 
 	clock     health.ClockJump
 	available availability
+	unjudged  unjudged
 	rate      health.Rate   // of results, as shown
 	pace      health.Rate   // likewise, without the time that another fault explains
 	judged    time.Duration // how much time there was without that, since the first result
@@ -65,6 +66,9 @@ func (s *supervisor) look(now time.Duration, wall time.Time) {
 	}
 	s.available.tick(trusted, now)
 	u.availabilityIs(s.available.share())
+	if text := s.unjudged.update(u.unread(), now); text != "" {
+		u.note(text, "")
+	}
 	s.rates(now)
 	s.checkClock(now, wall)
 	s.checkLines(now)
