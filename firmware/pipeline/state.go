@@ -229,7 +229,7 @@ func (u *Unit) unread() string {
 	case u.summary.Unknown == 0:
 		return ""
 	case u.state.Reason == "":
-		return "covered"
+		return "a signal unknown"
 	}
 	return u.state.Reason
 }
