@@ -25,7 +25,10 @@ type Board struct {
 	USB         string // what to mind when a camera is plugged in
 	Accelerator string // what there is, and what mien can use of it
 	Watchdog    string // driver of /dev/watchdog and its longest timeout
-	Notes       []string
+	// NoPull: the kernel of the newest system for the board is older than 5.5, and
+	// cannot set an input's pull resistor.
+	NoPull bool
+	Notes  []string
 
 	// chips are the GPIO chips with header pins, the main one first.
 	chips []chip

@@ -37,7 +37,7 @@ func jetsonHeader(chips []chip, uses []map[int]string, rows []Pin) []Pin {
 var small = []map[int]string{jetsonUse, jetsonSPI1}
 
 var nano = &Board{
-	ID: "jetson-nano", Name: "Jetson Nano Developer Kit", SoC: "Tegra X1 (T210)",
+	ID: "jetson-nano", Name: "Jetson Nano Developer Kit", SoC: "Tegra X1 (T210)", NoPull: true,
 	Compatible: []string{"nvidia,jetson-nano", "nvidia,p3450-0000", "nvidia,p3450-0002"},
 	chips:      []chip{tegra210},
 	Pins: jetsonHeader([]chip{tegra210}, small, []Pin{

@@ -87,7 +87,8 @@ const (
 	OpenSource              // high only; low is left to a pull-down
 )
 
-// Pull is the resistor of an input. Kernels before 5.5 cannot set it.
+// Pull is the resistor of an input. Kernels before 5.5 cannot set it: then the input
+// has what the board gives it, and a method Warning that says so.
 type Pull uint8
 
 const (

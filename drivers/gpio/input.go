@@ -33,6 +33,8 @@ type input struct {
 	sample bool // no interrupts: looked at every sampleEvery
 	edges  bool
 
+	warning string
+
 	waiting sync.Mutex // held by Wait, so that Close lets it leave first
 
 	// mu covers what is below it.
@@ -69,7 +71,8 @@ func openInput(chip *gpiocdev.Chip, offset, abi int, s InputSettings) (*input, e
 	// Our own debouncer lives on edges, also where the caller wants none.
 	in.edges = !s.NoEdges || (abi == 1 && s.Debounce > 0)
 	in.deb.period = s.Debounce
-	if err := in.request(uintptr(fd), offset, s); err != nil {
+	ask := func(s InputSettings) error { return in.ask(uintptr(fd), offset, s) }
+	if err := in.request(ask, s); err != nil {
 		return nil, requestError(chip, s.Line, offset, err)
 	}
 	if err := in.start(); err != nil {
@@ -80,20 +83,37 @@ func openInput(chip *gpiocdev.Chip, offset, abi int, s InputSettings) (*input, e
 }
 
 // request asks for the line in the best way this kernel and chip have: edges
-// debounced by the kernel, edges as they come, no edges at all.
-func (in *input) request(chip uintptr, offset int, s InputSettings) error {
-	in.soft = in.edges && (in.abi == 1 || s.Debounce > math.MaxUint32*time.Microsecond)
-	err := in.ask(chip, offset, s)
+// debounced by the kernel, edges as they come, no edges at all; and all of that
+// without the pull resistor where it cannot be had with it.
+func (in *input) request(ask func(InputSettings) error, s InputSettings) error {
+	err := in.withEdges(ask, s)
+	if err == nil || s.Pull == PullAsIs || !refused(err) {
+		return err
+	}
+	s.Pull = PullAsIs
+	if e := in.withEdges(ask, s); e != nil {
+		return err
+	}
+	in.warning = fmt.Sprintf("gpio line %s: the kernel cannot set its pull resistor (before Linux 5.5 none can; JetPack 4 has 4.9): the line floats unless it has one of its own, 10 kΩ to 3.3 V or to ground", in.name)
+	return nil
+}
+
+func (in *input) withEdges(ask func(InputSettings) error, s InputSettings) error {
+	in.soft, in.sample = in.edges && (in.abi == 1 || s.Debounce > math.MaxUint32*time.Microsecond), false
+	err := ask(s)
 	if err != nil && !in.soft && in.edges && s.Debounce > 0 && refused(err) {
 		in.soft = true
-		err = in.ask(chip, offset, s)
+		err = ask(s)
 	}
 	if err != nil && in.edges && refused(err) {
 		in.soft, in.sample = true, true
-		err = in.ask(chip, offset, s)
+		err = ask(s)
 	}
 	return err
 }
+
+// Warning says in words what could not be had as it was asked for, "" for nothing.
+func (in *input) Warning() string { return in.warning }
 
 // refused tells the errors of a kernel or chip that cannot do what was asked.
 func refused(err error) bool {

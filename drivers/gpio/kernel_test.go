@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/warthog618/go-gpiocdev"
+	"golang.org/x/sys/unix"
 	periph "periph.io/x/conn/v3/gpio"
 
 	"mien/drivers/device"
@@ -398,4 +399,43 @@ func TestKernelChipVanishes(t *testing.T) {
 		t.Fatal(err)
 	}
 	out.Close()
+}
+
+// A kernel that cannot set the resistor gives the line without it, and says so; what
+// it refuses for another reason stays refused.
+func TestInputWithoutItsResistor(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		abi     int
+		ask     func(asked InputSettings, edges bool) error
+		wants   string // of the warning; "" for none
+		err     error
+		sampled bool
+	}{
+		{"a newer kernel", 2, func(InputSettings, bool) error { return nil }, "", nil, false},
+		{"JetPack 4", 1, func(s InputSettings, _ bool) error {
+			if s.Pull != PullAsIs {
+				return unix.EINVAL
+			}
+			return nil
+		}, "before Linux 5.5", nil, false},
+		{"JetPack 4, a chip without interrupts", 1, func(s InputSettings, edges bool) error {
+			if s.Pull != PullAsIs || edges {
+				return unix.EINVAL
+			}
+			return nil
+		}, "before Linux 5.5", nil, true},
+		{"taken", 1, func(InputSettings, bool) error { return unix.EBUSY }, "", unix.EBUSY, false},
+		{"no such line", 1, func(InputSettings, bool) error { return unix.EINVAL }, "", unix.EINVAL, true},
+	} {
+		in := &input{name: "chip:7", abi: c.abi, edges: true}
+		asks := 0
+		err := in.request(func(s InputSettings) error {
+			asks++
+			return c.ask(s, !in.sample)
+		}, InputSettings{Pull: PullUp, Debounce: 5 * time.Millisecond})
+		if err != c.err || (in.Warning() != "") != (c.wants != "") || !strings.Contains(in.Warning(), c.wants) || in.sample != c.sampled || asks > 6 {
+			t.Errorf("%s: %v after %d tries, sampled %v, warning %q", c.name, err, asks, in.sample, in.Warning())
+		}
+	}
 }

@@ -259,6 +259,13 @@ func (e *End) Discard() error {
 	return nil
 }
 
+// Backlog is how long what was written still takes to arrive.
+func (e *End) Backlog() time.Duration {
+	e.wire.mu.Lock()
+	defer e.wire.mu.Unlock()
+	return max(e.peer.last-e.wire.time(), 0)
+}
+
 func (e *End) Close() error {
 	e.wire.mu.Lock()
 	defer e.wire.mu.Unlock()

@@ -175,6 +175,21 @@ func (p *Port) send(b []byte, end time.Time) (int, error) {
 	return sent, nil
 }
 
+// Backlog is how long what was written and handed to the driver still takes to go out
+// (TIOCOUTQ); 0 where that cannot be told.
+func (p *Port) Backlog() time.Duration {
+	p.wr.Lock()
+	defer p.wr.Unlock()
+	if p.closed.Load() {
+		return 0
+	}
+	n, err := unix.IoctlGetInt(p.fd, unix.TIOCOUTQ)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(n) * p.char
+}
+
 // Discard throws away what was received and not read.
 func (p *Port) Discard() error {
 	p.rd.Lock()

@@ -52,6 +52,13 @@ type Port interface {
 	Write(p []byte, timeout time.Duration) (int, error)
 }
 
+// queued tells whether the driver still has more than a moment of what it was given
+// before: where it does not say, the character time alone counts.
+func queued(port Port) bool {
+	p, ok := port.(interface{ Backlog() time.Duration })
+	return ok && p.Backlog() > glance
+}
+
 // Talker speaks the protocol on one line. Its sequence numbers outlive the
 // line: Serve is called again with the next.
 type Talker struct {
@@ -207,7 +214,7 @@ func (t *Talker) tell(port Port) error {
 	now := t.cfg.Now()
 	due := now-t.saidAt >= t.cfg.Interval
 	stored := t.latest.Stored()
-	if now < t.free || stored == t.stored && !due && !t.behind && t.begun {
+	if now < t.free || queued(port) || stored == t.stored && !due && !t.behind && t.begun {
 		return nil
 	}
 	t.stored = stored

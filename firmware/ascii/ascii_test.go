@@ -17,7 +17,9 @@ import (
 
 	"mien/drivers/serial"
 	"mien/firmware/alarm"
+	"mien/firmware/config"
 	"mien/firmware/state"
+	"mien/model/affect"
 )
 
 // desk takes commands as firmware does.
@@ -439,6 +441,66 @@ func TestFortyEightAlarms(t *testing.T) {
 	b.until(`,ERR,there is no such alarm$`)
 	if got := b.desk.took(); len(got) != 1 || got[0].Alarm.Alarm != fmt.Sprintf("alarm %-26d", 47) {
 		t.Errorf("took %v", got)
+	}
+}
+
+// A driver that keeps what it was given, whatever the character time says, is given no
+// more until it is through.
+func TestNothingIsWrittenBehindAQueue(t *testing.T) {
+	port := &full{}
+	talker, err := New(Config{Interval: time.Millisecond}, state.NewLatest(), &desk{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range []struct {
+		backlog time.Duration
+		writes  int
+	}{{0, 1}, {time.Second, 0}, {30 * time.Millisecond, 0}, {10 * time.Millisecond, 1}, {time.Minute, 0}, {0, 1}} {
+		time.Sleep(2 * time.Millisecond)
+		port.backlog, port.writes = c.backlog, 0
+		if err := talker.tell(port); err != nil || port.writes != c.writes {
+			t.Errorf("step %d, %v queued: %d lines, %v", i, c.backlog, port.writes, err)
+		}
+	}
+}
+
+type full struct {
+	silent
+	backlog time.Duration
+	writes  int
+}
+
+func (f *full) Backlog() time.Duration { return f.backlog }
+func (f *full) Write(p []byte, _ time.Duration) (int, error) {
+	f.writes++
+	return len(p), nil
+}
+
+// No status line is longer than what a config is checked by.
+func TestLongestStatusLine(t *testing.T) {
+	for _, alarms := range []int{0, 1, 16, 17, 48} {
+		s := many(alarms)
+		s.Heartbeat, s.Faces = math.MaxUint16, 99
+		s.About = &state.About{}
+		s.Levels = nil
+		for _, name := range []string{affect.Valence, affect.Arousal, affect.EyesClosed, affect.Perclos, affect.Pain} {
+			s.About.Signals = append(s.About.Signals, state.Signal{Name: name, Min: -1, Max: 1})
+			s.Levels = append(s.Levels, -0.99)
+		}
+		near, far, _ := serial.Pipe()
+		talker, err := New(Config{}, state.NewLatest(), &desk{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		talker.state, talker.sequence = *s, math.MaxUint32-1
+		if err := talker.status(near); err != nil {
+			t.Fatal(err)
+		}
+		line := make([]byte, 512)
+		n, err := far.Read(line, time.Second)
+		if err != nil || n > config.StatusLine(alarms) {
+			t.Errorf("%d alarms: %d characters, a config is checked by %d: %q, %v", alarms, n, config.StatusLine(alarms), line[:n], err)
+		}
 	}
 }
 

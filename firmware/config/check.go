@@ -60,7 +60,7 @@ func (c *checker) has(key string) bool {
 
 // rules look for what does not fit together, whatever the network. Each calls
 // wrong for what is refused and has its test in mistakes_test.go.
-var rules = []func(c *checker){(*checker).alarms, (*checker).purpose, (*checker).lines, (*checker).pins, (*checker).paths, (*checker).rest, (*checker).times}
+var rules = []func(c *checker){(*checker).alarms, (*checker).purpose, (*checker).lines, (*checker).pins, (*checker).paths, (*checker).port, (*checker).rest, (*checker).times}
 
 // consistent applies the rules.
 func (cfg *Config) consistent() Problems {
@@ -361,6 +361,33 @@ func (cfg *Config) Wiring(look func(chip, line string, output bool) (mind []stri
 		one(fmt.Sprintf("input[%d].line", i+1), in.Chip, in.Line, false)
 	}
 	return c.problems
+}
+
+// StatusLine is the most characters that a status line of the ASCII protocol has, with
+// so many alarms.
+func StatusLine(alarms int) int { return 105 + 3*max((alarms+3)/4-4, 0) }
+
+// port looks at what the serial line can carry: a unit that has more to say than goes
+// out says it ever later.
+func (c *checker) port() {
+	s := c.Serial
+	if s.Device == "" || s.Protocol != ASCII || s.Baud <= 0 {
+		return
+	}
+	bits := 1 + s.Data + s.Stop
+	if s.Parity != NoParity {
+		bits++
+	}
+	takes := time.Duration(StatusLine(len(c.Alarms))*bits) * time.Second / time.Duration(s.Baud)
+	if takes <= s.Interval {
+		return
+	}
+	key := "serial.interval"
+	if !c.has(key) {
+		key = "serial.baud"
+	}
+	c.wrong(key, fmt.Sprintf("interval = %q or more, or a higher baud", (takes.Truncate(10*time.Millisecond)+10*time.Millisecond).String()),
+		"a status line takes up to %v at %d baud, and one is due every %v", takes.Round(time.Millisecond), s.Baud, s.Interval)
 }
 
 // paths refuses those of another system.

@@ -207,8 +207,8 @@ var reference = []Key{
 	{Path: "serial.rs485", Kind: Choice, Choices: rs485s.names(), Default: `"off"`, Takes: ReopenSerial,
 		Meaning: "Who switches the direction of an RS-485 bus: nobody (RS-232, and most USB adapters, which do it themselves), the kernel's driver, RTS by hand, or auto: the first of these that works."},
 	{Path: "serial.rts_low", Kind: Boolean, Takes: ReopenSerial, Default: "false", Meaning: "The transceiver sends while RTS is low."},
-	{Path: "serial.before_send", Kind: Duration, Takes: ReopenSerial, Default: `"0s"`, Min: 0, Max: 1, Meaning: "Hold the direction this long before the first character; whole milliseconds."},
-	{Path: "serial.after_send", Kind: Duration, Takes: ReopenSerial, Default: `"0s"`, Min: 0, Max: 1, Meaning: "Hold the direction this long after the last character; whole milliseconds."},
+	{Path: "serial.before_send", Kind: Duration, Takes: ReopenSerial, Default: `"0s"`, Min: 0, Max: 0.1, Meaning: "Hold the direction this long before the first character; whole milliseconds."},
+	{Path: "serial.after_send", Kind: Duration, Takes: ReopenSerial, Default: `"0s"`, Min: 0, Max: 0.1, Meaning: "Hold the direction this long after the last character; whole milliseconds."},
 	{Path: "serial.echo", Kind: Boolean, Takes: ReopenSerial, Default: "false", Meaning: "The line gives back what is sent; drop it."},
 	{Path: "serial.interval", Kind: Duration, Takes: ReopenSerial, Default: `"1s"`, Min: 0.1, Max: hour, Meaning: "ascii: a line is sent at each change and at least this often."},
 
@@ -218,7 +218,7 @@ var reference = []Key{
 		Meaning: "Alarms whose limits and delays may be written by the PLC or a command until the next start; [\"all\"] is every alarm. The file's values come back with a start or a reload."},
 	{Path: "modbus.host_timeout", Kind: Duration, Takes: ReopenSerial, Default: `"0s"`, Min: 0, Max: 65,
 		Meaning: "The PLC must change its heartbeat register this often; 0s: a silent PLC is no fault."},
-	{Path: "modbus.delay", Kind: Duration, Takes: ReopenSerial, Default: `"0s"`, Min: 0, Max: 1, Meaning: "Least time before an answer, for masters that turn the line around slowly."},
+	{Path: "modbus.delay", Kind: Duration, Takes: ReopenSerial, Default: `"0s"`, Min: 0, Max: 1, Meaning: "Least time before an answer, for masters that turn the line around slowly; never less than 3.5 characters."},
 
 	{Path: "health.stale", Kind: Duration, Takes: Restart, Default: `"1s"`, Min: 0.05, Max: 60, Meaning: "A result older than this is none."},
 	{Path: "health.frozen", Kind: Duration, Takes: ReopenCamera, Default: `"3s"`, Min: 0.2, Max: hour, Meaning: "The very same picture for this long is a frozen camera."},

@@ -21,7 +21,8 @@ type Config struct {
 	// 1.75 ms from 19200 baud up.
 	CharacterTime time.Duration
 	// Delay is the least time from the end of a request to the answer, for
-	// masters that are slow to turn an RS-485 line around. 0 answers at once.
+	// masters that are slow to turn an RS-485 line around. 0 answers at once, which is
+	// for lines without a wire: frames are to be Silence apart.
 	Delay time.Duration
 	// LowWordFirst puts the low word of 32-bit values at the lower address.
 	LowWordFirst bool
@@ -47,8 +48,11 @@ type Config struct {
 
 // silence is the interval that separates frames: 3.5 characters, and never
 // less than 1.75 ms (V1.02, 2.5.1.1).
-func (c *Config) silence() time.Duration {
-	return max(c.CharacterTime*7/2, 1750*time.Microsecond)
+func (c *Config) silence() time.Duration { return Silence(c.CharacterTime) }
+
+// Silence is the least time between two frames, by the time of one character.
+func Silence(character time.Duration) time.Duration {
+	return max(character*7/2, 1750*time.Microsecond)
 }
 
 func (c *Config) complete() error {

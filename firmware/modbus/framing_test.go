@@ -41,7 +41,13 @@ func TestFraming(t *testing.T) {
 		{"wrong CRC, silence, whole", []event{{gap, append(bytes.Clone(read[:7]), 0)}, {gap, read}}, 1},
 		{"noise, silence, whole", []event{{gap, []byte{0x80, 0xFF, 1, 4, 0}}, {gap, read}}, 1},
 		{"noise longer than any frame, silence, whole", []event{{gap, long}, {short, long}, {gap, read}}, 1},
-		{"noise right before", []event{{gap, join([]byte{0xFF}, read)}}, 0},
+		{"noise right before", []event{{gap, join([]byte{0xFE}, read)}}, 0},
+		{"FF right before", []event{{gap, join([]byte{0xFF}, read)}}, 1},
+		{"00 right before", []event{{gap, join([]byte{0}, read)}}, 1},
+		{"00 right before, character by character", []event{{gap, []byte{0}}, {short, read[:1]}, {short, read[1:2]}, {short, read[2:7]}, {short, read[7:]}}, 1},
+		{"00 and FF right before", []event{{gap, join([]byte{0, 0xFF}, read)}}, 0},
+		{"FF right before each", []event{{gap, join([]byte{0xFF}, read)}, {gap, join([]byte{0xFF}, beat)}, {gap, read}}, 3},
+		{"a broadcast", []event{{gap, modbustest.Frame(0, words(6, 0, 1))}, {gap, read}}, 1},
 		{"noise right behind", []event{{gap, join(read, []byte{0xFF})}}, 1},
 		{"noise right behind each", []event{{gap, join(read, []byte{0xFF})}, {gap, join(read, []byte{0})}, {gap, join(read, []byte{1})}}, 3},
 		{"another's exchange, then ours", []event{{gap, foreign}, {gap, reply}, {gap, read}}, 1},
@@ -148,6 +154,57 @@ func TestEcho(t *testing.T) {
 		t.Errorf("%d answers to %d requests: %+v", answers, len(ask), s)
 	}
 }
+
+// An echo of an answer that equals its request, as the first thing on the line: the
+// unit asks by a "busy", once, and never answers an echo again.
+func TestEchoOfAWriteComesFirst(t *testing.T) {
+	write := ours(words(6, 0, 1)...)
+	for name, damaged := range map[string]bool{"whole": false, "the first one damaged": true} {
+		r := newRig(t, nil)
+		var queue []event
+		var answers [][]byte
+		r.wrote = func(_ time.Duration, p []byte) {
+			answers = append(answers, bytes.Clone(p))
+			back := bytes.Clone(p)
+			if damaged && len(answers) == 1 {
+				back[3] ^= 1
+			}
+			queue = append(queue, event{ms, back})
+		}
+		asks := 0
+		r.script = func() (time.Duration, []byte, bool) {
+			if len(queue) == 0 {
+				if asks == 20 {
+					return 0, nil, false
+				}
+				asks++
+				queue = append(queue, event{100 * ms, write})
+			}
+			e := queue[0]
+			queue = queue[1:]
+			if len(answers) > 1000 {
+				return 0, nil, false
+			}
+			return r.now + e.after, e.p, true
+		}
+		if err := r.Serve(t.Context(), &r.bus); err == nil {
+			t.Fatal("no end")
+		}
+		busy := 0
+		for _, a := range answers {
+			if bytes.Equal(a, ours(0x86, 6)) {
+				busy++
+			} else if !bytes.Equal(a, write) {
+				t.Errorf("%s: answered % X", name, a)
+			}
+		}
+		if busy != 1 || len(answers) > 20+1+longRun || !damaged && len(answers) != 20+1 {
+			t.Errorf("%s: %d answers to 20 requests, %d of them busy", name, len(answers), busy)
+		}
+	}
+}
+
+const longRun = 100 // the slave's
 
 // Without an echo, the same request again and again is a request.
 func TestRepeatedRequestIsNoEcho(t *testing.T) {

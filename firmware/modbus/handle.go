@@ -79,7 +79,12 @@ func (s *Slave) handle(pdu []byte, broadcast bool, now time.Duration) int {
 			s.stats.add(&s.stats.Busy, 1)
 		}
 	}
-	answer[0], answer[1] = fc|0x80, byte(ex)
+	return s.refuse(fc, ex)
+}
+
+// refuse puts the PDU of an exception behind the address in tx.
+func (s *Slave) refuse(fc byte, ex exception) int {
+	s.tx[1], s.tx[2] = fc|0x80, byte(ex)
 	return 2
 }
 

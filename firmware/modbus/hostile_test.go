@@ -173,6 +173,9 @@ func (h *hostile) damage(pieces bool) []byte {
 		case 6: // nothing but noise, longer than any frame at times
 			p = h.noise(1 + h.rng.IntN(400))
 		}
+		if (p[0] == 0 || p[0] == 0xFF) && modbus.CRC(p[1:]) == 0 {
+			continue // a line that turns around, which is borne
+		}
 		right := h.right(p, 4)
 		for i := 1; pieces && i < len(p); i++ {
 			right = right || h.right(p[i:], 4)

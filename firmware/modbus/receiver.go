@@ -67,9 +67,18 @@ func (r *receiver) spoil() {
 }
 
 // feed takes at most maxADU characters; next then finds the frames in them.
+//
+// Where the line turns around, one character 00 or FF may come before a request: it
+// may begin there, or behind it.
 func (r *receiver) feed(p []byte) {
-	if r.count > 0 {
-		r.n += copy(r.buf[r.n:], p)
+	if r.count == 0 {
+		return
+	}
+	before := r.n
+	r.n += copy(r.buf[r.n:], p)
+	if before < 2 && r.n >= 2 && r.count == 1 && r.starts[0].at == 0 && (r.buf[0] == 0 || r.buf[0] == 0xFF) && r.buf[1] == r.address {
+		r.starts[1] = start{at: 1, pos: 1, crc: 0xFFFF}
+		r.count = 2
 	}
 }
 

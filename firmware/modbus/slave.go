@@ -51,8 +51,9 @@ type Slave struct {
 	reply     int           // bytes of tx that wait to be sent
 	due       time.Duration // when to send them
 	sent      int           // bytes of tx that were the last thing on the line
+	sentAt    time.Duration // when they went out
 	sentIsAsk bool          // they equal the request they answer
-	echoes    bool          // the line gives back what we send
+	echo      echo          // whether the line gives back what we send
 
 	view      view
 	begun     bool // the image knows what was shelved at the start
@@ -115,7 +116,7 @@ func (s *Slave) Serve(ctx context.Context, port Port) error {
 		return fmt.Errorf("modbus: clear the line: %w", err)
 	}
 	s.rx.reset()
-	s.reply, s.sent, s.echoes = 0, 0, false
+	s.reply, s.sent, s.echo = 0, 0, echo{}
 	for ctx.Err() == nil {
 		if err := s.turn(port); err != nil {
 			return err
@@ -171,7 +172,7 @@ func (s *Slave) turn(port Port) error {
 		return nil
 	}
 	length := s.reply
-	s.reply, s.sent = 0, length
+	s.reply, s.sent, s.sentAt = 0, length, now
 	_, err = port.Write(s.tx[:length], time.Duration(length)*s.cfg.CharacterTime+writeSlack)
 	switch {
 	case err == nil:
@@ -215,9 +216,17 @@ func (s *Slave) frame(now time.Duration) {
 	}
 	sent := s.tx[:s.sent]
 	s.sent = 0
-	if len(sent) > 0 && string(sent) == string(adu) && (s.echoes || !s.sentIsAsk) {
-		s.echoes = true
+	back := len(sent) > 0 && string(sent) == string(adu)
+	switch s.echo.judge(back, s.sentIsAsk, len(sent) > 0, now-s.sentAt < s.soon(len(adu))) {
+	case heardEcho:
 		s.stats.add(&s.stats.Echoes, 1)
+		return
+	case doubtfulRequest:
+		// Not obeyed: it may be what was obeyed already.
+		s.stats.add(&s.stats.Messages, 1)
+		s.stats.add(&s.stats.Exceptions, 1)
+		s.stats.add(&s.stats.Busy, 1)
+		s.answer(s.refuse(adu[1], deviceBusy), adu, now)
 		return
 	}
 	if kind == kindOther {
@@ -240,10 +249,64 @@ func (s *Slave) frame(now time.Duration) {
 		s.stats.add(&s.stats.NoResponses, 1)
 		return
 	}
+	s.answer(n, adu, now)
+}
+
+// answer frames the PDU of n bytes that stands in tx.
+func (s *Slave) answer(n int, adu []byte, now time.Duration) {
 	s.tx[0] = s.cfg.Address
 	crc := CRC(s.tx[:1+n])
 	s.tx[1+n], s.tx[2+n] = byte(crc), byte(crc>>8)
 	s.reply = n + 3
 	s.sentIsAsk = string(s.tx[:s.reply]) == string(adu)
 	s.due = now + s.cfg.Delay
+}
+
+// soon is within what time after our answer a frame as long comes back as an echo, an
+// adapter on USB included; a master that asks the same again may be as fast.
+func (s *Slave) soon(length int) time.Duration {
+	return 2*time.Duration(length)*s.cfg.CharacterTime + s.cfg.silence() + 20*time.Millisecond
+}
+
+// echo is what is known of a line's echo. An answer that comes back is one, unless it
+// equals its request: then a master may have asked the same again. Where that is not
+// known yet, the answer is "busy", once. It is no request, so that it tells: it comes
+// back, or it does not.
+type echo struct {
+	there bool
+	none  bool
+	run   int // frames in a row that may be echoes, while there are none
+	asked bool
+}
+
+type verdict uint8
+
+const (
+	request verdict = iota
+	heardEcho
+	doubtfulRequest
+)
+
+// longRun is how many frames in a row, each our answer and soon behind it, bring the
+// question up again: the first echo may have been damaged.
+const longRun = 100
+
+// judge is told of each frame: whether it is our last answer, whether that equalled
+// its request, whether there was one right before, and whether this came soon after.
+func (e *echo) judge(back, sentIsAsk, sent, soon bool) verdict {
+	switch {
+	case back && (e.there || !sentIsAsk):
+		e.there = true
+		return heardEcho
+	case !sent:
+		return request
+	case !back || !soon: // an echo would have come first
+		e.none, e.run = true, 0
+		return request
+	}
+	if e.run++; e.asked || e.none && e.run < longRun {
+		return request
+	}
+	e.asked = true
+	return doubtfulRequest
 }

@@ -62,9 +62,15 @@ func buttonDoes(c config.Input) []state.Command {
 // run waits for edges until ctx ends, and opens the line again when it is lost.
 func (b *button) run(ctx context.Context) error {
 	defer b.unit.inputIs(b.index, false, "")
+	warned := false
 	for ctx.Err() == nil {
 		line, err := b.host.Input(b.settings)
 		if err == nil {
+			if w, ok := line.(interface{ Warning() string }); ok && w.Warning() != "" && !warned {
+				warned = true
+				b.unit.note(w.Warning(), "")
+				b.unit.say(fmt.Sprintf("input %q", b.name), w.Warning())
+			}
 			err = b.serve(ctx, line)
 		}
 		if ctx.Err() != nil {

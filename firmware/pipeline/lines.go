@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"fmt"
 	"strconv"
 
 	"mien/board"
@@ -40,5 +41,17 @@ func identify(resolve Resolver) func(chip, line string) string {
 // Wiring looks at a config's GPIO lines on a board: lines named twice, header
 // pins that are no lines, and what an installer should mind.
 func Wiring(cfg *config.Config, b board.Unit) config.Problems {
-	return append(cfg.SameLines(identify(Lines(b))), cfg.Wiring(b.Mind)...)
+	inputs := 0 // looked at so far
+	return append(cfg.SameLines(identify(Lines(b))), cfg.Wiring(func(chip, line string, output bool) ([]string, error) {
+		mind, err := b.Mind(chip, line, output)
+		if output {
+			return mind, err
+		}
+		pull := cfg.Inputs[inputs].Pull
+		inputs++
+		if b.Board != nil && b.Board.NoPull && (pull == config.PullUp || pull == config.PullDown) {
+			mind = append(mind, fmt.Sprintf("pull = %q has no effect on a %s, whose kernel is older than 5.5: fit a resistor of 10 kΩ", pull, b.Board.Name))
+		}
+		return mind, err
+	})...)
 }

@@ -39,7 +39,8 @@ func NewSpeaker(cfg *config.Config, s serial.Settings, version string, now func(
 // slaveConfig is the slave's settings as the config has them.
 func slaveConfig(cfg *config.Config, s serial.Settings, version string, now func() time.Duration) modbus.Config {
 	c := modbus.Config{
-		Address: byte(cfg.Modbus.Address), CharacterTime: s.CharacterTime(), Delay: cfg.Modbus.Delay,
+		Address: byte(cfg.Modbus.Address), CharacterTime: s.CharacterTime(),
+		Delay:        max(cfg.Modbus.Delay, modbus.Silence(s.CharacterTime())),
 		LowWordFirst: cfg.Modbus.WordOrder == config.LowFirst,
 		HostTimeout:  cfg.Modbus.HostTimeout, HostRequired: cfg.Modbus.HostTimeout > 0,
 		Who: "modbus " + s.Path, Now: now,

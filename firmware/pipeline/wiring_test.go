@@ -17,6 +17,7 @@ import (
 func TestWiringTellsWhatTheBoardKnows(t *testing.T) {
 	pi, _ := board.ByID("pi4b")
 	jetson, _ := board.ByID("agx-orin")
+	nano, _ := board.ByID("jetson-nano")
 	output := func(line string) string {
 		return "[[output]]\nname = \"lamp\"\nfunction = \"lamp\"\n" + line
 	}
@@ -40,6 +41,8 @@ func TestWiringTellsWhatTheBoardKnows(t *testing.T) {
 		"another chip's":           {pi, output("chip = \"x\"\nline = \"pin 11\""), []string{"m:5: output[1].line: pin 11 is on chip pinctrl-bcm2711|"}},
 		"the kernel's name":        {pi, output(`line = "STATUS_LED"`), nil},
 		"an expander's line":       {pi, output("chip = \"pcf8574\"\nline = 3"), nil},
+		"a resistor it cannot set": {nano, input("line = \"pin 15\"\npull = \"up\""), []string{"m:4: warning: input[1].line: pull = \"up\" has no effect on a Jetson Nano|10 kΩ"}},
+		"none asked for":           {nano, input("line = \"pin 15\"\npull = \"as-is\""), nil},
 		"no board":                 {nil, output(`line = "pin 11"`), nil},
 		"twice":                    {pi, output("line = 17") + "\n" + input(`line = "pin 11"`), []string{"m:8: input[1].line: \"pin 11\"|one and the same"}},
 	} {
