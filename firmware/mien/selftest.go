@@ -178,7 +178,7 @@ func (t *selfTest) camera() {
 		return
 	}
 	defer src.Close()
-	frames, last := 0, time.Duration(0)
+	frames, age := 0, time.Duration(0)
 	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
 		f, err := src.Next(time.Second)
 		if errors.Is(err, camera.ErrEnd) {
@@ -188,16 +188,24 @@ func (t *selfTest) camera() {
 			t.add("camera", err, "")
 			return
 		}
-		frames, last = frames+1, f.Time
+		frames, age = frames+1, device.Now()-f.Time
 		src.Release()
 	}
 	i := src.Info()
 	detail := fmt.Sprintf("%s %s %dx%d, %d frames in 2 s, %d lost", i.Name, camera.FormatName(i.Format), i.Width, i.Height, frames, i.Counts.Lost)
-	if i.Live && i.Stamped {
-		detail += fmt.Sprintf(", the last %s old", millis(device.Now()-last))
+	switch {
+	case !i.Live || !i.Stamped:
+	case age < -time.Second || age > time.Hour:
+		detail += ", whose clock is wrong: its frames are dated by when they come"
+	default:
+		detail += fmt.Sprintf(", the last %s old", millis(age))
 	}
 	if frames == 0 {
 		t.add("camera", errors.New("no frame in 2 s"), "")
+		return
+	}
+	if i.Live && i.Stamped && age > t.cfg.Health.Stale && age <= time.Hour {
+		t.add("camera", errors.New(detail), "")
 		return
 	}
 	t.add("camera", nil, detail)
