@@ -55,7 +55,7 @@ type Source interface {
 // Packed formats hold Height rows of Stride bytes. NV12 and YUV420 hold their
 // luma plane so, and behind it the chroma: NV12 (Height+1)/2 rows of Stride
 // bytes, YUV420 twice (Height+1)/2 rows of (Stride+1)/2 bytes. MJPEG is one
-// whole JPEG file from SOI to EOI, which may lack its Huffman tables; Stride is 0.
+// JPEG from SOI on, which may lack its Huffman tables and its end marker; Stride is 0.
 type Frame struct {
 	Data          []byte
 	Format        uint32 // fourcc, one of the formats below

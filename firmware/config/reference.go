@@ -220,8 +220,8 @@ var reference = []Key{
 		Meaning: "The PLC must change its heartbeat register this often; 0s: a silent PLC is no fault."},
 	{Path: "modbus.delay", Kind: Duration, Takes: ReopenSerial, Default: `"0s"`, Min: 0, Max: 1, Meaning: "Least time before an answer, for masters that turn the line around slowly; never less than 3.5 characters."},
 
-	{Path: "health.stale", Kind: Duration, Takes: Restart, Default: `"1s"`, Min: 0.05, Max: 60, Meaning: "A result older than this is none."},
-	{Path: "health.frozen", Kind: Duration, Takes: ReopenCamera, Default: `"3s"`, Min: 0.2, Max: hour, Meaning: "The very same picture for this long is a frozen camera."},
+	{Path: "health.stale", Kind: Duration, Takes: Restart, Default: `"1s"`, Min: 0.05, Max: 60, Meaning: "A result older than this is none, and a picture older than this is not looked at."},
+	{Path: "health.frozen", Kind: Duration, Takes: ReopenCamera, Default: `"3s"`, Min: 0.2, Max: hour, Meaning: "The very same picture, or a few in turn, for this long is a frozen camera."},
 	{Path: "health.dark", Kind: Duration, Takes: ReopenCamera, Default: `"2s"`, Min: 0.1, Max: hour, Meaning: "A picture too dark, too bright or without contrast for this long is a blocked or blinded camera."},
 	{Path: "health.dark_below", Kind: Number, Takes: ReopenCamera, Default: "8", Min: 0, Max: 255, Unit: "luma", Meaning: "Mean luma below which the picture is dark."},
 	{Path: "health.bright_above", Kind: Number, Takes: ReopenCamera, Default: "248", Min: 0, Max: 255, Unit: "luma", Meaning: "Mean luma above which the picture is blinded."},
