@@ -2,6 +2,8 @@ package modbus_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -116,6 +118,26 @@ func TestDelay(t *testing.T) {
 	r.play(t, event{time.Second, ours(words(3, 0, 1)...)}, event{3 * ms, ours(words(3, 0, 1)...)})
 	if len(at) != 1 || at[0]-start != time.Second+8*ms {
 		t.Errorf("answered after %v, %v", at, start)
+	}
+}
+
+// A request that was obeyed just before the end is answered all the same.
+func TestEndAnswersWhatWaits(t *testing.T) {
+	r := newRig(t, func(c *modbus.Config) { c.Delay = 500 * ms })
+	ctx, stop := context.WithCancel(t.Context())
+	asked := false
+	r.script = func() (time.Duration, []byte, bool) {
+		if asked {
+			stop()
+			return r.now + time.Hour, []byte{0}, true
+		}
+		asked = true
+		return r.now + ms, ours(words(3, 0, 1)...), true
+	}
+	var got [][]byte
+	r.wrote = func(_ time.Duration, p []byte) { got = append(got, bytes.Clone(p)) }
+	if err := r.Serve(ctx, &r.bus); !errors.Is(err, context.Canceled) || len(got) != 1 || got[0][1] != 3 {
+		t.Errorf("%v after % X", err, got)
 	}
 }
 

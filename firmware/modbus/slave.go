@@ -122,6 +122,11 @@ func (s *Slave) Serve(ctx context.Context, port Port) error {
 			return err
 		}
 	}
+	if s.reply > 0 { // what was obeyed is answered
+		if err := s.send(port, s.cfg.Now()); err != nil {
+			return err
+		}
+	}
 	return ctx.Err()
 }
 
@@ -171,9 +176,14 @@ func (s *Slave) turn(port Port) error {
 	if s.reply == 0 || now < s.due {
 		return nil
 	}
+	return s.send(port, now)
+}
+
+// send sends the answer that waits.
+func (s *Slave) send(port Port, now time.Duration) error {
 	length := s.reply
 	s.reply, s.sent, s.sentAt = 0, length, now
-	_, err = port.Write(s.tx[:length], time.Duration(length)*s.cfg.CharacterTime+writeSlack)
+	_, err := port.Write(s.tx[:length], time.Duration(length)*s.cfg.CharacterTime+writeSlack)
 	switch {
 	case err == nil:
 	case errors.Is(err, serial.ErrTimeout):

@@ -13,10 +13,12 @@ type Decoder struct {
 	turbo *turbo
 	why   error  // why not libturbojpeg
 	whole []byte // a frame put in order
-	plain []byte // a frame without what stuffs it
-	walk  walk
-	stuff bool   // the last frame was stuffed
-	out   []byte // the picture
+
+	restarts bool   // it has restart markers
+	plain    []byte // a frame without what stuffs it
+	walk     walk
+	stuff    bool   // the last frame was stuffed
+	out      []byte // the picture
 }
 
 // DecodeOptions say how much of a JPEG is wanted.

@@ -35,6 +35,7 @@ func (d *Decoder) tidy(jpeg []byte) ([]byte, error) {
 	}
 	head := append(d.whole[:0], 0xff, markSOI)
 	tables, sequential := false, false
+	d.restarts = false
 	for at := 2; ; {
 		start := at
 		for at < len(jpeg) && jpeg[at] != 0xff { // padding: skip as decoders do
@@ -55,6 +56,8 @@ func (d *Decoder) tidy(jpeg []byte) ([]byte, error) {
 			continue
 		case mark == markDHT:
 			tables = true
+		case mark == markDRI:
+			d.restarts = true
 		case mark == markSOF0, mark == markSOF1:
 			sequential = true
 		}

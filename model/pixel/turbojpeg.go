@@ -176,7 +176,7 @@ func (t *turbo) decode(d *Decoder, colour bool, shrink int) (Image, error) {
 			uintptr(unsafe.Pointer(&t.pitch)), uintptr(h), tjStopOnWarning)
 	}
 	runtime.KeepAlive(t)
-	if rc != 0 && !t.harmless() {
+	if rc != 0 && (d.restarts || !t.harmless()) {
 		return Image{}, t.fault()
 	}
 	return img, nil
@@ -205,7 +205,8 @@ const maxPadding = 64
 
 // harmless tells the one warning with a whole picture behind it: "Corrupt JPEG
 // data: 1 extraneous bytes before marker 0xd9". Many webcams pad their frames
-// so. As it was the first warning, all of the picture has been decoded.
+// so. As it was the first warning, all of the picture has been decoded, unless the
+// decoder was looking for a restart marker.
 func (t *turbo) harmless() bool {
 	words := t.words()
 	words, found := bytes.CutPrefix(words, []byte("Corrupt JPEG data: "))

@@ -130,6 +130,7 @@ func TestUntidyPictures(t *testing.T) {
 			"cut in the scan":         whole[:len(head)+rng.IntN(len(whole)-len(head)-10)],
 			"cut, with an end":        append(bytes.Clone(whole[:len(head)+rng.IntN(len(whole)-len(head)-10)]), eoi...),
 			"cut in the head":         whole[:rng.IntN(scan)],
+			"all but one interval":    together(head, rows[:len(rows)-1], func(i int) int { return i / (len(rows) - 2) * 3 }, eoi),
 			"an interval is missing":  together(head, slices.Delete(slices.Clone(rows), 2, 3), none, eoi),
 			"an interval lost bytes":  together(head, append([][]byte{rows[0], rows[1][:len(rows[1])-8]}, rows[2:]...), none, eoi),
 			"stuffed, and cut in one": together(head, append([][]byte{rows[0], rows[1][:len(rows[1])-8]}, rows[2:]...), func(i int) int { return i % 3 }, eoi),
