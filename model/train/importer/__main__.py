@@ -4,7 +4,7 @@ import os
 import sys
 import tempfile
 
-from . import EXPRESSIONS, ORDERS, Refused, sandbox
+from . import EXPRESSIONS, ORDERS, UNITS, VALENCE_AROUSAL, Refused, sandbox
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 LARGEST = 1 << 30  # bytes of the weights
@@ -92,7 +92,7 @@ def settings(path):
         "weights": path, "source": path, "name": get("NAME") or os.path.splitext(os.path.basename(path))[0],
         "out": os.path.expanduser(get("OUT")) or os.path.dirname(os.path.abspath(path)),
         "calibration": os.path.expanduser(get("CALIBRATION")), "licence": get("LICENCE") or "as the weights' own; not known to mien",
-        "classes": None, "size": None, "template": None, "preprocessing": get("PREPROCESSING"),
+        "classes": (), "units": (), "affect": (), "bgr": False, "size": None, "template": None, "preprocessing": "",
         "shared": os.path.join(ROOT, "..", "shared", "data", "faces144.npz"), "work": os.path.join(ROOT, ".train"),
         "libraries": os.path.join(ROOT, ".deps", "lib"), "mien": os.path.join(ROOT, "bin", "mien"),
         "torch": os.path.join(ROOT, ".venv-torch", "bin", "python"),
@@ -100,8 +100,21 @@ def settings(path):
     if get("AU") not in ("", "0", "1"):
         raise Refused(f"AU={get('AU')}: must be 1 or left out")
     out["au"] = get("AU") == "1"
-    if out["preprocessing"] not in ("", "half", "imagenet"):
-        raise Refused(f"PREPROCESSING={out['preprocessing']}: must be half or imagenet")
+    out["preprocessing"] = preprocessing(get("PREPROCESSING"))
+    if get("COLOUR").lower() not in ("", "rgb", "bgr"):
+        raise Refused(f"COLOUR={get('COLOUR')}: must be rgb or bgr, the order of the input's channels")
+    out["bgr"] = get("COLOUR").lower() == "bgr"
+    out["affect"] = {"": (), "0": (), "1": VALENCE_AROUSAL}.get(get("VA"), tuple(n.strip().lower() for n in get("VA").split(",")))
+    if out["affect"] and sorted(out["affect"]) != sorted(VALENCE_AROUSAL):
+        raise Refused(f"VA={get('VA')}: must be 1 (valence, arousal), or arousal,valence, or left out")
+    if get("UNITS"):
+        given = get("UNITS").lower()
+        try:
+            out["units"] = UNITS.get(given) or tuple(int(u) for u in given.split(","))
+        except ValueError:
+            raise Refused(f"UNITS={get('UNITS')}: must be {', '.join(UNITS)}, or FACS numbers in the file's order, such as 1,2,4,12") from None
+        if len(set(out["units"])) != len(out["units"]) or not all(1 <= u <= 64 for u in out["units"]):
+            raise Refused(f"UNITS={get('UNITS')}: must be FACS numbers of 1 to 64, each once")
     if get("CLASSES"):
         names = [n.strip().lower() for n in get("CLASSES").split(",")]
         out["classes"] = ORDERS[names[0]] if len(names) == 1 and names[0] in ORDERS else tuple(names)
@@ -116,6 +129,21 @@ def settings(path):
     if out["template"] and (len(out["template"]) != 4 or out["template"][2] - out["template"][0] < 4):
         raise Refused(f"TEMPLATE={get('TEMPLATE')}: must be x,y of the person's right eye, then x,y of the left one, which lies at least 4 pixels further right")
     return out
+
+
+def preprocessing(given):
+    """"", the name of a usual one, or ((means), (deviations)) of 0..255 values."""
+    if given in ("", "half", "imagenet", "none", "unit"):
+        return given
+    try:
+        mean, std = ([float(v) for v in part.split(",")] for part in given.split("/"))
+        mean, std = (v * 3 if len(v) == 1 else v for v in (mean, std))
+        if len(mean) == len(std) == 3 and all(0 <= v <= 255 for v in mean) and all(0 < v <= 255 for v in std):
+            return tuple(mean), tuple(std)
+    except ValueError:
+        pass
+    raise Refused(f"PREPROCESSING={given}: must be half, imagenet, none (0..255), unit (0..1), or means/deviations of 0..255 values, "
+                  "such as 127.5/128 or 103.9,116.8,123.7/57,57,58, in the order red, green, blue")
 
 
 if __name__ == "__main__":

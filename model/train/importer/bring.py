@@ -12,17 +12,21 @@ from . import Refused, card, faces, network, quantise, unit, units
 
 CALIBRATE, COMPARE = 200, 60  # pictures; a small folder gives two thirds and one third
 SAME = .999     # cosine below which the float32 file is not the given network
+ALIKE = .95     # share of the faces that one expression may come first for
+FLAT = .02      # standard deviation over the faces below which a level says nothing
 CLOSE = .93     # mean cosine below which the int8 file comes with a warning
 
 
 def run(s, say):
     """s: the dict of __main__.settings. Returns the card's path; Refused says why there is none."""
-    n = network.load(s["weights"], s["size"], s["classes"])
+    n = network.load(s["weights"], s["size"], s["classes"], s["units"], s["affect"], s["bgr"])
     n.path = s["source"]  # as the user knows it
     describe(n, say)
     kind = s["preprocessing"] or guess(n)
-    say(f"preprocessing: {kind}" + ("" if s["preprocessing"] else " (by its kind; PREPROCESSING=half or imagenet says otherwise)"))
-    mean, std = (v[:n.channels] for v in faces.PREPROCESSING[kind])
+    mean, std = (v[:n.channels] for v in (faces.PREPROCESSING[kind] if isinstance(kind, str) else kind))
+    if not isinstance(kind, str):
+        kind = f"(x - {mean}) / {std}"
+    say(f"preprocessing: {kind}" + (", channels blue, green, red" if n.bgr else "") + ("" if s["preprocessing"] else " (by its kind; PREPROCESSING says otherwise)"))
     at = faces.template(n.size, s["template"])
     inside(at, n.size)
 
@@ -54,11 +58,15 @@ def run(s, say):
     for name, row in close.items():
         say(f"  {name:16} " + ", ".join(f"{k.replace('_', ' ')} {v:.4f}" for k, v in row.items()))
 
-    note = [f"Expression classes taken as {', '.join(n.classes)}: {'as told' if s['classes'] else 'as the file states' if n.stated else 'the usual order for this many; nothing in the file says so'}.",
+    note = [f"What its scores mean is {'as the file states' if n.stated else 'as told by whoever imported it; nothing in the file says so'}.",
             f"Preprocessing {kind}{'' if s['preprocessing'] else ', chosen by the kind of network'}; where the eyes lie in its training crops is {'as told' if s['template'] else 'not in the file: the usual five-point template'}."]
     if close["all"]["cosine_mean"] < CLOSE:
         note.append(f"int8 agrees badly with float32 (mean cosine {close['all']['cosine_mean']:.3f}).")
         say(f"WARNING: below {CLOSE}: give more and more varied faces (CALIBRATION=folder), or don't use this network")
+    alike = same_for_all(n, want)
+    if alike:
+        note.append(f"Its answers hardly differ: {alike}.")
+        say(f"WARNING: {alike}: PREPROCESSING, COLOUR or TEMPLATE may be wrong, or these are not its kind of faces")
     scores = {"float32_agreement": exact, "int8_agreement": close, "compared_faces": len(compare)}
     if head:
         scores["action_units_f1"] = {str(u): v for u, v in head.scores.items()}
@@ -67,14 +75,14 @@ def run(s, say):
 
 
 def describe(n, say):
-    say(f"{n.path}: {len(n.graph.node)} nodes, input {n.size[1]}x{n.size[0]}x{n.channels}, {len(n.classes)} expressions"
-        + (", valence and arousal" if n.affect else "") + (f", {len(n.units)} action units" if n.units else ""))
-    say(f"expressions in this order: {', '.join(n.classes)}")
+    what = [f"{len(n.classes)} expressions"] * bool(n.classes) + [" and ".join(n.affect)] * bool(n.affect) + [f"{len(n.units)} action units"] * bool(n.units)
+    say(f"{n.path}: {len(n.graph.node)} nodes, input {n.size[1]}x{n.size[0]}x{n.channels}, {', '.join(what)}")
+    if n.classes:
+        say(f"expressions in this order: {', '.join(n.classes)}")
+    if n.units:
+        say(f"action units in this order: {', '.join(map(str, n.units))}")
     for o in n.ignored:
         say(f"output {o} is no list of scores: left out")
-    for o in n.outputs:
-        if (o.softmax or o.tanh) and o.width not in (2, len(n.classes)):
-            raise Refused(f"{n.path}: output {o.value} has a softmax or tanh over {o.width} scores of several kinds: export it without")
 
 
 def guess(n):
@@ -90,17 +98,7 @@ def inside(at, size):
 
 def heads_of(n):
     """[(name, features, head)] in the order that compared expects: by output of the file."""
-    k, out = len(n.classes), []
-    for o in n.outputs:
-        if o.width >= k and not (o.width == len(n.units)):
-            out.append(("expression", o.features, quantise.linear(o.weights[:k], o.bias[:k])))
-        if o.width == k + 2:
-            out.append(("valence_arousal", o.features, quantise.linear(o.weights[k:], o.bias[k:])))
-        if o.width == 2:
-            out.append(("valence_arousal", o.features, quantise.linear(o.weights, o.bias)))
-        if o.width == len(n.units):
-            out.append(("action_units", o.features, quantise.linear(o.weights, o.bias)))
-    return out
+    return [(name, o.features, quantise.linear(o.weights[a:b], o.bias[a:b])) for o in n.outputs for name, a, b in o.parts]
 
 
 def widths(n, head=None):
@@ -110,22 +108,35 @@ def widths(n, head=None):
 def compared(n, want, got, heads, runner=None):
     """{output: agreement} of want (N, all scores, as the file gives them) and a Runner's outputs."""
     find = (lambda k: runner.index(k)) if runner else (lambda k: next(i for i, g in enumerate(got) if g.shape[1] == k))
-    parts = [got[find(widths(n)[name])] for name, _, _ in heads]
-    for i, (name, _, _) in enumerate(heads):
-        o = next(o for o in n.outputs if o.width == parts[i].shape[1] or name != "action_units" and o.width == len(n.classes) + 2)
-        if o.softmax:
-            e = np.exp(parts[i] - parts[i].max(1, keepdims=True))
-            parts[i] = e / e.sum(1, keepdims=True)
-        elif o.tanh:
-            parts[i] = np.tanh(parts[i])
+    parts = [(name, next(o for o in n.outputs if any(p[0] == name for p in o.parts)).shown(got[find(widths(n)[name])])) for name, _, _ in heads]
     rows, start = {}, 0
-    for (name, _, _), g in zip(heads, parts):
+    for name, g in parts:
         w = want[:, start:start + g.shape[1]]
         start += g.shape[1]
         rows[name] = agreement(w, g)
         if name == "expression":
             rows[name]["same_first"] = float((w.argmax(1) == g.argmax(1)).mean())
-    return {"all": agreement(want, np.concatenate(parts, 1)), **rows}
+    return {"all": agreement(want, np.concatenate([g for _, g in parts], 1)), **rows}
+
+
+def same_for_all(n, want):
+    """What is wrong with answers (N, all scores) that hardly differ from face to face, or nothing."""
+    start = 0
+    for o in n.outputs:
+        for name, a, b in o.parts:
+            scores = want[:, start + a:start + b]
+            if name == "expression":
+                first = np.bincount(scores.argmax(1), minlength=b - a)
+                if first.max() >= ALIKE * len(scores):
+                    return f"{n.classes[first.argmax()]} comes first for {first.max()} of {len(scores)} faces"
+            elif name == "action_units":
+                level = scores if o.ends else 1 / (1 + np.exp(-scores))
+                if level.std(0).max() < FLAT:
+                    return f"no action unit differs between {len(scores)} faces by more than {level.std(0).max():.3f}"
+            elif scores.std(0).max() < FLAT:
+                return f"valence and arousal differ between {len(scores)} faces by no more than {scores.std(0).max():.3f}"
+        start += o.width
+    return ""
 
 
 def agreement(w, g):

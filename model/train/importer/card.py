@@ -16,15 +16,16 @@ def make(name, content, source, network, index, known, preprocessing, template, 
     """The card as a dict. index: {output name: number of the tensor}; known: its known answer;
     note: what else people must know, a list."""
     mean, std = preprocessing
-    by_width = {o.width: o for o in network.outputs}
-    affect = by_width.get(2) or by_width.get(len(network.classes) + 2)
-    outputs = {"expression": {"index": index["expression"], "kind": "logits", "classes": list(network.classes)}}
+    outputs = {}
+    if network.classes:
+        outputs["expression"] = {"index": index["expression"], "kind": "logits", "classes": list(network.classes)}
     if network.affect:
-        outputs["valence_arousal"] = {"index": index["valence_arousal"], "kind": "raw" if affect.tanh else "linear", "order": ["valence", "arousal"], "derived": False}
+        affect = next(o for o in network.outputs for part in o.parts if part[0] == "valence_arousal")
+        outputs["valence_arousal"] = {"index": index["valence_arousal"], "kind": "raw" if "Tanh" in affect.ends else "linear", "order": list(network.affect), "derived": False}
     if head is not None:
         outputs["action_units"] = {"index": index["action_units"], "kind": "logits", "units": list(head.units), "thresholds": head.thresholds, "weak": head.weak()}
     elif network.units:
-        outputs["action_units"] = {"index": index["action_units"], "kind": "logits", "units": list(network.units), "thresholds": list(network.thresholds) or [.5] * len(network.units), "weak": [15, 23, 24]}
+        outputs["action_units"] = {"index": index["action_units"], "kind": "logits", "units": list(network.units), "thresholds": list(network.thresholds) or [.5] * len(network.units), "weak": [u for u in (15, 23, 24) if u in network.units]}
     digest = hashlib.sha256(open(source, "rb").read()).hexdigest()
     data = [{"name": "imported weights", "licence": licence, "note": f"{os.path.basename(source)}, SHA-256 {digest}"}]
     if head is not None:

@@ -13,6 +13,8 @@ from . import Refused
 
 # Mean and standard deviation of 0..255 values, by what HSEmotion trained with.
 PREPROCESSING = {
+    "none": ((0.,) * 3, (1.,) * 3),      # 0..255 as it is
+    "unit": ((0.,) * 3, (255.,) * 3),    # 0..1
     "half": ((127.5,) * 3, (127.5,) * 3),
     "imagenet": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
 }

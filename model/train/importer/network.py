@@ -8,9 +8,19 @@ import numpy as np
 import onnx
 from onnx import numpy_helper, shape_inference
 
-from . import ABAW_UNITS, AFFECTNET7, AFFECTNET8, EXPRESSIONS, Refused
+from . import ABAW_UNITS, AFFECTNET7, AFFECTNET8, EXPRESSIONS, VALENCE_AROUSAL, Refused
 
+FEATURES = 64      # an output of more numbers than that is no list of scores
 LIMIT = 512 << 20  # bytes of a file; the largest of EmotiEffLib's networks has 40 MB
+
+
+def _log_softmax(x):
+    x = x - x.max(1, keepdims=True)
+    return x - np.log(np.exp(x).sum(1, keepdims=True))
+
+
+ENDS = {"Softmax": lambda x: np.exp(_log_softmax(x)), "LogSoftmax": _log_softmax, "Sigmoid": lambda x: 1 / (1 + np.exp(-x)), "Tanh": np.tanh,
+        "Clip": lambda x: np.clip(x, -1, 1)}
 
 
 @dataclass
@@ -22,8 +32,14 @@ class Output:
     features: str = ""
     weights: np.ndarray = None
     bias: np.ndarray = None
-    softmax: bool = False  # the file ends in a softmax, which is left out: the unit applies its own
-    tanh: bool = False
+    ends: tuple = ()  # what the file ends in, from the scores on, which is left out: the unit applies its own
+    parts: list = field(default_factory=list)  # [(name, first, behind the last)] of the scores
+
+    def shown(self, scores):
+        """Scores (N, width) as the file would give them."""
+        for end in self.ends:
+            scores = ENDS[end](scores)
+        return scores
 
 
 @dataclass
@@ -39,20 +55,27 @@ class Network:
     outputs: list = field(default_factory=list)
     ignored: list = field(default_factory=list)
     classes: tuple = ()
-    affect: bool = False   # valence and arousal are there
+    affect: tuple = ()     # valence and arousal, in the file's order
     units: tuple = ()      # action units that the network itself has
     thresholds: tuple = ()  # of the units, where the file states them
     stated: bool = False   # the file states the order of its expressions
+    last: bool = False     # the input is (batch, height, width, channels)
+    bgr: bool = False      # the input's channels are blue, green, red
+    content: bytes = b""   # the file, made of single-precision numbers and in one piece
+
+    def has(self, name):
+        return any(part[0] == name for o in self.outputs for part in o.parts)
 
     def operators(self):
         return [n.op_type for n in self.graph.node]
 
 
-def load(path, size=None, classes=None):
+def load(path, size=None, classes=(), units=(), affect=(), bgr=False):
     """The network in the ONNX file at path. size: of the square input where the file leaves it
-    open; classes: names of the expressions in the file's order, instead of the usual ones.
-    Refused says what is wrong with the file."""
-    model = parse(path)
+    open; classes, units, affect: what its scores mean, each in the file's order. Refused says what
+    is wrong with the file, or what has to be told."""
+    model = single(parse(path))
+    scores_of_choices(model)
     graph = model.graph
     constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
     for node in graph.node:  # some exporters keep weights in nodes, or one tensor under two names
@@ -63,16 +86,22 @@ def load(path, size=None, classes=None):
     inputs = [i for i in graph.input if i.name not in constants]
     if len(inputs) != 1:
         raise Refused(f"{path}: has {len(inputs)} inputs ({', '.join(i.name for i in inputs)}): a face network has one picture")
-    name, (height, width), channels = picture(path, inputs[0], size)
+    name, (height, width), channels, last = picture(path, inputs[0], size)
     opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
     foreign = sorted({f"{n.domain}.{n.op_type}" for n in graph.node if n.domain not in ("", "ai.onnx")})
     if foreign:
         raise Refused(f"{path}: operator {foreign[0]} is none of ONNX's own: export the network without it")
-    n = Network(path, graph, opset, name, (height, width), channels, constants)
+    quantised = next((x for x in graph.node if x.op_type in ("QuantizeLinear", "QLinearConv")), None)
+    if quantised is not None:
+        raise Refused(f"{path}: is quantised already (operator {quantised.op_type}): give the network of single-precision numbers that it was made of")
+    n = Network(path, graph, opset, name, (height, width), channels, constants, last=last, bgr=bgr and channels == 3, content=model.SerializeToString())
     find_outputs(n, model)
     told, thresholds = stated(path, model)
     n.stated = bool(told) and not classes
-    name_outputs(n, classes or told)
+    if told:  # importer/paper.py wrote it
+        name_outputs(n, classes or told, units or ABAW_UNITS, affect or VALENCE_AROUSAL, every=False)
+    else:
+        name_outputs(n, classes, units, affect)
     if len(thresholds) == len(n.units):
         n.thresholds = thresholds
     return n
@@ -119,8 +148,7 @@ def parse(path):
         raise Refused(f"{path}: is no ONNX file, or is cut short ({type(e).__name__})") from None
     if not model.graph.node or not model.graph.output:
         raise Refused(f"{path}: is no ONNX file, or is cut short: it has no graph")
-    if any(t.data_location == onnx.TensorProto.EXTERNAL for t in model.graph.initializer):
-        raise Refused(f"{path}: its weights lie in another file: save it as one (onnx.save_model with save_as_external_data=False)")
+    beside(path, model)
     try:
         onnx.checker.check_model(model)
     except Exception as e:
@@ -128,8 +156,64 @@ def parse(path):
     return model
 
 
+def beside(path, model):
+    """Reads the weights that lie in a file beside it, and in no other place."""
+    folder, limit = os.path.dirname(os.path.abspath(path)), LIMIT
+    for t in model.graph.initializer:
+        if t.data_location != onnx.TensorProto.EXTERNAL:
+            continue
+        told = {e.key: e.value for e in t.external_data}
+        name = told.get("location", "")
+        file = os.path.join(folder, name)
+        if not name or os.path.basename(name) != name or not os.path.isfile(file) or os.path.islink(file):
+            raise Refused(f"{path}: its weights lie in {name[:100]!r}, which is no file beside it: put it there, or save both as one (onnx.save_model with save_as_external_data=False)")
+        try:
+            first, count = int(told.get("offset", 0)), int(told.get("length", os.path.getsize(file)))
+        except ValueError:
+            raise Refused(f"{path}: where its weights lie in {name} is no number") from None
+        limit -= count
+        if first < 0 or count < 0 or first + count > os.path.getsize(file) or limit < 0:
+            raise Refused(f"{path}: its weights are not whole in {name}, or have more than {LIMIT >> 20} MiB")
+        with open(file, "rb") as f:
+            f.seek(first)
+            t.raw_data = f.read(count)
+        t.data_location = onnx.TensorProto.DEFAULT
+        del t.external_data[:]
+
+
+def single(model):
+    """The model with numbers of half precision made single."""
+    half, whole = onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT
+    constants = [t for t in model.graph.initializer] + [a.t for n in model.graph.node for a in n.attribute if a.type == onnx.AttributeProto.TENSOR]
+    for t in constants:
+        if t.data_type == half:
+            t.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(t).astype(np.float32), t.name))
+    for v in [*model.graph.input, *model.graph.output, *model.graph.value_info]:
+        if v.type.tensor_type.elem_type == half:
+            v.type.tensor_type.elem_type = whole
+    for n in model.graph.node:
+        for a in n.attribute:
+            if n.op_type == "Cast" and a.name == "to" and a.i == half:
+                a.i = whole
+    return model
+
+
+def scores_of_choices(model):
+    """An output that names the largest score alone gives way to the scores."""
+    made = {o: n for n in model.graph.node for o in n.output}
+    chosen = [o for o in model.graph.output if o.name in made and made[o.name].op_type in ("ArgMax", "TopK")]
+    names = {o.name for o in model.graph.output}
+    for o in chosen:
+        scores = made[o.name].input[0]
+        model.graph.output.remove(o)
+        if scores not in names:
+            names.add(scores)
+            model.graph.output.append(onnx.helper.make_tensor_value_info(scores, onnx.TensorProto.FLOAT, None))
+
+
 def picture(path, value, size):
-    """Name, (height, width) and channels of the input, which must be float32 NCHW."""
+    """Name, (height, width) and channels of the input, a picture of float32, and whether its channels
+    come last."""
     t = value.type.tensor_type
     dims = [d.dim_value if d.HasField("dim_value") else 0 for d in t.shape.dim]
     if t.elem_type != onnx.TensorProto.FLOAT:
@@ -137,9 +221,11 @@ def picture(path, value, size):
     if len(dims) != 4:
         raise Refused(f"{path}: input {value.name} has {len(dims)} dimensions: must be a picture (batch, channels, height, width)")
     batch, channels, height, width = dims
+    last = channels not in (1, 3) and dims[3] in (1, 3)  # as TensorFlow has it
+    if last:
+        batch, height, width, channels = dims
     if channels not in (1, 3):
-        way = " (batch, height, width, channels), as TensorFlow has it" if dims[3] in (1, 3) else ""
-        raise Refused(f"{path}: input {value.name} is {dims}{way}: must be (batch, 3 or 1, height, width)")
+        raise Refused(f"{path}: input {value.name} is {dims}: must be (batch, 3 or 1, height, width), or (batch, height, width, 3 or 1)")
     if batch > 1:
         raise Refused(f"{path}: made for a batch of {batch}: export it with a batch of 1, or an open one")
     if size and (height and height != size or width and width != size):
@@ -149,41 +235,47 @@ def picture(path, value, size):
         raise Refused(f"{path}: leaves the size of its input open: say it with SIZE=224 (or 112, 260)")
     if not (16 <= height <= 1024 and 16 <= width <= 1024):
         raise Refused(f"{path}: an input of {width}x{height} pixels: must be 16 to 1024")
-    return value.name, (height, width), channels
+    return value.name, (height, width), channels, last
 
 
 def find_outputs(n, model):
     """Fills outputs: each tensor of rank 2 with its dense layer, if it is one."""
     made = {o: node for node in n.graph.node for o in node.output}
-    ranks = {}
+    shapes = {}
     try:
         inferred = shape_inference.infer_shapes(model)
-        ranks = {v.name: len(v.type.tensor_type.shape.dim) for v in list(inferred.graph.value_info) + list(inferred.graph.output)
-                 if v.type.tensor_type.HasField("shape")}
+        shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in list(inferred.graph.value_info) + list(inferred.graph.output)
+                  if v.type.tensor_type.HasField("shape")}
     except Exception:  # inference is a help, no proof: the translation finds the shapes again
         pass
     for out in n.graph.output:
-        if ranks.get(out.name, 2) != 2:
+        if len(shapes.get(out.name, [0, 0])) != 2:
             n.ignored.append(out.name)
             continue
-        n.outputs.append(dense(n, made, out.name))
+        o = scores(n, made, out.name)
+        if not o.width and 0 < shapes.get(o.value, [0, 0])[-1] <= FEATURES:
+            # No dense layer, such as the mean of a convolution's channels: they are the scores.
+            k = shapes[o.value][-1]
+            o.width, o.features, o.weights, o.bias = k, o.value, np.eye(k, dtype=np.float32), np.zeros(k, np.float32)
+        if not o.width or o.width > FEATURES:
+            n.ignored.append(out.name)
+            continue
+        n.outputs.append(o)
     if not n.outputs:
-        raise Refused(f"{n.path}: none of its outputs ({', '.join(n.ignored)}) is a list of scores")
+        raise Refused(f"{n.path}: none of its outputs ({', '.join(n.ignored)}) is a list of at most {FEATURES} scores")
 
 
-def dense(n, made, name):
-    """The Output behind value name: walks back over what changes no order of scores."""
-    softmax = tanh = False
+def scores(n, made, name):
+    """The Output behind value name: walks back over what the unit does itself and what changes nothing."""
+    ends = []
     value, scale, shift = name, 1., 0.
     while value in made:
         node = made[value]
         first = node.input[0] if node.input else ""
         if node.op_type in ("Identity", "Dropout"):
             value = first
-        elif node.op_type == "Softmax" and not (softmax or tanh) and np.isscalar(scale):
-            value, softmax = first, True
-        elif node.op_type == "Tanh" and not (softmax or tanh) and np.isscalar(scale):
-            value, tanh = first, True
+        elif node.op_type in ENDS and np.isscalar(scale) and (node.op_type != "Clip" or clips(n, node)):
+            value, ends = first, [node.op_type, *ends]
         elif node.op_type == "BatchNormalization" and np.isscalar(scale):
             g, b, mean, var = (n.constants[i].astype(np.float64) for i in node.input[1:5])
             eps = next((a.f for a in node.attribute if a.name == "epsilon"), 1e-5)
@@ -193,7 +285,7 @@ def dense(n, made, name):
         else:
             break
     node = made.get(value)
-    bias, last = None, None
+    bias = None
     if node is not None and node.op_type == "Add":  # MatMul and Add
         for a, b in (tuple(node.input), tuple(node.input)[::-1]):
             if b in n.constants and n.constants[b].ndim == 1 and a in made and made[a].op_type == "MatMul":
@@ -208,36 +300,50 @@ def dense(n, made, name):
                 bias = None if bias is None else bias * attributes.get("beta", 1.)
             bias = np.zeros(len(w)) if bias is None else np.broadcast_to(bias.astype(np.float64).ravel(), (len(w),))
             w = w * np.reshape(scale, (-1, 1))
-            return Output(value, len(w), node.input[0], w.astype(np.float32), (bias * scale + shift).astype(np.float32), softmax, tanh)
-    return Output(name, 0)
+            return Output(value, len(w), node.input[0], w.astype(np.float32), (bias * scale + shift).astype(np.float32), tuple(ends))
+    return Output(value, 0, ends=tuple(ends))
 
 
-def name_outputs(n, classes):
-    """Which tensor is what: by their widths, as HSEmotion has them."""
-    widths = [o.width for o in n.outputs if o.width]
-    rest = []
+def clips(n, node):
+    """Whether a Clip is to -1..1, as the unit clips valence and arousal itself."""
+    given = [n.constants.get(i) for i in node.input[1:3]] or [next((np.float32(a.f) for a in node.attribute if a.name == k), None) for k in ("min", "max")]
+    return [None if v is None else float(np.ravel(v)[0]) for v in given] == [-1., 1.]
+
+
+# What each kind of scores may end in.
+ENDED = {"expression": {(), ("Softmax",), ("LogSoftmax",)}, "valence_arousal": {(), ("Tanh",), ("Clip",), ("Tanh", "Clip")}, "action_units": {(), ("Sigmoid",)}}
+ASK = """nothing in the file says what its scores mean, and a wrong guess is not noticed later: say it.
+  CLASSES=affectnet8        eight expressions in AffectNet's order, as in HSEmotion's networks; or others, by name: CLASSES=neutral,anger,...
+  VA=1                      valence, then arousal, behind them or as an output of their own; VA=arousal,valence if they are the other way round
+  UNITS=abaw                the 12 action units of ABAW; or others, by FACS number: UNITS=1,2,4,12
+  HSEmotion's networks of 10 scores are CLASSES=affectnet8 VA=1, those of 8 CLASSES=affectnet8, of 7 CLASSES=affectnet7"""
+
+
+def name_outputs(n, classes, units, affect, every=True):
+    """Gives each output its parts, by what was told. every: all that was told has to be there."""
+    widths = [o.width for o in n.outputs]
+    told = [("expression", tuple(classes)), ("valence_arousal", tuple(affect)), ("action_units", tuple(units))]
+    told = [(name, what) for name, what in told if what]
+    if not told:
+        raise Refused(f"{n.path}: its outputs have {widths} scores: {ASK}")
     for o in n.outputs:
-        if not o.width:
-            raise Refused(f"{n.path}: output {o.value} does not end in a dense layer (Gemm, or MatMul and Add): is this a classifier of faces?")
-        k = o.width
-        # Expressions, and valence and arousal behind them or not.
-        count = len(classes) if classes else 8 if k in (8, 10) else 7
-        if not n.classes and k in (count, count + 2):
-            n.classes, n.affect = tuple(classes or (AFFECTNET8 if count == 8 else AFFECTNET7)), n.affect or k == count + 2
-        elif k == 2 and not n.affect:
-            n.affect = True
-        elif k == len(ABAW_UNITS) and not n.units:
-            n.units = ABAW_UNITS
-        else:
-            rest.append(o)
-    if rest or not n.classes:
-        if classes:
-            raise Refused(f"{n.path}: its outputs have {widths} scores, CLASSES names {len(classes)}: there must be as many, or two more (valence, arousal)")
-        raise Refused(f"{n.path}: its outputs have {widths} scores: HSEmotion's networks have 8 or 7 expressions, then valence and arousal or not (10, 9); "
-                      "name others in their order with CLASSES=neutral,anger,...")
-    affected = [o for o in n.outputs if o.width == 2 or o.width == len(n.classes) + 2]
-    if len(affected) > 1:
-        raise Refused(f"{n.path}: valence and arousal are there twice")
+        fits = [[name] for name, what in told if len(what) == o.width]
+        if classes and affect and o.width == len(classes) + len(affect):
+            fits.append(["expression", "valence_arousal"])
+        fits = [names for names in fits if not any(n.has(name) for name in names)]
+        if len(fits) != 1:
+            names = ", ".join(f"{setting} names {len(what)}" for setting, what in (("CLASSES", classes), ("VA", affect), ("UNITS", units)) if what)
+            raise Refused(f"{n.path}: its outputs have {widths} scores, {names}: output {o.value} of {o.width} {'may be one or another' if fits else 'is none of it'}: {ASK}")
+        first = 0
+        for name in fits[0]:
+            o.parts.append((name, first, first + len(dict(told)[name])))
+            first = o.parts[-1][2]
+        if not all(o.ends in ENDED[name] for name in fits[0]):
+            raise Refused(f"{n.path}: output {o.value} ends in {', '.join(o.ends)} over {' and '.join(fits[0])}: export it without")
+    for name, what in told:
+        if every and not n.has(name):
+            raise Refused(f"{n.path}: its outputs have {widths} scores: none is the {name.replace('_', ' ')} that was told ({len(what)} scores)")
+    n.classes, n.affect, n.units = (tuple(dict(told).get(k, ())) if n.has(k) else () for k in ("expression", "valence_arousal", "action_units"))
 
 
 def clean(name):

@@ -21,14 +21,18 @@ from onnx import TensorProto, helper, numpy_helper
 
 from affect import labelled, metrics, paper
 
-from . import Refused, bring, faces, network, quantise
+from . import AFFECTNET8, VALENCE_AROUSAL, Refused, bring, faces, network, quantise
 
 
 class Backbone:
     """An ONNX network of HSEmotion's kind: see(picture of 0..255) gives its features and its scores."""
 
     def __init__(self, path, size=None, preprocessing=None):
-        self.path, n = path, network.load(path, size)
+        self.path = path
+        try:
+            n = network.load(path, size, AFFECTNET8, affect=VALENCE_AROUSAL)
+        except Refused as e:
+            raise Refused(f"{e} (the paper's heads want one list of features, eight expressions, valence and arousal)") from None
         outputs = sorted(n.outputs, key=lambda o: -o.width)  # expressions before valence and arousal
         if not n.affect or len(n.classes) != 8 or n.units or len({o.features for o in n.outputs}) != 1:
             raise Refused(f"{path}: has {[o.width for o in n.outputs]} scores: the paper's heads want one list of features, eight expressions, valence and arousal")

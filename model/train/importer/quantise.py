@@ -135,9 +135,9 @@ def cosines(a, b):
     return (a * b).sum(1) / np.maximum(np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1), 1e-12)
 
 
-def tapped(path, value):
+def tapped(content, value):
     """The file's content with one of its inner values as a further output."""
-    model = onnx.load(path)
+    model = onnx.load_from_string(content)
     if value not in [o.name for o in model.graph.output]:
         model.graph.output.append(onnx.helper.make_tensor_value_info(value, onnx.TensorProto.FLOAT, None))
     return model.SerializeToString()
@@ -153,7 +153,7 @@ class Reference:
         o = onnxruntime.SessionOptions()
         o.intra_op_num_threads = o.inter_op_num_threads = 1
         try:
-            self.session = onnxruntime.InferenceSession(tapped(path, inner) if inner else path, o, providers=["CPUExecutionProvider"])
+            self.session = onnxruntime.InferenceSession(tapped(network.content, inner) if inner else network.content, o, providers=["CPUExecutionProvider"])
         except Exception as e:
             raise Refused(f"{path}: onnxruntime does not take it: {str(e).splitlines()[0]}") from None
         self.network = network
@@ -163,8 +163,10 @@ class Reference:
         """All scores of each picture, (N, sum of widths), as the file gives them."""
         rows = []
         for x in pictures:
+            x = x[..., ::-1] if self.network.bgr else x
+            x = np.ascontiguousarray(x[None] if self.network.last else x[None].transpose(0, 3, 1, 2))
             try:
-                rows.append(np.concatenate([v.ravel() for v in self.session.run(self.names, {self.network.input: x[None].transpose(0, 3, 1, 2)})]))
+                rows.append(np.concatenate([v.ravel() for v in self.session.run(self.names, {self.network.input: x})]))
             except Exception as e:
                 raise Refused(f"{self.network.path}: onnxruntime cannot run it: {str(e).splitlines()[0]}") from None
         return np.array(rows)

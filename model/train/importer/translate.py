@@ -103,7 +103,9 @@ class Translation:
     def features(self, picture):
         """{value name: Value} of every output's features, for picture (1, H, W, C)."""
         values = dict(self.network.constants)
-        values[self.network.input] = Value(picture, True)
+        if self.network.bgr:
+            picture = tf.concat(tf.split(picture, 3, 3)[::-1], 3)
+        values[self.network.input] = Value(picture, not self.network.last)
         wanted = {o.features for o in self.network.outputs}
         for i, node in enumerate(self.network.graph.node):
             if i not in self.used:

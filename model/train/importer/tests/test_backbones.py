@@ -16,7 +16,7 @@ import onnx
 import pytest
 
 from affect import blaze
-from importer import faces, network, quantise, unit
+from importer import AFFECTNET8, VALENCE_AROUSAL, faces, network, quantise, unit
 
 from . import clip, seeded
 
@@ -51,8 +51,8 @@ def aligned(name, folder, detector, count, seed=5):
 def test_backbone(name, folder, detector, tmp_path):
     weights = tmp_path / f"random {name}.onnx"
     onnx.save(seeded.network(name, aligned(name, folder, detector, 64)), str(weights))
-    env = {k: v for k, v in os.environ.items() if k not in ("AU", "CLASSES", "TEMPLATE", "SIZE", "PREPROCESSING", "LICENCE")}
-    env.update(WEIGHTS=str(weights), NAME=name, OUT=str(tmp_path / "out"), CALIBRATION=folder)
+    env = {k: v for k, v in os.environ.items() if k not in ("AU", "CLASSES", "TEMPLATE", "SIZE", "PREPROCESSING", "LICENCE", "UNITS", "COLOUR")}
+    env.update(WEIGHTS=str(weights), NAME=name, OUT=str(tmp_path / "out"), CALIBRATION=folder, CLASSES="affectnet8", VA="1")
     p = subprocess.run([sys.executable, "-m", "importer"], env=env, cwd=clip.ROOT, capture_output=True, text=True)
     assert p.returncode == 0, p.stdout + p.stderr
     assert "1 files could not be read" in p.stdout and f"preprocessing: {KINDS[name]}" in p.stdout
@@ -69,7 +69,7 @@ def test_backbone(name, folder, detector, tmp_path):
     for i, f in enumerate(clip.faces(50, detector, seed=11)):
         cv2.imwrite(str(other / f"{i:03}.png"), f[:, :, ::-1])
     x = aligned(name, str(other), detector, 50)
-    n = network.load(str(weights))
+    n = network.load(str(weights), classes=AFFECTNET8, affect=VALENCE_AROUSAL)
     want = quantise.Reference(str(weights), n)(x)
     runner = quantise.Runner((tmp_path / "out" / f"{name}.tflite").read_bytes())
     started = time.process_time()

@@ -32,9 +32,9 @@ def importing(tmp_path, monkeypatch, capfd):
     """(exit status, what it said) of an import into tmp_path/out; in this process, because each new one
     loads TensorFlow. An exception that is no message fails the test as it stands."""
     def run(weights, **settings):
-        for k in ("NAME", "AU", "CALIBRATION", "CLASSES", "PREPROCESSING", "TEMPLATE", "SIZE", "SANDBOX", "LICENCE"):
+        for k in ("NAME", "AU", "CALIBRATION", "CLASSES", "PREPROCESSING", "TEMPLATE", "SIZE", "SANDBOX", "LICENCE", "UNITS", "VA", "COLOUR"):
             monkeypatch.delenv(k, raising=False)
-        for k, v in dict(settings, WEIGHTS=str(weights), OUT=str(tmp_path / "out")).items():
+        for k, v in dict({"CLASSES": "affectnet8", "VA": "1"}, **settings, WEIGHTS=str(weights), OUT=str(tmp_path / "out")).items():
             monkeypatch.setenv(k, v)
         capfd.readouterr()
         code = main()
@@ -100,11 +100,23 @@ def test_unknown_operator(tmp_path, refused):
     refused(f, "lab.example.Attention3D")
 
 
-@pytest.mark.parametrize("scores", [1, 5, 11, 1000])
+@pytest.mark.parametrize("scores", [1, 5, 11, 60])
 def test_class_counts(tmp_path, refused, scores):
     f = tmp_path / "face.onnx"
     save(f, POOL, scores=scores)
     refused(f, f"[{scores}]", "CLASSES=")
+
+
+def test_meaning_is_asked_for(tmp_path, refused):
+    """What scores mean is never guessed, be there as many as HSEmotion has."""
+    f = tmp_path / "face.onnx"
+    for scores in (2, 7, 8, 10, 12):
+        save(f, POOL, scores=scores)
+        refused(f, f"[{scores}]", "nothing in the file says", "CLASSES=affectnet8 VA=1", CLASSES="", VA="")
+    refused(f, "UNITS names 12", CLASSES="affectnet8", VA="1", UNITS="abaw")  # there are no expressions
+    save(f, POOL, scores=8)
+    refused(f, "may be one or another", CLASSES="affectnet8", VA="", UNITS="1,2,4,6,9,12,15,25")
+    refused(f, "valence arousal that was told", CLASSES="affectnet8", VA="1")
 
 
 def test_class_names(tmp_path, refused):
@@ -125,7 +137,12 @@ def test_input(tmp_path, refused):
 def test_settings(tmp_path, refused):
     f = tmp_path / "face.onnx"
     save(f, POOL)
-    refused(f, "PREPROCESSING=none", PREPROCESSING="none")
+    refused(f, "PREPROCESSING=bright", PREPROCESSING="bright")
+    refused(f, "PREPROCESSING=1/0", PREPROCESSING="1/0")
+    refused(f, "COLOUR=grey", COLOUR="grey")
+    refused(f, "VA=valence", VA="valence")
+    refused(f, "UNITS=brows", UNITS="brows")
+    refused(f, "UNITS=1,1", UNITS="1,1")
     refused(f, "TEMPLATE=1,2", TEMPLATE="1,2")
     refused(f, "outside", TEMPLATE="30,40,300,40")
     refused(f, "SIZE=large", SIZE="large")

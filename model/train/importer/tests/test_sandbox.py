@@ -202,7 +202,7 @@ def test_pytorch(tmp_path, monkeypatch, capfd):
     subprocess.run([TORCH, "-c", MADE, str(tmp_path)], check=True)
     (tmp_path / "other.pt").write_bytes(b"nothing of PyTorch's")
     shutil.copy(tmp_path / "enet.pt", tmp_path / "kept")
-    for k, v in dict(OUT=str(tmp_path / "out"), SIZE="224", SANDBOX="1").items():
+    for k, v in dict(OUT=str(tmp_path / "out"), SIZE="224", SANDBOX="1", CLASSES="affectnet8", VA="1").items():
         monkeypatch.setenv(k, v)
     for name, word in (("weights.pt", "weights without their network (OrderedDict)"), ("other.pt", "UnpicklingError")):
         monkeypatch.setenv("WEIGHTS", str(tmp_path / name))
