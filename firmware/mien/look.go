@@ -12,6 +12,7 @@ import (
 	"mien/firmware/modbus/export"
 	"mien/firmware/pipeline"
 	"mien/model/affect"
+	"mien/model/assets"
 	"mien/model/tflite"
 )
 
@@ -76,15 +77,23 @@ func check(c *call) error {
 	return nil
 }
 
-// notHere warns of files that a config names and this machine lacks. It may be
-// checked on another machine than its own.
+// notHere warns of files that a config names and this machine lacks, as it may
+// be checked on another machine than its own, and of a library that mien was not
+// made with.
 func notHere(cfg *config.Config) (list config.Problems) {
 	for key, path := range map[string]string{"camera.clip": cfg.Camera.Clip, "model.library": cfg.Model.Library} {
 		if path == "" || path == pipeline.DemoClip {
 			continue
 		}
-		if _, err := os.Stat(path); err != nil {
-			p := cfg.Problem(config.KeyError{Key: key, Err: fmt.Errorf("not on this machine: %w", err)})
+		_, err := os.Stat(path)
+		switch {
+		case err != nil:
+			err = fmt.Errorf("not on this machine: %w", err)
+		case key == "model.library" && !assets.KnownFile(path):
+			err = fmt.Errorf("%s is not a library that mien was made with: it is tried before it is used, and then trusted with all that the unit may do", path)
+		}
+		if err != nil {
+			p := cfg.Problem(config.KeyError{Key: key, Err: err})
 			p.Warning = true
 			list = append(list, p)
 		}

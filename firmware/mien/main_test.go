@@ -61,6 +61,7 @@ func TestCommandLine(t *testing.T) {
 	second := write(t, "[model]\nsecond = \"/nowhere/card.json\"\n")
 	other := write(t, "[model]\ncard = \""+cardOfAnotherSize(t)+"\"\n")
 	library := write(t, "[model]\nlibrary = \"/nowhere/lib.so\"\n")
+	foreign := write(t, fmt.Sprintf("[model]\nlibrary = %q\n", write(t, "no library of mien's")))
 	plain := write(t, "")
 	quiet := write(t, "[[alarm]]\nname = \"brow\"\nsignal = \"au4\"\nhigh = 0.5\n[[output]]\nname = \"h\"\nline = \"pin 11\"\nfunction = \"healthy\"\n")
 	weak := write(t, "[[alarm]]\nname = \"lips\"\nsignal = \"au24\"\nhigh = 0.5\n")
@@ -97,6 +98,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"explain", card}, exitConfig, `mien.toml:2: model.card: read model card`},
 		{[]string{"check", other}, exitConfig, `mien.toml:2: model.card: .*affect.json: input: .*tensor \[1 112 96 1\], affect.tflite takes \[1 112 112 1\]`},
 		{[]string{"check", second}, exitConfig, `mien.toml:2: model.second: read model card`},
+		{[]string{"check", foreign}, exitOK, `mien.toml:2: warning: model.library: .* is not a library that mien was made with`},
 		{[]string{"check", library}, exitOK, `mien.toml:2: warning: model.library: not on this machine: stat /nowhere/lib.so: no such file`},
 		{[]string{"check", purpose}, exitConfig, `unit.purpose`},
 		{[]string{"check", weak}, exitOK, `weak signal`},
