@@ -199,16 +199,15 @@ def single(model):
 
 
 def scores_of_choices(model):
-    """An output that names the largest score alone gives way to the scores."""
+    """Outputs that name the largest score alone are left out; where there are no others, the scores take
+    their place."""
     made = {o: n for n in model.graph.node for o in n.output}
     chosen = [o for o in model.graph.output if o.name in made and made[o.name].op_type in ("ArgMax", "TopK")]
-    names = {o.name for o in model.graph.output}
     for o in chosen:
-        scores = made[o.name].input[0]
         model.graph.output.remove(o)
-        if scores not in names:
-            names.add(scores)
-            model.graph.output.append(onnx.helper.make_tensor_value_info(scores, onnx.TensorProto.FLOAT, None))
+    if not model.graph.output:
+        for name in dict.fromkeys(made[o.name].input[0] for o in chosen):
+            model.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
 
 
 def picture(path, value, size):

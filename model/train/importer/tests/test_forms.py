@@ -49,7 +49,7 @@ class Made:
         kind = helper.np_dtype_to_tensor_dtype(np.dtype(self.kind))
         constants = [numpy_helper.from_array(v.astype(self.kind), k) for k, v in self.weights.items()]
         chosen = {n.output[0] for n in self.nodes if n.op_type == "ArgMax"}
-        ends = [helper.make_tensor_value_info(o, TensorProto.INT64 if o in chosen else kind, None) for o in self.outputs]
+        ends = [helper.make_tensor_value_info(o, TensorProto.INT64 if o in chosen else kind, ["batch", "scores"]) for o in self.outputs]
         g = helper.make_graph(self.nodes, "g", [helper.make_tensor_value_info("input", kind, self.shape)], ends, constants)
         return helper.make_model(g, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
