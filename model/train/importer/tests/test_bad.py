@@ -113,7 +113,7 @@ def test_meaning_is_asked_for(tmp_path, refused):
     for scores in (2, 7, 8, 10, 12):
         save(f, POOL, scores=scores)
         refused(f, f"[{scores}]", "nothing in the file says", "CLASSES=affectnet8 VA=1", CLASSES="", VA="")
-    refused(f, "UNITS names 12", CLASSES="affectnet8", VA="1", UNITS="abaw")  # there are no expressions
+    refused(f, "none is the expression that was told", CLASSES="affectnet8", VA="1", UNITS="abaw")
     save(f, POOL, scores=8)
     refused(f, "may be one or another", CLASSES="affectnet8", VA="", UNITS="1,2,4,6,9,12,15,25")
     refused(f, "valence arousal that was told", CLASSES="affectnet8", VA="1")
