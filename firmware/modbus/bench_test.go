@@ -50,7 +50,7 @@ func BenchmarkTurnaround(b *testing.B) {
 			b.Fatal(err)
 		}
 		for got := 0; got < 85; {
-			n, err := line.Read(buf[got:], modbustest.Patience)
+			n, err := line.Read(buf[got:], modbustest.AnswerTime)
 			if err != nil {
 				b.Fatal(err)
 			}

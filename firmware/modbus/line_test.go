@@ -51,7 +51,7 @@ func TestUnpluggedInTheMiddleOfAFrame(t *testing.T) {
 		t.Fatal(err)
 	}
 	done = serve()
-	got, err := modbustest.Ask(far, 1, words(3, 0, 1), modbustest.Patience)
+	got, err := modbustest.Ask(far, 1, words(3, 0, 1), modbustest.AnswerTime)
 	for range 50 {
 		if got != nil || err != nil {
 			break
@@ -94,7 +94,7 @@ func TestTwoMasters(t *testing.T) {
 		}
 	}
 	for range 5 {
-		got, err := modbustest.Ask(line, 1, words(4, 50, 2), modbustest.Patience)
+		got, err := modbustest.Ask(line, 1, words(4, 50, 2), modbustest.AnswerTime)
 		if err != nil || string(got) != string([]byte{4, 4, 0x12, 0x34, 0x56, 0x78}) {
 			t.Errorf("afterwards: % X, %v", got, err)
 		}

@@ -28,7 +28,7 @@ func conformance(p *proof, u *unit) {
 	var wrong []error
 	for i := range cases {
 		c := &cases[i]
-		address, wait := f.Address+byte(c.Address), modbustest.Patience
+		address, wait := f.Address+byte(c.Address), modbustest.AnswerTime
 		if c.Broadcast {
 			address = 0
 		}

@@ -10,10 +10,10 @@ import (
 	"mien/firmware/modbus"
 )
 
-// Patience is how long Ask waits for an answer, and Quiet how long for the
+// AnswerTime is how long Ask waits for an answer, and Quiet how long for the
 // lack of one.
 const (
-	Patience = 2 * time.Second
+	AnswerTime = 2 * time.Second
 	Quiet    = 80 * time.Millisecond
 )
 
@@ -73,7 +73,7 @@ func Conformance(t *testing.T, line serial.Line, f Facts) {
 			if c.Broadcast {
 				address = 0
 			}
-			wait := Patience
+			wait := AnswerTime
 			if c.Want.Silence {
 				wait = Quiet
 			}

@@ -20,7 +20,7 @@ import (
 func Client(t testing.TB, path string, address byte) *master.ModbusClient {
 	t.Helper()
 	c, err := master.NewClient(&master.ClientConfiguration{URL: "rtu://" + path, Speed: 115200, DataBits: 8,
-		Parity: master.PARITY_NONE, StopBits: 1, Timeout: Patience})
+		Parity: master.PARITY_NONE, StopBits: 1, Timeout: AnswerTime})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,7 +71,7 @@ func (u *Unit) static(t testing.TB) map[int]uint16 {
 		if r.Space != modbus.Input || r.Unit == "s" || r.Unit == "ms" || r.Name == "bus_messages" || r.Name == "bus_errors" || r.Name == "bus_exceptions" {
 			continue
 		}
-		answer, err := Ask(line, u.Facts.Address, ask(4, r.Address, r.Words), Patience)
+		answer, err := Ask(line, u.Facts.Address, ask(4, r.Address, r.Words), AnswerTime)
 		if err != nil || len(answer) != 2+2*r.Words {
 			t.Fatalf("%s: % X, %v", r.Name, answer, err)
 		}
