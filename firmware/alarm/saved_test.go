@@ -527,7 +527,7 @@ func TestCoveredAlarmThatIsNoLongerConfigured(t *testing.T) {
 }
 
 // A shelving whose time is over as the states are saved ends with an event after
-// the restart, not by being forgotten.
+// the restart, not by being dropped.
 func TestShelvingThatIsOverAtARestart(t *testing.T) {
 	e := engineOf(t, simple("a"))
 	e.Restore(Saved{}, 0, wall0)

@@ -24,7 +24,7 @@ import (
 const (
 	maxLine    = 4 << 10
 	maxClients = 8
-	// patience bounds a reply that its client does not read, and a client that
+	// writeWithin bounds a reply that its client does not read, idleFor a client that
 	// asks nothing.
 	writeWithin = 2 * time.Second
 	idleFor     = time.Minute

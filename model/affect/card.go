@@ -56,7 +56,7 @@ type Card struct {
 	path string // for errors
 }
 
-// Input says how a face becomes the input tensor, laid out NHWC with N = 1.
+// Input says how a face becomes the input tensor, NHWC with N = 1.
 type Input struct {
 	Index    int       `json:"index"`
 	Width    int       `json:"width"`

@@ -4,7 +4,7 @@
 //	go run ./tools/finding people320.npz
 //
 // The file holds pictures as JPEG: an .npz with the arrays jpeg (bytes) and offset
-// (picture i is jpeg[offset[i]:offset[i+1]]). Each is laid into a picture of 640 x
+// (picture i is jpeg[offset[i]:offset[i+1]]). Each is put into a picture of 640 x
 // 480, as a camera would give it. No picture leaves the program.
 package main
 

@@ -124,3 +124,38 @@ func TestDocumentsLinkToWhatIsThere(t *testing.T) {
 		}
 	}
 }
+
+// Plain English: words that readers of other languages do not look for in a
+// program. Data is appended, flushed, kept, dropped and tried again.
+func TestPlainEnglish(t *testing.T) {
+	dir, err := root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	odd := regexp.MustCompile(`(?i)\b(hurr(y|ies|ied)|patiently|remember\w*|lays?|laid|layed|gladly|kindly)\b`)
+	filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, _ := filepath.Rel(dir, path)
+		if d.IsDir() {
+			if strings.HasPrefix(d.Name(), ".") && path != dir || d.Name() == "testdata" || rel == filepath.Join("model", "train") {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if ext := filepath.Ext(path); ext != ".go" && ext != ".md" || d.Name() == "house_test.go" {
+			return nil
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for i, line := range strings.Split(string(data), "\n") {
+			if word := odd.FindString(line); word != "" {
+				t.Errorf("%s:%d: %q: %s", rel, i+1, word, strings.TrimSpace(line))
+			}
+		}
+		return nil
+	})
+}

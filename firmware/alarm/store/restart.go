@@ -71,9 +71,9 @@ func (s *Store) aside() error {
 	return nil
 }
 
-// recall takes hold of the copy in memory, and adds to found what the disk had
+// readCopy takes hold of the copy in memory, and adds to found what the disk had
 // not taken before the end. A copy of another journal is left alone.
-func (s *Store) recall(found *Found) {
+func (s *Store) readCopy(found *Found) {
 	if s.options.Memory == "" {
 		return
 	}

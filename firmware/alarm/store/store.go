@@ -103,7 +103,7 @@ type Store struct {
 	silent   bool          // and no event tells of the change: a shelving has become shorter
 	appended uint64        // number of the newest event in the journal's file
 	pressed  uint64        // somebody waits for the events up to this number
-	hurry    bool          // Sync or Close waits
+	asked    bool          // Sync or Close waits
 	closed   bool
 	moved    chan struct{} // closed and made anew when something that is waited for has changed
 	state    Status
@@ -180,7 +180,7 @@ func prepare(o Options) (*Store, Found, error) {
 	}
 	copySaved(&s.base, &found.Saved)
 	s.disk.last, s.appended, s.state.Durable = found.Saved.Number, found.Saved.Number, found.Saved.Number
-	s.recall(&found)
+	s.readCopy(&found)
 	if s.id == "" {
 		s.id = fmt.Sprintf("%016x", rand.Uint64())
 	}
@@ -343,9 +343,9 @@ func (s *Store) Sync() error {
 	if s.closed {
 		return fmt.Errorf("sync state folder %s: %w", s.options.Dir, os.ErrClosed)
 	}
-	s.hurry = true
+	s.asked = true
 	s.poke()
-	for s.hurry {
+	for s.asked {
 		moved := s.moved
 		s.mu.Unlock()
 		<-moved

@@ -31,7 +31,7 @@ func (s *Store) run() {
 		case <-timer.C:
 		case <-s.closing:
 			s.mu.Lock()
-			s.hurry, s.closed = true, true
+			s.asked, s.closed = true, true
 			s.mu.Unlock()
 			s.guarded(s.now())
 			s.mu.Lock()
@@ -66,7 +66,7 @@ func (s *Store) changed() {
 // finish lets Sync return.
 func (s *Store) finish() {
 	s.mu.Lock()
-	s.hurry = false
+	s.asked = false
 	s.changed()
 	s.mu.Unlock()
 }
@@ -91,14 +91,14 @@ func (s *Store) look() {
 // step does what is due at now and gives how long nothing will be.
 func (s *Store) step(now time.Duration) time.Duration {
 	s.mu.Lock()
-	hurry, failed := s.hurry, s.state.Err
-	pressing := hurry || failed != nil || s.pressed > s.state.Durable
+	asked, failed := s.asked, s.state.Err
+	pressing := asked || failed != nil || s.pressed > s.state.Durable
 	s.mu.Unlock()
 	if now-s.looked >= lookEvery || now < s.looked {
 		s.looked = now
 		s.look()
 	}
-	if failed != nil && now < s.retryAt && !hurry {
+	if failed != nil && now < s.retryAt && !asked {
 		return min(s.retryAt-now, lookEvery)
 	}
 	var err error
@@ -123,7 +123,7 @@ func (s *Store) step(now time.Duration) time.Duration {
 	} else {
 		s.mended()
 	}
-	if hurry {
+	if asked {
 		s.finish()
 	}
 	if err != nil {
@@ -132,7 +132,7 @@ func (s *Store) step(now time.Duration) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	next := lookEvery
-	if s.hurry || s.pressed > s.state.Durable && s.count > 0 { // since the step began
+	if s.asked || s.pressed > s.state.Durable && s.count > 0 { // since the step began
 		next = 0
 	}
 	if s.count > 0 {

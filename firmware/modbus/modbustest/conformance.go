@@ -14,7 +14,7 @@ import (
 // lack of one.
 const (
 	AnswerTime = 2 * time.Second
-	Quiet    = 80 * time.Millisecond
+	Quiet      = 80 * time.Millisecond
 )
 
 // Frame is the ADU of a PDU: address before it, CRC behind it.

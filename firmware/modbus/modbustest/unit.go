@@ -36,7 +36,7 @@ type Facts struct {
 // Synthetic are the facts of a Unit.
 var Synthetic = Facts{Address: 1, Alarms: 5, Unlocked: 1, Locked: 2, ShelveMax: 480}
 
-// Recorder takes commands and remembers them.
+// Recorder takes commands and keeps them.
 type Recorder struct {
 	mu   sync.Mutex // covers all below
 	who  string
