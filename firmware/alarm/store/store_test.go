@@ -607,3 +607,38 @@ func TestStatesWithoutAnEvent(t *testing.T) {
 		t.Errorf("%+v", found.Saved)
 	}
 }
+
+// A source that never stops keeps nobody from the disk.
+func TestSyncIsNotStarved(t *testing.T) {
+	s, _, err := Open(Options{Dir: t.TempDir(), Queue: 100_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for n := uint64(1); ; n++ {
+			select {
+			case <-stop:
+				return
+			default:
+				s.Put(raises(n, n))
+			}
+		}
+	}()
+	for range 20 {
+		done := make(chan error, 1)
+		go func() { done <- s.Sync() }()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatal("a Sync does not come back")
+		}
+	}
+	close(stop)
+	<-ended
+	s.Close()
+}
