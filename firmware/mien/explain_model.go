@@ -110,6 +110,7 @@ func writeScores(w io.Writer, card *affect.Card) {
 	}
 	told["action_units_f1"] = unitScores(w, card, scores, scores)
 	told["thresholds_chosen_on"] = told["action_units_f1"] || told["validation"]
+	told["by_eye"] = eyeScores(w, at(scores, "by_eye"))
 	told["float_to_int8"] = int8Scores(w, at(scores, "float_to_int8"))
 	told["disturbed"] = disturbedScores(w, at(scores, "disturbed"))
 	var rest []string
@@ -260,6 +261,36 @@ func unitScores(w io.Writer, card *affect.Card, part, scores any) bool {
 	for _, n := range notes {
 		fmt.Fprintln(w, n)
 	}
+	return true
+}
+
+// eyeScores tells what the network says of real faces that were rated by eye:
+// on a line it is false positives that cost, and other scores do not show them.
+func eyeScores(w io.Writer, s any) bool {
+	score := at(s, "score")
+	units, _ := at(score, "units").(map[string]any)
+	covers, _ := at(score, "covers").(map[string]any)
+	if len(units)+len(covers) == 0 {
+		return false
+	}
+	section(w, "Real faces rated by eye"+counted(score, "faces", "faces")+counted(score, "groups", "persons or groups"))
+	fmt.Fprintln(w, "WHAT\tPRESENT\tABSENT\tAUC\tFOUND\tFALSE\tFALSE, RANDOM FACES")
+	row := func(name string, of any) {
+		fmt.Fprint(w, name)
+		for _, key := range []string{"present", "absent", "auc", "recall", "false"} {
+			fmt.Fprintf(w, "\t%s", orDash(figure(at(of, key))))
+		}
+		fmt.Fprintf(w, "\t%s\n", orDash(figure(at(of, "random", "false"))))
+	}
+	// AU4 before AU12: shorter names first, but for AU1or2.
+	key := func(name string) string { n, _, _ := strings.Cut(name, "or"); return fmt.Sprintf("%5s", n) }
+	for _, name := range slices.SortedFunc(maps.Keys(units), func(a, b string) int { return cmp.Compare(key(a), key(b)) }) {
+		row(strings.Replace(name, "or", " or AU", 1), units[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(covers)) {
+		row(name+" covered", covers[name])
+	}
+	fmt.Fprintln(w, "FALSE: share of the clearly absent that is called present; most faces were chosen because networks err on them, the random ones were not")
 	return true
 }
 

@@ -36,7 +36,7 @@ func TestModelPage(t *testing.T) {
 	if code != exitOK {
 		t.Fatalf("exit %d: %s", code, out)
 	}
-	if n := strings.Count(out, "\n"); n > 110 {
+	if n := strings.Count(out, "\n"); n > 125 {
 		t.Errorf("%d lines", n)
 	}
 	get := func(keys ...string) any { return at(scores, keys...) }
@@ -51,6 +51,8 @@ func TestModelPage(t *testing.T) {
 		`F1, lids at least 80 % down +` + f("test", "lids", "f1_80_percent_down"),
 		`FER\+ faces, .* closed +F1 +` + f("test", "closed_on_ferplus", "f1"),
 		`visibility of eyes, .*F1 visible +` + f("test", "visibility", "eyes", "f1_visible"),
+		`AU1 or AU2 .*` + f("by_eye", "score", "units", "AU1or2", "false"), `AU4 .*` + f("by_eye", "score", "units", "AU4", "auc") + `.* ` + f("by_eye", "score", "units", "AU4", "random", "false"),
+		`mouth covered .*` + f("by_eye", "score", "covers", "mouth", "recall"),
 		`expression accuracy +` + f("float_to_int8", "expression_accuracy", "float") + " as float, " + f("float_to_int8", "expression_accuracy", "int8"),
 	}
 	for _, l := range card.Limits {

@@ -1,4 +1,4 @@
-"""python -m affect COMMAND: prepare, fit, card, document, demo, parity, watch, or train (all of it)."""
+"""python -m affect COMMAND: prepare, fit, card, by-eye, document, demo, parity, watch, or train (all of it)."""
 
 import argparse
 import json
@@ -43,6 +43,20 @@ def card(a):
     net.save(a.checkpoint, w, half=True)
 
 
+def by_eye(a):
+    """Scores the shipped network on the faces rated by eye and writes them into its card."""
+    from . import by_eye as rated, card as cards, export
+    path = os.path.join(a.assets, "affect.json")
+    with open(path) as f:
+        made = json.load(f)
+    with open(os.path.join(a.assets, made["file"]), "rb") as f:
+        runner = export.Runner(f.read())
+    made["scores"]["by_eye"] = rated.measure(a.data, runner, {k: o["index"] for k, o in made["outputs"].items()}, made)
+    made["limits"] = cards.limits(made["scores"])
+    cards.write(path, (json.dumps(made, indent=1) + "\n").encode())
+    say(rated.text(made["scores"]["by_eye"]["score"], "by eye"))
+
+
 def document(a):
     from . import document as documents, figures
     with open(os.path.join(a.assets, "affect.json")) as f:
@@ -83,8 +97,8 @@ def counts(text):
 
 def main(arguments=None):
     p = argparse.ArgumentParser(prog="python -m affect", description=__doc__)
-    p.add_argument("command", choices=("train", "prepare", "fit", "card", "document", "demo", "parity", "watch"))
-    p.add_argument("--data", default=os.environ.get("MIEN_DATA", os.path.join(ROOT, "../shared/data")), help="folder with ferplus.npz, faces144.npz, ict-face.npz, face_landmarker.task")
+    p.add_argument("command", choices=("train", "prepare", "fit", "card", "by-eye", "document", "demo", "parity", "watch"))
+    p.add_argument("--data", default=os.environ.get("MIEN_DATA", os.path.join(ROOT, "../shared/data")), help="folder with ferplus.npz, faces144.npz, people320.npz, ict-face.npz, face_landmarker.task")
     p.add_argument("--work", default=os.path.join(ROOT, ".train"), help="prepared data and checkpoints")
     p.add_argument("--run", help="folder of the run's checkpoint; WORK/run by default")
     p.add_argument("--assets", default=os.path.join(ROOT, "model/assets"))
@@ -103,7 +117,7 @@ def main(arguments=None):
     p.add_argument("--test", action="store_true", help="measure the test parts too: once, at the end")
     a = p.parse_args(arguments)
     a.run = a.run or os.path.join(a.work, "run")
-    globals()[a.command](a)
+    globals()[a.command.replace("-", "_")](a)
 
 
 if __name__ == "__main__":

@@ -69,6 +69,42 @@ def _part(title, s, lines, pictures):
     lines.append("")
 
 
+def _by_eye(b, lines):
+    s = b["score"]
+    ci = lambda d, k: _ci(d, k) if d.get(k + "_95") else _f(d[k])
+    lines += ["## Real faces rated by eye", "",
+              f"{sum(b['parts'].values())} real faces of faces144, FER+ and people320, rated from contact sheets without any score beside them (model/train/labels/by_eye.csv): {b['parts']['train']} for training, "
+              f"{b['parts']['threshold']} to choose thresholds, {b['parts']['score']} for this table, of {s['groups']} persons and groups that no network was trained on. Only what is clearly present or clearly absent "
+              "counts. The rater was a vision model that looked at the pictures, neither a person nor a FACS coder.", "",
+              f"Most faces were chosen where networks err: where version 0.5.0 called AU4, AU9, AU15 or closed eyes, where MediaPipe differed, dark glasses, masks. {s['chosen_at_random']} were drawn at random; the last column "
+              "has those alone, which is nearer to what a line sees. Thresholds are the card's. Intervals: bootstrap 95% over persons and groups.", "",
+              "| mark | present | absent | AUC | recall | false positives | false positives, random faces |", "|---|---|---|---|---|---|---|"]
+    for k, u in s["units"].items():
+        q = u["random"]
+        lines.append(f"| {k.replace('or', ' or AU')} | {u['present']} | {u['absent']} | {ci(u, 'auc')} | {ci(u, 'recall')} | {ci(u, 'false')} | {_f(q['false'])} of {q['absent']} |")
+    for part, u in s["covers"].items():
+        lines.append(f"| {part} covered | {u['present']} | {u['absent']} | {ci(u, 'auc')} | {ci(u, 'recall')} | {ci(u, 'false')} | |")
+    lines += ["", "Called closed, of eyes that are not: " + "; ".join(f"{k} {_f(v['called_closed'])} of {v['n']}" for k, v in s["not_closed"].items()) + ".", ""]
+    far = []
+    for k, columns in b["groups"].items():
+        for w, v in columns.items():
+            if w == "glasses" or len(v) < 2:
+                continue
+            lo, hi = min(x[1] for x in v.values()), max(x[1] for x in v.values())
+            if hi > .03 and hi > 2 * lo:
+                far.append(f"{k.replace('or', ' or AU')} by {w}: " + ", ".join(f"{n} {x[1]:.3f} of {x[0]}" for n, x in v.items()))
+    if far:
+        lines += ["False positives that differ by more than a factor of 2 between apparent groups of at least 25 faces:", ""] + [f"- {x}" for x in far] + [""]
+    if b["agreement"]:
+        lines += ["How two ratings of one face agree (share equal, and Cohen's kappa, where both told; empty: either left it so). *Again* is the same rater, who knew many of the pictures again: it is no measure of "
+                  "reliability, only of consistency. *Other* is a second rater of the same kind, who saw neither score nor first rating.", "",
+                  "| mark | " + " | ".join(f"{k}: told by both | equal | kappa | empty" for k in b["agreement"]) + " |", "|---" * (1 + 4 * len(b["agreement"])) + "|"]
+        for m in next(iter(b["agreement"].values())):
+            if m != "faces":
+                lines.append(f"| {m} | " + " | ".join(f"{v[m]['n']} of {v['faces']} | {_f(v[m]['equal'])} | {_f(v[m]['kappa'])} | {_f(v[m]['empty'])}" for v in b["agreement"].values()) + " |")
+        lines.append("")
+
+
 def write(card, path):
     s, o = card["scores"], card["outputs"]
     lines = [f"# {card['name']}, version {card['version']}", "", "Generated from model/assets/affect.json by `python -m affect document`.", "", card["description"], "",
@@ -78,6 +114,8 @@ def write(card, path):
              f"- Licence of the network: {card['licence']}", "", "## Data and rights", "", "| data | licence | use |", "|---|---|---|"]
     lines += [f"| {d['name']} | {d['licence']} | {d['note']} |" for d in card["data"]]
     lines += ["", "No picture of these sets is in the repository or on the unit.", ""]
+    if "by_eye" in s:
+        _by_eye(s["by_eye"], lines)
     if "test" in s:
         _part("Test parts", s["test"], lines, True)
     _part("Validation parts", s["validation"], lines, "test" not in s)
