@@ -1,4 +1,4 @@
-"""python -m affect COMMAND: prepare, fit, card, by-eye, document, demo, parity, watch, or train (all of it)."""
+"""python -m affect COMMAND: prepare, fit, heads, card, by-eye, document, demo, parity, watch, or train (all of it)."""
 
 import argparse
 import json
@@ -29,10 +29,26 @@ def fit(a):
     curves.draw(state.log, os.path.join(a.run, "curves.png"))
 
 
-def weights(a):
+def trunk(a):
+    """Weights of the run, or of the checkpoint where there is none."""
     from . import fit as training, net
     path = os.path.join(a.run, "state.npz")
     return training.State(a.run).mean() if os.path.exists(path) else net.load(a.checkpoint)
+
+
+def weights(a):
+    """The same, with the heads that were trained since."""
+    from . import net
+    state, last = (os.path.join(a.run, n) for n in ("state.npz", "heads.npz"))
+    newer = os.path.exists(last) and (not os.path.exists(state) or os.path.getmtime(last) >= os.path.getmtime(state))
+    return net.load(last) if newer else trunk(a)
+
+
+def heads(a):
+    """Trains the heads of units and visibility anew on the frozen trunk, into RUN/heads.npz."""
+    from . import heads as last, net
+    os.makedirs(a.run, exist_ok=True)
+    net.save(os.path.join(a.run, "heads.npz"), last.retrain(a.work, a.data, trunk(a), log=say))
 
 
 def card(a):
@@ -84,6 +100,7 @@ def watch(a):
 def train(a):
     prepare(a)
     fit(a)
+    heads(a)
     card(a)
     document(a)
 
@@ -97,7 +114,7 @@ def counts(text):
 
 def main(arguments=None):
     p = argparse.ArgumentParser(prog="python -m affect", description=__doc__)
-    p.add_argument("command", choices=("train", "prepare", "fit", "card", "by-eye", "document", "demo", "parity", "watch"))
+    p.add_argument("command", choices=("train", "prepare", "fit", "heads", "card", "by-eye", "document", "demo", "parity", "watch"))
     p.add_argument("--data", default=os.environ.get("MIEN_DATA", os.path.join(ROOT, "../shared/data")), help="folder with ferplus.npz, faces144.npz, people320.npz, ict-face.npz, face_landmarker.task")
     p.add_argument("--work", default=os.path.join(ROOT, ".train"), help="prepared data and checkpoints")
     p.add_argument("--run", help="folder of the run's checkpoint; WORK/run by default")
