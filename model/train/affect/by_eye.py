@@ -241,8 +241,22 @@ def measure(data, runner, index, card, rounds=500):
     t, units, vis = read(), card["outputs"]["action_units"], card["outputs"]["visibility"]["thresholds"]
     some = t.of("score")
     a = evaluate.Answers(runner, index, crops(data, some))
-    return {"parts": {p: len(t.of(p)) for p in ("train", "threshold", "score")}, "score": scores(a, some, units["thresholds"], units["eyes_closed_at"], vis, rounds),
+    return {"pain": pain(a, some, units["eyes_closed_at"]), "parts": {p: len(t.of(p)) for p in ("train", "threshold", "score")}, "score": scores(a, some, units["thresholds"], units["eyes_closed_at"], vis, rounds),
             "groups": groups(a, some, units["thresholds"], units["eyes_closed_at"]), "agreement": {k: v for k in ("again", "other") if (v := agreement(t, k))}}
+
+
+def pain(answers, table, closed_at):
+    """The Prkachin-Solomon index as the unit makes it of levels, of bare faces by rated expression: {expression:
+    n, median, share from 8 on}. Levels are probabilities of presence, so a smile of no pain at all scores."""
+    g = lambda k: answers.au[:, AUS.index(k)]
+    index = 5 * (g(4) + np.maximum(g(6), g(7)) + np.maximum(g(9), g(10))) + (g(43) >= closed_at)
+    some = (table.mouth_covered() == 0) & (table.eyes_covered() == 0)
+    out = {}
+    for e in ("neutral", "happiness"):
+        m = some & (table.word["expr"] == e)
+        if m.any():
+            out[e] = {"n": int(m.sum()), "median": round(float(np.median(index[m])), 1), "from_8": round(float(np.mean(index[m] >= 8)), 3)}
+    return out
 
 
 def text(scored, name):
