@@ -90,8 +90,7 @@ def make(work, data, weights, assets, version, test=False, log=print):
 
     weights: list of arrays in the model's order. test: measure the test parts too (the parts
     meant to be opened once, at the end)."""
-    model = net.build(drop=0.)
-    model.set_weights(weights)
+    model = net.of(weights, drop=0.)
     log("int8 conversion")
     content = export.convert(model, calibration(work))
     runner = export.Runner(content)

@@ -104,8 +104,9 @@ def train(work, folder, minutes, lr=.08, batch=(44, 16, 36), seed=1, init=None, 
         log("TensorFlow runs already: its number of threads stays as it is")
     keras.utils.set_random_seed(seed)
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    model = net.build(drop=drop)
-    judge = net.build(drop=0.)  # the running mean's network
+    hidden = net.load(init)[net.HIDDEN].shape[-1] if init else None
+    model = net.build(drop=drop, hidden=hidden)
+    judge = net.build(drop=0., hidden=hidden)  # the running mean's network
     keras.mixed_precision.set_global_policy("float32")  # what is exported later is a float32 network
     opt = keras.optimizers.SGD(lr, momentum=.9, nesterov=True)
     opt.build(model.trainable_variables)

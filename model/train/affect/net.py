@@ -15,6 +15,7 @@ from . import AUS, EXPRESSIONS
 from .align import SIZE
 
 OUTPUTS = ("expression", "valence_arousal", "action_units", "visibility")
+HIDDEN = -10  # where the hidden layer's kernel is among the weights: its bias and four heads follow
 WIDTHS = {"expression": len(EXPRESSIONS), "valence_arousal": 2, "action_units": len(AUS), "visibility": 2}
 TRUNK = dict(stem=24, second=32, stages=((32, 1, 1), (96, 2, 2), (192, 2, 1), (224, 2, 1)), last=384, hidden=128)
 
@@ -61,9 +62,11 @@ class FusedNorm(L.Layer):
         return shape
 
 
-def build(trunk=None, drop=.2):
-    """Keras model: (B, 112, 112, 1) in [-1, 1] -> four logit tensors, in the order of OUTPUTS."""
-    t = trunk or TRUNK
+def build(trunk=None, drop=.2, hidden=None):
+    """Keras model: (B, 112, 112, 1) in [-1, 1] -> four logit tensors, in the order of OUTPUTS. hidden: width of the
+    layer before units and visibility, which heads.py widens."""
+    t = dict(trunk or TRUNK)
+    t["hidden"] = hidden or t["hidden"]
     reg = None
 
     def conv(x, c, k=3, s=1, act=True):
@@ -98,6 +101,13 @@ def build(trunk=None, drop=.2):
         y = L.Reshape((WIDTHS[name],))(y)
         out.append(L.Activation("linear", dtype="float32")(y))
     return keras.Model(inp, out, name="affect")
+
+
+def of(weights, **options):
+    """The model of a list of weights, as wide as they are."""
+    model = build(hidden=weights[HIDDEN].shape[-1], **options)
+    model.set_weights(weights)
+    return model
 
 
 def freeze(model, convolutions):

@@ -118,12 +118,16 @@ def test_train_from_data_to_card(work, monkeypatch, capsys):
     assert card["scores"]["by_eye"]["score"]["units"]["AU12"]["auc"] > .9
     # the heads were trained last, and are what is shipped; the trunk is the run's
     run, last, kept = fit.State(str(work / "run")).mean(), net.load(work / "run/heads.npz"), net.load(work / "kept/affect.npz")
-    moved = [i for i, (a, b) in enumerate(zip(run, last)) if not np.array_equal(a, b)]
-    assert len(moved) == 6 and all(np.allclose(a, b, atol=1e-2, rtol=1e-2) for a, b in zip(last, kept))
+    moved = [i - len(run) for i, (a, b) in enumerate(zip(run, last)) if not np.array_equal(a, b)]
+    assert moved == [-10, -9, -4, -3, -2, -1] and all(np.allclose(a, b, atol=1e-2, rtol=1e-2) for a, b in zip(last, kept))
+    two, four, half = AUS.index(2), AUS.index(4), TINY["hidden"]
+    assert np.array_equal(last[-10][..., :half], run[-10]) and last[-10].shape[-1] == 2 * half
+    assert np.array_equal(last[-4][0, 0, :half, two], run[-4][0, 0, :, two]) and not last[-4][0, 0, half:, two].any()  # what is not rated stays
+    assert not last[-4][0, 0, :half, four].any() and last[-4][0, 0, half:, four].any()
     # what was made to be learnt is learnt, and in the int8 file too
     assert card["scores"]["test"]["ferplus"]["accuracy"] > .9
     assert card["scores"]["test"]["rendered"]["macro_f1"] > .9
-    assert len(net.load(work / "kept/affect.npz")) == len(net.build().weights)
+    assert len(kept) == len(net.build().weights)
     text = (work / "model-card.md").read_text()
     assert "version 9.9.9" in text and "AU43" in text and not re.search(r"\bnan\b", text)
     links = re.findall(r"!\[[^]]+\]\((\S+)\)", text)
