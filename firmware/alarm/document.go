@@ -80,7 +80,8 @@ and is raised when the cover goes, if its condition is still present by then.
   on_unknown = "fault" those of its outputs that are off go to their fail value. So a reading now and then, or every
   second frame, does not hide that the alarm cannot be judged. It ends when the alarm was judged, or was known for as
   long as its delay (at least 1 s or half of unknown_hold, at most unknown_hold). A person who leaves does not
-  acknowledge anything.
+  acknowledge anything, and when that was is no event: once an hour the journal tells for how many minutes alarms had
+  no reading, and why.
 - **The promise**: a condition that stays is raised, or declared Unknown, within two on-delays, one unknown_hold and one
   health.stale, whatever the readings in between.
 - **Several conditions.** all: one that is certainly not met decides. any: one that is certainly met decides.
@@ -141,9 +142,8 @@ for the next one. Neither has a picture, or a level over time.
 - Alarms' own events have half of the file, which notes and refused commands cannot take: of 500 bytes each, with the
   default of 2,048 KiB the newest 1,000. state.journal_days lets older ones go.
 - What an SD card has to write, in blocks of 4 KiB with the file system's own: 1 MB a day without an alarm, 11 MB with one
-  every ten minutes that is raised, acknowledged and returned, 77 MB with one a minute. Somebody who leaves for longer than
-  unknown_hold, so that eight alarms lose their reading and have it back, adds 8 MB where that is every ten minutes, 57 MB
-  where it is every minute (the store's test counts them).
+  every ten minutes that is raised, acknowledged and returned, 77 MB with one a minute (the store's test counts them).
+  Somebody who comes and goes adds nothing.
 - Two units on one folder: the second is refused at its start. So is a folder that others may write to, or that belongs to
   another user; symbolic links of other users are not followed.
 

@@ -25,9 +25,7 @@
 // An SD card has to write, in blocks of 4 KiB with the file system's own
 // (TestBytesADay counts them), a day: 1 MB without an alarm, 11 MB with
 // one every ten minutes that is raised, acknowledged and returned, 77 MB with
-// one a minute. Somebody who leaves, so that eight alarms lose their reading and
-// have it back, adds 8 MB where that is every ten minutes, 57 MB where it is every
-// minute.
+// one a minute. Somebody who comes and goes adds nothing.
 //
 // No trouble with the disk stops the unit. What cannot be written is kept in
 // memory, Status tells, and it is written when the disk takes it. Only a folder
