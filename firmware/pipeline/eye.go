@@ -26,7 +26,7 @@ type Sight struct {
 	View              face.View
 	Quality           face.Quality
 	Reason            face.Reason   // why there is no reading; face.Good: there is one
-	Turned            int           // degrees clockwise by which the picture should be turned to be upright
+	Turned            int           // degrees that camera.rotate lacks, so that the picture is upright
 	TurnedFor         time.Duration // for how long that has been so
 	Covered           uint8         // bit i: part i of the first network's card
 	Levels            []float32     // filtered signals, NaN is Unknown
@@ -292,11 +292,15 @@ func (e *Eye) read(img *pixel.Image, at time.Duration) error {
 	}
 	s.Hash = pixel.Hash(&e.frame)
 	if s.View.Cause != face.NotDetected {
-		if err := e.upright.Look(img, e.tracker.Faces(), at); err != nil {
+		faces, part := e.tracker.Faces()
+		if err := e.upright.Look(img, part, faces, at); err != nil {
 			return err
 		}
 	}
 	turns, held := e.upright.Turned()
+	if e.mounting.Mirror { // which comes after the turn
+		turns = (4 - turns) % 4
+	}
 	s.Turned, s.TurnedFor = 90*turns, held
 	// The frame before was read too, and this one is in the other view.
 	paired := e.mirror && e.readable && at > e.readAt && at-e.readAt <= pairWithin

@@ -44,6 +44,8 @@ func TestCameraThatIsNotUprightIsTold(t *testing.T) {
 			} else if turned == 0 {
 				continue
 			}
+			// A mirror comes after the turn, and makes no other turn right.
+			cfg.Camera.Mirror = turned == 1
 			eye, err := OpenEye(cfg)
 			if err != nil {
 				t.Fatal(err)

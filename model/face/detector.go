@@ -118,11 +118,19 @@ func (d *Detector) Close() error { return d.net.Close() }
 // Detect finds the faces of the whole picture, the best score first, in
 // faces[:0]; it allocates nothing while they fit.
 func (d *Detector) Detect(img *pixel.Image, faces []Face) ([]Face, error) {
-	w, h := img.Upright()
-	return d.detect(img, pixel.Letterbox(d.side, d.side, w, h), faces)
+	return d.Search(img, Part{}, faces)
 }
 
-func (d *Detector) detect(img *pixel.Image, m pixel.Affine, faces []Face) ([]Face, error) {
+// Part is what of a picture is searched, and how it is turned for that.
+type Part struct {
+	Rect     // in pixel borders, as a Face's Box; the zero Rect is the whole picture
+	Turn int // quarter turns clockwise
+}
+
+// Search is Detect for a part of the picture. Where the part is smaller than the
+// picture, smaller faces are found, and all are found more exactly.
+func (d *Detector) Search(img *pixel.Image, part Part, faces []Face) ([]Face, error) {
+	m := d.view(img, part)
 	if err := d.sampler.Fill(d.input, img, m); err != nil {
 		return faces[:0], fmt.Errorf("detect faces: %w", err)
 	}
@@ -144,6 +152,21 @@ func (d *Detector) detect(img *pixel.Image, m pixel.Affine, faces []Face) ([]Fac
 	return faces, nil
 }
 
+// view maps the network's input to a part of the picture.
+func (d *Detector) view(img *pixel.Image, part Part) pixel.Affine {
+	var m pixel.Affine
+	if part.Rect == (Rect{}) {
+		w, h := img.Upright()
+		m = pixel.Letterbox(d.side, d.side, w, h)
+	} else {
+		c, s := part.Centre(), max(part.Width(), part.Height())/float32(d.side)
+		middle := float32(d.side-1) / 2
+		m = pixel.Affine{s, 0, c.X - s*middle, 0, s, c.Y - s*middle}
+	}
+	turned := pixel.Mounting{Turn: part.Turn}
+	return m.After(turned.Affine(d.side, d.side))
+}
+
 // sane tells a box from numbers gone wrong.
 func (f *Face) sane() bool {
 	sum := f.Box.X0 + f.Box.Y0 + f.Box.X1 + f.Box.Y1
@@ -154,10 +177,11 @@ func (f *Face) sane() bool {
 }
 
 // project takes a face from input pixels counted from the corner to picture
-// pixels counted from the first pixel's centre, by a map without rotation.
+// pixels counted from the first pixel's centre, by a map of quarter turns.
 func (f *Face) project(m pixel.Affine) {
-	f.Box.X0, f.Box.Y0 = m.Apply(f.Box.X0-0.5, f.Box.Y0-0.5)
-	f.Box.X1, f.Box.Y1 = m.Apply(f.Box.X1-0.5, f.Box.Y1-0.5)
+	x0, y0 := m.Apply(f.Box.X0-0.5, f.Box.Y0-0.5)
+	x1, y1 := m.Apply(f.Box.X1-0.5, f.Box.Y1-0.5)
+	f.Box = Rect{min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)}
 	for k, p := range f.Keypoints {
 		f.Keypoints[k].X, f.Keypoints[k].Y = m.Apply(p.X-0.5, p.Y-0.5)
 	}

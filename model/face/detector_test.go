@@ -162,6 +162,48 @@ func TestDetectorFollowsTheMounting(t *testing.T) {
 	}
 }
 
+// A face lies where it lies, whatever part of the picture is searched, and however
+// it is turned for that.
+func TestDetectorSearchesParts(t *testing.T) {
+	frames, _ := clip()
+	small := grey(640, 480, 110) // its face is too small for the whole picture
+	paste(small, shrunk(t, &frames[3], 3), 400, 300)
+	d := openDetector(t, DetectorOptions{Luma: true})
+	near := detect(t, d, &frames[3])[0]
+	for i, p := range near.Keypoints {
+		near.Keypoints[i] = Point{400 + (p.X-1)/3, 300 + (p.Y-1)/3}
+	}
+	part := Part{Rect: Rect{399.5, 279.5, 599.5, 479.5}}
+	for turn := range 4 {
+		img := *small
+		img.Mounting.Turn = -turn // the part is turned back
+		p := part
+		p.Turn = turn
+		// Where the part and the eyes are in the turned picture.
+		back := pixel.Mounting{Turn: -turn}.Affine(640, 480)
+		there, ok := back.Invert()
+		if !ok {
+			t.Fatal("no way back")
+		}
+		x0, y0 := there.Apply(part.X0, part.Y0)
+		x1, y1 := there.Apply(part.X1, part.Y1)
+		p.Rect = Rect{min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)}
+		faces, err := d.Search(&img, p, nil)
+		if err != nil || len(faces) != 1 {
+			t.Fatalf("turned by %d: %d faces, %v", turn, len(faces), err)
+		}
+		for k := RightEye; k <= Mouth; k++ {
+			x, y := there.Apply(near.Keypoints[k].X, near.Keypoints[k].Y)
+			if d := distance(Point{x, y}, faces[0].Keypoints[k]); d > 0.15*near.EyeDistance() {
+				t.Errorf("turned by %d: keypoint %d is %.1f pixels off", turn, k, d)
+			}
+		}
+		if b := faces[0].Box; b.Width() <= 0 || b.Height() <= 0 {
+			t.Errorf("turned by %d: box %v", turn, b)
+		}
+	}
+}
+
 func TestDetectorWithSeveralAndOddFaces(t *testing.T) {
 	frames, _ := clip()
 	short, full := openDetector(t, DetectorOptions{}), openDetector(t, DetectorOptions{Range: Full})

@@ -32,6 +32,8 @@ func (r Rect) Height() float32 { return r.Y1 - r.Y0 }
 // Centre of the part.
 func (r Rect) Centre() Point { return Point{(r.X0 + r.X1) / 2, (r.Y0 + r.Y1) / 2} }
 
+func (r Rect) holds(p Point) bool { return p.X >= r.X0 && p.X <= r.X1 && p.Y >= r.Y0 && p.Y <= r.Y1 }
+
 // The places in Face.Keypoints, in BlazeFace's order.
 const (
 	RightEye = iota

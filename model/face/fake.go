@@ -12,11 +12,18 @@ type Fake struct {
 
 var _ Finder = (*Fake)(nil)
 
-// Detect gives Faces, or at call FailAt nothing and Err.
-func (f *Fake) Detect(_ *pixel.Image, faces []Face) ([]Face, error) {
+// Search gives those of Faces whose middle lies in the part, or at call FailAt
+// nothing and Err.
+func (f *Fake) Search(_ *pixel.Image, part Part, faces []Face) ([]Face, error) {
 	f.Calls++
 	if f.FailAt == f.Calls {
 		return faces[:0], f.Err
 	}
-	return append(faces[:0], f.Faces...), nil
+	faces = faces[:0]
+	for i := range f.Faces {
+		if c := f.Faces[i].Box.Centre(); part.Rect == (Rect{}) || part.holds(c) {
+			faces = append(faces, f.Faces[i])
+		}
+	}
+	return faces, nil
 }

@@ -80,18 +80,18 @@ func TestTrackerDetectsOnlyWhenItMust(t *testing.T) {
 			t.Errorf("15 frames later: %+v", v)
 		}
 	}
-	if s.fake.Calls != 5 {
-		t.Errorf("%d detections in 61 frames, want 5", s.fake.Calls)
+	if s.fake.Calls != 6 { // the first one twice: in the whole picture, and near to
+		t.Errorf("%d detections in 61 frames, want 6", s.fake.Calls)
 	}
 	if v.Face != first {
 		t.Errorf("a face that stands still moved from %v to %v", first, v.Face)
 	}
 	s.tr.Recheck()
-	if v := s.run(1); v.Cause != Asked || s.fake.Calls != 6 {
+	if v := s.run(1); v.Cause != Asked || s.fake.Calls != 7 {
 		t.Errorf("asked: %+v, %d detections", v, s.fake.Calls)
 	}
 	s.change()
-	if v := s.run(1); v.Cause != Changed || s.fake.Calls != 7 {
+	if v := s.run(1); v.Cause != Changed || s.fake.Calls != 8 {
 		t.Errorf("changed: %+v, %d detections", v, s.fake.Calls)
 	}
 }
@@ -100,7 +100,7 @@ func TestTrackerEvery(t *testing.T) {
 	s := newScene(t, TrackerOptions{Every: 1})
 	s.fake.Faces = []Face{standing(300, 200, 150)}
 	s.run(10)
-	if s.fake.Calls != 10 {
+	if s.fake.Calls != 11 {
 		t.Errorf("%d detections in 10 frames", s.fake.Calls)
 	}
 }
@@ -122,8 +122,8 @@ func TestTrackerChooses(t *testing.T) {
 		if v := s.run(1); v.Face != c.want || v.Count != c.count {
 			t.Errorf("%s: %v of %d, want %v of %d", name, v.Face.Box, v.Count, c.want.Box, c.count)
 		}
-		if n := len(s.tr.Faces()); n != 3 {
-			t.Errorf("%s: Faces gives %d", name, n)
+		if list, _ := s.tr.Faces(); len(list) != 3 {
+			t.Errorf("%s: Faces gives %d", name, len(list))
 		}
 	}
 	s := newScene(t, TrackerOptions{Region: Rect{0, 0, 0.1, 0.1}})
@@ -165,7 +165,7 @@ func TestTrackerStaysWithItsPerson(t *testing.T) {
 	if v = s.run(24); v.Found {
 		t.Errorf("gone for 24 frames of 40 ms: %+v", v)
 	}
-	if v = s.run(1); !v.Found || v.Person != 2 || v.Face != other {
+	if v = s.run(2); !v.Found || v.Person != 2 || v.Face != other { // every second search is of the whole picture
 		t.Errorf("gone for a second: %+v", v)
 	}
 }
@@ -199,8 +199,9 @@ func TestTrackerBridgesADetectorsMiss(t *testing.T) {
 	s.fake.Faces = nil
 	s.fake.Calls = 0
 	// The picture stays the same: the face is there until Hold after it was last
-	// detected, and each frame is searched from the first miss on.
-	if v := s.run(20); !v.Found || v.Count != 0 || s.fake.Calls != 6 {
+	// detected, and each frame is searched from the first miss on, near its place
+	// and everywhere.
+	if v := s.run(20); !v.Found || v.Count != 0 || s.fake.Calls != 12 {
 		t.Errorf("missed: %+v, %d detections", v, s.fake.Calls)
 	}
 	if v := s.run(10); v.Found || v.Lost == 0 {
@@ -212,7 +213,7 @@ func TestTrackerAfterAnError(t *testing.T) {
 	broken := errors.New("broken")
 	s := newScene(t, TrackerOptions{Every: 2})
 	s.fake.Faces = []Face{standing(200, 240, 150)}
-	s.fake.FailAt, s.fake.Err = 2, broken
+	s.fake.FailAt, s.fake.Err = 3, broken
 	s.run(2)
 	v, err := s.tr.Next(s.img, s.now)
 	if !errors.Is(err, broken) || v.Found {
@@ -386,4 +387,129 @@ func BenchmarkTrack(b *testing.B) {
 		}
 		i++
 	}
+}
+
+// farSighted sees a face only where it fills at least a share of the part, and only
+// where it fills twice that share are its eyes in place.
+type farSighted struct {
+	face  Face
+	share float32
+	parts []Part
+}
+
+func (f *farSighted) Search(_ *pixel.Image, part Part, faces []Face) ([]Face, error) {
+	f.parts = append(f.parts, part)
+	side := part.Width()
+	if part == (Part{}) {
+		side, part.Rect = 640, Rect{0, 0, 640, 480}
+	}
+	faces = faces[:0]
+	if share := f.face.Box.Width() / side; share >= f.share && part.holds(f.face.Box.Centre()) {
+		seen := f.face
+		if share < 2*f.share {
+			seen.Keypoints[RightEye].X -= 0.3 * seen.EyeDistance()
+		}
+		faces = append(faces, seen)
+	}
+	return faces, nil
+}
+
+// A face that the whole picture does not show is found in a part of it, wherever it
+// is, and its eyes are those that are seen near to.
+func TestTrackerFindsAFarFace(t *testing.T) {
+	for _, at := range []Point{{60, 60}, {320, 240}, {600, 440}, {60, 440}, {280, 50}} {
+		for _, size := range []float32{70, 110} { // a part shows both, the whole picture one, badly
+			f := &farSighted{face: standing(at.X, at.Y, size), share: 0.16}
+			tr := NewTracker(f, TrackerOptions{})
+			var v View
+			var err error
+			frames := 0
+			for ; frames < 20 && !v.Found; frames++ {
+				if v, err = tr.Next(randomPicture(640, 480), time.Duration(frames)*frame); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if !v.Found || frames > 8 || v.Face != f.face {
+				t.Errorf("%v pixels at %v: found %v after %d frames, at %v", size, at, v.Found, frames, v.Face)
+			}
+		}
+	}
+}
+
+// Two parts of a wide picture show all of it; a small picture has none.
+func TestTrackerSweepsThePicture(t *testing.T) {
+	for _, c := range []struct{ w, h, parts int }{{640, 480, 4}, {1280, 720, 2}, {720, 1280, 2}, {1920, 1080, 2}, {480, 640, 4}, {160, 120, 0}} {
+		f := &farSighted{share: 1}
+		tr := NewTracker(f, TrackerOptions{})
+		img := randomPicture(c.w, c.h)
+		for n := range 32 {
+			if _, err := tr.Next(img, time.Duration(n)*frame); err != nil {
+				t.Fatal(err)
+			}
+		}
+		seen := map[Part]bool{}
+		for n, part := range f.parts {
+			if n%2 == 0 && part != (Part{}) {
+				t.Errorf("%dx%d: search %d is of %v, not of the whole picture", c.w, c.h, n, part)
+			}
+			if part != (Part{}) {
+				seen[part] = true
+			}
+		}
+		if len(seen) != c.parts {
+			t.Errorf("%dx%d: %d parts, want %d", c.w, c.h, len(seen), c.parts)
+		}
+		for x := range c.w {
+			for _, y := range []int{0, c.h / 2, c.h - 1} {
+				held := c.parts == 0
+				for part := range seen {
+					held = held || part.holds(Point{float32(x), float32(y)})
+				}
+				if !held {
+					t.Fatalf("%dx%d: no part shows (%d, %d)", c.w, c.h, x, y)
+				}
+			}
+		}
+	}
+}
+
+// What is a face from far and none near to does not count; a weak larger one does
+// not count for more than a strong smaller one, nor take its place.
+func TestTrackerPrefersTheFaceThatIsSure(t *testing.T) {
+	person, flag := standing(200, 240, 130), standing(480, 240, 180)
+	person.Score, flag.Score = 0.85, 0.6
+	s := newScene(t, TrackerOptions{Every: 5})
+	s.fake.Faces = []Face{flag, person}
+	if v := s.run(100); v.Face != person || v.Person != 1 || v.Count != 2 {
+		t.Errorf("with a flag: %+v", v)
+	}
+	s = newScene(t, TrackerOptions{Every: 5})
+	s.fake.Faces = []Face{person}
+	s.run(5)
+	s.fake.Faces = []Face{flag, person}
+	if v := s.run(100); v.Face != person || v.Person != 1 {
+		t.Errorf("a flag comes: %+v", v)
+	}
+	flag.Score = 0.85
+	s.fake.Faces = []Face{flag, person}
+	if v := s.run(100); v.Face != flag || v.Person != 2 {
+		t.Errorf("a sure larger face: %+v", v)
+	}
+	ghost := &farOnly{standing(300, 240, 100)}
+	tr := NewTracker(ghost, TrackerOptions{})
+	for n := range 20 {
+		if v, err := tr.Next(s.img, time.Duration(n)*frame); err != nil || v.Found {
+			t.Fatalf("a face from far only: %+v, %v", v, err)
+		}
+	}
+}
+
+// farOnly sees its face in the whole picture, and none in a part.
+type farOnly struct{ face Face }
+
+func (f *farOnly) Search(_ *pixel.Image, part Part, faces []Face) ([]Face, error) {
+	if part == (Part{}) {
+		return append(faces[:0], f.face), nil
+	}
+	return faces[:0], nil
 }

@@ -2,6 +2,7 @@ package face
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"mien/model/pixel"
@@ -47,35 +48,43 @@ func NewUpright(finder Finder) *Upright {
 	return &Upright{finder: finder, faces: make([]Face, 0, 16), which: 2}
 }
 
-// Look is for a picture that has just been searched: seen are the faces found, the
-// best score first. It looks only when it is time to, and allocates nothing unless
-// a picture has more than 16 faces.
-func (u *Upright) Look(img *pixel.Image, seen []Face, at time.Duration) error {
+// Look is for a picture a part of which has just been searched: seen are the faces
+// found, the best score first. It looks only when it is time to, and allocates
+// nothing unless a picture has more than 16 faces.
+func (u *Upright) Look(img *pixel.Image, part Part, seen []Face, at time.Duration) error {
 	comes := u.empty && len(seen) > 0
 	if u.empty = len(seen) == 0; at < u.next && !comes {
 		return nil
 	}
-	turned, doubt := *img, u.doubt()
-	here, best, turn := score(seen), 0.0, 0
+	doubt := u.doubt()
+	here, best, turn := score(seen), math.Inf(-1), -1
+	as := part.Turn // as it was seen
 	for k := 1; k < 4; k++ {
 		if !doubt && k != u.which {
 			continue
 		}
-		turned.Mounting.Turn = img.Mounting.Turn + k
+		part.Turn = (as + k) & 3
 		var err error
-		if u.faces, err = u.finder.Detect(&turned, u.faces); err != nil {
-			return fmt.Errorf("look at the picture turned by %d degrees: %w", 90*k, err)
+		if u.faces, err = u.finder.Search(img, part, u.faces); err != nil {
+			return fmt.Errorf("look at the picture turned by %d degrees: %w", 90*part.Turn, err)
 		}
 		s := score(u.faces)
 		if k != 2 {
 			s -= leaning
 		}
-		if len(u.faces) > 0 && (turn == 0 || s > best) {
-			best, turn = s, k
+		if len(u.faces) > 0 && (turn < 0 || s > best) {
+			best, turn = s, part.Turn
 		}
 	}
 	u.which = 1 + u.which%3
-	u.judge(turn, best-here, len(seen) > 0, at)
+	switch {
+	case turn >= 0 && best-here >= clearer:
+		u.judge(turn, at)
+	case len(seen) > 0 && best <= here:
+		u.judge(as, at)
+	case u.wins() < suspected && at-u.won > interrupts:
+		u.clearly = [4]int{} // too few to go on with
+	}
 	u.next = at + lookEvery
 	if u.doubt() {
 		u.next = at + lookAgain
@@ -83,27 +92,24 @@ func (u *Upright) Look(img *pixel.Image, seen []Face, at time.Duration) error {
 	return nil
 }
 
-// judge counts one look: the best turn (0: no face) and by how much it won.
-func (u *Upright) judge(turn int, by float64, seen bool, at time.Duration) {
-	switch {
-	case turn != 0 && by >= clearer:
-		if at-u.won > interrupts || !u.doubt() {
-			u.since = at
-		}
-		if u.wins() >= enough { // what was long ago shall not outvote what is
-			for k := range u.clearly {
-				u.clearly[k] /= 2
-			}
-		}
-		u.clearly[turn]++
-		u.upright, u.won = 0, at
-	case seen && by <= 0:
+// judge counts one look, which one turn won; 0 is the picture as it is.
+func (u *Upright) judge(turn int, at time.Duration) {
+	if turn == 0 {
 		if u.upright++; u.upright >= believed {
 			u.clearly = [4]int{}
 		}
-	case u.wins() < suspected && at-u.won > interrupts:
-		u.clearly = [4]int{} // too few to go on with
+		return
 	}
+	if at-u.won > interrupts || !u.doubt() {
+		u.since = at
+	}
+	if u.wins() >= enough { // what was long ago shall not outvote what is
+		for k := range u.clearly {
+			u.clearly[k] /= 2
+		}
+	}
+	u.clearly[turn]++
+	u.upright, u.won = 0, at
 }
 
 func (u *Upright) wins() int   { return u.clearly[1] + u.clearly[2] + u.clearly[3] }

@@ -15,10 +15,10 @@ type scored struct {
 	err    error
 }
 
-func (s *scored) Detect(img *pixel.Image, faces []Face) ([]Face, error) {
+func (s *scored) Search(_ *pixel.Image, part Part, faces []Face) ([]Face, error) {
 	s.calls++
 	faces = faces[:0]
-	if v := s.scores[img.Mounting.Turn&3]; v > 0 {
+	if v := s.scores[part.Turn]; v > 0 {
 		f := standing(100, 100, 80)
 		f.Score = v
 		faces = append(faces, f)
@@ -35,9 +35,9 @@ func watch(t *testing.T, u *Upright, s *scored, from time.Duration, seconds floa
 	img := &pixel.Image{Format: pixel.GREY, Width: 640, Height: 480}
 	for at := from; at < from+time.Duration(seconds*float64(time.Second)); at += time.Second / 15 {
 		s.scores = scores(at - from)
-		seen, err := s.Detect(img, nil)
+		seen, err := s.Search(img, Part{}, nil)
 		if err == nil {
-			err = u.Look(img, seen, at)
+			err = u.Look(img, Part{}, seen, at)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -125,7 +125,7 @@ func TestUprightIsCheap(t *testing.T) {
 		t.Errorf("%d more searches in 100 s", extra)
 	}
 	s.err = errors.New("broken")
-	if err := u.Look(&pixel.Image{}, nil, time.Hour); !errors.Is(err, s.err) {
+	if err := u.Look(&pixel.Image{}, Part{}, nil, time.Hour); !errors.Is(err, s.err) {
 		t.Errorf("%v", err)
 	}
 }

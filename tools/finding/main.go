@@ -1,5 +1,5 @@
-// Finding measures on pictures of real people how the unit finds faces: how often a
-// camera that is not upright is told.
+// Finding measures on pictures of real people how the unit finds faces: how often, by
+// the size of the face, and how often a camera that is not upright is told.
 //
 //	go run ./tools/finding people320.npz
 //
@@ -44,7 +44,10 @@ func measure(path string, every int) error {
 		some = append(some, list[i])
 	}
 	fmt.Printf("%d pictures of %s\n", len(some), path)
-	return turned(some)
+	if err := turned(some); err != nil {
+		return err
+	}
+	return sizes(some)
 }
 
 // readPictures reads the JPEGs of an .npz.
@@ -117,21 +120,33 @@ const (
 	height = 480
 )
 
-// canvas is a camera's picture without colour.
+// canvas is a camera's picture, with and without colour.
 type canvas struct {
-	grey    pixel.Image
-	sampler *pixel.Sampler
+	grey, colour           pixel.Image
+	greySampler, rgbSample *pixel.Sampler
 }
 
 func newCanvas() (*canvas, error) {
+	c := &canvas{
+		grey:   pixel.Image{Format: pixel.GREY, Width: width, Height: height, FullRange: true, Data: make([]byte, width*height)},
+		colour: pixel.Image{Format: pixel.RGB24, Width: width, Height: height, Data: make([]byte, 3*width*height)},
+	}
 	target := pixel.Grey8(width, height)
 	target.Border, target.Outside = pixel.Constant, 110
-	s, err := pixel.NewSampler(target)
-	return &canvas{sampler: s, grey: pixel.Image{Format: pixel.GREY, Width: width, Height: height, FullRange: true, Data: make([]byte, width*height)}}, err
+	var err error
+	if c.greySampler, err = pixel.NewSampler(target); err != nil {
+		return nil, err
+	}
+	target.Channels = 3
+	c.rgbSample, err = pixel.NewSampler(target)
+	return c, err
 }
 
 // fill makes it one of a part of another picture: m maps its pixels to those. What
 // lies outside is grey.
 func (c *canvas) fill(img *pixel.Image, m pixel.Affine) error {
-	return c.sampler.Fill(c.grey.Data, img, m)
+	if err := c.greySampler.Fill(c.grey.Data, img, m); err != nil {
+		return err
+	}
+	return c.rgbSample.Fill(c.colour.Data, img, m)
 }

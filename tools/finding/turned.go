@@ -16,10 +16,10 @@ type kept struct {
 	known  [4]bool
 }
 
-func (k *kept) Detect(img *pixel.Image, faces []face.Face) ([]face.Face, error) {
-	turn := img.Mounting.Turn & 3
+func (k *kept) Search(img *pixel.Image, part face.Part, faces []face.Face) ([]face.Face, error) {
+	turn := (img.Mounting.Turn + part.Turn) & 3
 	if !k.known[turn] {
-		found, err := k.finder.Detect(img, nil)
+		found, err := k.finder.Search(img, part, nil)
 		if err != nil {
 			return faces[:0], err
 		}
@@ -53,7 +53,7 @@ func turned(list [][]byte) error {
 			return err
 		}
 		k := &kept{finder: detector}
-		if faces, err := k.Detect(&c.grey, nil); err != nil {
+		if faces, err := k.Search(&c.grey, face.Part{}, nil); err != nil {
 			return err
 		} else if len(faces) == 0 {
 			continue
@@ -62,9 +62,9 @@ func turned(list [][]byte) error {
 			shown := c.grey
 			shown.Mounting.Turn = t
 			u := face.NewUpright(k)
-			seen, err := k.Detect(&shown, nil)
+			seen, err := k.Search(&shown, face.Part{}, nil)
 			for at := time.Duration(0); err == nil && at < 2*time.Minute; at += time.Second {
-				err = u.Look(&shown, seen, at)
+				err = u.Look(&shown, face.Part{}, seen, at)
 			}
 			if err != nil {
 				return err
