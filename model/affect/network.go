@@ -110,7 +110,7 @@ func (n *Network) bindInput(k *check) {
 		return
 	}
 	target := pixel.Target{Width: in.Width, Height: in.Height, Channels: in.Channels,
-		Type: pixel.ElementType(t.Type), Scale: t.Scale, ZeroPoint: t.ZeroPoint}
+		Type: t.Type, Scale: t.Scale, ZeroPoint: t.ZeroPoint}
 	copy(target.Mean[:], in.Mean)
 	copy(target.Std[:], in.Std)
 	sampler, err := pixel.NewSampler(target)

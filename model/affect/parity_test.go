@@ -9,6 +9,7 @@ import (
 
 	"mien/model/face"
 	"mien/model/pixel"
+	"mien/model/tflite"
 )
 
 var parityFolder = filepath.Join("..", "train", "testdata", "parity")
@@ -97,7 +98,7 @@ func TestColourTensorIsTheOneOfTheImport(t *testing.T) {
 }
 
 func (p *parity) target(mean, std [3]float32) pixel.Target {
-	return pixel.Target{Width: p.Width, Height: p.Height, Channels: p.Channels, Type: pixel.Int8, Mean: mean, Std: std, Scale: p.Scale, ZeroPoint: p.ZeroPoint}
+	return pixel.Target{Width: p.Width, Height: p.Height, Channels: p.Channels, Type: tflite.Int8, Mean: mean, Std: std, Scale: p.Scale, ZeroPoint: p.ZeroPoint}
 }
 
 // check compares the tensor that the firmware makes of img for case i.

@@ -98,7 +98,7 @@ func NewDetector(net tflite.Interpreter, o DetectorOptions) (*Detector, error) {
 	d.minLogit = logit(score)
 	var err error
 	d.sampler, err = pixel.NewSampler(pixel.Target{
-		Width: side, Height: side, Channels: 3, Type: pixel.Float32,
+		Width: side, Height: side, Channels: 3, Type: tflite.Float32,
 		Mean: [3]float32{127.5, 127.5, 127.5}, Std: [3]float32{127.5, 127.5, 127.5}, // output_tensor_float_range -1..1
 		Border:   pixel.Constant, // BORDER_ZERO
 		FromLuma: o.Luma,

@@ -1,6 +1,10 @@
 package pixel
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"mien/model/tflite"
+)
 
 // emit turns the sampled components of row y, from x0 to before x1, into tensor
 // elements, and fills the rest of the row with the value outside.
@@ -13,7 +17,7 @@ func (s *Sampler) emit(j *job, y, x0, x1 int) {
 	switch {
 	case s.target.Channels == 1 && j.n == 1:
 		table := &s.tables[0]
-		if s.target.Type == Float32 {
+		if s.target.Type == tflite.Float32 {
 			for x := x0; x < x1; x++ {
 				binary.LittleEndian.PutUint32(out[x*next:], table[quarters(a[x])])
 			}
@@ -43,7 +47,7 @@ func (s *Sampler) emit(j *job, y, x0, x1 int) {
 		if j.img.FullRange {
 			k = &full
 		}
-		if s.target.Type == Float32 && x0 < x1 {
+		if s.target.Type == tflite.Float32 && x0 < x1 {
 			s.emitFloats(out[x0*next:], next, k, a[x0:], b[x0:], c[x0:])
 			return
 		}
@@ -57,7 +61,7 @@ func (s *Sampler) emit(j *job, y, x0, x1 int) {
 // emitGrey makes three channels of one.
 func (s *Sampler) emitGrey(out []byte, next int, tables *[3]table, a []uint16) {
 	red, green, blue := &tables[0], &tables[1], &tables[2]
-	if s.target.Type == Float32 {
+	if s.target.Type == tflite.Float32 {
 		for i, v := range a {
 			v = quarters(v) & 1023
 			o := out[i*next:][:12]
@@ -114,7 +118,7 @@ func (s *Sampler) emitOutside(j *job, out []byte, x0, x1 int) {
 
 func (s *Sampler) put(out []byte, v uint16) {
 	e := s.tables[0][v&1023]
-	if s.target.Type == Float32 {
+	if s.target.Type == tflite.Float32 {
 		binary.LittleEndian.PutUint32(out, e)
 		return
 	}
@@ -123,7 +127,7 @@ func (s *Sampler) put(out []byte, v uint16) {
 
 func (s *Sampler) put3(out []byte, red, green, blue uint16) {
 	r, g, b := s.tables[0][red&1023], s.tables[1][green&1023], s.tables[2][blue&1023]
-	if s.target.Type == Float32 {
+	if s.target.Type == tflite.Float32 {
 		out = out[:12]
 		binary.LittleEndian.PutUint32(out, r)
 		binary.LittleEndian.PutUint32(out[4:], g)

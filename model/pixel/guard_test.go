@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"mien/model/tflite"
 )
 
 // guarded gives n bytes with a page behind them, and one before, that must not be
@@ -42,9 +44,9 @@ func guarded(t *testing.T, n int, atEnd bool) []byte {
 func TestFillStaysInside(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(4, 2))
 	list := []Target{
-		{Width: 24, Height: 17, Channels: 1, Type: Int8},
-		{Width: 21, Height: 17, Channels: 1, Type: Uint8},
-		{Width: 24, Height: 16, Channels: 3, Type: Uint8, Border: Constant},
+		{Width: 24, Height: 17, Channels: 1, Type: tflite.Int8},
+		{Width: 21, Height: 17, Channels: 1, Type: tflite.UInt8},
+		{Width: 24, Height: 16, Channels: 3, Type: tflite.UInt8, Border: Constant},
 	}
 	for _, format := range allFormats {
 		for _, size := range [][3]int{{160, 90, 0}, {97, 61, 3}, {35, 40, 0}, {4, 4, 0}, {1, 2, 0}} {
@@ -93,7 +95,7 @@ func TestFillByRandomMaps(t *testing.T) {
 	for i := range 400 {
 		w, h := 8+rnd.IntN(150), 8+rnd.IntN(110)
 		img := picture(allFormats[i%len(allFormats)], w, h, rnd.IntN(9), smooth, uint64(i))
-		target := Target{Width: 16 + rnd.IntN(2)*3, Height: 11, Channels: 1 + rnd.IntN(2)*2, Type: Uint8}
+		target := Target{Width: 16 + rnd.IntN(2)*3, Height: 11, Channels: 1 + rnd.IntN(2)*2, Type: tflite.UInt8}
 		s := math.Exp(3.2*rnd.Float64() - 1)
 		var m Affine
 		for k := range m {

@@ -3,6 +3,8 @@ package pixel
 import (
 	"math"
 	"math/rand/v2"
+
+	"mien/model/tflite"
 )
 
 // The sampling rule of the package comment, slow and plainly right: in float64,
@@ -121,9 +123,9 @@ func element(t Target, channel int, value float64) float64 {
 	}
 	x := (value - float64(t.Mean[channel])) / std
 	switch t.Type {
-	case Int8:
+	case tflite.Int8:
 		return math.Min(math.Max(math.Round(x/scale)+float64(t.ZeroPoint), -128), 127)
-	case Uint8:
+	case tflite.UInt8:
 		return math.Min(math.Max(math.Round(x/scale)+float64(t.ZeroPoint), 0), 255)
 	}
 	return x

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"testing"
+
+	"mien/model/tflite"
 )
 
 // maps that a picture of w x h is sampled by.
@@ -48,17 +50,17 @@ func maps(w, h float32) map[string]Affine {
 
 func targets() []Target {
 	return []Target{
-		{Width: 21, Height: 19, Channels: 1, Type: Uint8},
-		{Width: 24, Height: 19, Channels: 1, Type: Uint8},
-		{Width: 24, Height: 19, Channels: 1, Type: Int8, Mean: [3]float32{127.5}, Std: [3]float32{127.5}, Scale: 1 / 127.5, ZeroPoint: 0},
-		{Width: 21, Height: 19, Channels: 3, Type: Uint8},
-		{Width: 21, Height: 19, Channels: 3, Type: Float32, Mean: [3]float32{127.5, 127.5, 127.5}, Std: [3]float32{127.5, 127.5, 127.5}, Border: Constant},
-		{Width: 21, Height: 19, Channels: 1, Type: Uint8, Border: Constant, Outside: 90},
-		{Width: 21, Height: 19, Channels: 3, Type: Int8, Mean: [3]float32{123, 116, 103}, Std: [3]float32{58, 57, 57}, Scale: 0.02, ZeroPoint: -3},
-		{Width: 21, Height: 19, Channels: 3, Type: Float32, Mean: [3]float32{127.5, 127.5, 127.5}, Std: [3]float32{127.5, 127.5, 127.5}, Border: Constant, FromLuma: true},
-		{Width: 16, Height: 12, Channels: 3, Type: Float32, Mean: [3]float32{127.5, 127.5, 127.5}, Std: [3]float32{127.5, 127.5, 127.5}, Border: Constant, FromLuma: true},
-		{Width: 32, Height: 10, Channels: 3, Type: Float32, Mean: [3]float32{7, 7, 7}, FromLuma: true},
-		{Width: 21, Height: 19, Channels: 3, Type: Uint8, Mean: [3]float32{3, 2, 1}, FromLuma: true},
+		{Width: 21, Height: 19, Channels: 1, Type: tflite.UInt8},
+		{Width: 24, Height: 19, Channels: 1, Type: tflite.UInt8},
+		{Width: 24, Height: 19, Channels: 1, Type: tflite.Int8, Mean: [3]float32{127.5}, Std: [3]float32{127.5}, Scale: 1 / 127.5, ZeroPoint: 0},
+		{Width: 21, Height: 19, Channels: 3, Type: tflite.UInt8},
+		{Width: 21, Height: 19, Channels: 3, Type: tflite.Float32, Mean: [3]float32{127.5, 127.5, 127.5}, Std: [3]float32{127.5, 127.5, 127.5}, Border: Constant},
+		{Width: 21, Height: 19, Channels: 1, Type: tflite.UInt8, Border: Constant, Outside: 90},
+		{Width: 21, Height: 19, Channels: 3, Type: tflite.Int8, Mean: [3]float32{123, 116, 103}, Std: [3]float32{58, 57, 57}, Scale: 0.02, ZeroPoint: -3},
+		{Width: 21, Height: 19, Channels: 3, Type: tflite.Float32, Mean: [3]float32{127.5, 127.5, 127.5}, Std: [3]float32{127.5, 127.5, 127.5}, Border: Constant, FromLuma: true},
+		{Width: 16, Height: 12, Channels: 3, Type: tflite.Float32, Mean: [3]float32{127.5, 127.5, 127.5}, Std: [3]float32{127.5, 127.5, 127.5}, Border: Constant, FromLuma: true},
+		{Width: 32, Height: 10, Channels: 3, Type: tflite.Float32, Mean: [3]float32{7, 7, 7}, FromLuma: true},
+		{Width: 21, Height: 19, Channels: 3, Type: tflite.UInt8, Mean: [3]float32{3, 2, 1}, FromLuma: true},
 	}
 }
 
@@ -67,11 +69,11 @@ func elements(t Target, data []byte) []float64 {
 	out := make([]float64, t.Width*t.Height*t.Channels)
 	for i := range out {
 		switch t.Type {
-		case Float32:
+		case tflite.Float32:
 			out[i] = float64(math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:])))
-		case Int8:
+		case tflite.Int8:
 			out[i] = float64(int8(data[i]))
-		case Uint8:
+		case tflite.UInt8:
 			out[i] = float64(data[i])
 		}
 	}
@@ -87,7 +89,7 @@ func step(t Target) float64 {
 	if scale == 0 {
 		scale = 1
 	}
-	if t.Type == Float32 {
+	if t.Type == tflite.Float32 {
 		return 1 / std
 	}
 	return math.Max(1, math.Ceil(1/std/scale))
@@ -214,10 +216,10 @@ func TestFillRefuses(t *testing.T) {
 		}
 	}
 	for _, target := range []Target{
-		{}, {Width: 8, Height: 8}, {Width: 8, Height: 8, Channels: 2, Type: Uint8},
-		{Width: 8, Height: 8, Channels: 1}, {Width: 8, Height: -8, Channels: 1, Type: Uint8},
-		{Width: 1 << 20, Height: 8, Channels: 1, Type: Uint8},
-		{Width: 8, Height: 8, Channels: 1, Type: Uint8, Std: [3]float32{nan}},
+		{}, {Width: 8, Height: 8}, {Width: 8, Height: 8, Channels: 2, Type: tflite.UInt8},
+		{Width: 8, Height: 8, Channels: 1}, {Width: 8, Height: -8, Channels: 1, Type: tflite.UInt8},
+		{Width: 1 << 20, Height: 8, Channels: 1, Type: tflite.UInt8},
+		{Width: 8, Height: 8, Channels: 1, Type: tflite.UInt8, Std: [3]float32{nan}},
 	} {
 		if _, err := NewSampler(target); !errors.Is(err, ErrTarget) {
 			t.Errorf("target %+v: %v, want %v", target, err, ErrTarget)
@@ -270,8 +272,8 @@ func benchmarkFill(b *testing.B, img *Image, target Target, m Affine) {
 }
 
 var (
-	affectTarget = Target{Width: 112, Height: 112, Channels: 1, Type: Int8, Mean: [3]float32{127.5}, Std: [3]float32{127.5}, Scale: 1 / 127.5}
-	blazeTarget  = Target{Width: 128, Height: 128, Channels: 3, Type: Float32, Mean: [3]float32{127.5, 127.5, 127.5}, Std: [3]float32{127.5, 127.5, 127.5}, Border: Constant}
+	affectTarget = Target{Width: 112, Height: 112, Channels: 1, Type: tflite.Int8, Mean: [3]float32{127.5}, Std: [3]float32{127.5}, Scale: 1 / 127.5}
+	blazeTarget  = Target{Width: 128, Height: 128, Channels: 3, Type: tflite.Float32, Mean: [3]float32{127.5, 127.5, 127.5}, Std: [3]float32{127.5, 127.5, 127.5}, Border: Constant}
 )
 
 func BenchmarkFillGrey112FromYUYV640(b *testing.B) {

@@ -4,39 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"mien/model/tflite"
 )
-
-// ElementType is the type of a tensor's elements, little endian. The numbers are
-// TfLiteType's (tensorflow/lite/c/c_api_types.h).
-type ElementType int32
-
-// The element types that a Target can have.
-const (
-	Float32 ElementType = 1
-	Uint8   ElementType = 3
-	Int8    ElementType = 9
-)
-
-// String names the type as TFLite does.
-func (e ElementType) String() string {
-	switch e {
-	case Int8:
-		return "int8"
-	case Uint8:
-		return "uint8"
-	case Float32:
-		return "float32"
-	}
-	return fmt.Sprintf("element type %d", int(e))
-}
-
-// Size gives the bytes of one element.
-func (e ElementType) Size() int {
-	if e == Float32 {
-		return 4
-	}
-	return 1
-}
 
 // Border says what lies outside the picture.
 type Border int
@@ -52,10 +22,10 @@ const (
 // round(element / Scale) + ZeroPoint, held to the type's range.
 type Target struct {
 	Width, Height int
-	Channels      int // 1: grey, 3: red, green, blue
-	Type          ElementType
-	Mean, Std     [3]float32 // a Std of 0 counts as 1
-	Scale         float32    // of an integer tensor; 0 counts as 1
+	Channels      int                // 1: grey, 3: red, green, blue
+	Type          tflite.ElementType // Int8, UInt8 or Float32
+	Mean, Std     [3]float32         // a Std of 0 counts as 1
+	Scale         float32            // of an integer tensor; 0 counts as 1
 	ZeroPoint     int
 	Border        Border
 	Outside       uint8 // the value outside the picture with Constant
@@ -66,7 +36,7 @@ type Target struct {
 
 // Grey8 is a plain grey picture of width x height bytes.
 func Grey8(width, height int) Target {
-	return Target{Width: width, Height: height, Channels: 1, Type: Uint8}
+	return Target{Width: width, Height: height, Channels: 1, Type: tflite.UInt8}
 }
 
 // ErrTarget: a Target that no tensor can be filled for, or a tensor of another
@@ -83,7 +53,7 @@ func (t Target) check() error {
 	if t.Channels != 1 && t.Channels != 3 {
 		return fmt.Errorf("tensor of %d channels: must be 1 (grey) or 3 (red, green, blue): %w", t.Channels, ErrTarget)
 	}
-	if t.Type != Int8 && t.Type != Uint8 && t.Type != Float32 {
+	if t.Type != tflite.Int8 && t.Type != tflite.UInt8 && t.Type != tflite.Float32 {
 		return fmt.Errorf("tensor of %s: %w", t.Type, ErrTarget)
 	}
 	for _, v := range []float32{t.Mean[0], t.Mean[1], t.Mean[2], t.Std[0], t.Std[1], t.Std[2], t.Scale} {
@@ -117,11 +87,11 @@ func (t Target) tables(of func(quarter int) float64) (out [3]table) {
 		for v := range out[c] {
 			x := (of(v) - float64(t.Mean[c])) / std
 			switch t.Type {
-			case Float32:
+			case tflite.Float32:
 				out[c][v] = math.Float32bits(float32(x))
-			case Int8:
+			case tflite.Int8:
 				out[c][v] = uint32(uint8(int8(hold(math.Round(x/scale)+float64(t.ZeroPoint), -128, 127))))
-			case Uint8:
+			case tflite.UInt8:
 				out[c][v] = uint32(uint8(hold(math.Round(x/scale)+float64(t.ZeroPoint), 0, 255)))
 			}
 		}
