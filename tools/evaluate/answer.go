@@ -56,7 +56,7 @@ func newAnswerer(card *affect.Card, model []byte, o answerOptions) (*answerer, e
 	}
 	detection := o.network
 	detection.Name, detection.EdgeTPU = "", false
-	d, err := face.OpenDetector(face.DetectorOptions{Network: detection})
+	d, err := face.OpenDetector(face.DetectorOptions{Luma: card.Input.Channels == 1, Network: detection})
 	if err != nil {
 		n.Close()
 		return nil, err

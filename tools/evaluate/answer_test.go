@@ -300,6 +300,10 @@ func TestReadPicture(t *testing.T) {
 	png.Encode(&b, rgb)
 	os.WriteFile(filepath.Join(dir, "c.png"), b.Bytes(), 0o644)
 	img, err := readPicture(filepath.Join(dir, "c.png"), d, false)
+	if err != nil || img.Format != pixel.GREY || img.Width != 5 || img.Height != 3 || img.Data[7] != 66 { // 0.299 * 7 + 0.587 * 70 + 0.114 * 200
+		t.Errorf("coloured PNG without colour: %+v, %v", img, err)
+	}
+	img, err = readPicture(filepath.Join(dir, "c.png"), d, true)
 	if err != nil || img.Format != pixel.RGB24 || img.Width != 5 || img.Height != 3 || img.Data[3*7] != 7 || img.Data[3*7+1] != 70 || img.Data[3*7+2] != 200 {
 		t.Errorf("coloured PNG: %+v, %v", img, err)
 	}

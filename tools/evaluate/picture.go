@@ -15,7 +15,7 @@ import (
 var errUnreadable = errors.New("unreadable picture")
 
 // readPicture decodes a JPEG, PNG or binary PGM file. A JPEG goes through the
-// unit's own decoder; a grey PNG or PGM stays grey, a coloured PNG becomes RGB.
+// unit's own decoder; without colour a PNG becomes grey too, by the same matrix.
 // The picture is valid until the decoder's next use.
 func readPicture(path string, d *pixel.Decoder, colour bool) (pixel.Image, error) {
 	data, err := given.Read(path, 64<<20)
@@ -27,7 +27,7 @@ func readPicture(path string, d *pixel.Decoder, colour bool) (pixel.Image, error
 	case bytes.HasPrefix(data, []byte("\xff\xd8")):
 		img, err = d.Decode(data, pixel.DecodeOptions{Colour: colour})
 	case bytes.HasPrefix(data, []byte("\x89PNG")):
-		img, err = decodePNG(data)
+		img, err = decodePNG(data, colour)
 	case bytes.HasPrefix(data, []byte("P5")):
 		img, err = decodePGM(data)
 	default:
@@ -39,7 +39,7 @@ func readPicture(path string, d *pixel.Decoder, colour bool) (pixel.Image, error
 	return img, nil
 }
 
-func decodePNG(data []byte) (pixel.Image, error) {
+func decodePNG(data []byte, colour bool) (pixel.Image, error) {
 	p, err := given.PNG(data, 256<<20)
 	if err != nil {
 		return pixel.Image{}, err
@@ -49,13 +49,14 @@ func decodePNG(data []byte) (pixel.Image, error) {
 	if g, ok := p.(*image.Gray); ok {
 		return pixel.Image{Format: pixel.GREY, Width: w, Height: h, Stride: g.Stride, Data: g.Pix}, nil
 	}
-	grey := p.ColorModel() == color.Gray16Model
+	grey := !colour || p.ColorModel() == color.Gray16Model
 	out := make([]byte, 0, 3*w*h)
 	for y := b.Min.Y; y < b.Max.Y; y++ {
 		for x := b.Min.X; x < b.Max.X; x++ {
 			c := color.NRGBAModel.Convert(p.At(x, y)).(color.NRGBA) // alpha is ignored
 			if grey {
-				out = append(out, c.R)
+				luma, _, _ := color.RGBToYCbCr(c.R, c.G, c.B) // JFIF's, which JPEGs have
+				out = append(out, luma)
 			} else {
 				out = append(out, c.R, c.G, c.B)
 			}
