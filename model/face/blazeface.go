@@ -8,11 +8,11 @@ import (
 // BlazeFace's output, decoded as MediaPipe's face_detection.pbtxt and its
 // calculators SsdAnchors, TensorsToDetections and NonMaxSuppression do.
 
-// Range is one of the two BlazeFace networks. What they find depends on the size
-// of the face in the whole picture: in pictures of 640x480 the short range found
-// all rendered faces with 44 pixels between the eyes and few with 35, the full
-// range all with 22 and few with 17. Larger pictures shift these limits in
-// proportion.
+// Range is one of the two BlazeFace networks. What they find depends on the size of
+// the face in what they are shown: of real faces in a whole picture of 640x480 the
+// short range, without colour, found a quarter at 80 pixels wide and all at 200. The
+// Tracker shows them parts; docs/integration.md has what it finds by size. Larger
+// pictures shift these limits in proportion.
 type Range int
 
 // The networks.
