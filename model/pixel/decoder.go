@@ -26,9 +26,6 @@ type DecodeOptions struct {
 	// Colour asks for the chroma too. Without it only the luma is decoded,
 	// which is cheaper.
 	Colour bool
-	// Shrink is 1, 2, 4 or 8 (0 counts as 1): the picture is decoded at that
-	// part of its size, rounded up, which is cheaper still.
-	Shrink int
 }
 
 // NewDecoder looks for libturbojpeg by library, a path or a name that the
@@ -76,18 +73,14 @@ func (d *Decoder) Close() {
 // that wraps ErrCorrupt; a JPEG of a kind no camera makes (CMYK) one that wraps
 // ErrFormat. What is only untidy is read.
 func (d *Decoder) Decode(jpeg []byte, o DecodeOptions) (Image, error) {
-	shrink := max(o.Shrink, 1)
-	if shrink != 1 && shrink != 2 && shrink != 4 && shrink != 8 {
-		return Image{}, fmt.Errorf("decode jpeg: shrink %d is none of 1, 2, 4, 8", o.Shrink)
-	}
 	var img Image
 	whole, err := d.tidy(jpeg)
 	switch {
 	case err != nil:
 	case d.turbo != nil:
-		img, err = d.tryTurbo(whole, o.Colour, shrink)
+		img, err = d.tryTurbo(whole, o.Colour)
 	default:
-		img, err = d.plainDecode(whole, o.Colour, shrink)
+		img, err = d.plainDecode(whole, o.Colour)
 	}
 	if err != nil {
 		return Image{}, fmt.Errorf("decode jpeg of %d bytes: %w", len(jpeg), err)
@@ -99,25 +92,25 @@ func (d *Decoder) Decode(jpeg []byte, o DecodeOptions) (Image, error) {
 // Where that is no loss of picture the frame is tried without what stuffs it, which
 // costs little, and at last Go's decoder says whether picture is lost: it reads
 // layouts that libturbojpeg does not, and passes over what stands before a marker.
-func (d *Decoder) tryTurbo(whole []byte, colour bool, shrink int) (img Image, err error) {
+func (d *Decoder) tryTurbo(whole []byte, colour bool) (img Image, err error) {
 	stuffed := d.stuff // a camera that stuffs one frame stuffs the next
 	if !stuffed {
-		if img, err = d.turboDecode(whole, colour, shrink); err == nil || !mayBeWhole(err) {
+		if img, err = d.turboDecode(whole, colour); err == nil || !mayBeWhole(err) {
 			return img, err
 		}
 	}
 	if plain, e := d.unstuff(whole); e == nil {
-		if img, e = d.turboDecode(plain, colour, shrink); e == nil {
+		if img, e = d.turboDecode(plain, colour); e == nil {
 			d.stuff = len(plain) < len(whole)
 			return img, nil
 		}
 	}
 	if d.stuff = false; stuffed { // this one is another, or damaged
-		if img, err = d.turboDecode(whole, colour, shrink); err == nil || !mayBeWhole(err) {
+		if img, err = d.turboDecode(whole, colour); err == nil || !mayBeWhole(err) {
 			return img, err
 		}
 	}
-	img, e := d.plainDecode(whole, colour, shrink)
+	img, e := d.plainDecode(whole, colour)
 	if e != nil {
 		return Image{}, fmt.Errorf("%w; %w", err, e)
 	}

@@ -113,7 +113,7 @@ func TestDecodersAgree(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, o := range []DecodeOptions{{}, {Colour: true}, {Shrink: 2}, {Shrink: 4, Colour: true}, {Shrink: 8}} {
+		for _, o := range []DecodeOptions{{}, {Colour: true}} {
 			what := fmt.Sprintf("%s %+v", name, o)
 			a, err := turbo.Decode(data, o)
 			if err != nil {
@@ -129,10 +129,9 @@ func TestDecodersAgree(t *testing.T) {
 				t.Errorf("%s: %s %dx%d against %s %dx%d", what, a.Format, a.Width, a.Height, b.Format, b.Width, b.Height)
 				continue
 			}
-			// A scaled inverse DCT is not the mean of the squares, and chroma of
-			// RGB is interpolated: a difference is allowed where it is so.
+			// Chroma of RGB is interpolated: a difference is allowed where it is so.
 			allowed, meanly := 2, 0.5
-			if o.Shrink > 1 || a.Format == RGB24 {
+			if a.Format == RGB24 {
 				allowed, meanly = 24, 6
 			}
 			sum := 0
@@ -241,9 +240,6 @@ func TestDecodeRefusesDamage(t *testing.T) {
 				t.Errorf("%s, after %s: %v", name, what, err)
 			}
 		}
-		if _, err := d.Decode(data, DecodeOptions{Shrink: 3}); err == nil {
-			t.Errorf("%s: a third is taken", name)
-		}
 		print, err := os.ReadFile(filepath.Join("testdata", "cmyk.jpg"))
 		if err != nil {
 			t.Fatal(err)
@@ -280,7 +276,7 @@ func TestTurboDecodeAllocatesNothing(t *testing.T) {
 	}
 	data := encode(t, lens(640, 480))
 	bare := withoutTables(t, data)
-	for _, o := range []DecodeOptions{{}, {Colour: true}, {Shrink: 2}} {
+	for _, o := range []DecodeOptions{{}, {Colour: true}} {
 		if n := testing.AllocsPerRun(10, func() {
 			for _, frame := range [][]byte{data, bare} {
 				if _, err := d.Decode(frame, o); err != nil {
@@ -310,7 +306,7 @@ func FuzzDecode(f *testing.F) {
 	ds := decoders(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for name, d := range ds {
-			for _, o := range []DecodeOptions{{}, {Colour: true, Shrink: 2}} {
+			for _, o := range []DecodeOptions{{}, {Colour: true}} {
 				img, err := d.Decode(data, o)
 				if err == nil {
 					err = img.Check()
@@ -345,10 +341,6 @@ func BenchmarkDecodeMJPEG640(b *testing.B) {
 
 func BenchmarkDecodeMJPEG640Colour(b *testing.B) {
 	benchmarkDecode(b, decoders(b)["turbo"], DecodeOptions{Colour: true})
-}
-
-func BenchmarkDecodeMJPEG640Half(b *testing.B) {
-	benchmarkDecode(b, decoders(b)["turbo"], DecodeOptions{Shrink: 2})
 }
 
 func BenchmarkDecodeMJPEG640Go(b *testing.B) {

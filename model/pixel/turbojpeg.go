@@ -114,7 +114,7 @@ var losses = [][]byte{[]byte("premature end"), []byte("Premature end"), []byte("
 // turboDecode is Decode by libturbojpeg. After an error the library's state is
 // not to be trusted (a damaged header makes version 2.1 refuse all that follows):
 // the decompressor is made anew, and Go's takes over if that fails.
-func (d *Decoder) turboDecode(data []byte, colour bool, shrink int) (Image, error) {
+func (d *Decoder) turboDecode(data []byte, colour bool) (Image, error) {
 	t := d.turbo
 	if t == nil {
 		return Image{}, complaint{fmt.Errorf("libturbojpeg: %w", d.why)}
@@ -124,7 +124,7 @@ func (d *Decoder) turboDecode(data []byte, colour bool, shrink int) (Image, erro
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	t.jpeg = data
-	img, err := t.decode(d, colour, shrink)
+	img, err := t.decode(d, colour)
 	t.jpeg, t.picture = nil, nil
 	if err != nil {
 		t.close()
@@ -135,7 +135,7 @@ func (d *Decoder) turboDecode(data []byte, colour bool, shrink int) (Image, erro
 	return img, err
 }
 
-func (t *turbo) decode(d *Decoder, colour bool, shrink int) (Image, error) {
+func (t *turbo) decode(d *Decoder, colour bool) (Image, error) {
 	head := &t.head
 	jpeg, size := uintptr(unsafe.Pointer(unsafe.SliceData(t.jpeg))), uintptr(len(t.jpeg))
 	if t.call(t.header, t.handle, jpeg, size,
@@ -149,8 +149,7 @@ func (t *turbo) decode(d *Decoder, colour bool, shrink int) (Image, error) {
 	if head.space >= tjCMYK {
 		return Image{}, fmt.Errorf("colour space %d of print: %w", head.space, ErrFormat)
 	}
-	// TJSCALED of turbojpeg.h rounds up.
-	w, h := (int(head.width)+shrink-1)/shrink, (int(head.height)+shrink-1)/shrink
+	w, h := int(head.width), int(head.height)
 	img := Image{Format: GREY, Width: w, Height: h, FullRange: true}
 	if colour && head.sampling != tjSampGrey {
 		sampling := noFormat

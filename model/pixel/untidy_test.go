@@ -230,7 +230,7 @@ func TestDecodersDoNotMixTheirErrors(t *testing.T) {
 			defer d.Close()
 			for i := range 12 {
 				n := (g + i) % len(frames)
-				_, err := d.turboDecode(frames[n], false, 1)
+				_, err := d.turboDecode(frames[n], false)
 				if lost := n == 1; lost != (err != nil) || lost && (mayBeWhole(err) || !bytes.Contains([]byte(err.Error()), []byte("premature end"))) {
 					select {
 					case wrong <- fmt.Sprintf("frame %d: %v", n, err):
