@@ -76,7 +76,7 @@ var table = [faults]Info{
 	HostLost:        {"F15", "host heartbeat lost", "host_lost", "the PLC no longer changes its heartbeat register", Degrades, 500 * time.Millisecond, "by itself with the next change (detected after modbus.host_timeout)"},
 	Internal:        {"F16", "internal error", "internal", "a part of the program failed and was started again", Stops, 500 * time.Millisecond, "by itself; the journal has the cause: report it"},
 	ClockJumped:     {"F17", "clock jumped", "clock_jumped", "the wall clock was set by more than health.clock_jump: times in the journal before and after do not fit together; delays and times to shelve run on another clock and go on", Degrades, 500 * time.Millisecond, "by itself when the clock has gone evenly for 10 s; mind the time source"},
-	CameraTurned:    {"F18", "picture not upright", "picture_turned", "faces are seen better when the picture is turned: the camera hangs upside down or on its side and camera.rotate does not say so; no face is read until then", Degrades, 75 * time.Second, "by itself when a face is seen upright: set camera.rotate, or mount the camera upright"},
+	CameraTurned:    {"F18", "picture not upright", "picture_turned", "faces are seen better when the picture is turned: the camera hangs upside down or on its side and camera.rotate does not say so; no face is read until then", Degrades, 105 * time.Second, "by itself when a face is seen upright: set camera.rotate, or mount the camera upright"},
 }
 
 // Info gives a fault's row of the table.

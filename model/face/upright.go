@@ -22,9 +22,10 @@ type Upright struct {
 	finder Finder
 	faces  []Face
 
-	next    time.Duration // no look before, but at a face that comes into view
+	next    time.Duration // no look before, but where a face comes or goes
+	changed time.Duration // when one last came or went
 	empty   bool          // none was seen the last time
-	which   int           // the turn that is looked at next, 1 to 3
+	looks   int           // so far
 	clearly [4]int        // looks in a row of suspicion that each turn won clearly
 	upright int           // looks in a row that the picture won as it is
 	won     time.Duration // when a turn last won clearly
@@ -33,7 +34,8 @@ type Upright struct {
 
 // How often it looks, and what it makes of that.
 const (
-	lookEvery  = 10 * time.Second // at one of three turns: below 1% of a frame's cost at 15 a second
+	lookEvery  = 10 * time.Second // at one turn: below 1% of a frame's cost at 15 a second
+	changes    = 5 * time.Second  // at all turns when a face comes or goes, not more often
 	lookAgain  = time.Second      // at all turns, while one is suspected
 	clearer    = 0.4              // of the scores' logits: what counts as clearly higher
 	enough     = 40               // looks that are counted
@@ -43,24 +45,32 @@ const (
 	interrupts = 5 * time.Second  // no turn won for so long: the time begins anew
 )
 
+// turns are what is looked at one after the other.
+var turns = [...]int{2, 1, 2, 3}
+
 // NewUpright watches with a Finder, which may be a Tracker's.
 func NewUpright(finder Finder) *Upright {
-	return &Upright{finder: finder, faces: make([]Face, 0, 16), which: 2}
+	return &Upright{finder: finder, faces: make([]Face, 0, 16), empty: true, changed: -changes}
 }
 
 // Look is for a picture a part of which has just been searched: seen are the faces
 // found, the best score first. It looks only when it is time to, and allocates
 // nothing unless a picture has more than 16 faces.
 func (u *Upright) Look(img *pixel.Image, part Part, seen []Face, at time.Duration) error {
-	comes := u.empty && len(seen) > 0
-	if u.empty = len(seen) == 0; at < u.next && !comes {
+	empty, all := len(seen) == 0, u.doubt()
+	if empty && part.Rect != (Rect{}) {
+		return nil // where there is no face, all of the picture counts
+	}
+	if empty != u.empty && at-u.changed >= changes {
+		all, u.changed, u.next = true, at, at
+	}
+	if u.empty = empty; at < u.next {
 		return nil
 	}
-	doubt := u.doubt()
 	here, best, turn := score(seen), math.Inf(-1), -1
 	as := part.Turn // as it was seen
 	for k := 1; k < 4; k++ {
-		if !doubt && k != u.which {
+		if !all && k != turns[u.looks%len(turns)] {
 			continue
 		}
 		part.Turn = (as + k) & 3
@@ -76,11 +86,11 @@ func (u *Upright) Look(img *pixel.Image, part Part, seen []Face, at time.Duratio
 			best, turn = s, part.Turn
 		}
 	}
-	u.which = 1 + u.which%3
+	u.looks++
 	switch {
 	case turn >= 0 && best-here >= clearer:
 		u.judge(turn, at)
-	case len(seen) > 0 && best <= here:
+	case !empty && best <= here:
 		u.judge(as, at)
 	case u.wins() < suspected && at-u.won > interrupts:
 		u.clearly = [4]int{} // too few to go on with

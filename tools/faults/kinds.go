@@ -38,7 +38,7 @@ const (
 	frozen    = 700 * time.Millisecond
 	dark      = 400 * time.Millisecond
 	turned    = 2 * time.Second
-	look      = 10 * time.Second // until the picture is next looked at turned
+	look      = 20 * time.Second // until the picture is next looked at upside down
 	stuck     = 400 * time.Millisecond
 	host      = time.Second
 	readBack  = 500 * time.Millisecond // pipeline's own
@@ -123,7 +123,7 @@ func kinds() []kind {
 			begin: raw(func(i int) []byte { return noise(253, 3, i) })},
 		{name: "lens blocked", fault: health.CameraDark, detect: dark + 5*frame + frame, end: good,
 			begin: raw(func(i int) []byte { return noise(90, 2, i) })},
-		{name: "camera upside down", fault: health.CameraTurned, detect: look + turned + 3*time.Second, end: good,
+		{name: "camera upside down", fault: health.CameraTurned, detect: look + turned + 4*time.Second, end: good,
 			begin: func(u *unit) { u.show(camera.GREY, upsideDown(u.clip)) }},
 		{name: "picture no jpeg", fault: health.CameraLost, detect: stale + 2*frame, end: good,
 			begin: pictures([]byte("\xff\xd8 this is none \xff\xd9"))},
