@@ -140,6 +140,14 @@ func TestGuard(t *testing.T) {
 	g.Edge(Edge{At: at + 5*time.Second, Lost: 20})
 	expect(at+5*time.Second, Chattering)
 
+	// A line that chattered an hour ago and is opened again begins anew: the few
+	// bounces of a press are not added to that.
+	g.Start(false, 3*time.Hour)
+	for i := range 4 {
+		g.Edge(Edge{Active: i%2 == 0, At: 3*time.Hour + 700*ms + time.Duration(i)*10*ms})
+	}
+	expect(3*time.Hour+740*ms, Sound)
+
 	g = Guard{}
 	g.Start(true, 0)
 	for i := range 1000 {

@@ -41,8 +41,11 @@ type Guard struct {
 	chat   bool
 }
 
-// Start tells the level at the beginning.
-func (g *Guard) Start(active bool, now time.Duration) { g.active, g.since, g.second = active, now, now }
+// Start tells the level at the beginning, and when the line was opened again:
+// edges from before do not count with those to come.
+func (g *Guard) Start(active bool, now time.Duration) {
+	g.active, g.since, g.second, g.count, g.chat = active, now, now, 0, false
+}
 
 // Edge tells one edge, as Input.Wait gave it.
 func (g *Guard) Edge(e Edge) {

@@ -21,9 +21,11 @@
 //
 // The on-delay counts only time between two readings that both say "met", the
 // off-delay only time between two that both say "not met". Unknown pauses both.
-// Unknown for longer than the alarm's UnknownHold is declared: an event, the
-// Unknown flag, for OnUnknown = Fault the Safe flag, and both delays start anew.
-// A gap between two readings longer than Options.MaxGap counts as Unknown.
+// Time is Unknown but between two known readings that are no further apart than
+// Options.MaxGap. It adds up, known time takes it off, and once it fills the
+// alarm's UnknownHold that is declared: an event, the Unknown flag, for OnUnknown
+// = Fault the Safe flag, and both delays start anew. So a condition that stays is
+// raised, or declared Unknown, within two on-delays, one hold and one gap.
 //
 // # Life and cover
 //
@@ -36,5 +38,6 @@
 // # Horn and lamp
 //
 // The horn follows what is unacknowledged and not silenced. The lamp follows
-// the condition, and stays on while latched. Silencing is not acknowledging.
+// the condition, and stays on while latched or unacknowledged. Silencing is not
+// acknowledging.
 package alarm

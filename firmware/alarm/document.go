@@ -104,6 +104,12 @@ and is raised when the cover goes, if its condition is still present by then.
   unacknowledged. A shelving goes on for the time that is left, however the clock was set, and each restart takes at least
   five minutes off it. What is left is kept every five minutes: so a unit without a clock, whose power fails every few
   minutes, shelves for no longer than was granted.
+- **Numbers** (Modbus, ASCII) are places in the config. A reload, or a start with another config, that gives a place to
+  another alarm is told by the unit; commands by number are refused until the master has read config_crc (Modbus) or
+  asked with ? (ASCII). Names never shift.
+- **An edge is a change that was seen.** A coil, a bit of the shelve mask, a button or a host heartbeat that is on when the
+  unit starts, or when its port or line is opened again, asks for nothing; it acts once it has been off. That a coil or bit
+  goes off ends what it asked for, at any time.
 - **An alarm that the config no longer has** is uncovered and counts as gone, and is kept until it is acknowledged and
   reset.
 - Nothing adjusts a limit by itself.

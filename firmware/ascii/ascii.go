@@ -50,6 +50,7 @@ type Config struct {
 type Port interface {
 	Read(p []byte, timeout time.Duration) (int, error)
 	Write(p []byte, timeout time.Duration) (int, error)
+	Discard() error
 }
 
 // queued tells whether the driver still has more than a moment of what it was given
@@ -71,6 +72,7 @@ type Talker struct {
 	out      []byte
 	state    state.State
 	stored   uint32
+	numbers  uint32 // state.State.Numbering that the master knows of
 	dropped  uint64
 	chunk    [64]byte
 	batch    [1]state.Command
@@ -125,13 +127,17 @@ func (t *Talker) Dropped() uint64 { return t.dropped }
 // Serve talks on port until ctx ends or the port fails; it returns ctx.Err or
 // the port's error. It does not close the port.
 func (t *Talker) Serve(ctx context.Context, port Port) error {
+	// What came before the unit could tell anything is an answer to nothing.
+	if err := port.Discard(); err != nil {
+		return fmt.Errorf("ascii: clear the line: %w", err)
+	}
 	t.in.reset()
 	t.begun, t.about, t.signal, t.saidAt = false, nil, math.MaxInt, t.cfg.Now()
 	for ctx.Err() == nil {
-		if err := t.hear(port); err != nil {
+		if err := t.tell(port); err != nil {
 			return err
 		}
-		if err := t.tell(port); err != nil {
+		if err := t.hear(port); err != nil {
 			return err
 		}
 	}
@@ -186,6 +192,9 @@ func (t *Talker) obey(port Port, text []byte) error {
 			return nil
 		}
 		t.latest.Load(&t.state)
+		if t.numbers != t.state.Numbering { // the names come again, behind the answer
+			t.numbers, t.about, t.behind = t.state.Numbering, nil, true
+		}
 		return t.status(port)
 	}
 	t.batch[0] = c

@@ -307,6 +307,8 @@ type slow struct {
 	came []arrival
 }
 
+func (*slow) Discard() error { return nil }
+
 type arrival struct {
 	at   time.Duration
 	line string
@@ -535,4 +537,61 @@ func FuzzParser(f *testing.F) {
 			}
 		}
 	})
+}
+
+// After alarms came to have other numbers, a number is refused until the master
+// has asked what they are; the lines of all alarms come by themselves and with the
+// answer. Commands for all go on.
+func TestNumbersAreRefusedUntilAskedFor(t *testing.T) {
+	b := newBench(t, Config{Interval: time.Hour})
+	b.latest.Store(known(alarm.Normal))
+	b.until(`^\$MIEN,S,`)
+	s := known(alarm.Normal)
+	s.Alarms = slices.Insert(s.Alarms, 0, alarm.Status{Name: "new", Level: 0.2})
+	s.Numbering = 1
+	about := *s.About // a reload makes another
+	s.About = &about
+	b.latest.Store(s)
+	b.until(`^\$MIEN,A,\d+,0,0,new,`)
+	b.until(`^\$MIEN,A,\d+,2,0,smile,`)
+	b.until(`^\$MIEN,S,`)
+	ask := func(say, want string) {
+		t.Helper()
+		b.say(say)
+		if l := b.next(); !regexp.MustCompile(want).MatchString(l) {
+			t.Errorf("%q got %q", say, l)
+		}
+	}
+	ask(frame("ACK,1"), `,ERR,the numbers of alarms have changed`)
+	ask(frame("ACK"), `,OK$`)
+	ask(frame("?"), `^\$MIEN,S,`)
+	b.until(`^\$MIEN,A,\d+,0,0,new,`)
+	b.until(`^\$MIEN,A,\d+,2,0,smile,`)
+	ask(frame("ACK,1"), `,OK$`)
+	if got := b.desk.took(); len(got) != 2 || got[1].Alarm.Alarm != "brow, *lowered$" {
+		t.Errorf("took %v", got)
+	}
+}
+
+// What waits on the line when the unit begins to talk is from before: a command
+// there was for what another unit, or another start, had told.
+func TestCommandsFromBeforeTheStartDoNothing(t *testing.T) {
+	near, far, _ := serial.Pipe()
+	d := &desk{}
+	latest := state.NewLatest()
+	talker, err := New(Config{}, latest, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := far.Write([]byte(frame("ACK")+frame("RESET")), time.Second); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer stop()
+	if err := talker.Serve(ctx, near); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+	if got := d.took(); len(got) != 0 {
+		t.Errorf("took %v", got)
+	}
 }

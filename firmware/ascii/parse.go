@@ -112,6 +112,9 @@ func (t *Talker) name(number []byte) (string, error) {
 	if t.state.About != t.about {
 		return "", errors.New("the config has changed: the alarms are told first")
 	}
+	if t.numbers != t.state.Numbering {
+		return "", errors.New("the numbers of alarms have changed: ask with ? first")
+	}
 	if int(n) >= len(t.state.Alarms) {
 		return "", alarm.ErrNoAlarm
 	}

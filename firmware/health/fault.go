@@ -41,7 +41,7 @@ const (
 	Degrades Effect = iota
 	// Stops: no result may be trusted. Readings are Unknown, the healthy line
 	// stops toggling, the watchdog is no longer petted unless the way back is
-	// the unit's own, and alarm outputs go to their fail value.
+	// the unit's own, and alarm outputs that are off go to their fail value.
 	Stops
 )
 

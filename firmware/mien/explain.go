@@ -213,7 +213,8 @@ func alarmWords(cfg *config.Config, cards []*affect.Card) []string {
 		if d.NoAck {
 			line += " It needs no acknowledgement."
 		}
-		line += fmt.Sprintf(" Without a reading for %v its state is %s.", d.UnknownHold, d.OnUnknown)
+		line += fmt.Sprintf(" Without a reading for %v its state is %s; so it is where results come more than %v apart, fewer than %.2g a second.",
+			d.UnknownHold, d.OnUnknown, cfg.Health.Stale, 1/cfg.Health.Stale.Seconds())
 		lines = append(lines, line)
 	}
 	return lines

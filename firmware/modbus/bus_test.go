@@ -94,6 +94,7 @@ func newRig(t testing.TB, change func(*modbus.Config)) *rig {
 		t.Fatal(err)
 	}
 	r.latest.Store(modbustest.Snapshot(r.now))
+	r.Rest(&r.bus)
 	return r
 }
 

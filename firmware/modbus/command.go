@@ -21,9 +21,10 @@ const (
 	OpShelve                 // shelve Alarm for the time For
 	OpUnshelve               // take Alarm off the shelf
 	OpSetLimit               // set Limit of Alarm to Value
+	OpHeld                   // nothing is asked for: a coil or shelve bit was 1 with its first value
 )
 
-var opNames = [...]string{"", "ack all", "ack", "reset", "silence", "test", "inhibit", "shelve", "unshelve", "set limit"}
+var opNames = [...]string{"", "ack all", "ack", "reset", "silence", "test", "inhibit", "shelve", "unshelve", "set limit", "held"}
 
 func (o Op) String() string {
 	if int(o) < len(opNames) && o != 0 {
@@ -63,6 +64,15 @@ type Command struct {
 	Value float64       // OpSetLimit
 }
 
+// numbered tells whether the command is for one alarm, by its number.
+func (c Command) numbered() bool {
+	switch c.Op {
+	case OpAck, OpShelve, OpUnshelve, OpSetLimit:
+		return true
+	}
+	return false
+}
+
 // String is the command as the journal shows it: "shelve alarm 3 for 30m0s".
 func (c Command) String() string {
 	switch c.Op {
@@ -87,6 +97,10 @@ var (
 	ErrNoAlarm = errors.New("there is no such alarm") // 02
 	ErrLocked  = errors.New("locked by the config")   // 02
 	ErrRange   = errors.New("value out of range")     // 03
+
+	// ErrNumbers: the master does not know yet that the numbers of alarms are
+	// others since a reload or a start; it reads config_crc first.
+	ErrNumbers = errors.New("the numbers of alarms have changed, read config_crc first") // 02
 )
 
 // Commands takes what masters ask for. Render.Giving makes one of a unit, whose

@@ -23,7 +23,7 @@ func refusal(err error) exception {
 	switch {
 	case errors.Is(err, ErrBusy):
 		return deviceBusy
-	case errors.Is(err, ErrNoAlarm), errors.Is(err, ErrLocked):
+	case errors.Is(err, ErrNoAlarm), errors.Is(err, ErrLocked), errors.Is(err, ErrNumbers):
 		return illegalAddress
 	case errors.Is(err, ErrRange):
 		return illegalValue
@@ -53,9 +53,7 @@ func (s *Slave) handle(pdu []byte, broadcast bool, now time.Duration) int {
 	s.view.now = now
 	s.view.AlarmCount = max(0, min(MaxAlarms, s.view.AlarmCount))
 	if !s.begun && s.view.AlarmCount > 0 {
-		// A master that goes on writing its shelve mask after a restart of the
-		// unit must not prolong what is shelved.
-		s.begun = true
+		s.begun = true // the mask reads as it is until a master writes it
 		s.image.holding[holdingShelveMask] = s.view.Shelved
 	}
 	s.broadcast = broadcast
@@ -181,6 +179,9 @@ func (s *Slave) putWords(fc byte, answer []byte, address, quantity int) int {
 	if fc != readInput && address >= MirrorBase {
 		fc, mirror = readInput, MirrorBase
 	}
+	if from := address - mirror; fc == readInput && from <= configCRC && configCRC < from+quantity {
+		s.known()
+	}
 	for i := range quantity {
 		var value uint16
 		if fc == readInput {
@@ -191,6 +192,15 @@ func (s *Slave) putWords(fc byte, answer []byte, address, quantity int) int {
 		putWord(answer[2*i:], value)
 	}
 	return 2 * quantity
+}
+
+// known notes that the master has read which config is in force, and so can know
+// the numbers of its alarms.
+func (s *Slave) known() {
+	if s.numbers != s.view.Numbering {
+		s.numbers = s.view.Numbering
+		s.image.renumber(s.view.Shelved)
+	}
 }
 
 func (s *Slave) readWords(fc byte, pdu, answer []byte) (int, exception) {

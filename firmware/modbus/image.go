@@ -14,10 +14,34 @@ const confirm = 2 * time.Second
 // image is what masters wrote. Commands follow from its changes, so that a
 // master may write the same block in every cycle; every coil and register
 // reads back what was written last.
+//
+// A change is one between two values that a master wrote. What stands there when
+// the unit starts, and what it was before the port was opened again, is nobody's
+// rest: a master whose coil or bit is 1 already, because it was left so, asks for
+// nothing. So the first value is only noted, and a 1 is a command once its 0 was
+// seen. That a 1 goes ends what it asked for, at any time.
 type image struct {
 	coils   uint32
 	holding [holdingLimits]uint16
 	pending pendingLimits
+
+	began  uint32 // coils whose 1 was a command, and is still there
+	asked  uint16 // the shelve mask as a master wrote it last, 0 before
+	noted  uint32 // coils that were written since the port was opened
+	masked bool   // so was the shelve mask
+	beaten bool   // and the heartbeat
+}
+
+// reopen forgets what the master's levels were.
+func (i *image) reopen() { i.noted, i.masked, i.beaten = 0, false, false }
+
+// renumber forgets what was written by the number of an alarm: it is another's.
+func (i *image) renumber(shelved uint16) {
+	i.noted &= 1<<coilAck - 1
+	i.coils &= 1<<coilAck - 1
+	i.masked, i.asked = false, 0
+	i.holding[holdingShelveMask] = shelved
+	i.pending = pendingLimits{}
 }
 
 // pendingLimits are limits that were written and not yet seen in a snapshot.
@@ -64,16 +88,18 @@ func (v *view) limitWord(alarm int, which Limit) uint16 {
 type staging struct {
 	image  image
 	limits [4 * MaxAlarms]bool // written in this request
-	batch  [coilBits + 2*MaxAlarms + 4*MaxAlarms]Command
+	batch  [coilBits + 2*MaxAlarms + 4*MaxAlarms + 1]Command
 	n      int
 	beat   bool
 	asks   bool // it writes what can be a command
+	mask   bool // the shelve mask is written
+	held   bool // something was 1 with its first value
 }
 
 func (g *staging) begin(s *Slave) {
 	g.image = s.image
 	g.limits = [4 * MaxAlarms]bool{}
-	g.n, g.beat, g.asks = 0, false, false
+	g.n, g.beat, g.asks, g.mask, g.held = 0, false, false, false, false
 }
 
 func (g *staging) add(c Command) {
@@ -85,20 +111,28 @@ func (g *staging) add(c Command) {
 func (g *staging) setCoil(n int, on bool, alarms int) exception {
 	g.asks = true
 	mask := uint32(1) << n
-	was := g.image.coils&mask != 0
+	was, noted := g.image.coils&mask != 0, g.image.noted&mask != 0
 	if !on {
 		g.image.coils &^= mask
-		if was && (n == coilTest || n == coilInhibit) {
+		g.image.noted |= mask
+		if g.image.began&mask != 0 && (n == coilTest || n == coilInhibit) {
 			g.add(coilCommand(n, false))
 		}
+		g.image.began &^= mask
 		return 0
 	}
 	if n > coilInhibit && n < coilAck || n >= coilAck+alarms {
 		return illegalAddress
 	}
 	g.image.coils |= mask
-	if !was {
+	g.image.noted |= mask
+	switch {
+	case was:
+	case noted:
 		g.add(coilCommand(n, true))
+		g.image.began |= mask
+	default:
+		g.held = true
 	}
 	return 0
 }
@@ -124,8 +158,8 @@ func coilCommand(n int, on bool) Command {
 func (s *Slave) setHolding(g *staging, n int, value uint16) exception {
 	switch {
 	case n == holdingHeartbeat:
-		g.beat = g.beat || g.image.holding[n] != value
-		g.image.holding[n] = value
+		g.beat = g.beat || g.image.beaten && g.image.holding[n] != value
+		g.image.holding[n], g.image.beaten = value, true
 	case n == holdingHostTimeout:
 		if value == 0 && s.cfg.HostRequired {
 			return illegalValue
@@ -136,7 +170,7 @@ func (s *Slave) setHolding(g *staging, n int, value uint16) exception {
 			return illegalValue
 		}
 		g.image.holding[n] = value
-		g.asks = true
+		g.mask, g.asks = true, true
 	case n == holdingShelveMinutes:
 		if value == 0 || time.Duration(value)*time.Minute > s.cfg.ShelveMax {
 			return illegalValue
@@ -149,9 +183,12 @@ func (s *Slave) setHolding(g *staging, n int, value uint16) exception {
 		if n/4 >= s.view.AlarmCount || !s.view.Alarms[n/4].Unlocked {
 			return illegalAddress
 		}
+		// What is in force already is no command: a master may write it in every
+		// cycle.
+		g.limits[n] = value != s.holdingWord(holdingLimits+n)
 		g.image.pending[n].value = value
 		g.image.pending[n].until = s.view.now + confirm
-		g.limits[n], g.asks = true, true
+		g.asks = true
 	}
 	return 0
 }
@@ -159,17 +196,9 @@ func (s *Slave) setHolding(g *staging, n int, value uint16) exception {
 // finish checks what the registers of one request mean together and makes the
 // commands that follow.
 func (s *Slave) finish(g *staging) exception {
-	before, after := s.image.holding[holdingShelveMask], g.image.holding[holdingShelveMask]
-	shelveFor := time.Duration(g.image.holding[holdingShelveMinutes]) * time.Minute
-	for n := range MaxAlarms {
-		switch bit := uint16(1) << n; {
-		case before&bit == 0 && after&bit != 0:
-			if shelveFor > s.view.Alarms[n].ShelveMax {
-				return illegalValue
-			}
-			g.add(Command{Op: OpShelve, Alarm: n, For: shelveFor})
-		case before&bit != 0 && after&bit == 0:
-			g.add(Command{Op: OpUnshelve, Alarm: n})
+	if g.mask {
+		if ex := s.shelve(g); ex != 0 {
+			return ex
 		}
 	}
 	for n, written := range g.limits {
@@ -203,6 +232,27 @@ func (s *Slave) finish(g *staging) exception {
 	return 0
 }
 
+// shelve makes commands of the bits of the shelve mask that change.
+func (s *Slave) shelve(g *staging) exception {
+	asked, after := g.image.asked, g.image.holding[holdingShelveMask]
+	shelveFor := time.Duration(g.image.holding[holdingShelveMinutes]) * time.Minute
+	for n := range MaxAlarms {
+		switch bit := uint16(1) << n; {
+		case asked&bit != 0 && after&bit == 0:
+			g.add(Command{Op: OpUnshelve, Alarm: n})
+		case asked&bit != 0 || after&bit == 0:
+		case !g.image.masked:
+			g.held = g.held || s.view.Shelved&bit == 0
+		case shelveFor > s.view.Alarms[n].ShelveMax:
+			return illegalValue
+		default:
+			g.add(Command{Op: OpShelve, Alarm: n, For: shelveFor})
+		}
+	}
+	g.image.asked, g.image.masked = after, true
+	return 0
+}
+
 // deadband says whether the staged limits of an alarm are in the right order.
 func (s *Slave) deadband(g *staging, alarm int) bool {
 	limit := func(which Limit) float64 {
@@ -228,6 +278,14 @@ func (s *Slave) deadband(g *staging, alarm int) bool {
 
 // commit hands the commands on and makes the staged image the image.
 func (s *Slave) commit(g *staging) exception {
+	for _, c := range g.batch[:g.n] {
+		if c.numbered() && s.numbers != s.view.Numbering {
+			return refusal(ErrNumbers)
+		}
+	}
+	if g.held {
+		g.add(Command{Op: OpHeld})
+	}
 	if g.n > 0 {
 		receipt, err := s.commands.Do(s.cfg.Who, g.batch[:g.n])
 		if err != nil {

@@ -29,6 +29,7 @@ func newCommander(t *testing.T) *commander {
 	c := &commander{p: p, fb: p.make("FB_MienCommand", 0), r: newRig(t, nil)}
 	c.in("bAvailable", 1)
 	c.in("nAlarms", 5)
+	c.cycles(t, 3) // all coils at rest
 	return c
 }
 
@@ -108,6 +109,32 @@ func TestStructuredTextDropsCommandsForALostUnit(t *testing.T) {
 	if c.fb.parts["bWrite"].n != 0 {
 		t.Error("something still waits to be written")
 	}
+}
+
+// A unit that comes back, as after a start, sees the coils at rest first, and so
+// takes the next edge. With another config what waits is dropped.
+func TestStructuredTextWritesRestFirst(t *testing.T) {
+	c := newCommander(t)
+	c.r.Reopen()
+	c.in("bAvailable", 0)
+	c.cycle(t, false)
+	c.in("bAvailable", 1)
+	c.cycles(t, 3)
+	c.in("bSilence", 1)
+	c.cycles(t, 4)
+	c.r.commands(t, modbus.Command{Op: modbus.OpSilence})
+	c.in("wAcknowledge", 1)
+	c.cycle(t, false) // waits for its write
+	c.in("wAcknowledge", 2)
+	c.in("nConfig", 4711)
+	c.cycle(t, false)
+	c.cycles(t, 4)
+	c.r.commands(t)
+	c.in("wAcknowledge", 0)
+	c.cycles(t, 2)
+	c.in("wAcknowledge", 2)
+	c.cycles(t, 4)
+	c.r.commands(t, modbus.Command{Op: modbus.OpAck, Alarm: 1})
 }
 
 // Whatever comes when, the unit gets at most one command for an edge, and one

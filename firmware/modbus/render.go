@@ -87,7 +87,7 @@ func (r *Render) unit(dst *Snapshot) {
 	dst.Sequence, dst.Heartbeat = uint32(s.Results), s.Heartbeat
 	dst.ResultAt, dst.StaleAfter, dst.StartedAt = s.ResultAt, a.StaleAfter, a.Started
 	dst.FramesPerSecond, dst.Latency, dst.Dropped = s.Rate, s.Latency, uint32(s.Dropped)
-	dst.ConfigCRC, dst.ModelCRC = a.ConfigCRC, a.NetworkCRC
+	dst.ConfigCRC, dst.ModelCRC, dst.Numbering = a.ConfigCRC, a.NetworkCRC, s.Numbering
 	dst.Temperature, dst.Availability = s.Temperature, s.Available
 	dst.Outputs, dst.Inputs = bits(s.Outputs), bits(s.Inputs)
 }

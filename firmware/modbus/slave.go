@@ -57,6 +57,8 @@ type Slave struct {
 
 	view      view
 	begun     bool // the image knows what was shelved at the start
+	port      Port   // that was served last
+	numbers   uint32 // Snapshot.Numbering that the master knows of
 	image     image
 	staging   staging
 	owed      uint64 // number of the newest event of a command that may not be on the disk yet; 0: all are
@@ -87,8 +89,7 @@ func New(cfg Config, latest Source, commands Commands) (*Slave, error) {
 }
 
 // Succeed lets s go on where before, which no longer serves, left off: counters,
-// what masters wrote, and the host heartbeat. So a master that writes the same
-// block in every cycle gives no command again. Settings that the config changed
+// what masters wrote, and the host heartbeat. Settings that the config changed
 // are the new ones.
 func (s *Slave) Succeed(before *Slave) {
 	for i, n := range before.stats.all() {
@@ -96,7 +97,7 @@ func (s *Slave) Succeed(before *Slave) {
 	}
 	timeout, minutes := s.image.holding[holdingHostTimeout], s.image.holding[holdingShelveMinutes]
 	s.owed = before.owed
-	s.image, s.begun, s.listenOnly = before.image, before.begun, before.listenOnly
+	s.image, s.begun, s.listenOnly, s.numbers = before.image, before.begun, before.listenOnly, before.numbers
 	if s.cfg.HostTimeout != before.cfg.HostTimeout || s.cfg.HostRequired != before.cfg.HostRequired {
 		s.image.holding[holdingHostTimeout] = timeout
 	}
@@ -110,13 +111,18 @@ func (s *Slave) Succeed(before *Slave) {
 
 // Serve answers requests on port until ctx ends or the port fails; it returns
 // ctx.Err or the port's error. It does not close the port. One Serve runs at a
-// time.
+// time. With another port than before its masters' levels are new: what is 1 with
+// the first write acts only after it has been 0.
 func (s *Slave) Serve(ctx context.Context, port Port) error {
 	if err := port.Discard(); err != nil {
 		return fmt.Errorf("modbus: clear the line: %w", err)
 	}
 	s.rx.reset()
 	s.reply, s.sent, s.echo = 0, 0, echo{}
+	if port != s.port {
+		s.port = port
+		s.image.reopen()
+	}
 	for ctx.Err() == nil {
 		if err := s.turn(port); err != nil {
 			return err

@@ -140,6 +140,7 @@ func TestNotYetOnTheDisk(t *testing.T) {
 
 func TestShelveMask(t *testing.T) {
 	r := newRig(t, nil)
+	r.Reopen()
 	// The snapshot has alarm 3 shelved: a master that goes on writing that
 	// mask after a restart of the unit shelves nothing anew.
 	r.want(t, words(3, 2, 2), []byte{3, 4, 0, 8, 0, 30})

@@ -138,6 +138,7 @@ type Snapshot struct {
 
 	StartedAt    time.Duration
 	ConfigCRC    uint16  // of the config file in force
+	Numbering    uint32  // counts how often the numbers of alarms came to mean others
 	ModelCRC     uint16  // of the model file
 	Temperature  float32 // °C of the processor, NaN for unknown
 	Availability float32 // share of the last hour with valid results, 0 to 1

@@ -10,6 +10,9 @@ import (
 	"mien/firmware/state"
 )
 
+// configCRC is the input register by which a master knows the numbers of alarms.
+const configCRC = 46
+
 // statusNames are the bits of the status word.
 var statusNames = func() (names []string) {
 	for _, f := range state.AllFlags()[:16] {
@@ -147,7 +150,7 @@ func inputRegisters() []Register {
 		word32(44, "uptime", Uint32, "s", "since the program started", func(v *view, _ int) uint32 {
 			return uint32(max(0, min(math.MaxUint32, int64((v.now-v.StartedAt)/time.Second))))
 		}),
-		number(46, "config_crc", Uint16, "", 1, false, "CRC-16/MODBUS of the config in force", func(v *view, _ int) uint32 { return uint32(v.ConfigCRC) }),
+		number(configCRC, "config_crc", Uint16, "", 1, false, "CRC-16/MODBUS of the config in force", func(v *view, _ int) uint32 { return uint32(v.ConfigCRC) }),
 		number(47, "model_crc", Uint16, "", 1, false, "CRC-16/MODBUS of the network in use", func(v *view, _ int) uint32 { return uint32(v.ModelCRC) }),
 		number(48, "temperature", Int16, "degC", 10, true, "of the processor", func(v *view, _ int) uint32 { return scaled(v.Temperature, 10) }),
 		number(49, "frames_dropped", Uint16, "", 1, false, "frames lost or left out since the start; wraps", func(v *view, _ int) uint32 { return v.Dropped & 0xFFFF }),

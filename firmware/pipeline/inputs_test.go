@@ -3,8 +3,10 @@ package pipeline
 import (
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"mien/drivers/gpio"
+	"mien/firmware/alarm"
 	"mien/firmware/health"
 )
 
@@ -46,4 +48,26 @@ func TestInputThatPanicsAtItsEnd(t *testing.T) {
 	if b.unit.health.On(health.Internal) {
 		t.Error("the fault stays")
 	}
+}
+
+// A button that is held, or stuck, when the unit starts acknowledges nothing; let
+// go and pressed again it does.
+func TestButtonHeldAtTheStart(t *testing.T) {
+	b := newBench(t, "", func(o *Options) { o.Host.(*gpio.Fake).Drive(pin(4), true) })
+	b.until("results", func() bool { return b.unit.health.Trusted(b.unit.now()) })
+	b.show(pictures(t, frownFrom, frownTo))
+	b.until("the alarm", func() bool { return b.state() == alarm.Unacknowledged })
+	n := b.unit.health.Results()
+	b.until("more results", func() bool { return b.unit.health.Results() > n+8 })
+	if b.state() != alarm.Unacknowledged {
+		t.Errorf("a button that was held acknowledged it: %v", b.state())
+	}
+	b.chip.Drive(pin(4), false)
+	b.until("its release", func() bool { return !b.unit.health.On(health.InputStuck) })
+	b.until("the acknowledgement", func() bool {
+		b.chip.Drive(pin(4), true)
+		time.Sleep(30 * time.Millisecond)
+		b.chip.Drive(pin(4), false)
+		return b.state() == alarm.Acknowledged
+	})
 }

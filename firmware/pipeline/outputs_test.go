@@ -158,6 +158,10 @@ func TestReloadKeepsLinesWithTheirAlarms(t *testing.T) {
 	if list := b.alarms(); list[0].Name != "first" || list[1].State != alarm.Unacknowledged {
 		t.Fatalf("%+v", list)
 	}
+	var known state.State
+	if b.unit.Latest().Load(&known); known.Numbering != 1 {
+		t.Errorf("alarms have other numbers, numbering %d", known.Numbering)
+	}
 	n := b.unit.health.Results()
 	b.until("more results", func() bool { return b.unit.health.Results() > n+5 })
 	if n := moved(); n != before {

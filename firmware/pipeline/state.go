@@ -137,6 +137,7 @@ func (u *Unit) publish() {
 		st.Alarms = append(st.Alarms, u.engine.Status(i))
 	}
 	st.Summary, st.Trusted, st.Testing = u.summary, u.trusted, u.until != 0
+	st.Numbering = u.engine.Numbering()
 	u.latest.Store(st)
 	sum := &u.summary
 	if is := (cause{sum.Active, sum.Unacknowledged, sum.Latched, sum.Horn, sum.Lamp, sum.Safe, st.FaultBits(), u.trusted, st.Testing}); is != u.woken {

@@ -196,6 +196,7 @@ type neverRead struct{ serial.Line }
 
 func (neverRead) Read([]byte, time.Duration) (int, error) { return 0, serial.ErrTimeout }
 func (neverRead) Close() error                            { return nil }
+func (neverRead) Discard() error                          { return nil }
 func (neverRead) Write(_ []byte, timeout time.Duration) (int, error) {
 	time.Sleep(2 * timeout)
 	return 0, serial.ErrTimeout

@@ -360,6 +360,7 @@ func TestReloadKeepsWhatMastersWrote(t *testing.T) {
 	b.until("results", b.trusted)
 	b.show(pictures(t, frownFrom, frownTo))
 	b.until("the alarm", func() bool { return b.state() == alarm.Unacknowledged })
+	ask(t, theirs, 5, 0, 0, 0, 0)                               // at rest, as the unit must have seen it
 	if got := ask(t, theirs, 5, 0, 0, 0xff, 0); len(got) != 8 { // coil 0: acknowledge all
 		t.Fatalf("coil % x", got)
 	}

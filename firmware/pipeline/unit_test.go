@@ -337,6 +337,7 @@ func TestModbusShowsTheFrameAndTakesCommands(t *testing.T) {
 	if len(got) != 9 || got[4]&1 != 1 || got[6]&1 != 1 {
 		t.Fatalf("masks % x", got)
 	}
+	ask(t, theirs, 5, 0, 0, 0, 0)                              // at rest, as the unit must have seen it
 	if got = ask(t, theirs, 5, 0, 0, 0xff, 0); len(got) != 8 { // coil 0: acknowledge all
 		t.Fatalf("coil % x", got)
 	}

@@ -54,6 +54,9 @@ type State struct {
 	Faults  []health.Active // that are on, in the order of their bits
 	Alarms  []alarm.Status  // every alarm, as the engine tells it
 	Summary alarm.Summary   // of them
+	// Numbering counts how often the numbers of alarms, which are their places in
+	// Alarms, came to mean others: who commands by number must know the newest.
+	Numbering uint32
 
 	Outputs     []bool  // whether each line of About.Outputs is on
 	Inputs      []bool  // whether each line of About.Inputs is active

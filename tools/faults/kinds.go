@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,6 +31,8 @@ type kind struct {
 	// settings.
 	detect     time.Duration
 	begin, end func(*unit)
+	// wrong looks at what the unit bears, "" for all is well; nil: the faults say it.
+	wrong func(*unit) string
 }
 
 // The units' settings, and what follows from them.
@@ -84,6 +87,11 @@ func kinds() []kind {
 	file := func(name, text string) func(*unit) {
 		return func(u *unit) { os.WriteFile(filepath.Join(u.root, name), []byte(text), 0o644) }
 	}
+	// A device whose times were once wrong is not believed until it is opened again:
+	// so it is, for those kinds that need its times.
+	believed := cam(func(f *camera.Fake) {
+		f.Stamp, f.NextErrs = nil, map[int]error{f.Nexts + 1: camera.ErrGone}
+	})
 	const zone, throttled = "sys/class/thermal/thermal_zone0/temp", "sys/devices/platform/soc/soc:firmware/get_throttled"
 	eio := fmt.Errorf("injected: %w", unix.EIO)
 	return []kind{
@@ -112,9 +120,9 @@ func kinds() []kind {
 		{name: "pictures ten seconds old", fault: health.CameraFrozen, detect: stale + 3*frame, begin: cam(func(f *camera.Fake) {
 			f.Keep, f.NextErrs = 10*time.Second, map[int]error{f.Nexts + 1: camera.ErrGone}
 		}), end: cam(func(f *camera.Fake) { f.Keep = 0 })},
-		{name: "picture times stand still", none: true, end: cam(func(f *camera.Fake) { f.Stamp = nil }),
+		{name: "picture times stand still", none: true, end: believed,
 			begin: cam(func(f *camera.Fake) { f.Stamp = func(time.Duration) time.Duration { return time.Second } })},
-		{name: "picture times jump", none: true, end: cam(func(f *camera.Fake) { f.Stamp = nil }), begin: cam(func(f *camera.Fake) {
+		{name: "picture times jump", none: true, end: believed, begin: cam(func(f *camera.Fake) {
 			f.Stamp = func(at time.Duration) time.Duration { return at - at/(300*time.Millisecond)%2*20*time.Second }
 		})},
 		{name: "picture black", fault: health.CameraDark, detect: dark + 5*frame + frame, end: good,
@@ -138,6 +146,8 @@ func kinds() []kind {
 		{name: "camera slow", fault: health.TooSlow, detect: rateKnown + slowHeld,
 			begin: cam(func(f *camera.Fake) { f.Period = 280 * time.Millisecond }),
 			end:   cam(func(f *camera.Fake) { f.Period = frame })},
+		{name: "results every 0.3 to 3 s", fault: health.TooSlow, detect: rateKnown + slowHeld,
+			begin: func(u *unit) { u.slow.Store(int64(300*time.Millisecond) + rand.Int64N(int64(2700*time.Millisecond))) }, end: func(u *unit) { u.slow.Store(0) }},
 		{name: "camera driver hangs", fault: health.TooSlow, detect: stale + silence + 200*time.Millisecond,
 			begin: func(u *unit) { u.hangs.Lock() }, end: func(u *unit) { u.hangs.Unlock() }},
 		{name: "output driver hangs", fault: health.OutputMismatch, detect: healthyHalf + undriven + 200*time.Millisecond,
@@ -164,6 +174,20 @@ func kinds() []kind {
 		{name: "serial port gone", fault: health.SerialLost, detect: 200 * time.Millisecond,
 			begin: func(u *unit) { u.plc.unplug() }, end: func(u *unit) { u.plc.plug() }}, // what fails here is missed as the way back
 		{name: "serial noise", none: true, begin: func(u *unit) { u.plc.noise.Store(true) }, end: func(u *unit) { u.plc.noise.Store(false) }},
+		// It comes up with its coils left at 1, as retained memory has them.
+		{name: "coils held by the PLC", none: true, begin: func(u *unit) {
+			u.plc.unplug()
+			u.plc.holds.Store(true)
+			time.Sleep(200 * time.Millisecond)
+			u.plc.plug()
+			u.healthy() // the port is found again
+		}, wrong: func(u *unit) string {
+			var s state.State
+			if u.unit.Latest().Load(&s); s.Testing || s.Summary.Inhibited {
+				return fmt.Sprintf("coils that were 1 all the time act: test %v, inhibit %v", s.Testing, s.Summary.Inhibited)
+			}
+			return ""
+		}, end: func(u *unit) { u.plc.holds.Store(false) }},
 		{name: "host silent", fault: health.HostLost, detect: host + 100*time.Millisecond,
 			begin: func(u *unit) { u.plc.beat.Store(false) }, end: func(u *unit) { u.plc.beat.Store(true) }},
 		{name: "disk full", fault: health.StorageFailed, detect: 300 * time.Millisecond, begin: disk(store.OpWrite, unix.ENOSPC), end: heal},

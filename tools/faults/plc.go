@@ -17,6 +17,7 @@ type plc struct {
 	path  string
 	beat  atomic.Bool // it changes its heartbeat
 	noise atomic.Bool // the line disturbs what is sent
+	holds atomic.Bool // it writes a block of coils in each cycle, all of them 1
 
 	mu  sync.Mutex // covers pty
 	pty *serial.Pty
@@ -57,23 +58,31 @@ func (p *plc) run(ctx context.Context) {
 		if p.beat.Load() {
 			n++
 		}
-		adu := []byte{1, 6, 0, 0, byte(n >> 8), byte(n)}
-		sum := modbus.CRC(adu)
-		adu = append(adu, byte(sum), byte(sum>>8))
-		if p.noise.Load() {
-			adu = disturb(adu)
+		p.ask(buf, 6, 0, 0, byte(n>>8), byte(n))
+		if p.holds.Load() { // acknowledge all, reset, silence, test, inhibit, acknowledge alarm 0
+			p.ask(buf, 15, 0, 0, 0, 9, 2, 0b11111, 1)
 		}
-		p.mu.Lock()
-		pty := p.pty
-		p.mu.Unlock()
-		if pty == nil {
-			continue
-		}
-		if _, err := pty.Write(adu, time.Second); err != nil {
-			continue // pulled out meanwhile: one of the faults
-		}
-		pty.Read(buf, 50*time.Millisecond)
 	}
+}
+
+// ask sends one request and waits a while for its answer.
+func (p *plc) ask(buf []byte, pdu ...byte) {
+	adu := append([]byte{1}, pdu...)
+	sum := modbus.CRC(adu)
+	adu = append(adu, byte(sum), byte(sum>>8))
+	if p.noise.Load() {
+		adu = disturb(adu)
+	}
+	p.mu.Lock()
+	pty := p.pty
+	p.mu.Unlock()
+	if pty == nil {
+		return
+	}
+	if _, err := pty.Write(adu, time.Second); err != nil {
+		return // pulled out meanwhile: one of the faults
+	}
+	pty.Read(buf, 50*time.Millisecond)
 }
 
 // disturb changes, drops or doubles one character in fifty, or puts another

@@ -86,6 +86,7 @@ type unit struct {
 
 	panics  atomic.Bool
 	hangs   sync.RWMutex // locked: the camera's driver hangs
+	slow    atomic.Int64 // nanoseconds that it takes for each frame
 	wall    atomic.Int64 // nanoseconds by which the wall clock is wrong
 	stopped context.CancelFunc
 	ended   chan error
@@ -130,7 +131,7 @@ func newUnit(n int) (*unit, error) {
 		Wall:    func() time.Time { return time.Now().Add(time.Duration(u.wall.Load())) },
 		OpenSource: func(config.Camera) (camera.Source, error) {
 			src, err := u.cam.Open()
-			return &mad{src, &u.panics, &u.hangs}, err
+			return &mad{src, &u.panics, &u.hangs, &u.slow}, err
 		},
 		OpenSerial: func(s serial.Settings) (serial.Line, error) {
 			s.Path = u.plc.path
@@ -152,11 +153,12 @@ func newUnit(n int) (*unit, error) {
 	return u, err
 }
 
-// mad is a camera whose driver may panic, or hang.
+// mad is a camera whose driver may panic, hang, or take its time.
 type mad struct {
 	camera.Source
 	panics *atomic.Bool
 	hangs  *sync.RWMutex
+	slow   *atomic.Int64 // nanoseconds
 }
 
 func (m *mad) Next(timeout time.Duration) (*camera.Frame, error) {
@@ -165,6 +167,7 @@ func (m *mad) Next(timeout time.Duration) (*camera.Frame, error) {
 	}
 	m.hangs.RLock()
 	defer m.hangs.RUnlock()
+	time.Sleep(time.Duration(m.slow.Load()))
 	return m.Source.Next(timeout)
 }
 
@@ -256,10 +259,13 @@ func (u *unit) inject(k kind) (o outcome) {
 	began := time.Now()
 	k.begin(u)
 	if k.none {
-		for time.Since(began) < time.Second {
+		for began = time.Now(); time.Since(began) < time.Second; {
 			if w := u.word(); w != 0 {
 				o.failed = fmt.Sprintf("borne, but %v was set", u.unit.Faults())
 				break
+			}
+			if k.wrong != nil && o.failed == "" {
+				o.failed = k.wrong(u)
 			}
 			time.Sleep(2 * time.Millisecond)
 		}

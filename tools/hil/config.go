@@ -59,6 +59,7 @@ name = "lamp"
 chip = "9030000.pl061"
 line = 1
 function = "lamp"
+fail = "off"
 
 [[output]]
 name = "eyes closed"

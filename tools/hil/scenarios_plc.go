@@ -37,6 +37,7 @@ var plcScenarios = []scenario{
 	{name: "Modbus: a coil acknowledges, another resets", ci: true, run: func(b *bench) {
 		b.frowning()
 		b.check(b.registers(37, 1)[0]&1 == 1, "unacknowledged %#x", b.registers(37, 1)[0])
+		b.need(errOf(b.mbpoll("0", 0, 2, "0", "0"))) // at rest, as the unit must have seen them
 		_, err := b.mbpoll("0", 0, 1, "1")
 		b.need(err)
 		b.becomes(horn, false, slack)

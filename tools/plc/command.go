@@ -54,7 +54,8 @@ func (r *reading) find(which string) (alarm, error) {
 	return alarm{}, fmt.Errorf("the unit has no alarm %q (there are %s)", which, strings.Join(names, ", "))
 }
 
-// pulse makes the change 0 to 1 of a coil that only acts on it.
+// pulse makes the change 0 to 1 of a coil that only acts on it. Its 0 goes first:
+// a unit takes a 1 for a command once it has seen the 0 of this master.
 func (l *link) pulse(name string) error {
 	for _, on := range []bool{false, true, false} {
 		if err := l.coil(register[name].Address, on); err != nil {
@@ -67,10 +68,16 @@ func (l *link) pulse(name string) error {
 // timed starts or ends what ends by itself: both changes of its coil act.
 func (t task) timed(l *link, r *reading, coil, what string) (string, error) {
 	at := register[coil].Address
-	// Where the coil stands already as asked for, somebody or the time did the
-	// opposite since: it takes both changes.
-	if r.word[modbus.Coil][at] == 1 == t.on {
-		if err := l.coil(at, !t.on); err != nil {
+	first := []bool{false}
+	switch {
+	case t.on:
+	case r.word[modbus.Coil][at] == 0: // somebody else began it, or the time ended it
+		first = []bool{false, true}
+	default:
+		first = nil
+	}
+	for _, on := range first {
+		if err := l.coil(at, on); err != nil {
 			return "", err
 		}
 	}
@@ -81,15 +88,13 @@ func (t task) timed(l *link, r *reading, coil, what string) (string, error) {
 }
 
 // shelve writes mask and minutes in one request, so that no other master's
-// minutes come between. A bit that is set already is cleared first: only its
-// change acts.
+// minutes come between. The bit is cleared first, set already or not: only its
+// change acts, and only after the unit has seen the mask without it.
 func shelve(l *link, r *reading, alarm, minutes int) error {
 	mask, at := r.word16("shelve_mask"), register["shelve_mask"].Address
 	bit := uint16(1) << alarm
-	if mask&bit != 0 {
-		if err := l.write(at, mask&^bit); err != nil {
-			return err
-		}
+	if err := l.write(at, mask&^bit); err != nil {
+		return err
 	}
 	if err := l.write(at, mask|bit, uint16(minutes)); err != nil {
 		return err
@@ -103,10 +108,8 @@ func unshelve(l *link, r *reading, alarm int) error {
 	if r.word16("alarms_shelved")&bit == 0 {
 		return fmt.Errorf("alarm %d is not shelved", alarm)
 	}
-	if mask&bit == 0 { // somebody else shelved it
-		if err := l.write(at, mask|bit); err != nil {
-			return err
-		}
+	if err := l.write(at, mask|bit); err != nil { // somebody else may have shelved it
+		return err
 	}
 	if err := l.write(at, mask&^bit); err != nil {
 		return err
