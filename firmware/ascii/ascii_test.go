@@ -171,6 +171,7 @@ func TestALineAChangeAndOneASecond(t *testing.T) {
 // OK is on the disk.
 func TestNotYetOnTheDisk(t *testing.T) {
 	b := newBench(t, Config{Interval: time.Hour})
+	b.until(`^\$MIEN,S,`)
 	b.desk.mu.Lock()
 	b.desk.pending = errors.New("not yet on the disk after 40ms")
 	b.desk.mu.Unlock()

@@ -56,7 +56,7 @@ type Slave struct {
 	echo      echo          // whether the line gives back what we send
 
 	view      view
-	begun     bool // the image knows what was shelved at the start
+	begun     bool   // the image knows what was shelved at the start
 	port      Port   // that was served last
 	numbers   uint32 // Snapshot.Numbering that the master knows of
 	image     image

@@ -127,12 +127,12 @@ func TestNotYetOnTheDisk(t *testing.T) {
 	r.want(t, words(6, 3, 20), words(6, 3, 20))
 	for range 3 {
 		r.want(t, ack, refused(5, 5))
-		r.want(t, words(6, 2, 8), refused(6, 5)) // the mask as it is
+		r.want(t, words(6, 2, 0), refused(6, 5)) // the mask as it is
 	}
 	r.commands(t)
 	r.recorder.Pend(nil)
 	r.want(t, ack, ack)
-	r.want(t, words(6, 2, 8), words(6, 2, 8))
+	r.want(t, words(6, 2, 0), words(6, 2, 0))
 	r.commands(t)
 	r.recorder.Pend(errors.New("the disk is slow"))
 	r.want(t, ack, ack) // there is nothing more to keep
