@@ -110,7 +110,7 @@ func (c *client) command() error {
 		err = c.plc.give(do, i)
 	} else {
 		var reply operator.Reply
-		reply, err = c.socket.Ask(operator.Request{Ask: operator.AskDo, Do: do, Alarm: name(i), For: time.Minute})
+		reply, err = c.socket.Ask(operator.Request{Ask: operator.AskDo, Do: do, Alarm: name(i), For: time.Hour})
 		var gone *os.SyscallError
 		switch {
 		case errors.As(err, &gone):
