@@ -78,7 +78,7 @@ const (
 	lost = 0.5
 )
 
-// sizes lays each picture into the camera's so that its face is so many pixels wide,
+// sizes puts each picture into the camera's so that its face is so many pixels wide,
 // at a place by chance, and counts where it is found, and how well its eyes are.
 func sizes(list [][]byte) error {
 	ways, err := ways()

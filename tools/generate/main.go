@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"mien/firmware/alarm"
 	"mien/firmware/modbus/export"
 )
 
@@ -24,7 +23,6 @@ var documents = []struct {
 	file  string
 	write func(io.Writer) error
 }{
-	{"alarms.md", alarm.WriteDocument},
 	{"registers.md", export.WriteMarkdown},
 	{"plc/registers.csv", export.WriteCSV},
 	{"plc/tags.csv", export.WriteTags},
@@ -41,6 +39,8 @@ var parts = []struct {
 	write      func(io.Writer) error
 }{
 	{"config.md", "keys", configKeys},
+	{"alarms.md", "picture", statePicture},
+	{"alarms.md", "states", stateTable},
 	{"faults.md", "faults", faultTable},
 	{"architecture.md", "rooms", roomPicture},
 }
