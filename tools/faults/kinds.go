@@ -147,7 +147,15 @@ func kinds() []kind {
 			begin: cam(func(f *camera.Fake) { f.Period = 280 * time.Millisecond }),
 			end:   cam(func(f *camera.Fake) { f.Period = frame })},
 		{name: "results every 0.3 to 3 s", fault: health.TooSlow, detect: rateKnown + slowHeld,
-			begin: func(u *unit) { u.slow.Store(int64(300*time.Millisecond) + rand.Int64N(int64(2700*time.Millisecond))) }, end: func(u *unit) { u.slow.Store(0) }},
+			begin: func(u *unit) {
+				// Not the time in which the clip comes round: that is the same picture
+				// again and again.
+				slow := 300*time.Millisecond + rand.N(time.Second)
+				if rand.IntN(2) == 0 {
+					slow += 1400 * time.Millisecond
+				}
+				u.slow.Store(int64(slow))
+			}, end: func(u *unit) { u.slow.Store(0) }},
 		{name: "camera driver hangs", fault: health.TooSlow, detect: stale + silence + 200*time.Millisecond,
 			begin: func(u *unit) { u.hangs.Lock() }, end: func(u *unit) { u.hangs.Unlock() }},
 		{name: "output driver hangs", fault: health.OutputMismatch, detect: healthyHalf + undriven + 200*time.Millisecond,

@@ -77,7 +77,7 @@ func campaign(n, units int, seed uint64, only string) (bad int, err error) {
 		wait.Add(1)
 		go func() {
 			defer wait.Done()
-			u, e := newUnit(i)
+			u, e := newUnit()
 			if e == nil {
 				defer u.close()
 				for k := range order {
