@@ -49,8 +49,12 @@ type Event struct {
 
 // String gives one line for a person.
 func (e Event) String() string {
+	return fmt.Sprintf("%d %s %s", e.Number, e.Wall.UTC().Format("2006-01-02T15:04:05.000Z"), e.Words())
+}
+
+// Words gives the line without its number and time.
+func (e Event) Words() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d %s ", e.Number, e.Wall.UTC().Format("2006-01-02T15:04:05.000Z"))
 	if e.Alarm != "" {
 		fmt.Fprintf(&b, "%s: ", e.Alarm)
 	}

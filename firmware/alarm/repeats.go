@@ -46,8 +46,8 @@ type source struct {
 // noneFound is the cause of a command for all alarms that fitted none.
 const noneFound = "there was none"
 
-// idle: the event changes nothing.
-func (ev *Event) idle() bool {
+// Idle says that the event changes nothing.
+func (ev *Event) Idle() bool {
 	return ev.Trigger == Note || ev.Refused || ev.Alarm == "" && ev.Cause == noneFound
 }
 
@@ -96,7 +96,7 @@ func (s *source) inDebt(at time.Duration) bool {
 
 // merged says that an event is not told now, but counted.
 func (e *Engine) merged(ev *Event) bool {
-	if ev.idle() {
+	if ev.Idle() {
 		free := &e.repeats.told[0]
 		for i := range e.repeats.told {
 			r := &e.repeats.told[i]
@@ -118,7 +118,7 @@ func (e *Engine) merged(ev *Event) bool {
 			free.event.Number = e.number + 1
 		}
 	}
-	if ev.Who != "" || ev.idle() {
+	if ev.Who != "" || ev.Idle() {
 		s := e.repeats.source(ev.Who, e.now)
 		s.paid = max(s.paid, e.now) + refill
 	}

@@ -75,6 +75,9 @@ func (e *Engine) Restore(s Saved, at time.Duration, wall time.Time) []Event {
 	e.stamp(at, wall)
 	e.number, e.start = s.Number, s.Start+1
 	kept := 0
+	for _, it := range e.items {
+		it.since = at // nobody saw it in any state before
+	}
 	for _, a := range s.Alarms {
 		it := e.find(a.Name)
 		if it == nil {
@@ -199,6 +202,9 @@ func (e *Engine) Reconfigure(defs []Definition, signals []string, who string, at
 	e.events, e.raised = e.events[:0], e.raised[:0]
 	e.stamp(at, wall)
 	e.emit(Event{Trigger: Start, Who: clean(who, maxWho), Cause: fmt.Sprintf("configuration taken over, %d alarms", len(defs))})
+	for _, it := range next.items {
+		it.since = at
+	}
 	var gone []*item
 	for _, old := range e.items {
 		it := next.find(old.def.Name)

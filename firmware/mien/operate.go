@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"text/tabwriter"
 	"time"
@@ -56,16 +57,42 @@ func dial(path string) (*operator.Client, error) {
 	return client, nil
 }
 
+// The unit's socket and state folder when systemd started it.
+const (
+	serviceSocket = "/run/mien/mien.sock"
+	serviceFolder = "/var/lib/mien"
+)
+
 // socketPath is where a unit listens that was started with the config in its
-// usual place: by systemd, by root, or by this user.
+// usual place: by systemd, by root, or by this user. Where there is that config,
+// the unit is systemd's, though it is down.
 func socketPath() string {
-	if cfg, err := config.Load(defaultConfig); err == nil && cfg.Socket.Path != "" && cfg.Socket.Path != "off" {
+	cfg, err := config.Load(defaultConfig)
+	switch own := (config.Socket{}).File(); {
+	case err == nil && cfg.Socket.Path != "" && cfg.Socket.Path != "off":
 		return cfg.Socket.Path
+	case exists(serviceSocket) || exists(defaultConfig) && !exists(own):
+		return serviceSocket
+	default:
+		return own
 	}
-	if _, err := os.Stat("/run/mien/mien.sock"); err == nil {
-		return "/run/mien/mien.sock"
+}
+
+// stateFolder is where such a unit keeps its journal.
+func stateFolder() string {
+	cfg, err := config.Load(defaultConfig)
+	switch {
+	case err == nil && cfg.State.Dir != "":
+		return cfg.State.Dir
+	case exists(serviceFolder):
+		return serviceFolder
 	}
-	return config.Socket{}.File()
+	return config.State{}.Folder()
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func (c *call) printJSON(v any) error {
@@ -111,11 +138,22 @@ func operatorEvents(c *call) error {
 	follow := c.Bool("follow", false, "go on with new events until Ctrl-C")
 	most := c.Int("n", 50, "the newest `N` events; 0: all that are kept")
 	after := c.Uint64("after", 0, "events with a greater `NUMBER` only")
+	folder := c.String("state", "", "read the journal in this state `FOLDER`, whether a unit runs or not; empty: ask the unit, and where none runs read the folder of the config in its usual place")
 	path := c.socketOption()
 	if err := c.options(0); err != nil {
 		return err
 	}
+	if *folder != "" {
+		return c.eventsIn(*folder, *after, *most)
+	}
 	client, err := dial(*path)
+	if errors.Is(err, operator.ErrNotRunning) && *path == "" && !*follow {
+		dir := stateFolder()
+		if exists(dir) {
+			fmt.Fprintf(c.err, "no unit is running: this is the journal in %s\n", dir)
+			return c.eventsIn(dir, *after, *most)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -125,15 +163,11 @@ func operatorEvents(c *call) error {
 		if err != nil {
 			return err
 		}
-		for _, e := range reply.Events {
-			*after = e.Number
-			if *c.json {
-				if err := json.NewEncoder(c.out).Encode(e); err != nil {
-					return err
-				}
-			} else if _, err := fmt.Fprintln(c.out, e); err != nil {
-				return err
-			}
+		if err := c.printEvents(reply.Events); err != nil {
+			return err
+		}
+		if n := len(reply.Events); n > 0 {
+			*after = reply.Events[n-1].Number
 		}
 		if !*follow {
 			return nil
@@ -141,6 +175,34 @@ func operatorEvents(c *call) error {
 		*most = 0
 		time.Sleep(500 * time.Millisecond)
 	}
+}
+
+// eventsIn prints the journal of a state folder.
+func (c *call) eventsIn(folder string, after uint64, most int) error {
+	if most <= 0 {
+		most = math.MaxInt32
+	}
+	events, err := store.Read(folder, memoryFolder(folder), after, most)
+	if errors.Is(err, os.ErrPermission) {
+		err = fmt.Errorf("%w: only the unit's user and root may read it (sudo mien events)", err)
+	}
+	if err != nil {
+		return coded{err, exitMissing}
+	}
+	return c.printEvents(events)
+}
+
+func (c *call) printEvents(events []alarm.Event) error {
+	for _, e := range events {
+		if *c.json {
+			if err := json.NewEncoder(c.out).Encode(e); err != nil {
+				return err
+			}
+		} else if _, err := fmt.Fprintln(c.out, e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func operatorStatus(c *call) error {
@@ -168,6 +230,39 @@ func operatorStatus(c *call) error {
 	if s.Reason != "" {
 		fmt.Fprintf(c.out, "no reading: %s\n", s.Reason)
 	}
+	if s.Inhibit > 0 {
+		fmt.Fprintf(c.out, "INHIBIT for another %s: every alarm is suppressed\n", span(s.Inhibit))
+	}
+	if s.Testing > 0 {
+		fmt.Fprintf(c.out, "OUTPUT TEST for another %s: every output is on\n", span(s.Testing))
+	}
+	normal := 0
+	for _, a := range s.Alarms {
+		notes := ""
+		if a.Unknown {
+			notes = "; its reading is missing"
+		}
+		if a.State == alarm.Normal && notes == "" {
+			normal++
+			continue
+		}
+		if a.Shelved > 0 {
+			notes += "; shelved for another " + span(a.Shelved)
+		}
+		if a.FirstOut {
+			notes += "; first out"
+		}
+		if a.Silenced {
+			notes += "; silenced"
+		}
+		fmt.Fprintf(c.out, "alarm %s: %s for %s%s\n", a.Name, a.State, span(a.For), notes)
+	}
+	switch {
+	case len(s.Alarms) == 0:
+		fmt.Fprintln(c.out, "no alarm is configured")
+	case normal > 0:
+		fmt.Fprintf(c.out, "alarms normal: %d of %d\n", normal, len(s.Alarms))
+	}
 	for _, signal := range s.Signals {
 		level := "unknown"
 		if signal.Level != nil {
@@ -177,9 +272,6 @@ func operatorStatus(c *call) error {
 	}
 	printLevels(c, "output", s.Outputs)
 	printLevels(c, "input", s.Inputs)
-	if s.Testing {
-		fmt.Fprintln(c.out, "an output test or an inhibit is in force")
-	}
 	return nil
 }
 
@@ -193,18 +285,30 @@ func printLevels(c *call, kind string, list []operator.Level) {
 	}
 }
 
-// tell sends a command and says that it was done.
+// tell sends a command and says what was done.
 func (c *call) tell(most int, request func() (operator.Request, error)) error {
 	reply, err := c.ask(most, request)
 	if err != nil {
 		return err
 	}
+	return c.told(reply)
+}
+
+// told prints what a command changed, in the journal's words.
+func (c *call) told(reply operator.Reply) error {
+	if len(reply.Done) == 0 {
+		reply.Done = []string{"there was nothing to do, and nothing was changed"}
+	}
+	for _, line := range reply.Done {
+		if _, err := fmt.Fprintln(c.out, line); err != nil {
+			return err
+		}
+	}
 	if reply.Pending != "" {
-		_, err = fmt.Fprintf(c.out, "done, but %s: a power loss now would take it back\n", reply.Pending)
+		_, err := fmt.Fprintf(c.out, "but %s: a power loss now would take it back\n", reply.Pending)
 		return err
 	}
-	_, err = fmt.Fprintln(c.out, "done")
-	return err
+	return nil
 }
 
 // doOn is a command on the alarm that the first argument names, or on all.
@@ -271,8 +375,7 @@ func operatorOutputs(c *call) error {
 	case err != nil:
 		return err
 	case *test > 0:
-		_, err = fmt.Fprintf(c.out, "every output is on for %s\n", span(min(*test, time.Minute)))
-		return err
+		return c.told(reply)
 	case reply.Status == nil:
 		return errors.New("the unit gave no status: is it of another version?")
 	case *c.json:

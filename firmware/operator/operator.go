@@ -40,11 +40,13 @@ type Request struct {
 }
 
 // Reply is one line to a client. Error is why a request failed. Pending is why
-// what was done is not on the disk yet: a power loss could take it back. The other
-// fields belong to what was asked.
+// what was done is not on the disk yet: a power loss could take it back. Done is
+// what a command changed, in the journal's words; nothing: there was nothing to do.
+// The other fields belong to what was asked.
 type Reply struct {
 	Error   string        `json:"error,omitempty"`
 	Pending string        `json:"pending,omitempty"`
+	Done    []string      `json:"done,omitempty"`
 	Status  *Status       `json:"status,omitempty"`
 	Alarms  []Alarm       `json:"alarms,omitempty"`
 	Events  []alarm.Event `json:"events,omitempty"`
@@ -65,7 +67,9 @@ type Status struct {
 	Signals   []Signal      `json:"signals"`
 	Outputs   []Level       `json:"outputs"`
 	Inputs    []Level       `json:"inputs"`
-	Testing   bool          `json:"output_test"`
+	Alarms    []Alarm       `json:"alarms"`
+	Testing   time.Duration `json:"output_test_left"` // 0: none is in force
+	Inhibit   time.Duration `json:"inhibit_left"`     // likewise
 }
 
 // Fault is a fault that is on.
@@ -149,9 +153,9 @@ func (d *desk) answer(r Request, who string) (reply Reply) {
 		}
 		reply.Events, err = d.journal.Events(r.After, r.Most)
 	case AskDo:
-		reply.Pending, err = d.do(who, state.On(alarm.Command{Do: r.Do, Alarm: r.Alarm, For: r.For, Text: r.Text, Limits: none}))
+		reply.Done, reply.Pending, err = d.do(who, state.On(alarm.Command{Do: r.Do, Alarm: r.Alarm, For: r.For, Text: r.Text, Limits: none}))
 	case AskTest:
-		reply.Pending, err = d.do(who, state.Command{Do: state.TestOutputs, For: r.For})
+		reply.Done, reply.Pending, err = d.do(who, state.Command{Do: state.TestOutputs, For: r.For})
 	default:
 		err = fmt.Errorf("cannot do %q", r.Ask)
 	}
@@ -164,17 +168,27 @@ func (d *desk) answer(r Request, who string) (reply Reply) {
 // keptWithin is how long an answer waits for the disk.
 const keptWithin = time.Second
 
-// do hands one command to the unit. pending says why what was done is not on the
-// disk yet.
-func (d *desk) do(who string, c state.Command) (pending string, err error) {
+// mostTold bounds an answer, which is one line.
+const mostTold = 50
+
+// do hands one command to the unit. done says what it changed, pending why that is
+// not on the disk yet.
+func (d *desk) do(who string, c state.Command) (done []string, pending string, err error) {
 	receipt, err := d.unit.Do(who, []state.Command{c})
 	if err != nil {
-		return "", err
+		return nil, "", err
+	}
+	for i, e := range receipt.Done {
+		if i == mostTold && len(receipt.Done) > mostTold+1 {
+			done = append(done, fmt.Sprintf("and %d more: mien events has them all", len(receipt.Done)-mostTold))
+			break
+		}
+		done = append(done, e.Words())
 	}
 	if err := d.unit.Kept(receipt, keptWithin); err != nil {
 		pending = err.Error()
 	}
-	return pending, nil
+	return done, pending, nil
 }
 
 // now is what the unit knows now.
@@ -188,7 +202,13 @@ func (d *desk) status() *Status {
 	s, now := d.now(), d.unit.Now()
 	flags := s.Flags(now)
 	st := &Status{Unit: s.About.Unit, Version: s.About.Version, Up: now - s.About.Started, Trusted: flags.Has(state.ResultValid),
-		Rate: float64(s.Rate), Latency: s.Latency, Dropped: s.Dropped, Reason: s.Reason, Testing: flags.Has(state.TestMode)}
+		Rate: float64(s.Rate), Latency: s.Latency, Dropped: s.Dropped, Reason: s.Reason, Alarms: alarms(s)}
+	if s.Testing {
+		st.Testing = max(s.TestEnds-now, 1)
+	}
+	if s.Summary.Inhibited {
+		st.Inhibit = max(s.Summary.InhibitLeft, 1)
+	}
 	if s.Available == s.Available { // not NaN, which JSON cannot say
 		st.Available = float64(s.Available)
 	}

@@ -57,6 +57,7 @@ func (u *unit) Do(who string, batch []state.Command) (state.Receipt, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	var failed error
+	var done []alarm.Event
 	for _, c := range batch {
 		if c.Do == state.TestOutputs {
 			u.tested = c.For
@@ -67,9 +68,10 @@ func (u *unit) Do(who string, batch []state.Command) (state.Receipt, error) {
 		events, err := u.engine.Do(a)
 		u.journal = append(u.journal, events...)
 		failed = errors.Join(failed, err)
+		done = append(done, events...)
 	}
 	u.publish()
-	return state.Receipt{}, failed
+	return state.Receipt{Done: done}, failed
 }
 
 func (u *unit) Kept(state.Receipt, time.Duration) error {

@@ -30,13 +30,18 @@ func (u *Unit) Do(who string, batch []state.Command) (state.Receipt, error) {
 		}
 	}
 	var refused error
+	var done []alarm.Event
 	for _, c := range batch {
-		if err := u.carryOut(who, c); err != nil {
+		events, err := u.carryOut(who, c)
+		if err != nil {
 			refused = errors.Join(refused, err)
 		}
+		done = append(done, events...)
 	}
 	u.publish()
-	return u.receipt(), refused
+	r := u.receipt()
+	r.Done = done
+	return r, refused
 }
 
 // Kept waits until the disk has what a receipt stands for.
@@ -50,11 +55,12 @@ func (u *Unit) Kept(r state.Receipt, most time.Duration) error {
 // receipt is that of what was just done. The lock is held.
 func (u *Unit) receipt() state.Receipt { return state.Receipt{Event: u.summary.Events} }
 
-func (u *Unit) doLocked(c alarm.Command) error {
+// doLocked gives the events that a command caused, valid until the next.
+func (u *Unit) doLocked(c alarm.Command) ([]alarm.Event, error) {
 	c.At, c.Wall = u.now(), u.wall()
 	events, err := u.engine.Do(c)
 	u.happened(events)
-	return err
+	return events, err
 }
 
 // possible tells why a command cannot be done, whatever the state of its alarm;
@@ -99,33 +105,47 @@ func (u *Unit) possible(c state.Command) error {
 	return nil
 }
 
-// carryOut does one command. The lock is held.
-func (u *Unit) carryOut(who string, c state.Command) error {
+// carryOut does one command, and gives the events of what it changed. The lock is
+// held.
+func (u *Unit) carryOut(who string, c state.Command) (done []alarm.Event, err error) {
 	if c.Do == state.TestOutputs {
-		u.test(c, who)
-		return nil
+		return []alarm.Event{u.test(c, who)}, nil
 	}
 	a := c.Alarm
 	a.Who = who
 	if a.Do == alarm.Inhibit && a.For == state.Longest {
 		a.For = u.current.Unit.InhibitMax
 	}
-	return u.doLocked(a)
+	events, err := u.doLocked(a)
+	for _, e := range events {
+		if e.Trigger == a.Do && e.Who == who && !e.Idle() {
+			done = append(done, e)
+		}
+	}
+	return done, err
 }
 
 // test shows every output as on for a time; 0 ends it, and so does a fault that
 // stops the unit. One that is begun without valid results shows them all the
 // same. The lock is held.
-func (u *Unit) test(c state.Command, who string) {
+func (u *Unit) test(c state.Command, who string) alarm.Event {
 	text := "output test ended"
+	asked := c.For
 	switch c.For = min(c.For, state.TestLongest); {
 	case c.For > 0:
 		u.until = u.now() + c.For
 		text = fmt.Sprintf("output test for %v", c.For)
+		if c.For < asked {
+			text += ", the longest that is allowed"
+		}
+		if len(u.current.Outputs) == 0 {
+			text += ": no output is configured"
+		}
 	case u.until == 0:
 		text = "output test: there was none to end"
 	default:
 		u.until = 0
 	}
 	u.doLocked(alarm.Command{Do: alarm.Note, Text: text, Who: who})
+	return alarm.Event{Trigger: alarm.Note, Who: who, Cause: text} // the journal tells one that is repeated once
 }

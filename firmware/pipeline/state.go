@@ -136,7 +136,7 @@ func (u *Unit) publish() {
 	for i := range u.engine.Len() {
 		st.Alarms = append(st.Alarms, u.engine.Status(i))
 	}
-	st.Summary, st.Trusted, st.Testing = u.summary, u.trusted, u.until != 0
+	st.Summary, st.Trusted, st.Testing, st.TestEnds = u.summary, u.trusted, u.until != 0, u.until
 	st.Numbering = u.engine.Numbering()
 	u.latest.Store(st)
 	sum := &u.summary

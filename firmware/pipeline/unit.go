@@ -218,8 +218,18 @@ func (u *Unit) Run(ctx context.Context) error {
 	// device does not keep the lines from it.
 	hanging := stopAll(append([]*part{&u.watching, &u.talking, &u.taking}, u.inputParts()...)...)
 	hanging = append(hanging, stopAll(&u.driving, &u.supervising)...)
+	text := "stopped"
+	select {
+	case <-u.over:
+		text = "stopped: the clip has ended"
+	default:
+	}
+	if len(hanging) > 0 {
+		text += "; left behind, as it hangs: " + strings.Join(hanging, ", ")
+	}
 	u.mu.Lock()
 	u.tellFaults()
+	u.doLocked(alarm.Command{Do: alarm.Note, Text: text})
 	u.mu.Unlock()
 	if dog != nil {
 		if err := dog.Disarm(); err != nil {

@@ -59,6 +59,9 @@ func (c Command) String() string {
 // numbered; they are kept once the journal has the newest of them.
 type Receipt struct {
 	Event uint64 // number of the newest event; 0: there is none
+	// Done is what the commands changed, each as its event tells it: less than was
+	// asked where less is allowed; nothing where there was nothing to do.
+	Done []alarm.Event
 }
 
 // Commands takes what is asked of a unit.

@@ -58,11 +58,12 @@ type State struct {
 	// Alarms, came to mean others: who commands by number must know the newest.
 	Numbering uint32
 
-	Outputs     []bool  // whether each line of About.Outputs is on
-	Inputs      []bool  // whether each line of About.Inputs is active
-	Testing     bool    // the output test is in force
-	TimeSynced  bool    // the wall clock is set by a time source
-	Temperature float32 // °C of the processor
+	Outputs     []bool        // whether each line of About.Outputs is on
+	Inputs      []bool        // whether each line of About.Inputs is active
+	Testing     bool          // the output test is in force,
+	TestEnds    time.Duration // and until when
+	TimeSynced  bool          // the wall clock is set by a time source
+	Temperature float32       // °C of the processor
 }
 
 // About is what changes only when a config is taken over.

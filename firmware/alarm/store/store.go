@@ -40,6 +40,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"mien/firmware/alarm"
 )
 
@@ -382,6 +384,39 @@ func (s *Store) Events(after uint64, most int) ([]alarm.Event, error) {
 		}
 	}
 	return events[max(0, len(events)-most):], err
+}
+
+// Read gives what Events does of a journal that no unit holds, or that another
+// process does. It needs no more than the right to read dir, and memory where there
+// is one (Options.Memory).
+func Read(dir, memory string, after uint64, most int) ([]alarm.Event, error) {
+	c, notes, err := look(dir, after)
+	if err != nil {
+		return nil, fmt.Errorf("read events: %w", err)
+	}
+	if c.size == 0 && len(notes) > 0 {
+		return nil, fmt.Errorf("read events: %s", notes[0])
+	}
+	events := c.events
+	if memory != "" && c.states != nil {
+		// A folder that is gone has nothing that the disk has not.
+		if m, _, err := look(memory, max(after, c.last)); err == nil && m.states != nil && m.states.Journal == c.states.Journal {
+			events = append(events, m.events...)
+		}
+	}
+	return events[max(0, len(events)-most):], nil
+}
+
+// look reads the journal of a folder without taking hold of it.
+func look(dir string, above uint64) (content, []string, error) {
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return content{}, nil, &os.PathError{Op: "open", Path: dir, Err: err}
+	}
+	f := &folder{fd: fd, dir: dir}
+	defer f.Close()
+	c, notes := read(f, above)
+	return c, notes, nil
 }
 
 // Close writes what is waiting, once, and gives the folder back. The error

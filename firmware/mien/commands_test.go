@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"mien/firmware/alarm"
+	"mien/firmware/operator"
+)
+
+// What a command prints is what the journal has of it: less than was asked where
+// less is allowed, nothing where there was nothing to do. The journal tells the end,
+// and is read when the unit is down.
+func TestCommandsTellWhatTheyDid(t *testing.T) {
+	p := newProcess(t)
+	p.configure("press")
+	f, err := os.OpenFile(p.config(), os.O_APPEND|os.O_WRONLY, 0)
+	if err == nil {
+		_, err = f.WriteString("[[alarm]]\nname = \"brow\"\nsignal = \"au4\"\nhigh = 0.7\nshelve_max = \"1h\"\n")
+		f.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.start()
+	p.until("the socket", p.called("press"))
+	socket, folder := p.socket(), filepath.Join(p.dir, "state")
+	journal := func() []alarm.Event {
+		reply, err := p.ask(operator.Request{Ask: operator.AskEvents})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return reply.Events
+	}
+	const nothing = "there was nothing to do, and nothing was changed"
+	for _, c := range []struct {
+		line string // words are parted by a bar
+		want string // of the output, which is one line; empty: nothing
+	}{
+		{"ack", ""},
+		{"reset", ""},
+		{"silence", ""},
+		{"unshelve", ""},
+		{"shelve|brow|2h", `^brow: shelve, normal -> shelved for 1h0m0s by .+ \(shortened to the longest time that is allowed\)$`},
+		{"unshelve|brow", `^brow: unshelve, shelved -> normal by `},
+		{"shelve|brow|30m", `^brow: shelve, normal -> shelved for 30m0s by [^(]+$`},
+		{"unshelve", `^brow: unshelve, shelved -> normal by `},
+		{"service|out|brow", `^brow: take out, normal -> out of service by `},
+		{"service|in|brow", `^brow: put back, out of service -> normal by `},
+		{"inhibit|5h", `^inhibit for 15m0s by .+ \(shortened to the longest time that is allowed\)$`},
+		{"inhibit|off", `^uninhibit by `},
+		{"inhibit|3m", `^inhibit for 3m0s by [^(]+$`},
+		{"outputs|-test|5m", `output test for 1m0s, the longest that is allowed: no output is configured`},
+	} {
+		before := len(journal())
+		code, out := mien(append(strings.Split(c.line, "|"), "-socket", socket)...)
+		out = strings.TrimSuffix(out, "\n")
+		if code != exitOK {
+			t.Errorf("%s: exit %d: %s", c.line, code, out)
+			continue
+		}
+		new := journal()[before:]
+		if c.want == "" {
+			if out != nothing {
+				t.Errorf("%s: %q, want %q", c.line, out, nothing)
+			}
+			if slices.ContainsFunc(new, func(e alarm.Event) bool { return !e.Idle() }) {
+				t.Errorf("%s: the journal has a change: %v", c.line, new)
+			}
+			continue
+		}
+		if !regexp.MustCompile(c.want).MatchString(out) {
+			t.Errorf("%s: %q, want %s", c.line, out, c.want)
+		}
+		if !slices.ContainsFunc(new, func(e alarm.Event) bool { return e.Words() == out }) {
+			t.Errorf("%s: %q is not in the journal: %v", c.line, out, new)
+		}
+	}
+	// What is refused says why, and so does the journal.
+	for _, line := range []string{"ack|brow", "reset|brow", "unshelve|brow", "service|in|brow"} {
+		before := len(journal())
+		code, out := mien(append(strings.Split(line, "|"), "-socket", socket)...)
+		new := journal()[before:]
+		if code != exitFailed || len(new) == 0 || !new[0].Refused || !strings.Contains(out, new[0].Cause) {
+			t.Errorf("%s: exit %d, %q; the journal: %v", line, code, out, new)
+		}
+	}
+
+	_, out := mien("status", "-socket", socket)
+	for _, want := range []string{`INHIBIT for another 2 min 5`, `OUTPUT TEST for another \d`, `alarm brow: suppressed by design for \d`} {
+		if !regexp.MustCompile(want).MatchString(out) {
+			t.Errorf("status has no %s:\n%s", want, out)
+		}
+	}
+	mien("inhibit", "off", "-socket", socket)
+	if _, out = mien("status", "-socket", socket); strings.Contains(out, "INHIBIT") {
+		t.Errorf("status:\n%s", out)
+	}
+	reply, err := p.ask(operator.Request{Ask: operator.AskStatus})
+	if err != nil || len(reply.Status.Alarms) != 1 || reply.Status.Alarms[0].For > reply.Status.Up {
+		t.Errorf("an alarm is in its state for longer than the unit is up: %+v, %v", reply.Status, err)
+	}
+
+	running := journal()
+	p.signal(syscall.SIGTERM)
+	p.ends()
+	var stdout, stderr bytes.Buffer
+	if code := Main([]string{"events", "-json", "-n", "0", "-state", folder}, &stdout, &stderr); code != exitOK {
+		t.Fatalf("exit %d: %s", code, stderr.String())
+	}
+	var after []alarm.Event
+	for d := json.NewDecoder(&stdout); d.More(); {
+		var e alarm.Event
+		if err := d.Decode(&e); err != nil {
+			t.Fatal(err)
+		}
+		after = append(after, e)
+	}
+	if len(after) <= len(running) || after[0].Number != running[0].Number {
+		t.Fatalf("%d events while it ran, %d after", len(running), len(after))
+	}
+	if last := after[len(after)-1]; last.Cause != "stopped" {
+		t.Errorf("the last event is %v", last)
+	}
+	if code, out := mien("events", "-state", filepath.Join(p.dir, "nowhere")); code != exitMissing || !strings.Contains(out, "nowhere") {
+		t.Errorf("no such folder: exit %d: %s", code, out)
+	}
+}
