@@ -36,6 +36,7 @@ type Engine struct {
 	last      Event   // newest event with an alarm
 	revision  uint64
 	numbering uint32
+	places    []string // the name that each place had last
 	repeats   repeats
 	saveBy    time.Duration // when a shelving's remaining time is due to be kept again
 }
@@ -100,6 +101,7 @@ func New(defs []Definition, signals []string, options Options) (*Engine, error) 
 			it.suppress = append(it.suppress, e.find(by))
 		}
 	}
+	e.renumber()
 	e.events = make([]Event, 0, 4*len(defs)+8)
 	e.raised = make([]*item, 0, len(defs))
 	return e, nil
@@ -343,9 +345,7 @@ func (e *Engine) settle() {
 				e.firstOut = nil
 			}
 			e.items = slices.Delete(e.items, i, i+1)
-			if i < len(e.items) {
-				e.numbering++
-			}
+			e.renumber()
 			for j, rest := range e.items[i:] {
 				rest.place = i + j
 			}

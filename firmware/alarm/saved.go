@@ -13,8 +13,8 @@ type Saved struct {
 	Wall     time.Time    `json:"wall"`   // when it was taken
 	FirstOut string       `json:"first_out,omitempty"`
 	Inhibit  bool         `json:"inhibit,omitempty"` // one was in force
-	Places   int          `json:"places,omitempty"`  // how many alarms there were,
-	Order    uint32       `json:"order,omitempty"`   // and a sum over their names in order, by which commands number them
+	Places   int          `json:"places,omitempty"`  // how many places alarms had, by which commands number them,
+	Order    uint32       `json:"order,omitempty"`   // and a sum over the names that they had last
 	Alarms   []SavedAlarm `json:"alarms"`
 }
 
@@ -43,7 +43,7 @@ func (e *Engine) Revision() uint64 { return e.revision }
 
 // Save fills dst, whose list is used again, with what is to outlive a restart.
 func (e *Engine) Save(dst *Saved) {
-	*dst = Saved{Number: e.number, Start: e.start, Wall: e.wall, Inhibit: e.inhibited, Places: len(e.items), Order: e.order(len(e.items)), Alarms: dst.Alarms[:0]}
+	*dst = Saved{Number: e.number, Start: e.start, Wall: e.wall, Inhibit: e.inhibited, Places: len(e.places), Order: order(e.places), Alarms: dst.Alarms[:0]}
 	if e.firstOut != nil {
 		dst.FirstOut = e.firstOut.def.Name
 	}
@@ -101,7 +101,8 @@ func (e *Engine) Restore(s Saved, at time.Duration, wall time.Time) []Event {
 			it.shelved, it.until = true, at+max(left, 0)
 		}
 	}
-	if s.Places > len(e.items) || s.Order != e.order(s.Places) {
+	e.renumber()
+	if s.Places > len(e.places) || s.Order != order(e.places[:max(s.Places, 0)]) {
 		e.numbering++
 	}
 	cause := fmt.Sprintf("start %d, %d alarms configured, %d taken over from before", e.start, len(e.items)-e.orphans(), kept)
@@ -130,13 +131,29 @@ func (e *Engine) Restore(s Saved, at time.Duration, wall time.Time) []Event {
 // for the alarm that had it when whoever gives it last looked.
 func (e *Engine) Numbering() uint32 { return e.numbering }
 
-// order sums up the names of the first n alarms.
-func (e *Engine) order(n int) uint32 {
+// renumber notes the name of each place, and counts where one came to be
+// another's, also of one that had none in between.
+func (e *Engine) renumber() {
+	changed := false
+	for i, it := range e.items {
+		if i == len(e.places) {
+			e.places = append(e.places, it.def.Name)
+		} else if e.places[i] != it.def.Name {
+			e.places[i], changed = it.def.Name, true
+		}
+	}
+	if changed {
+		e.numbering++
+	}
+}
+
+// order sums up names.
+func order(names []string) uint32 {
 	var sum uint32
-	for _, it := range e.items[:n] {
+	for _, name := range names {
 		sum = sum*31 + 1
-		for i := range len(it.def.Name) {
-			sum = (sum ^ uint32(it.def.Name[i])) * 16777619 // FNV-1a
+		for i := range len(name) {
+			sum = (sum ^ uint32(name[i])) * 16777619 // FNV-1a
 		}
 	}
 	return sum
@@ -233,14 +250,8 @@ func (e *Engine) Reconfigure(defs []Definition, signals []string, who string, at
 		old.place = len(next.items)
 		next.items = append(next.items, old)
 	}
-	before := e.items
 	e.items, e.signals = next.items, next.signals
-	for i, it := range e.items[:min(len(e.items), len(before))] {
-		if it.def.Name != before[i].def.Name {
-			e.numbering++
-			break
-		}
-	}
+	e.renumber()
 	for _, old := range gone {
 		e.orphaned(old)
 	}

@@ -161,8 +161,21 @@ func TestNumbering(t *testing.T) {
 	if e.Len() != 2 {
 		t.Errorf("%d alarms", e.Len())
 	}
+	// A place that nobody had in between is another's all the same.
+	d := simple("d")
+	reload(3, a, c, d) // once it was b's
+	reload(3, a, c)
+	reload(4, a, c, b)
+	reload(4, a, c)
 	var saved Saved
 	e.Save(&saved)
+	for want, defs := range [][]Definition{{a, c, b}, {a, c, d}} {
+		e := engineOf(t, defs...)
+		e.Restore(saved, 0, wall0)
+		if e.Numbering() != uint32(want) {
+			t.Errorf("restart: numbering %d, want %d", e.Numbering(), want)
+		}
+	}
 	for want, defs := range [][]Definition{{a, c, b}, {b, a}} {
 		e := engineOf(t, defs...)
 		e.Restore(saved, 0, wall0)
