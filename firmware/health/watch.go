@@ -41,8 +41,10 @@ type sighting struct {
 }
 
 const (
-	// A picture is a repeat if it is one of the last two, or was seen within turnFor
-	// (of the last few). A clip played in a loop comes round later than that.
+	// A picture is a repeat if it is one of the last few, as many as a driver has
+	// buffers, or was seen within turnFor (of more). A clip played in a loop comes
+	// round later than that.
+	few     = 4
 	turn    = 16
 	turnFor = 400 * time.Millisecond
 	// So many repeats are made good by one new picture: a camera that is asked for
@@ -60,7 +62,7 @@ func (f *Frozen) Update(hash uint64, now time.Duration) bool {
 	repeat := false
 	for back := 1; back <= turn && !repeat; back++ {
 		s := f.seen[(f.next+turn-back)%turn]
-		repeat = s.any && s.hash == hash && (back <= 2 || now-s.at <= turnFor)
+		repeat = s.any && s.hash == hash && (back <= few || now-s.at <= turnFor)
 	}
 	f.seen[f.next] = sighting{hash, now, true}
 	f.next = (f.next + 1) % turn
