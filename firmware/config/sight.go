@@ -60,8 +60,8 @@ func (c *checker) sight() {
 	}
 }
 
-// rests warns of an alarm whose lines rest while nobody is in view. A PLC on the
-// serial port is told in any case.
+// rests warns of an alarm whose lines rest while nobody is in view, and of one that
+// has none. A PLC on the serial port is told in any case.
 func (c *checker) rests(i int, a Alarm) {
 	if c.Serial.Device != "" && c.Serial.Protocol != NoProtocol {
 		return
@@ -77,6 +77,8 @@ func (c *checker) rests(i int, a Alarm) {
 		shown = n
 	}
 	switch {
+	case shown < 0 && len(c.Outputs) > 0: // without any the config is told as a whole
+		c.warn(fmt.Sprintf("alarm[%d]", i+1), "no output shows it and there is no serial port: only the socket and the journal will tell of it")
 	case shown < 0:
 	case a.OnUnknown == alarm.Fault:
 		c.warn(fmt.Sprintf("output[%d].fail", shown+1), "is off on every line of alarm %q: nobody in view looks the same as all is well", a.Name)
@@ -102,7 +104,9 @@ func (o Output) shows(a Alarm) bool {
 		return a.Lamp && priority <= least
 	case Horn:
 		return a.Horn && a.Acknowledge && priority <= least
-	case AnyAlarm, Unacknowledged:
+	case Unacknowledged:
+		return a.Acknowledge && priority <= least
+	case AnyAlarm:
 		return priority <= least
 	}
 	return false

@@ -56,8 +56,12 @@ func TestRestIsWarnedOf(t *testing.T) {
 		"a horn alone":               {watched + healthy + line("2", "horn", ""), "output[2].fail"},
 		"a horn that sounds":         {watched + healthy + line("2", "horn", on), ""},
 		"hold":                       {watched + "on_unknown = \"hold\"\n" + healthy + line("2", "lamp", ""), "alarm[1].on_unknown"},
-		"a lamp for others":          {watched + "lamp = false\n" + healthy + line("2", "lamp", off), ""},
+		"a lamp for others":          {watched + "lamp = false\n" + healthy + line("2", "lamp", off), "alarm[1]"},
 		"a lamp for urgent ones":     {watched + healthy + line("2", "lamp", "priority = \"high\"") + line("3", "any", off), "output[3].fail"},
+		"no line for it":             {watched + healthy, "alarm[1]"},
+		"none but for urgent ones":   {watched + healthy + line("2", "lamp", "priority = \"high\""), "alarm[1]"},
+		"never unacknowledged":       {watched + "acknowledge = false\n" + healthy + line("2", "unacknowledged", ""), "alarm[1]"},
+		"no line at all, a PLC":      {watched + healthy + "[serial]\ndevice = \"/dev/x\"\n", ""},
 		"a PLC is told":              {watched + healthy + line("2", "lamp", off) + "[serial]\ndevice = \"/dev/x\"\n", ""},
 		"a delay shorter than frame": {watched + "on_delay = \"20ms\"\n", "alarm[1].on_delay"},
 		"a hold shorter than stale":  {watched + "unknown_hold = \"900ms\"\n", "alarm[1].unknown_hold"},
@@ -69,8 +73,8 @@ func TestRestIsWarnedOf(t *testing.T) {
 		}
 		var got []string
 		for _, p := range cfg.Check(nil) {
-			for _, key := range []string{".fail", "on_unknown", "on_delay", "unknown_hold", "min_rate"} {
-				if strings.HasSuffix(p.Key, key) {
+			for _, key := range []string{".fail", "on_unknown", "on_delay", "unknown_hold", "min_rate", "alarm[1]"} {
+				if strings.HasSuffix(p.Key, key) && !strings.Contains(p.Text, "no output and no serial port") {
 					got = append(got, p.Key)
 				}
 			}
