@@ -68,7 +68,7 @@ def by_eye(a):
     with open(os.path.join(a.assets, made["file"]), "rb") as f:
         runner = export.Runner(f.read())
     made["scores"]["by_eye"] = rated.measure(a.data, runner, {k: o["index"] for k, o in made["outputs"].items()}, made)
-    made["limits"] = cards.limits(made["scores"])
+    made["limits"] = cards.limits(made["scores"], made["data"])
     cards.write(path, (json.dumps(made, indent=1) + "\n").encode())
     say(rated.text(made["scores"]["by_eye"]["score"], "by eye"))
 

@@ -13,7 +13,6 @@ LIMITS = [
     "Not a safety function: no SIL or PL is claimed; an aid to monitoring.",
     "Not for judging character, truthfulness, health, performance or identity.",
     "Valence and arousal are derived from expression votes by the circumplex of affect; nobody rated them.",
-    "Action units were learnt from rendered heads (exact for the head's shapes, not certified FACS) and from MediaPipe's blendshapes on real faces; no FACS coder's labels were at hand. AU23 and AU24 were learnt from rendered heads alone. Some 660 real faces that were rated by eye, not by FACS coders, took part in the last step.",
     "Contempt, disgust and fear are rare in the training data and often missed.",
     "Trained on public photographs (FER+, public figures): poses beyond about 40 degrees, children, and cameras far above or below the face are outside of it.",
     "The EU AI Act, Art. 5(1)(f), bans inferring emotions of people at work except for medical or safety reasons.",
@@ -28,8 +27,17 @@ DATA = [
 ]
 
 
-def limits(scores):
-    """LIMITS, and what the scores themselves say."""
+def origin(data):
+    """Where the units come from, by the data that a card names."""
+    rated = any(d["name"] == "ratings by eye" for d in data)
+    alone, end = (("AU23 and AU24 were", "Some real faces that were rated by eye, not by FACS coders, took part in the last step.") if rated else
+                  ("AU9, AU23 and AU24 were", "Real faces were rated by eye to measure this, not by FACS coders."))
+    return ("Action units were learnt from rendered heads (exact for the head's shapes, not certified FACS) and from MediaPipe's blendshapes on real faces; no FACS coder's labels were at hand. "
+            f"{alone} learnt from rendered heads alone. {end}")
+
+
+def limits(scores, data):
+    """LIMITS, where the units come from, and what the scores themselves say."""
     s = scores.get("test") or scores["validation"]
     low = [f"AU{k} ({v:.2f})" for k, v in s["rendered"]["unit_f1"].items() if v is not None and v < .6]
     rare = [f"{k} ({v:.2f})" for k, v in s["ferplus"]["class_f1"].items() if v is not None and v < .6]
@@ -48,7 +56,7 @@ def limits(scores):
     missed = [f"{k} ({v['recall']:.2f})" for k, v in eye.get("covers", {}).items() if v["recall"] is not None and v["recall"] < .9]
     if missed:
         own.append("Real covers found, rated by eye, below 0.9: " + ", ".join(missed) + "; the scores of the worker's face are of drawn covers.")
-    return LIMITS + own
+    return LIMITS[:3] + [origin(data)] + LIMITS[3:] + own
 
 
 def calibration(work, n=240, seed=5):
@@ -126,7 +134,7 @@ def make(work, data, weights, assets, version, test=False, log=print):
     log("real faces rated by eye")
     scores = card["scores"]
     scores["by_eye"] = by_eye.measure(data, runner, index, card)
-    card["limits"] = limits(scores)
+    card["limits"] = limits(scores, DATA)
     weak = set(WEAK) | {k for k, v in scores["validation"]["rendered"]["unit_f1"].items() if v < .6 for k in [int(k)]}
     card["outputs"]["action_units"]["weak"] = sorted(weak)
     os.makedirs(assets, exist_ok=True)
