@@ -406,9 +406,6 @@ func (c *checker) paths() {
 var windowsPort = regexp.MustCompile(`(?i)^com\d+$`)
 
 // rest looks at the other sections.
-// asciiLine is how many characters a line of the ASCII protocol has at most.
-const asciiLine = 160
-
 func (c *checker) rest() {
 	if q := c.Face.Quality; q.MinLight >= q.MaxLight {
 		c.wrong("face.quality.min_light", "", "is not below max_light: no face would ever be good enough")
@@ -421,16 +418,6 @@ func (c *checker) rest() {
 	}
 	if c.Serial.Protocol == ModbusRTU && c.Serial.Data != 8 {
 		c.wrong("serial.data", "8", "is %d: Modbus RTU needs 8 data bits", c.Serial.Data)
-	}
-	if s := c.Serial; s.Protocol == ASCII {
-		bits := 1 + s.Data + s.Stop
-		if s.Parity != NoParity {
-			bits++
-		}
-		if line := asciiLine * time.Duration(bits) * time.Second / time.Duration(s.Baud); line > s.Interval {
-			c.wrong("serial.interval", fmt.Sprintf("at least %s, or a higher serial.baud", formatDuration(line.Round(10*time.Millisecond))),
-				"is %s: at %d baud a line of %d characters takes longer", formatDuration(s.Interval), s.Baud, asciiLine)
-		}
 	}
 	if c.Health.DarkBelow >= c.Health.BrightAbove {
 		c.wrong("health.dark_below", "", "is not below bright_above: every picture would be a fault")

@@ -79,7 +79,6 @@ func TestMistakes(t *testing.T) {
 		{"[serial]\ndevice = \"/dev/ttyS0\"\nprotocol = \"ascii\"\nbaud = 1200\ninterval = \"100ms\"", `m:5: serial.interval: a status line takes up to 875ms at 1200 baud, and one is due every 100ms|interval = "880ms" or more`},
 		{"[serial]\ndevice = \"/dev/ttyS0\"\nprotocol = \"ascii\"\nbaud = 1200\nstop = 2\nparity = \"even\"", `m:4: serial.baud:|a higher baud`},
 		{"[serial]\nbaud = 300", `m:2: serial.baud:|is 300|1200, 2400, 4800, 9600`},
-		{"[serial]\nprotocol = \"ascii\"\nbaud = 1200\ninterval = \"1s\"", `m:4: serial.interval:|is 1s: at 1200 baud a line of 160 characters takes longer|at least 1.33s`},
 		{"[modbus]\naddress = 248", `m:2: modbus.address:|1 to 247`},
 		{"[health]\nretry_first = \"10s\"", `m:2: health.retry_first:|longer than retry_most`},
 		{"[health]\nmin_rate = 31", `m:2: health.min_rate:|at most camera.fps, 30`},
