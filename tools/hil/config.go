@@ -59,7 +59,6 @@ name = "lamp"
 chip = "9030000.pl061"
 line = 1
 function = "lamp"
-fail = "off"
 
 [[output]]
 name = "eyes closed"

@@ -207,7 +207,7 @@ func TestKill9(t *testing.T) {
 		}
 	}
 	t.Logf("%d kills, %d events, %d lost", rounds, events, lost)
-	if events < uint64(rounds)*20 {
+	if events < uint64(rounds) { // how many more is the machine's speed
 		t.Errorf("only %d events in %d rounds: no load", events, rounds)
 	}
 }
