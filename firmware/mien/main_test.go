@@ -63,7 +63,7 @@ func TestCommandLine(t *testing.T) {
 	library := write(t, "[model]\nlibrary = \"/nowhere/lib.so\"\n")
 	foreign := write(t, fmt.Sprintf("[model]\nlibrary = %q\n", write(t, "no library of mien's")))
 	plain := write(t, "")
-	quiet := write(t, "[[alarm]]\nname = \"brow\"\nsignal = \"au4\"\nhigh = 0.5\n[[output]]\nname = \"h\"\nline = \"pin 11\"\nfunction = \"healthy\"\n")
+	quiet := write(t, "[[alarm]]\nname = \"brow\"\nsignal = \"au4\"\nhigh = 0.5\n[[output]]\nname = \"healthy\"\nline = \"pin 13\"\nfunction = \"healthy\"\n[[output]]\nname = \"lamp\"\nline = \"pin 11\"\nfunction = \"lamp\"\n")
 	weak := write(t, "[[alarm]]\nname = \"lips\"\nsignal = \"au24\"\nhigh = 0.5\n")
 	network := write(t, "[[alarm]]\nname = \"x\"\nsignal = \"au99\"\nhigh = 0.5\n")
 	both := write(t, "[camera]\nwidht = 3\n[[alarm]]\nname = \"x\"\nsignal = \"au99\"\nhigh = 0.5\n")
