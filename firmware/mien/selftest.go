@@ -195,7 +195,7 @@ func (t *selfTest) camera() {
 	detail := fmt.Sprintf("%s %s %dx%d, %d frames in 2 s, %d lost", i.Name, camera.FormatName(i.Format), i.Width, i.Height, frames, i.Counts.Lost)
 	switch {
 	case !i.Live || !i.Stamped:
-	case age < -time.Second || age > time.Hour:
+	case age < -time.Second || age > pipeline.LongAgo:
 		detail += ", whose clock is wrong: its frames are dated by when they come"
 	default:
 		detail += fmt.Sprintf(", the last %s old", millis(age))
@@ -204,7 +204,7 @@ func (t *selfTest) camera() {
 		t.add("camera", errors.New("no frame in 2 s"), "")
 		return
 	}
-	if i.Live && i.Stamped && age > t.cfg.Health.Stale && age <= time.Hour {
+	if i.Live && i.Stamped && age > t.cfg.Health.Stale && age <= pipeline.LongAgo {
 		t.add("camera", errors.New(detail), "")
 		return
 	}

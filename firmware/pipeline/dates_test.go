@@ -30,6 +30,7 @@ func TestDates(t *testing.T) {
 		}, "before the one before", false, false},
 		{"to and fro", func(i int, now time.Duration) time.Duration { return now - time.Duration(i%7)*time.Second }, "before", false, false},
 		{"the wall clock", func(i int, now time.Duration) time.Duration { return now + 1.7e9*time.Second }, "in the future", false, false},
+		{"counted from its own start", func(i int, now time.Duration) time.Duration { return now - 100*time.Minute }, "in the past", false, false},
 		{"twice as fast", func(i int, now time.Duration) time.Duration { return 2*now - 100*time.Second }, "in the future", false, false},
 		{"kept back from the start", func(i int, now time.Duration) time.Duration { return now - 10*time.Second }, "", true, true},
 		{"kept back ever longer", func(i int, now time.Duration) time.Duration { return 90*time.Second + (now-90*time.Second)/3 }, "", true, true},
@@ -115,6 +116,7 @@ func TestTimesThatAreNotBelieved(t *testing.T) {
 	for name, stamp := range map[string]func(time.Duration) time.Duration{
 		"stand still": func(time.Duration) time.Duration { return 5 * time.Second },
 		"jump back":   func(at time.Duration) time.Duration { return at - at/time.Second%2*30*time.Second },
+		"long ago":    func(at time.Duration) time.Duration { return at - 2*time.Hour },
 		"lie ahead":   func(at time.Duration) time.Duration { return at + time.Hour },
 	} {
 		t.Run(name, func(t *testing.T) {
