@@ -64,6 +64,23 @@ func TestMakeTakesNamesAsData(t *testing.T) {
 			t.Fatal("what the user gave was run")
 		}
 	}
+	// And it arrives, as it was given: a recipe and a sub-make have it in their environment.
+	file := filepath.Join(t.TempDir(), "Makefile")
+	recipes := "include " + filepath.Join(root, "data.mk") + "\none:\n\t@env; $(MAKE) -f " + file + " two\ntwo:\n\t@env\n"
+	if err := os.WriteFile(file, []byte(recipes), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, environment := range []bool{false, true} {
+		out := run(environment, evil, "-f", file, "one")
+		for _, name := range names {
+			if name == "VERSION" {
+				continue // it is not given, above
+			}
+			if n := strings.Count("\n"+out, "\n"+name+"="+evil+"\n"); n != 2 {
+				t.Errorf("environment %v: %s arrives %d times, want in the recipe and in the sub-make", environment, name, n)
+			}
+		}
+	}
 	for _, version := range []string{"1;touch x", "$(touch x)", "a b", "../x", "'"} {
 		if out, err := exec.Command("make", "-C", root, "-n", "build", "VERSION="+version).CombinedOutput(); err == nil || !strings.Contains(string(out), "VERSION: only letters") {
 			t.Errorf("VERSION=%s: %v\n%s", version, err, out)
