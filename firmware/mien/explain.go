@@ -140,18 +140,32 @@ func explainConfig(c *call, cfg *config.Config, path string, cards []*affect.Car
 		fmt.Fprintln(c.out, line)
 	}
 	for _, o := range cfg.Outputs {
-		fail := "off"
-		if o.FailsOn() {
-			fail = "on"
-		}
-		fmt.Fprintf(c.out, "output %q on %s shows %s; on is %s, %s at start, %s on a fault, at exit and after a crash.\n",
-			o.Name, lineWords(o.Chip, o.Line), o.Function, o.Active, o.Start, fail)
+		fmt.Fprintln(c.out, lineOutputWords(o))
 	}
 	for _, i := range cfg.Inputs {
-		fmt.Fprintf(c.out, "input %q on %s: a press (%s for %v) does %s; pressed for %v is a fault.\n",
-			i.Name, lineWords(i.Chip, i.Line), i.Active, i.Debounce, i.Function, i.StuckAfter)
+		fmt.Fprintln(c.out, lineInputWords(i))
 	}
 	return nil
+}
+
+// lineOutputWords says of an output what it shows, and its value when nobody can know.
+func lineOutputWords(o config.Output) string {
+	value := map[bool]string{false: "off", true: "on"}
+	return fmt.Sprintf("output %q on %s shows %s; on is %s. At start it is %s; with a fault, at exit and after a crash it is %s.",
+		o.Name, lineWords(o.Chip, o.Line), o.Function, o.Active, value[o.StartsOn()], value[o.FailsOn()])
+}
+
+// lineInputWords says of an input what a press does, for how long, and when it is stuck.
+func lineInputWords(i config.Input) string {
+	does := string(i.Function)
+	if i.Function == config.Inhibit || i.Function == config.Test {
+		does += fmt.Sprintf(" for %v", i.For)
+	}
+	stuck := ""
+	if i.StuckAfter > 0 {
+		stuck = fmt.Sprintf("; pressed for longer than %v is a fault", i.StuckAfter)
+	}
+	return fmt.Sprintf("input %q on %s: a press (%s for %v) does %s%s.", i.Name, lineWords(i.Chip, i.Line), i.Active, i.Debounce, does, stuck)
 }
 
 func lineWords(chip, line string) string {
