@@ -97,6 +97,10 @@ func TestCommandsTellWhatTheyDid(t *testing.T) {
 		}
 	}
 
+	if code, out := mien("outputs", "-socket", socket); code != exitOK || out != "no output is configured\n" {
+		t.Errorf("outputs: exit %d, %q", code, out)
+	}
+
 	_, out := mien("status", "-socket", socket)
 	for _, want := range []string{`INHIBIT for another 2 min 5`, `OUTPUT TEST for another \d`, `alarm brow: suppressed by design for \d`} {
 		if !regexp.MustCompile(want).MatchString(out) {

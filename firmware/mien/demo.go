@@ -42,7 +42,7 @@ func demo(c *call) error {
 	link := c.String("serial", filepath.Join(os.TempDir(), "mien-demo-serial"), "`PATH` at which the pty of the ASCII protocol is linked")
 	slave := c.String("modbus", "", "play in a loop, with a Modbus RTU slave (address 1, 115200 8N1) on a pty linked at `PATH`")
 	loop := c.Bool("loop", false, "play in a loop, until Ctrl-C")
-	socket := c.String("socket", "", "open the operator's socket at `PATH`, for mien alarms, events, ack, …")
+	socket := c.String("socket", "", "open the operator's socket at `PATH`, for mien status, alarms, ack, …; the demo keeps no journal")
 	plot := c.String("plot", "", "also draw what the demo did: signals, limits, alarm states, commands and outputs, into `FILE`, a .html or .svg")
 	quiet := c.Bool("log", false, "log lines also on a terminal, in place of the live view")
 	if err := c.options(0); err != nil {

@@ -381,6 +381,10 @@ func operatorOutputs(c *call) error {
 	case *c.json:
 		return c.printJSON(reply.Status.Outputs)
 	}
+	if len(reply.Status.Outputs) == 0 {
+		_, err = fmt.Fprintln(c.out, "no output is configured")
+		return err
+	}
 	printLevels(c, "output", reply.Status.Outputs)
 	return nil
 }

@@ -320,18 +320,23 @@ func (r *record) charts() (list []*chart.Chart) {
 }
 
 // plotFile gives the file that a picture goes into: .html where the name has no
-// ending. It is asked before anything is played.
+// ending. It is asked before anything is played, so that no one waits for a clip
+// whose picture has no place.
 func plotFile(file string) (string, error) {
 	switch ext := strings.ToLower(filepath.Ext(file)); ext {
 	case "":
-		return file + ".html", nil
+		file += ".html"
 	case ".html", ".htm", ".svg":
-		return file, nil
 	case ".png", ".jpg", ".jpeg", ".gif", ".pdf":
 		return "", usageError(fmt.Sprintf("%s: the picture is a page or a drawing: name a .html or .svg file; a browser opens both, and prints them", file))
 	default:
 		return "", usageError(fmt.Sprintf("%s: name a .html or .svg file", file))
 	}
+	folder := filepath.Dir(file)
+	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+		return "", usageError(fmt.Sprintf("%s: there is no folder %s: make it, or name another file", file, folder))
+	}
+	return file, nil
 }
 
 // write writes the picture into a file, as its name asks for.
