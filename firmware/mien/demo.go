@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -222,6 +223,51 @@ func (w *show) press(line int) {
 	time.AfterFunc(200*time.Millisecond, func() { w.chip.Drive(at, false) })
 }
 
+// mark is how long one mark of a drawn line is, and marks how many there are at
+// most.
+const (
+	mark  = 500 * time.Millisecond
+	marks = 60
+)
+
+// draw draws the newest level changes of each line.
+func (w *show) draw(out io.Writer) {
+	changes := w.chip.Changes()
+	if len(changes) == 0 {
+		return
+	}
+	end := changes[len(changes)-1].At
+	n := min(int((end-changes[0].At)/mark)+1, marks)
+	from := end - time.Duration(n)*mark
+	fmt.Fprintf(out, "the lines, each mark is %v: # on, . off, + both\n", mark)
+	for _, name := range w.names {
+		row, high := make([]byte, n), false
+		at := 0 // of changes
+		for i := range row {
+			on, off := high, !high
+			for until := from + time.Duration(i+1)*mark; at < len(changes) && changes[at].At <= until; at++ {
+				if changes[at].Name != name {
+					continue
+				}
+				if high = changes[at].High; changes[at].At > until-mark { // those before the first mark only tell how it begins
+					on, off = on || high, off || !high
+				} else {
+					on, off = high, !high
+				}
+			}
+			switch {
+			case on && off:
+				row[i] = '+'
+			case on:
+				row[i] = '#'
+			default:
+				row[i] = '.'
+			}
+		}
+		fmt.Fprintf(out, "  %-10s %s\n", name, row)
+	}
+}
+
 // report says what the clip showed and what the unit made of it.
 func (w *show) report(c *call, s script, last *state.State) error {
 	w.mu.Lock()
@@ -247,6 +293,7 @@ func (w *show) report(c *call, s script, last *state.State) error {
 	if len(w.events) == 0 {
 		fmt.Fprintln(c.out, "  no alarm")
 	}
+	w.draw(c.out)
 	changes := map[string]int{}
 	for _, ch := range w.chip.Changes() {
 		changes[ch.Name]++

@@ -328,7 +328,7 @@ func TestDemo(t *testing.T) {
 	}
 	for _, want := range []string{`12.0 to 15.0 s  eyes closed`, `s  brow lowered   raise, normal -> unacknowledged: au4 0\.\d+, .* above 0\.700, .*frames \d+ to \d+`,
 		`brow lowered   acknowledge by input ack button`, `s  brow lowered   clear`, `s  eyes closed    raise`, `eyes closed    clear, .* -> latched`,
-		`eyes closed    reset by input reset key, latched acknowledged -> normal`, `level changes of the lines:  healthy [1-9]\d*  lamp [1-9]\d*  horn [1-9]`,
+		`eyes closed    reset by input reset key, latched acknowledged -> normal`, `\n  lamp +[.#+]*\+[.#+]*\n`, `\n  horn +\.+[#+]+\.+`, `level changes of the lines:  healthy [1-9]\d*  lamp [1-9]\d*  horn [1-9]`,
 		`\n[1-9]\d+ results, latency`} {
 		if !regexp.MustCompile(want).MatchString(r.out) {
 			t.Errorf("no %q in\n%s", want, r.out)

@@ -53,7 +53,8 @@ func (d *damaged) Error() string { return d.why }
 //
 // A clip cut short plays as far as it is whole; the error of its end says where
 // it was cut, and so does Info.Warnings. Damaged pictures are skipped, counted
-// as Counts.Corrupt and, in a folder, named in Info.Warnings.
+// as Counts.Corrupt and, in a folder, named in Info.Warnings. So is a rate that no
+// file tells.
 //
 // Errors: ErrNotFound, ErrPermission, and ErrUnsupported for anything that
 // cannot be played, with the way out.
@@ -155,11 +156,12 @@ func newClip(name string, r reel, o Options) (camera.Source, error) {
 	}
 	c.info = camera.Info{Name: filepath.Base(name), Device: name, Driver: "clip", Frames: r.count(), Live: !o.Fast}
 	c.num, c.den = defaultFPS, 1
-	fps := o.FPS
+	fps, untold := o.FPS, false
 	if y, ok := r.(*y4m); ok && y.num > 0 {
 		c.num, c.den = y.num, y.den
 	} else if fps == 0 {
 		fps = o.Else
+		untold = !o.Fast && r.count() > 1
 	}
 	if fps != 0 {
 		if !(fps >= 0.001 && fps <= 1000) {
@@ -169,6 +171,9 @@ func newClip(name string, r reel, o Options) (camera.Source, error) {
 		c.num, c.den = int64(math.Round(fps*1000)), 1000
 	}
 	c.info.FPS = float64(c.num) / float64(c.den)
+	if untold {
+		c.info.Warnings = append(c.info.Warnings, fmt.Sprintf("the clip does not say its frame rate, and is played at %g frames/s: delays judged from it are right only if it was taken at that rate (camera.fps)", c.info.FPS))
+	}
 	if o.Loop {
 		c.info.Frames = 0
 	}

@@ -530,3 +530,31 @@ func TestHostilePictures(t *testing.T) {
 		}
 	}
 }
+
+// Motion JPEG says no frame rate: a clip of it is played at a rate that somebody
+// named or that is a guess, and delays judged from it hang on that.
+func TestUntoldRateIsWarnedOf(t *testing.T) {
+	two := bytes.Repeat(testJPEG, 2)
+	for name, c := range map[string]struct {
+		data   []byte
+		o      Options
+		warned bool
+	}{
+		"as the config asks": {two, Options{Else: 30}, true},
+		"as nobody asks":     {two, Options{}, true},
+		"known":              {two, Options{FPS: 15}, false},
+		"as fast as it goes": {two, Options{Else: 30, Fast: true}, false},
+		"one picture":        {testJPEG, Options{Else: 30}, false},
+		"a file that says":   {[]byte("YUV4MPEG2 W2 H2 F25:1 Cmono\nFRAME\nabcdFRAME\nabcd"), Options{Else: 30}, false},
+	} {
+		s, err := New(name, c.data, c.o)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		said := strings.Join(s.Info().Warnings, "\n")
+		if strings.Contains(said, fmt.Sprintf("at %g frames/s", s.Info().FPS)) != c.warned {
+			t.Errorf("%s: %q", name, said)
+		}
+		s.Close()
+	}
+}
