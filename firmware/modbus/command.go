@@ -22,9 +22,10 @@ const (
 	OpUnshelve               // take Alarm off the shelf
 	OpSetLimit               // set Limit of Alarm to Value
 	OpHeld                   // nothing is asked for: a coil or shelve bit was 1 with its first value
+	OpRefused                // nothing is asked for: a write was refused, Text says which and why
 )
 
-var opNames = [...]string{"", "ack all", "ack", "reset", "silence", "test", "inhibit", "shelve", "unshelve", "set limit", "held"}
+var opNames = [...]string{"", "ack all", "ack", "reset", "silence", "test", "inhibit", "shelve", "unshelve", "set limit", "held", "refused"}
 
 func (o Op) String() string {
 	if int(o) < len(opNames) && o != 0 {
@@ -62,6 +63,7 @@ type Command struct {
 	For   time.Duration // OpShelve
 	Limit Limit         // OpSetLimit
 	Value float64       // OpSetLimit
+	Text  string        // OpRefused
 }
 
 // numbered tells whether the command is for one alarm, by its number.

@@ -34,10 +34,11 @@ type Config struct {
 	// fault: the timeout then cannot be set to 0.
 	HostRequired bool
 
-	// ShelveMax bounds the shelve time a master may ask for; 0 is 8 h.
+	// ShelveMax bounds the shelve time a master may ask for; 0 is the longest that
+	// an alarm of the snapshot allows, 8 h where none allows any.
 	ShelveMax time.Duration
 	// ShelveDefault is what the shelve-minutes register holds at start; 0 is
-	// 30 min or ShelveMax, whichever is less.
+	// 30 min or what ShelveMax says, whichever is less.
 	ShelveDefault time.Duration
 
 	Identity Identity
@@ -71,17 +72,18 @@ func (c *Config) complete() error {
 	if c.HostTimeout > 65535*time.Millisecond {
 		return fmt.Errorf("modbus: host timeout %v is over 65.535 s", c.HostTimeout)
 	}
-	if c.ShelveMax == 0 {
-		c.ShelveMax = 8 * time.Hour
+	most := c.ShelveMax
+	if most == 0 {
+		most = 65535 * time.Minute // a snapshot tells less
 	}
-	if c.ShelveMax < time.Minute || c.ShelveMax > 65535*time.Minute {
+	if most < time.Minute || most > 65535*time.Minute {
 		return fmt.Errorf("modbus: longest shelve time %v is outside 1 min to 65535 min", c.ShelveMax)
 	}
 	if c.ShelveDefault == 0 {
-		c.ShelveDefault = min(30*time.Minute, c.ShelveMax)
+		c.ShelveDefault = min(30*time.Minute, most)
 	}
-	if c.ShelveDefault < time.Minute || c.ShelveDefault > c.ShelveMax {
-		return fmt.Errorf("modbus: shelve time %v is outside 1 min to %v", c.ShelveDefault, c.ShelveMax)
+	if c.ShelveDefault < time.Minute || c.ShelveDefault > most {
+		return fmt.Errorf("modbus: shelve time %v is outside 1 min to %v", c.ShelveDefault, most)
 	}
 	if c.Who == "" {
 		c.Who = "modbus"

@@ -85,6 +85,8 @@ func (g *giver) add(c Command) error {
 		return nil
 	case OpHeld:
 		of.Do, of.Text = alarm.Note, "coils or shelve bits were 1 with the first write since the start or since the port was opened: each acts once it has been 0"
+	case OpRefused:
+		of.Do, of.Text = alarm.Note, c.Text
 	case OpSetLimit:
 		g.limit(&s.Alarms[c.Alarm], c)
 		return nil

@@ -3,6 +3,7 @@ package modbus
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -56,7 +57,11 @@ func (s *Slave) handle(pdu []byte, broadcast bool, now time.Duration) int {
 		s.begun = true // the mask reads as it is until a master writes it
 		s.image.holding[holdingShelveMask] = s.view.Shelved
 	}
+	if most := uint16(s.shelveMax() / time.Minute); s.view.AlarmCount > 0 && s.image.holding[holdingShelveMinutes] > most {
+		s.image.holding[holdingShelveMinutes] = most // a reload allows less than before
+	}
 	s.broadcast = broadcast
+	s.staging.why = ""
 	answer := s.tx[1 : maxADU-2]
 	fc := pdu[0]
 	answer[0] = fc
@@ -71,6 +76,7 @@ func (s *Slave) handle(pdu []byte, broadcast bool, now time.Duration) int {
 	if ex == 0 {
 		return n
 	}
+	s.trace(fc)
 	if !broadcast {
 		s.stats.add(&s.stats.Exceptions, 1)
 		if ex == deviceBusy {
@@ -78,6 +84,31 @@ func (s *Slave) handle(pdu []byte, broadcast bool, now time.Duration) int {
 		}
 	}
 	return s.refuse(fc, ex)
+}
+
+// Why a write is refused that is outside of what can be written.
+const (
+	noCoil     = "there is no such coil"
+	noRegister = "there is no such register, or it is read-only"
+)
+
+// traceEvery is how often a refused write is journaled at most: no master's
+// mistake may use up what it has for commands.
+const traceEvery = time.Second
+
+// trace journals which coil or register a master could not write, and why.
+func (s *Slave) trace(fc byte) {
+	g, now := &s.staging, s.view.now
+	if g.why == "" || s.traced != 0 && now-s.traced < traceEvery {
+		return
+	}
+	s.traced = max(now, 1)
+	what := "holding register"
+	if fc == writeCoil || fc == writeCoils {
+		what = "coil"
+	}
+	// The note may be refused as every command: then there are enough of them.
+	s.commands.Do(s.cfg.Who, []Command{{Op: OpRefused, Text: fmt.Sprintf("write to %s %d refused: %s", what, g.at, g.why)}})
 }
 
 // refuse puts the PDU of an exception behind the address in tx.
@@ -138,9 +169,9 @@ func (s *Slave) readBits(fc byte, pdu, answer []byte) (int, exception) {
 	if quantity < 1 || quantity > mostBitsRead {
 		return 0, illegalValue
 	}
-	size := coilBits
+	size := Size(Coil)
 	if fc == readDiscrete {
-		size = discreteBits
+		size = Size(Discrete)
 	}
 	if !within(address, quantity, size) {
 		return 0, illegalAddress
@@ -165,12 +196,12 @@ func (s *Slave) readBits(fc byte, pdu, answer []byte) (int, exception) {
 // readable says whether function fc can read the registers.
 func readable(fc byte, address, quantity int) bool {
 	if fc == readInput {
-		return within(address, quantity, inputWords)
+		return within(address, quantity, Size(Input))
 	}
 	if address >= MirrorBase {
-		return within(address-MirrorBase, quantity, inputWords)
+		return within(address-MirrorBase, quantity, Size(Input))
 	}
-	return within(address, quantity, holdingWords)
+	return within(address, quantity, Size(Holding))
 }
 
 // putWords puts registers into an answer and returns how many bytes they take.
@@ -224,14 +255,14 @@ func (s *Slave) writeCoil(pdu, answer []byte) (int, exception) {
 		return 0, illegalValue
 	}
 	address, value := word(pdu[1:]), word(pdu[3:])
-	if value != 0 && value != 0xFF00 {
-		return 0, illegalValue
-	}
-	if !within(address, 1, coilBits) {
-		return 0, illegalAddress
-	}
 	g := &s.staging
-	g.begin(s)
+	if value != 0 && value != 0xFF00 {
+		return 0, g.deny(address, "a coil takes FF00 or 0000", illegalValue)
+	}
+	if !within(address, 1, Size(Coil)) {
+		return 0, g.deny(address, noCoil, illegalAddress)
+	}
+	g.begin(s, address)
 	if ex := g.setCoil(address, value != 0, s.view.AlarmCount); ex != 0 {
 		return 0, ex
 	}
@@ -249,11 +280,11 @@ func (s *Slave) writeCoils(pdu, answer []byte) (int, exception) {
 	if quantity < 1 || quantity > mostBitsWritten || bytes != (quantity+7)/8 || len(pdu) != 6+bytes {
 		return 0, illegalValue
 	}
-	if !within(address, quantity, coilBits) {
-		return 0, illegalAddress
-	}
 	g := &s.staging
-	g.begin(s)
+	if !within(address, quantity, Size(Coil)) {
+		return 0, g.deny(max(address, Size(Coil)), noCoil, illegalAddress)
+	}
+	g.begin(s, address)
 	for i := range quantity {
 		if ex := g.setCoil(address+i, pdu[6+i/8]>>(i%8)&1 != 0, s.view.AlarmCount); ex != 0 {
 			return 0, ex
@@ -291,24 +322,26 @@ func (s *Slave) writeRegisters(pdu, answer []byte) (int, exception) {
 
 // writeWords writes the registers from address on.
 func (s *Slave) writeWords(address int, values []byte) exception {
-	if !within(address, len(values)/2, holdingWords) {
-		return illegalAddress // the mirror is read-only
-	}
 	g := &s.staging
-	g.begin(s)
+	if !within(address, len(values)/2, holdingWords) {
+		return g.deny(max(address, holdingWords), noRegister, illegalAddress) // the mirror is read-only
+	}
+	g.begin(s, address)
 	// An address that cannot be written goes before a value that is wrong.
 	var first exception
+	var at int
+	var why string
 	for i := 0; i < len(values); i += 2 {
 		ex := s.setHolding(g, address+i/2, uint16(word(values[i:])))
 		if ex == illegalAddress {
 			return ex
 		}
 		if first == 0 {
-			first = ex
+			first, at, why = ex, g.at, g.why
 		}
 	}
 	if first != 0 {
-		return first
+		return g.deny(at, why, first)
 	}
 	if ex := s.finish(g); ex != 0 {
 		return ex
@@ -323,7 +356,7 @@ func (s *Slave) maskWrite(pdu, answer []byte) (int, exception) {
 	}
 	address, and, or := word(pdu[1:]), uint16(word(pdu[3:])), uint16(word(pdu[5:]))
 	if !within(address, 1, holdingWords) {
-		return 0, illegalAddress
+		return 0, s.staging.deny(address, noRegister, illegalAddress)
 	}
 	var value [2]byte
 	putWord(value[:], s.holdingWord(address)&and|or&^and)
@@ -345,7 +378,7 @@ func (s *Slave) readWrite(pdu, answer []byte) (int, exception) {
 		return 0, illegalValue
 	}
 	if !readable(readHolding, from, quantity) {
-		return 0, illegalAddress
+		return 0, illegalAddress // nothing is written
 	}
 	if ex := s.writeWords(to, pdu[10:]); ex != 0 {
 		return 0, ex

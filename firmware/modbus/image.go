@@ -52,8 +52,11 @@ type pendingLimits [4 * MaxAlarms]struct {
 
 // holdingWord is holding register n below MirrorBase.
 func (s *Slave) holdingWord(n int) uint16 {
-	if n < holdingLimits {
+	switch {
+	case n < holdingLimits:
 		return s.image.holding[n]
+	case n >= holdingWords:
+		return 0
 	}
 	n -= holdingLimits
 	if p := &s.image.pending[n]; s.view.now < p.until {
@@ -94,9 +97,19 @@ type staging struct {
 	asks   bool // it writes what can be a command
 	mask   bool // the shelve mask is written
 	held   bool // something was 1 with its first value
+	at     int  // the address that was refused, and
+	why    string
 }
 
-func (g *staging) begin(s *Slave) {
+// deny notes why a write is refused.
+func (g *staging) deny(at int, why string, ex exception) exception {
+	g.at, g.why = at, why
+	return ex
+}
+
+// begin begins a request that writes from an address on.
+func (g *staging) begin(s *Slave, at int) {
+	g.at = at
 	g.image = s.image
 	g.limits = [4 * MaxAlarms]bool{}
 	g.n, g.beat, g.asks, g.mask, g.held = 0, false, false, false, false
@@ -121,8 +134,11 @@ func (g *staging) setCoil(n int, on bool, alarms int) exception {
 		g.image.began &^= mask
 		return 0
 	}
-	if n > coilInhibit && n < coilAck || n >= coilAck+alarms {
-		return illegalAddress
+	switch {
+	case n > coilInhibit && n < coilAck:
+		return g.deny(n, "it is reserved", illegalAddress)
+	case n >= coilAck+alarms:
+		return g.deny(n, "there is no such alarm", illegalAddress)
 	}
 	g.image.coils |= mask
 	g.image.noted |= mask
@@ -162,26 +178,29 @@ func (s *Slave) setHolding(g *staging, n int, value uint16) exception {
 		g.image.holding[n], g.image.beaten = value, true
 	case n == holdingHostTimeout:
 		if value == 0 && s.cfg.HostRequired {
-			return illegalValue
+			return g.deny(n, "0 would not watch the host, and the config requires it", illegalValue)
 		}
 		g.image.holding[n] = value
 	case n == holdingShelveMask:
 		if value>>s.view.AlarmCount != 0 {
-			return illegalValue
+			return g.deny(n, "a bit is set that stands for no alarm", illegalValue)
 		}
 		g.image.holding[n] = value
 		g.mask, g.asks = true, true
 	case n == holdingShelveMinutes:
-		if value == 0 || time.Duration(value)*time.Minute > s.cfg.ShelveMax {
-			return illegalValue
+		if value == 0 || time.Duration(value)*time.Minute > s.shelveMax() {
+			return g.deny(n, "it is 0, or longer than any alarm may be shelved", illegalValue)
 		}
 		g.image.holding[n] = value
 	case n < holdingLimits:
-		return illegalAddress
+		return g.deny(n, "it is reserved", illegalAddress)
 	default:
 		n -= holdingLimits
-		if n/4 >= s.view.AlarmCount || !s.view.Alarms[n/4].Unlocked {
-			return illegalAddress
+		switch {
+		case n/4 >= s.view.AlarmCount:
+			return g.deny(holdingLimits+n, "there is no such alarm", illegalAddress)
+		case !s.view.Alarms[n/4].Unlocked:
+			return g.deny(holdingLimits+n, "it is locked: unlock of [modbus] does not name its alarm", illegalAddress)
 		}
 		// What is in force already is no command: a master may write it in every
 		// cycle.
@@ -191,6 +210,25 @@ func (s *Slave) setHolding(g *staging, n int, value uint16) exception {
 		g.asks = true
 	}
 	return 0
+}
+
+// noValue is why a value is refused that stands for "not available".
+const noValue = "the value means not available"
+
+// shelveMax is the longest time that a master may ask for now: a reload can change
+// it.
+func (s *Slave) shelveMax() time.Duration {
+	if s.cfg.ShelveMax > 0 {
+		return s.cfg.ShelveMax
+	}
+	var most time.Duration
+	for i := range s.view.Alarms[:s.view.AlarmCount] {
+		most = max(most, s.view.Alarms[i].ShelveMax)
+	}
+	if most < time.Minute {
+		return 8 * time.Hour
+	}
+	return min(most, 65535*time.Minute)
 }
 
 // finish checks what the registers of one request mean together and makes the
@@ -210,21 +248,21 @@ func (s *Slave) finish(g *staging) exception {
 		c := Command{Op: OpSetLimit, Alarm: alarm, Limit: which}
 		if which == OnDelay || which == OffDelay {
 			if value == NotAvailableUint {
-				return illegalValue
+				return g.deny(holdingLimits+n, noValue, illegalValue)
 			}
 			c.Value = (time.Duration(value) * delayTick).Seconds()
 		} else {
 			if value == NotAvailableInt {
-				return illegalValue
+				return g.deny(holdingLimits+n, noValue, illegalValue)
 			}
 			c.Value = float64(int16(value)) / 1000
 			a := &s.view.Alarms[alarm]
 			// A limit at the end of the range is sent rounded to 1/1000.
 			if a.Min < a.Max && (c.Value < float64(a.Min)-0.0005 || c.Value > float64(a.Max)+0.0005) {
-				return illegalValue
+				return g.deny(holdingLimits+n, "the limit is outside what its signal can be", illegalValue)
 			}
 			if !s.deadband(g, alarm) {
-				return illegalValue
+				return g.deny(holdingLimits+n, "on_limit and off_limit would be the wrong way round", illegalValue)
 			}
 		}
 		g.add(c)
@@ -244,7 +282,7 @@ func (s *Slave) shelve(g *staging) exception {
 		case !g.image.masked:
 			g.held = g.held || s.view.Shelved&bit == 0
 		case shelveFor > s.view.Alarms[n].ShelveMax:
-			return illegalValue
+			return g.deny(holdingShelveMask, "an alarm may not be shelved for shelve_minutes", illegalValue)
 		default:
 			g.add(Command{Op: OpShelve, Alarm: n, For: shelveFor})
 		}
@@ -280,7 +318,7 @@ func (s *Slave) deadband(g *staging, alarm int) bool {
 func (s *Slave) commit(g *staging) exception {
 	for _, c := range g.batch[:g.n] {
 		if c.numbered() && s.numbers != s.view.Numbering {
-			return refusal(ErrNumbers)
+			return g.deny(g.at, ErrNumbers.Error(), refusal(ErrNumbers))
 		}
 	}
 	if g.held {

@@ -149,6 +149,11 @@ func TestCommandsInTheUnitsWords(t *testing.T) {
 	if _, err := give.Do("plc", []Command{{Op: OpReset}}); err != nil {
 		t.Errorf("what a state refuses is an error to a master: %v", err)
 	}
+	u.err = nil
+	if _, err := give.Do("plc", []Command{{Op: OpRefused, Text: "write to coil 6 refused"}}); err != nil || len(u.got) != 1 ||
+		u.got[0].Alarm.Do != alarm.Note || u.got[0].Alarm.Text != "write to coil 6 refused" {
+		t.Errorf("a refused write: %v, %v", u.got, err)
+	}
 	u.got, u.err = nil, nil
 	if _, err := give.Do("plc", []Command{{Op: OpAckAll}, {Op: OpAck, Alarm: 48}}); !errors.Is(err, ErrNoAlarm) || u.got != nil {
 		t.Errorf("half a batch: %v, %v", u.got, err)

@@ -61,8 +61,9 @@ type Slave struct {
 	numbers   uint32 // Snapshot.Numbering that the master knows of
 	image     image
 	staging   staging
-	owed      uint64 // number of the newest event of a command that may not be on the disk yet; 0: all are
-	broadcast bool   // what is handled came to all
+	owed      uint64        // number of the newest event of a command that may not be on the disk yet; 0: all are
+	traced    time.Duration // when a refused write was journaled last; 0: never
+	broadcast bool          // what is handled came to all
 	identity  [][]byte
 }
 
@@ -101,7 +102,7 @@ func (s *Slave) Succeed(before *Slave) {
 	if s.cfg.HostTimeout != before.cfg.HostTimeout || s.cfg.HostRequired != before.cfg.HostRequired {
 		s.image.holding[holdingHostTimeout] = timeout
 	}
-	if time.Duration(s.image.holding[holdingShelveMinutes])*time.Minute > s.cfg.ShelveMax {
+	if s.cfg.ShelveMax > 0 && time.Duration(s.image.holding[holdingShelveMinutes])*time.Minute > s.cfg.ShelveMax {
 		s.image.holding[holdingShelveMinutes] = minutes
 	}
 	s.host.timeout.Store(int64(time.Duration(s.image.holding[holdingHostTimeout]) * time.Millisecond))

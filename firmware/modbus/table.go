@@ -111,6 +111,11 @@ const coilBits = 8 + MaxAlarms
 // holdingWords is the length of the holding registers below MirrorBase.
 const holdingWords = 10 + 4*MaxAlarms
 
+// Size is how many addresses of a space can be read, from 0 on, and as many input
+// registers from MirrorBase on. Masters round a request up to whole blocks: what
+// has no register reads 0.
+func Size(s Space) int { return [...]int{Coil: 32, Discrete: 128, Input: 1024, Holding: 128}[s] }
+
 // inputAt finds the register that input register n belongs to, nil where it is
 // reserved.
 var inputAt = func() (at [inputWords]*Register) {

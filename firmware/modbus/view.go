@@ -44,10 +44,10 @@ func (v *view) age() uint32 {
 
 // inputWord is input register n as it goes over the line.
 func (v *view) inputWord(n int) uint16 {
-	r := inputAt[n]
-	if r == nil {
+	if n >= inputWords || inputAt[n] == nil {
 		return 0
 	}
+	r := inputAt[n]
 	offset := n - r.Address
 	if r.text != nil {
 		return textWord(r.text(v, r.index), offset)
@@ -63,6 +63,9 @@ func (v *view) inputWord(n int) uint16 {
 }
 
 func (v *view) discreteBit(n int) bool {
+	if n >= discreteBits {
+		return false
+	}
 	r := discreteAt[n]
 	return r != nil && r.value(v, r.index) != 0
 }

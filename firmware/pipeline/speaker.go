@@ -38,7 +38,7 @@ func NewSpeaker(cfg *config.Config, s serial.Settings, version string, now func(
 
 // slaveConfig is the slave's settings as the config has them.
 func slaveConfig(cfg *config.Config, s serial.Settings, version string, now func() time.Duration) modbus.Config {
-	c := modbus.Config{
+	return modbus.Config{
 		Address: byte(cfg.Modbus.Address), CharacterTime: s.CharacterTime(),
 		Delay:        max(cfg.Modbus.Delay, modbus.Silence(s.CharacterTime())),
 		LowWordFirst: cfg.Modbus.WordOrder == config.LowFirst,
@@ -46,13 +46,6 @@ func slaveConfig(cfg *config.Config, s serial.Settings, version string, now func
 		Who: "modbus " + s.Path, Now: now,
 		Identity: modbus.Identity{Vendor: "mien", Product: "mien", Revision: version, ProductName: "face monitor", Station: cfg.Unit.Name},
 	}
-	for _, a := range cfg.Alarms {
-		c.ShelveMax = max(c.ShelveMax, a.ShelveMax)
-	}
-	if c.ShelveMax < time.Minute {
-		c.ShelveMax = 0
-	}
-	return c
 }
 
 // Serve speaks on an open port until it fails or ctx ends.

@@ -16,14 +16,7 @@ type dump struct {
 }
 
 // size is the length of a space in the map.
-func size(space modbus.Space) (n int) {
-	for _, r := range modbus.Table() {
-		if r.Space == space {
-			n = max(n, r.End())
-		}
-	}
-	return n
-}
+func size(space modbus.Space) int { return modbus.Size(space) }
 
 func (d *dump) of(space modbus.Space) []uint16 {
 	return [][]uint16{d.Coil, d.Discrete, d.Input, d.Holding}[space]

@@ -31,7 +31,9 @@ func WriteMarkdown(w io.Writer) error {
 	l.f("- A scale of x1000 means that the register holds the value times 1000: 437 is 0.437.")
 	l.f("- int16: -32768 (0x8000) is \"not available\": no face, a covered part, a network without that output. uint16 and enum where it says so: 65535.")
 	l.f("- Registers 11 to 14, 28 to 35, 132 and 133 infer emotions: they are not available unless the config has a `unit.purpose`.")
-	l.f("- Reserved addresses between those below read 0 and cannot be written. Beyond the end: exception 02.")
+	l.f("- Each table can be read in whole blocks: %d coils, %d discrete inputs, %d input registers, %d holding registers. What",
+		modbus.Size(modbus.Coil), modbus.Size(modbus.Discrete), modbus.Size(modbus.Input), modbus.Size(modbus.Holding))
+	l.f("  does not stand below reads 0 and cannot be written. Beyond that: exception 02.")
 	l.f("- Holding registers from %d are the input registers once more (register n at %d+n), for masters without function 4. They", modbus.MirrorBase, modbus.MirrorBase)
 	l.f("  are read-only.")
 	l.f("- Up to %d alarms, numbered from 0 in the order of the config; of those behind them this map tells nothing.", modbus.MaxAlarms)
@@ -47,6 +49,7 @@ func WriteMarkdown(w io.Writer) error {
 	l.f("- A request is checked whole before anything changes. Exception 02: there is no such register, it is read-only, it is")
 	l.f("  locked, or there is no such alarm. 03: a value or a count out of range. 04: the unit cannot do it. 06: too many commands")
 	l.f("  at once, try again. 05: done, and not yet on the disk; write it again until the answer is an ordinary one (docs/plc.md).")
+	l.f("- A write that is refused with 02 or 03 is in the unit's journal: which register, and why; one a second at most.")
 	l.f("- The settings of an alarm can be written only where the config names it in `unlock` of `[modbus]`. on_limit and")
 	l.f("  off_limit must keep their order: write both in one request when the new pair would cross the old one.")
 	l.f("- A broadcast (address 0) is obeyed and not answered.")

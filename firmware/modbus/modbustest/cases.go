@@ -81,24 +81,8 @@ func exact(p []byte) Want { return Want{Prefix: p, Length: len(p)} }
 
 func exception(code byte) Want { return Want{Exception: code} }
 
-// Sizes of the tables, from the register map.
-var coils, discretes, inputs, holdings = sizes()
-
-func sizes() (c, d, i, h int) {
-	for _, r := range modbus.Table() {
-		switch r.Space {
-		case modbus.Coil:
-			c = max(c, r.End())
-		case modbus.Discrete:
-			d = max(d, r.End())
-		case modbus.Input:
-			i = max(i, r.End())
-		case modbus.Holding:
-			h = max(h, r.End())
-		}
-	}
-	return c, d, i, h
-}
+// How far each table can be read; writes end before.
+var coils, discretes, inputs, holdings = modbus.Size(modbus.Coil), modbus.Size(modbus.Discrete), modbus.Size(modbus.Input), modbus.Size(modbus.Holding)
 
 // Cases are the conformance cases for a unit: what "MODBUS Application
 // Protocol Specification V1.1b3" says of each function, with the ends of this

@@ -47,6 +47,7 @@ type Recorder struct {
 	failAt, failCount int
 	err               error
 	event             uint64
+	refused           []string
 	pending           error
 }
 
@@ -54,6 +55,10 @@ type Recorder struct {
 func (r *Recorder) Do(who string, batch []modbus.Command) (state.Receipt, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if len(batch) == 1 && batch[0].Op == modbus.OpRefused { // nobody asks for anything
+		r.refused = append(r.refused, batch[0].Text)
+		return state.Receipt{}, nil
+	}
 	r.call++
 	if r.err != nil && r.call >= r.failAt && (r.failCount < 0 || r.call < r.failAt+max(1, r.failCount)) {
 		return state.Receipt{}, r.err
@@ -62,6 +67,15 @@ func (r *Recorder) Do(who string, batch []modbus.Command) (state.Receipt, error)
 	r.got = append(r.got, batch...)
 	r.event++
 	return state.Receipt{Event: r.event}, nil
+}
+
+// Refused gives what was told of refused writes since the last call.
+func (r *Recorder) Refused() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	told := r.refused
+	r.refused = nil
+	return told
 }
 
 // Kept says what Pend was told.
