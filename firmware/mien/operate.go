@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"math"
 	"os"
@@ -343,6 +344,9 @@ func operatorInhibit(c *call) error {
 		if c.Arg(0) == "off" {
 			return operator.Request{Ask: operator.AskDo, Do: alarm.Uninhibit}, nil
 		}
+		if c.Arg(0) == "" {
+			return operator.Request{}, usageError("say for how long, or off: mien inhibit 10m")
+		}
 		d, err := timeArgument(c.Arg(0))
 		return operator.Request{Ask: operator.AskDo, Do: alarm.Inhibit, For: d}, err
 	})
@@ -366,8 +370,13 @@ func operatorService(c *call) error {
 func operatorOutputs(c *call) error {
 	test := c.Duration("test", 0, "show every output as on for `TIME`, at most 1m; the alarms go on meanwhile")
 	reply, err := c.ask(0, func() (operator.Request, error) {
-		if *test > 0 {
+		given := false
+		c.Visit(func(f *flag.Flag) { given = given || f.Name == "test" })
+		switch {
+		case *test > 0:
 			return operator.Request{Ask: operator.AskTest, For: *test}, nil
+		case given:
+			return operator.Request{}, usageError(fmt.Sprintf("-test %v is no test: give a time such as 5s", *test))
 		}
 		return operator.Request{Ask: operator.AskStatus}, nil
 	})

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -108,7 +107,7 @@ func wiring(cfg *config.Config) config.Problems {
 func readConfig(path string) ([]byte, error) {
 	data, err := given.Read(path, config.MaxFile)
 	if errors.Is(err, os.ErrNotExist) {
-		err = fmt.Errorf("%w: write one (mien config > %s), or name another", err, filepath.Base(path))
+		err = fmt.Errorf("%w: write one (mien config > %s), or name another", err, path)
 	}
 	if err != nil {
 		return nil, coded{err, exitMissing}

@@ -340,7 +340,11 @@ func (t *selfTest) finish(path string) error {
 		}
 	}
 	if count["failed"] > 0 {
-		return fmt.Errorf("self-test: %d parts failed", count["failed"])
+		parts := "parts"
+		if count["failed"] == 1 {
+			parts = "part"
+		}
+		return fmt.Errorf("self-test: %d %s failed", count["failed"], parts)
 	}
 	return nil
 }
