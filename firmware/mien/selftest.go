@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -69,11 +71,14 @@ func (t *selfTest) run(path string, dog bool) error {
 			t.eye.Close()
 		}
 	}()
+	if why := foreign(path, os.Geteuid(), user.Lookup); why != "" {
+		t.skip("user", why)
+	}
 	t.network()
 	t.camera()
 	t.lines()
 	t.serial()
-	t.state()
+	t.state(path)
 	t.watchdog(dog)
 	return t.finish(path)
 }
@@ -267,9 +272,28 @@ func (t *selfTest) sees(src camera.Source, last *pipeline.Sight, seen func() boo
 	return fmt.Errorf("not seen in %v", personTime)
 }
 
+// foreign says that the test has other rights than the unit that systemd starts;
+// "": it has the same, or nobody knows which that would be.
+func foreign(path string, uid int, lookup func(string) (*user.User, error)) string {
+	if path != defaultConfig {
+		return ""
+	}
+	u, err := lookup(serviceUser)
+	if err != nil || u.Uid == strconv.Itoa(uid) {
+		return ""
+	}
+	return fmt.Sprintf("this is user %d, and the unit runs as %s: what follows tells nothing of its rights; test as that user: sudo -u %s mien selftest", uid, serviceUser, serviceUser)
+}
+
+// serviceUser is who board/mien.service runs the unit as.
+const serviceUser = "mien"
+
 // state writes a file as the store does.
-func (t *selfTest) state() {
+func (t *selfTest) state(path string) {
 	dir := t.cfg.State.Folder()
+	if path == defaultConfig && t.cfg.State.Dir == "" && exists(serviceFolder) {
+		dir = serviceFolder // systemd names it to the unit
+	}
 	err := os.MkdirAll(dir, 0o750)
 	if err == nil {
 		var f *os.File

@@ -5,6 +5,9 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"os"
+	"os/user"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -127,5 +130,31 @@ func TestWalkAnswers(t *testing.T) {
 	var b bytes.Buffer
 	if code := Main([]string{"selftest", "-walk", "-json"}, &b, &b); code != exitUsage {
 		t.Errorf("exit %d: %s", code, b.String())
+	}
+}
+
+// Root, or whoever tests, may open what the unit may not: the report says so.
+func TestSelfTestTellsWhoseRightsItHas(t *testing.T) {
+	unit, err := os.ReadFile(filepath.Join("..", "..", "board", "mien.service"))
+	if err != nil || !strings.Contains(string(unit), "\nUser="+serviceUser+"\n") || !strings.Contains(serviceFolder, "/var/lib/"+serviceUser) {
+		t.Errorf("the unit file has another user than %s: %v", serviceUser, err)
+	}
+	there := func(name string) (*user.User, error) { return &user.User{Username: name, Uid: "997"}, nil }
+	none := func(name string) (*user.User, error) { return nil, user.UnknownUserError(name) }
+	for _, c := range []struct {
+		path   string
+		uid    int
+		lookup func(string) (*user.User, error)
+		told   bool
+	}{
+		{defaultConfig, 0, there, true},
+		{defaultConfig, 1000, there, true},
+		{defaultConfig, 997, there, false},
+		{defaultConfig, 0, none, false},
+		{"bench.toml", 0, there, false},
+	} {
+		if why := foreign(c.path, c.uid, c.lookup); (why != "") != c.told || c.told && !strings.Contains(why, "sudo -u mien mien selftest") {
+			t.Errorf("%s as %d: %q", c.path, c.uid, why)
+		}
 	}
 }
