@@ -196,6 +196,14 @@ func TestHash(t *testing.T) {
 			if Hash(&again) != h {
 				t.Errorf("%s %v: padding counts", format, size)
 			}
+			if format != MJPEG && size[1] > 1 { // a counter in the first pixels
+				for x := range min(l.row, 32) {
+					again.Data[x] ^= 0x55
+				}
+				if Hash(&again) != h {
+					t.Errorf("%s %v: the first pixels count", format, size)
+				}
+			}
 			// A sensor's noise changes some of each handful of bytes by one.
 			for i := 0; i < l.need; i += 5 {
 				again.Data[i] ^= 1
