@@ -112,6 +112,33 @@ func TestHeartbeatBeatsWithItsSecondValue(t *testing.T) {
 	}
 }
 
+// A master that stopped its heartbeat and comes back may be another, with coils
+// left at 1: they act once they have been 0. One that only forgot its heartbeat is
+// obeyed all the same.
+func TestLostHostBeginsAnew(t *testing.T) {
+	const on, off = 0xFF00, 0
+	r := newRig(t, func(c *modbus.Config) { c.HostTimeout, c.HostRequired = 3*time.Second, true })
+	write := func(level int, want ...modbus.Command) {
+		t.Helper()
+		r.want(t, words(5, 0, level), words(5, 0, level))
+		r.commands(t, want...)
+	}
+	write(off)
+	r.now += 4 * time.Second
+	write(on, held)
+	write(on)
+	write(off)
+	write(on, modbus.Command{Op: modbus.OpAckAll})
+	write(off)
+	write(on, modbus.Command{Op: modbus.OpAckAll})
+	r.want(t, words(6, 0, 18), words(6, 0, 18))
+	write(off)
+	write(on, modbus.Command{Op: modbus.OpAckAll})
+	write(off)
+	r.now += 4 * time.Second
+	write(on, held)
+}
+
 // Limits that a master writes in every cycle are a command where they differ from
 // what is in force, and not else.
 func TestLimitsInForceAreNoCommand(t *testing.T) {

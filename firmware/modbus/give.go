@@ -84,7 +84,7 @@ func (g *giver) add(c Command) error {
 		g.batch = append(g.batch, test)
 		return nil
 	case OpHeld:
-		of.Do, of.Text = alarm.Note, "coils or shelve bits were 1 with the first write since the start or since the port was opened: each acts once it has been 0"
+		of.Do, of.Text = alarm.Note, "coils or shelve bits were 1 with the first write since the start, since the port was opened or since the host heartbeat was lost: each acts once it has been 0"
 	case OpRefused:
 		of.Do, of.Text = alarm.Note, c.Text
 	case OpSetLimit:

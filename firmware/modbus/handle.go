@@ -60,6 +60,13 @@ func (s *Slave) handle(pdu []byte, broadcast bool, now time.Duration) int {
 	if most := uint16(s.shelveMax() / time.Minute); s.view.AlarmCount > 0 && s.image.holding[holdingShelveMinutes] > most {
 		s.image.holding[holdingShelveMinutes] = most // a reload allows less than before
 	}
+	switch h := s.host.state(now); {
+	case !h.Watched || h.Age <= h.Timeout:
+		s.silent = false
+	case !s.silent: // who comes back may be another
+		s.silent = true
+		s.image.forget()
+	}
 	s.broadcast = broadcast
 	s.staging.why = ""
 	answer := s.tx[1 : maxADU-2]

@@ -16,8 +16,8 @@ const confirm = 2 * time.Second
 // reads back what was written last.
 //
 // A change is one between two values that a master wrote. What stands there when
-// the unit starts, and what it was before the port was opened again, is nobody's
-// rest: a master whose coil or bit is 1 already, because it was left so, asks for
+// the unit starts, and what it was before the port was opened again or the host's
+// heartbeat was lost, is nobody's rest: a master whose coil or bit is 1 already, because it was left so, asks for
 // nothing. So the first value is only noted, and a 1 is a command once its 0 was
 // seen. That a 1 goes ends what it asked for, at any time.
 type image struct {
@@ -32,8 +32,14 @@ type image struct {
 	beaten bool   // and the heartbeat
 }
 
-// reopen forgets what the master's levels were.
-func (i *image) reopen() { i.noted, i.masked, i.beaten = 0, false, false }
+// forget forgets what the master's levels were.
+func (i *image) forget() { i.noted, i.masked = 0, false }
+
+// reopen is forget, and the heartbeat too begins anew.
+func (i *image) reopen() {
+	i.forget()
+	i.beaten = false
+}
 
 // renumber forgets what was written by the number of an alarm: it is another's.
 func (i *image) renumber(shelved uint16) {

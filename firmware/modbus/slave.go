@@ -59,6 +59,7 @@ type Slave struct {
 	begun     bool   // the image knows what was shelved at the start
 	port      Port   // that was served last
 	numbers   uint32 // Snapshot.Numbering that the master knows of
+	silent    bool   // the host's heartbeat is lost, and the image knows
 	image     image
 	staging   staging
 	owed      uint64        // number of the newest event of a command that may not be on the disk yet; 0: all are
