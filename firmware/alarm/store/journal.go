@@ -21,7 +21,7 @@ const (
 	journalFile = "events.log"
 	journalNext = "events.log.new"
 
-	maxRecord = 64 << 10 // a line longer than this is damage
+	maxRecord = 1 << 20 // a line longer than this is damage; the states of 2,000 alarms fit, those that a config no longer has among them
 	version   = 2
 )
 

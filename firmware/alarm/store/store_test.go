@@ -642,3 +642,35 @@ func TestSyncIsNotStarved(t *testing.T) {
 	<-ended
 	s.Close()
 }
+
+// States of any number of alarms come back: those that a config no longer has are
+// kept beside those that it has.
+func TestStatesOfManyAlarms(t *testing.T) {
+	for _, n := range []int{48, 200, 1000} {
+		dir := t.TempDir()
+		s, _, err := Open(Options{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wall := time.Unix(1_800_000_000, 123456789)
+		saved := alarm.Saved{Number: 1, Start: 1, Wall: wall}
+		for i := range n {
+			saved.Alarms = append(saved.Alarms, alarm.SavedAlarm{Name: fmt.Sprintf("an alarm with a long name, n. %03d", i), Life: alarm.LatchedUnacknowledged,
+				Count: 12345, Since: wall, ShelvedLeft: time.Hour, ShelvedUntil: wall, Shelvings: 3, Latch: true, Horn: true, Lamp: true, Priority: alarm.Medium,
+				Why: alarm.Explanation{Signal: "compound.disgustedly surprised", Level: 0.123456, Limit: 0.6, For: time.Hour, First: 123456789, Last: 123456999}})
+		}
+		s.Put([]alarm.Event{{Number: 1, Start: 1, Wall: wall, Trigger: alarm.Note, Cause: "x"}})
+		s.Keep(&saved)
+		if err := s.Close(); err != nil {
+			t.Errorf("%d alarms: %v", n, err)
+		}
+		s, found, err := Open(Options{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		if len(found.Saved.Alarms) != n || len(found.Notes) > 0 {
+			t.Errorf("%d alarms: %d came back, %q", n, len(found.Saved.Alarms), found.Notes)
+		}
+	}
+}
