@@ -113,7 +113,7 @@ func confine(edgeTPU bool) error {
 		unix.RLIMIT_DATA:   data + trialMemory,
 		unix.RLIMIT_CPU:    uint64(2 * trialTime.Seconds()),
 		unix.RLIMIT_CORE:   0,
-		unix.RLIMIT_FSIZE:  0,
+		unix.RLIMIT_FSIZE:  MaxFile, // in memory, for the library that reads files alone: no file can be opened for writing
 		unix.RLIMIT_NOFILE: 64,
 	} {
 		if err := unix.Setrlimit(resource, &unix.Rlimit{Cur: most, Max: most}); err != nil {
