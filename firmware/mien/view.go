@@ -193,7 +193,7 @@ func (s *scene) alarmRow(i, width int) string {
 // zero in a row each, the rest two in a row.
 func (s *scene) signalRows(width int) []string {
 	var rows, pairs []string
-	const small = 8
+	const small = 5 // two signals fit into 80 columns
 	any := false
 	for i, signal := range s.About.Signals {
 		l := s.Levels[i]
@@ -207,7 +207,7 @@ func (s *scene) signalRows(width int) []string {
 			}
 			rows = append(rows, row)
 		default:
-			pairs = append(pairs, fmt.Sprintf("%-26s %s %s   ", short(signal.Human, 26), level(l), meter(l, signal.Min, signal.Max, nan32, small)))
+			pairs = append(pairs, fmt.Sprintf("%-27s %s %s  ", short(signal.Human, 27), level(l), meter(l, signal.Min, signal.Max, nan32, small)))
 		}
 	}
 	if any {

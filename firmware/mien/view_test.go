@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -75,5 +76,21 @@ func TestViewWithoutEmotions(t *testing.T) {
 	s.Expression = state.Choice{}
 	if text := strings.Join(s.shown(t, 100, 80), "\n"); strings.Contains(text, "expression") || !strings.Contains(text, "AU5") {
 		t.Error(text)
+	}
+}
+
+// Two signals a row stand whole in 80 columns, the longest name of the network in
+// the binary among them.
+func TestViewOfEightyColumns(t *testing.T) {
+	s := wide()
+	const longest = "Prkachin-Solomon pain index"
+	for i := range s.About.Signals {
+		s.About.Signals[i].Human = longest
+	}
+	s.About.Signals, s.Levels = s.About.Signals[5:7], []float32{1, 1}
+	s.Expression = state.Choice{}
+	want := longest + "  1.00 █████  " + longest + "  1.00 █████"
+	if rows := s.shown(t, 80, 80); !slices.Contains(rows, want) {
+		t.Errorf("no row %q in\n%s", want, strings.Join(rows, "\n"))
 	}
 }
