@@ -54,8 +54,9 @@ func read(bits func(space modbus.Space, at, n int) ([]bool, error), words func(f
 	by := func(fc byte) func(at, n int) ([]uint16, error) {
 		return func(at, n int) ([]uint16, error) { return words(fc, at, n) }
 	}
-	d.Coil = gather(size(modbus.Coil), 2000, 0, number(modbus.Coil))
-	d.Discrete = gather(size(modbus.Discrete), 2000, 0, number(modbus.Discrete))
+	// As many bits as mbpoll takes; 2000 are allowed.
+	d.Coil = gather(size(modbus.Coil), 120, 0, number(modbus.Coil))
+	d.Discrete = gather(size(modbus.Discrete), 120, 0, number(modbus.Discrete))
 	d.Input = gather(size(modbus.Input), 125, 0, by(4))
 	d.Mirror = gather(size(modbus.Input), 125, modbus.MirrorBase, by(3))
 	d.Holding = gather(size(modbus.Holding), 125, 0, by(3))
@@ -150,6 +151,7 @@ func fits(r *modbus.Register, w []uint16) error {
 		case w[0] == modbus.NotAvailableInt && !r.NA:
 			return errors.New("not available, which the table does not allow")
 		case w[0] == modbus.NotAvailableInt:
+		case strings.HasPrefix(r.Name, "signal"): // of any network: its range is the signal's own
 		case r.Scale == 1000 && r.Space == modbus.Input && (v < -1000 || v > 1000):
 			return fmt.Errorf("the level %d is outside -1 to 1", v)
 		case r.Scale == 1000 && !strings.Contains(r.Name, "valence") && !strings.Contains(r.Name, "arousal") && v < 0:
