@@ -203,7 +203,7 @@ func (t *selfTest) camera() {
 	case age < -time.Second || age > pipeline.LongAgo:
 		detail += ", whose clock is wrong: its frames are dated by when they come"
 	default:
-		detail += fmt.Sprintf(", the last %s old", millis(age))
+		detail += fmt.Sprintf(", the last %s old", millis(max(age, 0)))
 	}
 	if frames == 0 {
 		t.add("camera", errors.New("no frame in 2 s"), "")
