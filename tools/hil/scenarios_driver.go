@@ -21,13 +21,13 @@ func driverScenarios() (list []scenario) {
 		{"disconnect", true, true},
 	} {
 		name := "^TestVivid$/^" + regexp.QuoteMeta(strings.ReplaceAll(c.test, " ", "_")) + "$"
-		list = append(list, scenario{name: "driver tests: vivid: " + c.test, tests: "camera", fault: c.fault, ci: c.ci, run: func(b *bench) {
-			b.driverTest("camera", name, "MIEN_TEST_VIVID="+plainNode)
+		list = append(list, scenario{name: "driver tests: vivid: " + c.test, tests: "camera/v4l2", fault: c.fault, ci: c.ci, run: func(b *bench) {
+			b.driverTest("v4l2", name, "MIEN_TEST_VIVID="+plainNode)
 		}})
 	}
 	return append(list,
-		scenario{name: "driver tests: camera in every format", tests: "camera", run: func(b *bench) {
-			b.driverTest("camera", "^(TestRealCamerasAreListed|TestRealCameraInEveryFormat)$", "MIEN_TEST_CAMERA="+plainNode)
+		scenario{name: "driver tests: camera in every format", tests: "camera/v4l2", run: func(b *bench) {
+			b.driverTest("v4l2", "^(TestRealCamerasAreListed|TestRealCameraInEveryFormat)$", "MIEN_TEST_CAMERA="+plainNode)
 		}},
 		scenario{name: "driver tests: GPIO lines, edges, debounce", tests: "gpio", run: func(b *bench) {
 			b.stopUnit()

@@ -65,7 +65,7 @@ func runVirt(ctx context.Context, k *kit, list []scenario, tell func(scenario, s
 func openVirt(ctx context.Context, k *kit, list []scenario) (*bench, error) {
 	extra := map[string]string{}
 	for _, s := range list {
-		to, at := "usr/lib/hil/"+s.tests+".test", filepath.Join(k.work, "tests", s.tests)
+		to, at := "usr/lib/hil/"+filepath.Base(s.tests)+".test", filepath.Join(k.work, "tests", filepath.Base(s.tests))
 		if s.tests == "" || extra[to] != "" {
 			continue
 		}

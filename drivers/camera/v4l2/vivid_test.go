@@ -20,7 +20,7 @@ import (
 // (Documentation/admin-guide/media/vivid.rst). These tests need
 //
 //	modprobe vivid n_devs=1 node_types=0x1 num_inputs=1 input_types=0
-//	MIEN_TEST_VIVID=/dev/video0 go test -run Vivid ./drivers/camera
+//	MIEN_TEST_VIVID=/dev/video0 go test -run Vivid ./drivers/camera/v4l2
 type vivid struct {
 	t    *testing.T
 	path string
