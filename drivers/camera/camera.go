@@ -63,9 +63,9 @@ type Frame struct {
 	Stride        int    // bytes from one row to the next; 0 for MJPEG
 	Sequence      uint32 // the driver's count of frames; wraps
 	// Time is when the picture was taken by the driver, on CLOCK_MONOTONIC, or when
-	// it was handed out where the driver does not say. It is a device's word: one may
-	// stamp the end of a frame in advance (vivid), stamp all alike, or jump. Who
-	// reckons with it checks it first.
+	// it was handed out where the driver does not say. A device may stamp
+	// the end of a frame in advance (vivid), stamp all alike, or jump: check the time
+	// before you count on it.
 	Time time.Duration
 	Lost uint32 // frames lost, damaged or passed over since the last one handed out
 }

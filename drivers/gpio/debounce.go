@@ -6,7 +6,7 @@ import (
 
 // debouncer lets a level count once it has stood still for a period. It works
 // as the kernel's does (gpiolib-cdev.c, debounce_work_func): every raw edge
-// starts the period anew, and what is reported carries the time of its end.
+// starts the period again, and what is reported carries the time of its end.
 type debouncer struct {
 	period time.Duration
 	stable bool // what counts

@@ -140,7 +140,7 @@ func TestGuard(t *testing.T) {
 	g.Edge(Edge{At: at + 5*time.Second, Lost: 20})
 	expect(at+5*time.Second, Chattering)
 
-	// A line that chattered an hour ago and is opened again begins anew: the few
+	// A line that chattered an hour ago and is opened again starts from zero: the few
 	// bounces of a press are not added to that.
 	g.Start(false, 3*time.Hour)
 	for i := range 4 {

@@ -183,7 +183,7 @@ func (f *Fake) Remove(label string) {
 	f.changed.Broadcast()
 }
 
-// Restore brings a removed chip back. Its lines must be requested anew.
+// Restore brings a removed chip back. Its lines must be requested again.
 func (f *Fake) Restore(label string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -103,7 +103,7 @@ func (w *Wire) Unplug() {
 	w.changed.Broadcast()
 }
 
-// Replug brings the adapter back. The ends must be opened anew.
+// Replug brings the adapter back. The ends must be opened again.
 func (w *Wire) Replug() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -24,7 +24,7 @@
 // Time is Unknown but between two known readings that are no further apart than
 // Options.MaxGap. It adds up, known time takes it off, and once it fills the
 // alarm's UnknownHold that is declared: an event, the Unknown flag, for OnUnknown
-// = Fault the Safe flag, and both delays start anew. So a condition that stays is
+// = Fault the Safe flag, and both delays start again. So a condition that stays is
 // raised, or declared Unknown, within two on-delays, one hold and one gap.
 //
 // # Life and cover

@@ -44,16 +44,16 @@ func TestDelaysAndDeadband(t *testing.T) {
 	}{
 		"at the limit counts":           {Definition{}, []stretch{{1, 0.5, "raise"}, {1, 0.49, "clear"}}},
 		"on-delay":                      {Definition{OnDelay: 500 * ms}, []stretch{{5, 0.6, ""}, {1, 0.6, "raise"}}},
-		"on-delay starts anew":          {Definition{OnDelay: 500 * ms}, []stretch{{5, 0.6, ""}, {1, 0.4, ""}, {5, 0.6, ""}, {1, 0.6, "raise"}}},
+		"on-delay starts again":         {Definition{OnDelay: 500 * ms}, []stretch{{5, 0.6, ""}, {1, 0.4, ""}, {5, 0.6, ""}, {1, 0.6, "raise"}}},
 		"off-delay":                     {Definition{OffDelay: 500 * ms}, []stretch{{1, 0.6, "raise"}, {5, 0.4, ""}, {1, 0.4, "clear"}}},
-		"off-delay starts anew":         {Definition{OffDelay: 500 * ms}, []stretch{{1, 0.6, "raise"}, {5, 0.4, ""}, {1, 0.6, ""}, {5, 0.4, ""}, {1, 0.4, "clear"}}},
+		"off-delay starts again":        {Definition{OffDelay: 500 * ms}, []stretch{{1, 0.6, "raise"}, {5, 0.4, ""}, {1, 0.6, ""}, {5, 0.4, ""}, {1, 0.4, "clear"}}},
 		"deadband keeps":                {Definition{Conditions: []Condition{{Signal: "s", Limit: 0.5, Deadband: 0.2}}}, []stretch{{1, 0.5, "raise"}, {9, 0.31, ""}, {1, 0.29, "clear"}, {9, 0.49, ""}}},
 		"deadband of a low limit":       {Definition{Conditions: []Condition{{Signal: "s", Side: Below, Limit: 0.5, Deadband: 0.2}}}, []stretch{{1, 0.5, "raise"}, {9, 0.69, ""}, {1, 0.71, "clear"}, {9, 0.51, ""}}},
 		"Unknown never raises":          {Definition{UnknownHold: time.Hour}, []stretch{{100, unknown, ""}}},
 		"Unknown never clears":          {Definition{UnknownHold: time.Hour}, []stretch{{1, 0.6, "raise"}, {1000, unknown, ""}, {1, 0.4, "clear"}}},
 		"Unknown pauses the on-delay":   {Definition{OnDelay: 500 * ms, UnknownHold: time.Hour}, []stretch{{4, 0.6, ""}, {100, unknown, ""}, {1, 0.6, ""}, {1, 0.6, ""}, {1, 0.6, "raise"}}},
 		"Unknown pauses the off-delay":  {Definition{OffDelay: 300 * ms, UnknownHold: time.Hour}, []stretch{{1, 0.6, "raise"}, {2, 0.4, ""}, {100, unknown, ""}, {1, 0.4, ""}, {1, 0.4, ""}, {1, 0.4, "clear"}}},
-		"declared Unknown starts anew":  {Definition{OnDelay: 700 * ms, UnknownHold: time.Second}, []stretch{{4, 0.6, ""}, {9, unknown, ""}, {1, unknown, "lose reading"}, {7, 0.6, ""}, {1, 0.6, "regain reading raise"}}},
+		"declared Unknown starts again": {Definition{OnDelay: 700 * ms, UnknownHold: time.Second}, []stretch{{4, 0.6, ""}, {9, unknown, ""}, {1, unknown, "lose reading"}, {7, 0.6, ""}, {1, 0.6, "regain reading raise"}}},
 		"a long delay is regained":      {Definition{OnDelay: 5 * time.Second, UnknownHold: 2 * time.Second}, []stretch{{21, unknown, "lose reading"}, {20, 0.6, ""}, {1, 0.6, "regain reading"}, {29, 0.6, ""}, {1, 0.6, "raise"}}},
 		"Unknown is declared once":      {Definition{UnknownHold: time.Second}, []stretch{{10, unknown, ""}, {1, unknown, "lose reading"}, {100, unknown, ""}, {5, 0.1, ""}, {1, 0.1, "regain reading"}}},
 		"what is judged is regained":    {Definition{UnknownHold: time.Second}, []stretch{{11, unknown, "lose reading"}, {1, 0.6, "regain reading raise"}}},
@@ -92,7 +92,7 @@ func TestGapCountsAsUnknown(t *testing.T) {
 			t.Errorf("at %v: %q, want %q", s.at, got, s.want)
 		}
 	}
-	// A gap longer than the hold starts a delay anew.
+	// A gap longer than the hold starts a delay again.
 	e = one(t, Definition{OnDelay: time.Second, UnknownHold: 5 * time.Second})
 	step(0, 0.6)
 	step(900*ms, 0.6)

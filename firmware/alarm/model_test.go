@@ -198,7 +198,7 @@ func compare(t *testing.T, k int, e *Engine, o *oracle, seen map[string]int) {
 	}
 }
 
-// restart saves, goes through JSON as the store does, and begins anew with
+// restart saves, goes through JSON as the store does, and begins again with
 // either the saved state or what the journal gives.
 func restart(t *testing.T, k int, e *Engine, o *oracle, defs []Definition, signals []string, shadow *Saved, at time.Duration, seen map[string]int) *Engine {
 	var saved, back Saved
@@ -222,7 +222,7 @@ func restart(t *testing.T, k int, e *Engine, o *oracle, defs []Definition, signa
 		shadow.Replay(ev)
 	}
 	// A restart is over in no time here; what may change is told by the rules:
-	// silence and inhibit end, delays begin anew, conditions count as the
+	// silence and inhibit end, delays begin again, conditions count as the
 	// lives say.
 	o.inhibited, o.begun = false, false
 	// The clock says that no time has passed, and a clock may say that.

@@ -207,7 +207,7 @@ func (c *condition) assume(present bool) {
 }
 
 // Reconfigure takes over other definitions and signals while running: alarms
-// keep their state by name, delays begin anew where the conditions differ,
+// keep their state by name, delays begin again where the conditions differ,
 // limits that were set by command give way to the new ones. Alarms that are
 // gone are kept until acknowledged and reset if they need it. With an error
 // nothing has changed.

@@ -122,7 +122,7 @@ var Transitions = []Transition{
 	{Shelved, Clear, Always, Shelved, false, "the life beneath goes on"},
 	{Shelved, Acknowledge, Always, Shelved, false, "the life beneath is acknowledged"},
 	{Shelved, Reset, Always, Shelved, false, "the life beneath is reset"},
-	{Shelved, Shelve, Always, Shelved, false, "the time begins anew"},
+	{Shelved, Shelve, Always, Shelved, false, "the time begins again"},
 	{Shelved, Unshelve, Always, Beneath, false, ""},
 	{Shelved, Expire, Always, Beneath, false, ""},
 	{Shelved, Suppress, Always, Shelved, false, "suppressed as well, once no longer shelved"},

@@ -122,7 +122,7 @@ func (c *checker) condition(block string, condition Condition, signals []Signal,
 	}
 }
 
-// advice warns of settings that are allowed and seldom meant.
+// advice warns of settings that are allowed and rarely meant.
 func (c *checker) advice() {
 	emotion := slices.ContainsFunc(c.Alarms, func(a Alarm) bool {
 		return slices.ContainsFunc(a.conditions(), func(condition Condition) bool { return Emotion(condition.Signal) })

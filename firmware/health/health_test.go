@@ -303,13 +303,13 @@ func TestAliveNeedsATurningLoopAndAResultNowAndThen(t *testing.T) {
 	if m.Trusted(at) {
 		t.Error("a turn counts as a result")
 	}
-	for now := at; now <= at+2*Patience; now += s {
+	for now := at; now <= at+2*ResultWithin; now += s {
 		m.Turn(now)
-		if want := now-at <= Patience; m.Alive(now) != want {
+		if want := now-at <= ResultWithin; m.Alive(now) != want {
 			t.Fatalf("alive %v after %v without a result", !want, now-at)
 		}
 	}
-	at += 2 * Patience
+	at += 2 * ResultWithin
 	m.Result(at)
 	if !m.Alive(at) {
 		t.Error("not alive with a result")

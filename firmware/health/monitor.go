@@ -25,10 +25,10 @@ type Monitor struct {
 	untold  int           // changes that there was no room for
 }
 
-// Patience is how long a unit whose pipeline turns but brings no result (its
-// camera is unplugged, and opened again and again) keeps its watchdogs fed:
-// after that a restart of the machine is worth a try.
-const Patience = 10 * time.Minute
+// ResultWithin is how long a unit whose pipeline turns but brings no result (its
+// camera is unplugged, and opened again and again) keeps its watchdogs fed: after
+// that a restart of the machine is worth a try.
+const ResultWithin = 10 * time.Minute
 
 // turnWithin bounds one turn of the pipeline's loop: opening a device, waiting
 // for a frame, running the networks on a slow board.
@@ -120,7 +120,7 @@ func (m *Monitor) Result(now time.Duration) {
 func (m *Monitor) Turn(now time.Duration) {
 	m.mu.Lock()
 	if m.turn == 0 && m.result == 0 {
-		m.result = now // patience counts from the start
+		m.result = now // ResultWithin counts from the start
 	}
 	m.turn = now
 	m.mu.Unlock()
@@ -144,12 +144,12 @@ func (m *Monitor) Undriven(now time.Duration) time.Duration {
 }
 
 // Alive tells whether the watchdogs may be fed: the pipeline's loop turns, and
-// brought a result within Patience, and the output lines are driven. What hangs
+// brought a result within ResultWithin, and the output lines are driven. What hangs
 // is not alive, whatever it hangs in.
 func (m *Monitor) Alive(now time.Duration) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.turn != 0 && now-m.turn <= turnWithin && now-m.result <= Patience && (m.driven == 0 || now-m.driven <= turnWithin)
+	return m.turn != 0 && now-m.turn <= turnWithin && now-m.result <= ResultWithin && (m.driven == 0 || now-m.driven <= turnWithin)
 }
 
 // Results is how many results there were: the source of every heartbeat.

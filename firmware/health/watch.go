@@ -52,7 +52,7 @@ const (
 	pardon  = 8
 	maxDebt = 3 * pardon
 	// lively is how many pictures in a row must be new before a camera counts as
-	// alive again: the first one after it was opened anew differs in any case.
+	// alive again: the first one after it was opened again differs in any case.
 	lively = 3
 )
 

@@ -113,7 +113,7 @@ func TestHeartbeatBeatsWithItsSecondValue(t *testing.T) {
 }
 
 // A master that stopped its heartbeat and comes back may be another, with coils
-// left at 1: they act once they have been 0. One that only forgot its heartbeat is
+// left at 1: they act once they have been 0. One that only missed its heartbeat is
 // obeyed all the same.
 func TestLostHostBeginsAnew(t *testing.T) {
 	const on, off = 0xFF00, 0

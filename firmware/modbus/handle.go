@@ -65,7 +65,7 @@ func (s *Slave) handle(pdu []byte, broadcast bool, now time.Duration) int {
 		s.silent = false
 	case !s.silent: // who comes back may be another
 		s.silent = true
-		s.image.forget()
+		s.image.unnote()
 	}
 	s.broadcast = broadcast
 	s.staging.why = ""

@@ -15,11 +15,10 @@ const confirm = 2 * time.Second
 // master may write the same block in every cycle; every coil and register
 // reads back what was written last.
 //
-// A change is one between two values that a master wrote. What stands there when
-// the unit starts, and what it was before the port was opened again or the host's
-// heartbeat was lost, is nobody's rest: a master whose coil or bit is 1 already, because it was left so, asks for
-// nothing. So the first value is only noted, and a 1 is a command once its 0 was
-// seen. That a 1 goes ends what it asked for, at any time.
+// A change is one between two values that the same master wrote. The first value
+// after the unit started, opened its port again or lost the host's heartbeat is
+// only noted: a master that left a coil or bit at 1 asks for nothing. A 1 is a
+// command once its 0 was seen. A 1 that goes ends what it asked for, at any time.
 type image struct {
 	coils   uint32
 	holding [holdingLimits]uint16
@@ -32,16 +31,16 @@ type image struct {
 	beaten bool   // and the heartbeat
 }
 
-// forget forgets what the master's levels were.
-func (i *image) forget() { i.noted, i.masked = 0, false }
+// unnote clears what the master wrote last: its next values are only noted.
+func (i *image) unnote() { i.noted, i.masked = 0, false }
 
-// reopen is forget, and the heartbeat too begins anew.
+// reopen is unnote, for the heartbeat too.
 func (i *image) reopen() {
-	i.forget()
+	i.unnote()
 	i.beaten = false
 }
 
-// renumber forgets what was written by the number of an alarm: it is another's.
+// renumber clears what was written by the number of an alarm: it is another's.
 func (i *image) renumber(shelved uint16) {
 	i.noted &= 1<<coilAck - 1
 	i.coils &= 1<<coilAck - 1

@@ -156,7 +156,7 @@ func (s *Slave) turn(port Port) error {
 
 	// Silence first: it came before the characters.
 	if quiet := now - s.heardAt; quiet >= s.cfg.silence() {
-		final := n == 0 && quiet >= s.patience()
+		final := n == 0 && quiet >= s.pieceTime()
 		for s.rx.gap(final) {
 			s.frame(now)
 			for s.rx.next() {
@@ -202,8 +202,8 @@ func (s *Slave) send(port Port, now time.Duration) error {
 	return nil
 }
 
-// patience is how long a frame may lie unfinished.
-func (s *Slave) patience() time.Duration { return max(pieces, 2*s.cfg.silence()) }
+// pieceTime is how long the next piece of a frame may take.
+func (s *Slave) pieceTime() time.Duration { return max(pieces, 2*s.cfg.silence()) }
 
 // wait is how long nothing but a character can change anything.
 func (s *Slave) wait(now time.Duration) time.Duration {
@@ -216,7 +216,7 @@ func (s *Slave) wait(now time.Duration) time.Duration {
 		if silence := s.cfg.silence(); quiet < silence {
 			wait = min(wait, silence-quiet)
 		} else {
-			wait = min(wait, s.patience()-quiet)
+			wait = min(wait, s.pieceTime()-quiet)
 		}
 	}
 	return max(wait, 0)

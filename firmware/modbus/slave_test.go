@@ -142,7 +142,7 @@ func TestShelveMask(t *testing.T) {
 	r := newRig(t, nil)
 	r.Reopen()
 	// The snapshot has alarm 3 shelved: a master that goes on writing that
-	// mask after a restart of the unit shelves nothing anew.
+	// mask after a restart of the unit shelves nothing again.
 	r.want(t, words(3, 2, 2), []byte{3, 4, 0, 8, 0, 30})
 	r.want(t, words(6, 2, 8), words(6, 2, 8))
 	r.commands(t)

@@ -13,7 +13,6 @@ import (
 type network struct {
 	signals []string // of the levels, in order
 	parts   []string // of the face, which it may find covered
-	derived bool     // its valence and arousal are derived labels
 	crc     uint16
 	about   []state.Signal
 }

@@ -95,7 +95,7 @@ func TestOldAndAlternatingPicturesFailSafe(t *testing.T) {
 			t.Errorf("%s: the healthy line toggled %d times", c.name, n)
 		}
 		if opens := b.opens(); c.name == "a queue that fills" { // as all others, but each takes 5 s
-			b.until(c.name+": the camera opened anew", func() bool { return b.opens() > opens })
+			b.until(c.name+": the camera opened again", func() bool { return b.opens() > opens })
 		}
 		b.with(c.end)
 		b.until(c.name+": the way back", b.trusted)

@@ -118,7 +118,7 @@ func (w *world) told(events []alarm.Event) {
 	}
 }
 
-// fresh lets the time in which a condition must be told begin anew.
+// fresh lets the time in which a condition must be told begin again.
 func (w *world) fresh() {
 	for _, d := range w.defs {
 		w.since[d.Name] = w.at

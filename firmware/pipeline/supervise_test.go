@@ -137,7 +137,7 @@ func TestWatchdogsAreFedOnlyWhileAlive(t *testing.T) {
 	if pings, kept := fed(20*time.Second, true, false); pings < 18 || kept < 9 || dog.Reset() {
 		t.Errorf("in 20 s without a camera: %d pings, %d messages, reset %v", pings, kept, dog.Reset())
 	}
-	fed(10*time.Second, false, false) // patience with one turn
+	fed(10*time.Second, false, false) // one turn may take that long
 	if pings, kept := fed(20*time.Second, false, false); pings != 0 || kept != 0 || !dog.Reset() {
 		t.Errorf("in a hang: %d pings, %d messages, reset %v", pings, kept, dog.Reset())
 	}

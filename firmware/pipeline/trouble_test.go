@@ -114,7 +114,7 @@ func TestClockFaultEnds(t *testing.T) {
 	look(2*time.Second, time.Second, false) // within health.clock_jump
 	look(3*time.Second, time.Hour, true)
 	look(12*time.Second, time.Hour, true)
-	look(12500*time.Millisecond, 0, true) // back: the time begins anew
+	look(12500*time.Millisecond, 0, true) // back: the time begins again
 	look(22*time.Second, 0, true)
 	look(23*time.Second, 0, false)
 	look(24*time.Second, 0, false)
@@ -375,7 +375,7 @@ func TestReloadKeepsWhatMastersWrote(t *testing.T) {
 		t.Fatal(err)
 	}
 	if b.unit.speaker.Load() == before {
-		t.Fatal("the slave was not made anew: this tests nothing")
+		t.Fatal("the slave was not made again: this tests nothing")
 	}
 	if got := ask(t, theirs, 1, 0, 0, 0, 1); len(got) != 6 || got[3] != 1 {
 		t.Errorf("coil 0 after the reload: % x", got)
@@ -390,7 +390,7 @@ func TestReloadKeepsWhatMastersWrote(t *testing.T) {
 		t.Errorf("the same coil once more acknowledged again: %d events, were %d", n, acks)
 	}
 	if n := b.unit.speaker.Load().slave.Stats().Messages; n < heard+3 {
-		t.Errorf("the counters began anew: %d, were %d", n, heard)
+		t.Errorf("the counters began again: %d, were %d", n, heard)
 	}
 }
 

@@ -148,7 +148,7 @@ func (w *watcher) frame() (time.Duration, error) {
 	case errors.Is(err, camera.ErrTimeout):
 		if now-max(w.lastFrame, w.reopened) >= w.limits.Stale {
 			u.health.Begin(health.CameraLost, now, fmt.Sprintf("%s: no frame for %v", w.source.Info().Name, w.limits.Stale))
-			w.drop() // some drivers come to life again only when they are opened anew
+			w.drop() // some drivers work again only after they are opened again
 			return w.camAt.Next(), nil
 		}
 		return 0, nil
@@ -228,7 +228,7 @@ func (w *watcher) rest(asked, came time.Duration) {
 
 // late dates a frame and tells that its picture is too old to be looked at. Such a
 // frame goes back and no result comes of it, as if there had been none. When no
-// other comes the camera is opened anew, which empties whatever keeps them back.
+// other comes the camera is opened again, which empties whatever keeps them back.
 func (w *watcher) late(f *camera.Frame, now time.Duration) bool {
 	at, age, wrong := w.dates.date(f.Time, now)
 	f.Time = at

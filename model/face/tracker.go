@@ -195,7 +195,7 @@ func (t *Tracker) cause(img *pixel.Image) (Cause, error) {
 // detect searches the frame and decides which face counts now.
 //
 // A detector's input is small. Of a whole picture it shows a far face in a few
-// pixels, which it seldom finds, and puts eyes where they are not. So a known face is
+// pixels, which it rarely finds, and puts eyes where they are not. So a known face is
 // searched near its place, and a new one is looked at once more near to. Every second
 // search that is due is for others, in the whole picture; and where there is no face,
 // every second frame is searched in one of several parts.

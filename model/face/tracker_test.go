@@ -179,7 +179,7 @@ func TestTrackerGivesWayToAMuchBetterFace(t *testing.T) {
 	if v := s.run(25); v.Person != 1 {
 		t.Errorf("after a second: %+v", v)
 	}
-	// A glimpse without the rival starts the time anew.
+	// A glimpse without the rival starts the time again.
 	s.fake.Faces = []Face{mine}
 	s.run(5)
 	s.fake.Faces = []Face{mine, near}

@@ -42,7 +42,7 @@ const (
 	leaning    = 0.2              // more on a side: heads lean, and are found so
 	suspected  = 3                // so many looks that a turn won clearly: nothing is read
 	believed   = 2                // so many in a row that the picture won as it is: all is well
-	interrupts = 5 * time.Second  // no turn won for so long: the time begins anew
+	interrupts = 5 * time.Second  // no turn won for so long: the time begins again
 )
 
 // turns are what is looked at one after the other.

@@ -65,7 +65,7 @@ func (mt Mounting) Affine(width, height int) Affine {
 // picture.
 func Letterbox(width, height, srcWidth, srcHeight int) Affine {
 	s := max(float32(srcWidth)/float32(width), float32(srcHeight)/float32(height))
-	// Borders, not centres, are mapped on each other: hence the halves.
+	// The halves: borders are mapped on each other, not centres.
 	cx := float32(srcWidth)/2 - 0.5 - s*(float32(width)/2-0.5)
 	cy := float32(srcHeight)/2 - 0.5 - s*(float32(height)/2-0.5)
 	return Affine{s, 0, cx, 0, s, cy}

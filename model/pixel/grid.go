@@ -34,9 +34,6 @@ type span struct {
 	firstShare, lastShare uint32
 }
 
-// maxHigh keeps a column's sum in 16 bits.
-const maxHigh = 250 << 8
-
 // fits tells whether the picture's rows can be added in 16 bits, and prepares
 // the tables.
 func (g *grid) fits(j *job) bool {

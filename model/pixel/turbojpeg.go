@@ -22,9 +22,8 @@ const (
 
 // turbo is one TurboJPEG decompressor.
 type turbo struct {
-	arguments [9]uintptr // of the call in progress
-	name      string
-	handle    uintptr
+	name   string
+	handle uintptr
 
 	create, header, decompress, toPlanes, errorString, destroy uintptr
 
@@ -113,7 +112,7 @@ var losses = [][]byte{[]byte("premature end"), []byte("Premature end"), []byte("
 
 // turboDecode is Decode by libturbojpeg. After an error the library's state is
 // not to be trusted (a damaged header makes version 2.1 refuse all that follows):
-// the decompressor is made anew, and Go's takes over if that fails.
+// the decompressor is made again, and Go's takes over if that fails.
 func (d *Decoder) turboDecode(data []byte, colour bool) (Image, error) {
 	t := d.turbo
 	if t == nil {

@@ -9,18 +9,18 @@ import (
 )
 
 // A model that is read where it lies answers as a copy does, and is still there
-// when the network is closed. One that lies askew is copied all the same.
+// when the network is closed. One whose address is odd is copied all the same.
 func TestModelInPlace(t *testing.T) {
 	const name = "int8.tflite"
 	model := readModel(t, name)
 	for _, backend := range []string{LiteRT, TFLite} {
-		for _, askew := range []int{0, 1} {
-			mem, err := unix.Mmap(-1, 0, len(model)+askew, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+		for _, odd := range []int{0, 1} {
+			mem, err := unix.Mmap(-1, 0, len(model)+odd, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer unix.Munmap(mem)
-			lies := mem[askew:]
+			lies := mem[odd:]
 			copy(lies, model)
 			net, err := Open(lies, Options{Name: name, Backend: backend, InPlace: true})
 			if err != nil {
@@ -35,7 +35,7 @@ func TestModelInPlace(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !bytes.Equal(lies, model) {
-				t.Errorf("%s, askew by %d: the model is gone", backend, askew)
+				t.Errorf("%s, odd by %d: the model is gone", backend, odd)
 			}
 		}
 	}

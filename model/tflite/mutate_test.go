@@ -100,20 +100,20 @@ func openAndInvoke(model []byte, backend string) error {
 
 // child is a unit that a model may kill.
 type child struct {
-	t        *testing.T
-	backend  string
-	patience time.Duration
-	cmd      *exec.Cmd
-	in       io.WriteCloser
-	out      *bufio.Reader
-	stderr   *bytes.Buffer
+	t       *testing.T
+	backend string
+	timeout time.Duration
+	cmd     *exec.Cmd
+	in      io.WriteCloser
+	out     *bufio.Reader
+	stderr  *bytes.Buffer
 }
 
 // TestCrashesAreSeen: the mutation test would notice.
 func TestCrashesAreSeen(t *testing.T) {
 	model := readModel(t, "int8.tflite")
 	for backend, says := range map[string]string{"crash": "SIGSEGV", "hang": "hangs"} {
-		c := &child{t: t, backend: backend, patience: time.Second}
+		c := &child{t: t, backend: backend, timeout: time.Second}
 		defer c.stop()
 		for range 2 {
 			if _, err := c.try(model); !errors.Is(err, errCrash) || !strings.Contains(err.Error(), says) {
@@ -121,7 +121,7 @@ func TestCrashesAreSeen(t *testing.T) {
 			}
 		}
 	}
-	c := &child{t: t, backend: LiteRT, patience: 20 * time.Second}
+	c := &child{t: t, backend: LiteRT, timeout: 20 * time.Second}
 	defer c.stop()
 	if answer, err := c.try(model); err != nil || answer != "ok" {
 		t.Errorf("%q %v", answer, err)
@@ -167,7 +167,7 @@ func (c *child) try(model []byte) (string, error) {
 	if c.cmd == nil {
 		c.start()
 	}
-	hung := time.AfterFunc(c.patience, func() { c.cmd.Process.Kill() })
+	hung := time.AfterFunc(c.timeout, func() { c.cmd.Process.Kill() })
 	binary.Write(c.in, binary.LittleEndian, uint32(len(model)))
 	c.in.Write(model)
 	line, err := c.out.ReadString('\n')
@@ -291,7 +291,7 @@ func TestMutatedModelsDoNotCrash(t *testing.T) {
 	for _, backend := range backends {
 		t.Run(backend, func(t *testing.T) {
 			var tried, passed, opened, took, crashed int
-			c := &child{t: t, backend: backend, patience: 3 * trialTime}
+			c := &child{t: t, backend: backend, timeout: 3 * trialTime}
 			defer c.stop()
 			for k, name := range mutated {
 				model := readModel(t, name)

@@ -14,7 +14,7 @@ import (
 )
 
 // init makes every program that can open a network able to be the child that
-// tries one: none can forget, and none runs itself again in place of it.
+// tries one. It runs before main, so that no program needs a line for it.
 func init() {
 	if len(os.Args) > 1 && os.Args[1] == trialWord {
 		tryNetworks(len(os.Args) > 2 && os.Args[2] == trialTPU)

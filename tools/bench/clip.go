@@ -13,7 +13,7 @@ import (
 )
 
 // Frames before counting begins, and those counted. The warm-up is long because
-// the runtime's pools and timers are made anew on each processor that a goroutine
+// the runtime's pools and timers are made again on each processor that a goroutine
 // comes to.
 const (
 	warmup  = 60 + 4*reel.Pictures

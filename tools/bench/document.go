@@ -116,7 +116,7 @@ const how = `
   not yield: there it would cost more than it saves.
 - Allocations are those of the whole process between the warm-up and the end, divided by the frames; below 0.0005 counts
   as none. No frame and no tick of the supervisor allocates (tests hold that). What is left is a handful, however many
-  frames are counted: purego's and the runtime's pools, made anew when a goroutine comes to another processor and after
+  frames are counted: purego's and the runtime's pools, made again when a goroutine comes to another processor and after
   a collection. Reading the sensors, every five seconds, does allocate, and is not in it.
 - Both sides of each ratio take turns in one run; the figure is the median of the rounds' ratios. A busy machine
   disturbs both, but not alike: caches that others fill cost the side more that reads more memory, which is the unit.
@@ -126,7 +126,7 @@ const how = `
   that yields too. Motion JPEG gave 0.97 to 1.01, and 1.08 to 1.12 under load.
 - The Python peer (tools/bench/peers/python_peer.py) is OpenCV and LiteRT with one thread each, luma only where luma will
   do, the image cut to the face before it is touched. It gets the unit's schedule for nothing and does not follow the
-  face between searches, hence the differences in its answers. Its resident memory is without the frames.
+  face between searches, so its answers differ. Its resident memory is without the frames.
 - emotiefflib reads the face on each frame with a detector in front. Its documentation shows MTCNN from facenet-pytorch,
   which needs PyTorch; the peer uses BlazeFace, at a fraction of that cost, so that the figure is a lower bound. The model
   is EfficientNet-B0 in its layout with random weights, on which the cost does not depend.
@@ -136,7 +136,7 @@ const how = `
   ` + "`pipeline_over_invoke`" + ` 1.043 in place of 1.045. With VNNI the networks take about half the time and the pixels as long
   as before, so the ratios are further from 1, and what is wanted of ` + "`pipeline_over_yielding`" + ` depends on the processor:
   1.06, and 1.20 with VNNI.
-- The light of the whole picture is not measured more seldom, since a covered lens is to be known in 2.5 s.
+- The light of the whole picture is not measured less often, since a covered lens is to be known in 2.5 s.
 - Resident memory is VmRSS of ` + "`mien demo`" + ` three seconds after its first result, pages of files included. The network in
   the binary is read by its library where it lies and not copied; its pages, and those of the demo clip that were played,
   are given back to the system, which reads them again when they are touched.

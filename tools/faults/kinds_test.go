@@ -9,7 +9,7 @@ import (
 
 // What the run asks for is no less than what the fault table declares: no kind
 // has longer to be detected than the table says, though the run's settings are
-// shorter than the defaults on which the table reckons.
+// shorter than the defaults that the table is made for.
 func TestKindsKeepToTheTable(t *testing.T) {
 	after := map[health.Fault]time.Duration{health.InputStuck: stuck, health.HostLost: host} // of the settings, as the table says
 	names, hit := map[string]bool{}, map[health.Fault]bool{}

@@ -9,7 +9,7 @@
 // camera, GPIO chip, file system and sensors are the fakes that ship beside the
 // drivers. Times are short (a result is stale after
 // 500 ms), so that a thousand faults take minutes; the time to detect is
-// reckoned from these settings as docs/faults.md reckons it from the defaults.
+// computed from these settings as in docs/faults.md from the defaults.
 package main
 
 import (

@@ -141,7 +141,7 @@ func TestWatchdogIsDescribedAsItIsFed(t *testing.T) {
 	}
 	_, about, _ := strings.Cut(b.String(), "## `[watchdog]`")
 	about, timeout, _ := strings.Cut(about, "| `timeout` |")
-	want := fmt.Sprintf("no result for %.0f minutes", health.Patience.Minutes())
+	want := fmt.Sprintf("no result for %.0f minutes", health.ResultWithin.Minutes())
 	if !strings.Contains(about, want) || !strings.Contains(timeout, want) {
 		t.Errorf("want %q in both:\n%s\n%s", want, about, timeout)
 	}

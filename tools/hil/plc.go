@@ -38,10 +38,10 @@ func (b *bench) mbpoll(table string, first, count int, write ...string) ([]strin
 }
 
 // mbpollFor waits so long for the answer.
-func (b *bench) mbpollFor(patience time.Duration, table string, first, count int, write ...string) ([]string, error) {
+func (b *bench) mbpollFor(timeout time.Duration, table string, first, count int, write ...string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	args := []string{"-m", "rtu", "-a", "1", "-b", "115200", "-P", "none", "-0", "-1", "-o", fmt.Sprint(patience.Seconds()), "-t", table, "-r", strconv.Itoa(first)}
+	args := []string{"-m", "rtu", "-a", "1", "-b", "115200", "-P", "none", "-0", "-1", "-o", fmt.Sprint(timeout.Seconds()), "-t", table, "-r", strconv.Itoa(first)}
 	if len(write) == 0 {
 		args = append(args, "-c", strconv.Itoa(count))
 	}

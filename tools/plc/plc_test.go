@@ -208,7 +208,7 @@ func TestShelvingAgainBeginsAnew(t *testing.T) {
 	if code, _, errs := plc(t, "-port", u.port, "-shelve", "3,10"); code != exitOK {
 		t.Fatal(errs)
 	}
-	want := []modbus.Command{{Op: modbus.OpShelve, Alarm: 3, For: 10 * time.Minute}} // its time begins anew
+	want := []modbus.Command{{Op: modbus.OpShelve, Alarm: 3, For: 10 * time.Minute}} // its time begins again
 	if _, got := u.commands.Take(); !slices.Equal(got, want) {
 		t.Errorf("the unit was told %v, want %v", got, want)
 	}

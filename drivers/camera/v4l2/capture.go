@@ -321,7 +321,7 @@ func (c *capture) hand(i int) *camera.Frame {
 		case c.counting || d == 0:
 			c.counting = true
 			seq = c.lastSeq + 1 + c.skipped
-		case d <= c.most(now): // else the driver began anew, or counts something else
+		case d <= c.most(now): // else the driver began again, or counts something else
 			lost = max(lost, d-1)
 		}
 	}

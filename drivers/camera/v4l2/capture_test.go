@@ -117,7 +117,7 @@ func TestLostFrames(t *testing.T) {
 			t.Errorf("step %d: %d lost at sequence %d, want %d", i, f.Lost, f.Sequence, step.lost)
 		}
 	}
-	s.seq = 5 // the driver begins anew
+	s.seq = 5 // the driver begins again
 	if f := mustNext(t, c, time.Second); f.Sequence != 5 || f.Lost != 0 {
 		t.Errorf("after a restart of the count: sequence %d, lost %d", f.Sequence, f.Lost)
 	}

@@ -16,7 +16,7 @@ type v4l2Format struct {
 
 // v4l2Buffer is struct v4l2_buffer with 64-bit seconds, 80 bytes: the layout of
 // Linux 5.6 and newer, whether the kernel itself is 32 or 64 bits wide. The ARM
-// EABI aligns 64-bit integers to 8 bytes, Go on arm to 4, hence the explicit gap.
+// EABI aligns 64-bit integers to 8 bytes, Go on arm to 4: the gap is explicit.
 type v4l2Buffer struct {
 	index     uint32
 	typ       uint32

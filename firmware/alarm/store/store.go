@@ -105,7 +105,7 @@ type Store struct {
 	pressed  uint64        // somebody waits for the events up to this number
 	asked    bool          // Sync or Close waits
 	closed   bool
-	moved    chan struct{} // closed and made anew when something that is waited for has changed
+	moved    chan struct{} // closed and made again when something that is waited for has changed
 	state    Status
 	room     error  // what look found
 	id       string // of the journal
@@ -223,7 +223,7 @@ func (s *Store) enqueue(ev *alarm.Event) {
 // at is the i-th queued event. s.mu is held.
 func (s *Store) at(i int) *alarm.Event { return &s.queue[(s.head+i)%len(s.queue)] }
 
-// copy appends events to the copy in memory. What fails is begun anew within a
+// copy appends events to the copy in memory. What fails is begun again within a
 // second. s.mu is held.
 func (s *Store) copy(events []alarm.Event) {
 	if s.memory.file == nil {

@@ -251,7 +251,7 @@ func TestTornJournal(t *testing.T) {
 func TestDamagedJournal(t *testing.T) {
 	f := NewFake()
 	s, _ := manual(f)
-	first := append([]alarm.Event{event(1, "seldom", alarm.Raise, alarm.Normal, alarm.Unacknowledged)}, raises(2, 4)...)
+	first := append([]alarm.Event{event(1, "rarely", alarm.Raise, alarm.Normal, alarm.Unacknowledged)}, raises(2, 4)...)
 	s.Put(first)
 	s.step(0)
 	saved := replay(first)
@@ -285,7 +285,7 @@ func TestDamagedJournal(t *testing.T) {
 				t.Fatalf("byte %d: %v", n, ev)
 			}
 		}
-		if s := found.Saved; s.Number < 4 || s.Alarms[0].Name != "seldom" || s.Alarms[0].Life != alarm.Unacknowledged || !s.Alarms[0].Latch {
+		if s := found.Saved; s.Number < 4 || s.Alarms[0].Name != "rarely" || s.Alarms[0].Life != alarm.Unacknowledged || !s.Alarms[0].Latch {
 			t.Fatalf("byte %d: %+v", n, s)
 		}
 		s.Put(raises(7, 7))
@@ -309,7 +309,7 @@ func TestRotation(t *testing.T) {
 	s, _ := ready(Options{Dir: dir, FS: f, JournalBytes: 64 << 10, StateEvery: 1000 * time.Hour})
 	const n = 3000
 	events := raises(1, n)
-	events[0] = event(1, "seldom", alarm.Raise, alarm.Normal, alarm.Unacknowledged) // and never again
+	events[0] = event(1, "rarely", alarm.Raise, alarm.Normal, alarm.Unacknowledged) // and never again
 	for i := 0; i < n; i += 7 {
 		s.Put(events[i:min(i+7, n)])
 		s.step(time.Duration(i) * time.Second)

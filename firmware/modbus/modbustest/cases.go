@@ -332,7 +332,7 @@ func identificationCases(add func(string, []byte, Want)) {
 	any := func(code byte) Want { return Want{Prefix: head(code), Length: -1} }
 	for code := byte(1); code <= 3; code++ {
 		add(fmt.Sprintf("identification %d: stream", code), []byte{43, 14, code, 0}, any(code))
-		add(fmt.Sprintf("identification %d: an unknown object begins anew", code), []byte{43, 14, code, 200}, any(code))
+		add(fmt.Sprintf("identification %d: an unknown object begins again", code), []byte{43, 14, code, 200}, any(code))
 	}
 	for object := byte(0); object <= 6; object++ {
 		add(fmt.Sprintf("identification 4: object %d", object), []byte{43, 14, 4, object},

@@ -45,7 +45,7 @@ def weights(a):
 
 
 def heads(a):
-    """Trains the heads of units and visibility anew on the frozen trunk, into RUN/heads.npz."""
+    """Trains the heads of units and visibility again on the frozen trunk, into RUN/heads.npz."""
     from . import heads as last, net
     os.makedirs(a.run, exist_ok=True)
     net.save(os.path.join(a.run, "heads.npz"), last.retrain(a.work, a.data, trunk(a), log=say))

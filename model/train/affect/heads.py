@@ -155,7 +155,7 @@ def train(p, samples, epochs=15, rate=7e-4, decay=1e-4, batch=512, seed=0):
 
 
 def retrain(work, data, weights, log=print, **options):
-    """Weights of the whole network, its hidden layer with a second half that is trained anew."""
+    """Weights of the whole network, its hidden layer with a second half that is trained again."""
     model = net.of(weights, drop=0.)
     _, layers = parts(model)
     old = [a.reshape(a.shape[-2:]) if a.ndim == 4 else a for l in layers for a in l.get_weights()]

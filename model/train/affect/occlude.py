@@ -121,7 +121,7 @@ def mask(c, r):
 
 
 def helmet(c, r, low=None):
-    """Hard hat with a brim, seldom down to the brows, with its shadow."""
+    """Hard hat with a brim, rarely down to the brows, with its shadow."""
     brim = -r.uniform(.5, .95) if low is None else low
     tone, shade = r.uniform(60, 255), _texture(r, .03)
     s = c._mask([(-1.4, brim - .1), (1.4, brim - .1), (1.4, brim + r.uniform(.1, .6)), (-1.4, brim + r.uniform(.1, .6))], 3.)

@@ -11,7 +11,7 @@ import numpy as np
 from . import head as heads
 
 FIRST = {"train": 0, "valid": 500_000, "test": 900_000}
-VERSION = 2  # of the renderer; another number renders anew
+VERSION = 2  # of the renderer; another number renders again
 COUNT = {"train": (1100, 26), "valid": (60, 20), "test": (100, 20)}  # persons, pictures each
 SHARD = 50  # persons in a file
 

@@ -47,7 +47,7 @@ def prepared(work):
         raise Refused(f"AU=1: {path} is missing: make it by  make -C model/train prepare  (it needs ../shared/data)")
     d = faces.Faces144(path)
     if not d.labels:
-        raise Refused(f"AU=1: {path} holds no labels: make it anew by  make -C model/train prepare")
+        raise Refused(f"AU=1: {path} holds no labels: make it again by  make -C model/train prepare")
     return d
 
 

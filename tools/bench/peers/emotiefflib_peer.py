@@ -127,7 +127,7 @@ def main():
             raise RuntimeError(f"frame {n}: scores {scores}")
         read += 1
     spent = cpu() - began
-    frames.forget()
+    frames.drop()
     print(json.dumps({"cpu_ms": spent * 1000 / o.count, "rss_mb": resident_mb(), "read": read, "frames": o.count}))
 
 

@@ -17,7 +17,7 @@ class Frames:
     def __getitem__(self, n):
         return self.all[n % len(self.all)]
 
-    def forget(self):
+    def drop(self):
         """Takes the frames out of resident memory: a camera's are not kept."""
         self.map.madvise(mmap.MADV_DONTNEED)
 

@@ -199,7 +199,7 @@ def main():
     spent = cpu() - began
     if o.levels:
         kept.tofile(o.levels)
-    frames.forget()
+    frames.drop()
     print(json.dumps({"cpu_ms": spent * 1000 / (len(schedule) - o.warmup), "rss_mb": resident_mb(), "detections": detections, "signals": signals}))
 
 

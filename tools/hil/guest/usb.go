@@ -126,7 +126,7 @@ func soon(ok func() bool) bool {
 
 // unplug pulls the plug, and returns once the kernel has let the device go: it
 // does so by and by, and until then the old nodes would pass for those of a
-// device plugged in anew, and the port is taken.
+// device plugged in again, and the port is taken.
 func unplug(struct{}) (any, error) {
 	if plugged == nil {
 		return nil, nil
