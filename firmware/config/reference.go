@@ -78,7 +78,7 @@ var reference = []Key{
 
 	{Path: "face.detector", Kind: Choice, Takes: ReopenCamera, Choices: detectors.names(), Default: `"short"`,
 		Meaning: "BlazeFace model: short, or full for faces below 60 pixels in 640 (slower)."},
-	{Path: "face.score", Kind: Number, Takes: ReopenCamera, Default: "0.5", Min: 0.05, Max: 1,
+	{Path: "face.score", Kind: Number, Takes: ReopenCamera, Default: "0.5", Min: 0.05, Max: 0.99,
 		Meaning: "Least detector score of a face."},
 	{Path: "face.select", Kind: Choice, Takes: ReopenCamera, Choices: selects.names(), Default: `"largest"`,
 		Meaning: "Which of several faces counts: the largest, the nearest to the middle, or the largest in the region. Size is weighed by the detector's score, so that a flag does not count for more than a face."},
@@ -111,7 +111,7 @@ var reference = []Key{
 		Meaning: "Model card (JSON) of the network, its .tflite file beside it. Empty is the network in the binary. Another one is foreign: it is tried in a process of its own before it is opened, bounded to 20 s and 512 MiB."},
 	{Path: "model.second", Kind: Text, Takes: ReopenCamera, Default: `""`, Min: 0, Max: 4095, Example: `"/etc/mien/second.json"`,
 		Meaning: "Card of a second network, run on the same face and blended with the first. Empty is none."},
-	{Path: "model.second_weight", Kind: Number, Takes: ReopenCamera, Default: "0.5", Min: 0, Max: 1,
+	{Path: "model.second_weight", Kind: Number, Takes: ReopenCamera, Default: "0.5", Min: 0.01, Max: 0.99,
 		Meaning: "Weight of the second network in the blend; the first has the rest."},
 	{Path: "model.mirror", Kind: Boolean, Takes: ReopenCamera, Default: "true",
 		Meaning: "Every second frame is read as in a mirror, and the mean of two frames is taken: both views of a face are more often right than one. It costs half a frame of delay, no computing; below six frames a second, and with filter.kind none, it does not happen."},
@@ -132,8 +132,8 @@ var reference = []Key{
 	{Path: "filter.compound", Kind: Duration, Takes: ReopenCamera, Default: `"1s"`, Min: 0, Max: 60, Meaning: "Window of the compound expressions."},
 	{Path: "filter.compound_mean", Kind: Choice, Takes: ReopenCamera, Choices: means.names(), Default: `"arithmetic"`,
 		Meaning: "Mean of the two basic expressions that make a compound one."},
-	{Path: "filter.perclos_window", Kind: Duration, Takes: ReopenCamera, Default: `"1m"`, Min: 5, Max: hour, Meaning: "Time over which PERCLOS counts closed eyes."},
-	{Path: "filter.perclos_known", Kind: Duration, Takes: ReopenCamera, Default: `"30s"`, Min: 1, Max: hour, Meaning: "How much of that time must be known before PERCLOS has a value."},
+	{Path: "filter.perclos_window", Kind: Duration, Takes: ReopenCamera, Default: `"1m"`, Min: 5, Max: 600, Meaning: "Time over which PERCLOS counts closed eyes."},
+	{Path: "filter.perclos_known", Kind: Duration, Takes: ReopenCamera, Default: `"30s"`, Min: 1, Max: 600, Meaning: "How much of that time must be known before PERCLOS has a value."},
 
 	{Path: "alarm.name", Kind: Text, Required: true, Min: 1, Max: 32, Example: `"brow lowered"`,
 		Meaning: "Name, unique. The state of an alarm belongs to its name: under a new name it is a new alarm."},
