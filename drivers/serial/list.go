@@ -17,12 +17,18 @@ type PortInfo struct {
 	Driver  string // "ftdi_sio"
 	Product string // what a USB adapter calls itself
 	Console bool   // the kernel or a login talks on it
+	// Shared: another adapter of the same kind is here, of which none has a serial
+	// number, or both the same: ByID is that of the one that came last.
+	Shared bool
 }
 
 // Best is the name to put into a config: the one that survives replugging.
 func (p PortInfo) Best() string {
-	if p.ByID != "" {
+	switch {
+	case p.ByID != "" && !p.Shared:
 		return p.ByID
+	case p.ByPath != "":
+		return p.ByPath
 	}
 	return p.Path
 }
@@ -61,6 +67,14 @@ func list(root string) ([]PortInfo, error) {
 		ports = append(ports, p)
 	}
 	sort.Slice(ports, func(i, j int) bool { return ports[i].Path < ports[j].Path })
+	for i := range ports {
+		for j := range ports {
+			p, q := &ports[i], &ports[j]
+			if p.ByID != "" && q.ByID == "" && q.ByPath != "" && p.Driver == q.Driver && p.Product == q.Product {
+				p.Shared, q.Shared = true, true
+			}
+		}
+	}
 	return ports, nil
 }
 

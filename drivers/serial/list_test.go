@@ -1,6 +1,7 @@
 package serial
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -80,6 +81,45 @@ func TestList(t *testing.T) {
 	}
 	if b := want[0].Best(); b != "/dev/ttyAMA0" {
 		t.Errorf("best is %q", b)
+	}
+}
+
+// Two adapters of one kind without serial numbers share the name by-id: each is told
+// by its socket.
+func TestAdaptersThatShareAName(t *testing.T) {
+	root := fakeSys(t)
+	for i, id := range []string{"", "usb-1a86_USB_Serial-if00-port0"} {
+		name := fmt.Sprintf("ttyUSB%d", i+1)
+		dir := filepath.Join(root, "sys/devices/usb2", name)
+		for _, d := range []string{dir, filepath.Join(root, "sys/class/tty", name)} {
+			if err := os.MkdirAll(d, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		os.WriteFile(filepath.Join(dir, "product"), []byte("USB Serial\n"), 0o644)
+		os.Symlink(dir, filepath.Join(root, "sys/class/tty", name, "device"))
+		os.Symlink("../../"+name, filepath.Join(root, "dev/serial/by-path", fmt.Sprintf("usb-0:%d:1.0-port0", i)))
+		if id != "" {
+			os.Symlink("../../"+name, filepath.Join(root, "dev/serial/by-id", id))
+		}
+	}
+	ports, err := list(root)
+	if err != nil || len(ports) != 5 {
+		t.Fatalf("%+v, %v", ports, err)
+	}
+	for _, p := range ports {
+		want, shared := p.Path, false
+		switch p.Path {
+		case "/dev/ttyUSB0":
+			want = p.ByID
+		case "/dev/ttyUSB1":
+			want, shared = "/dev/serial/by-path/usb-0:0:1.0-port0", true
+		case "/dev/ttyUSB2":
+			want, shared = "/dev/serial/by-path/usb-0:1:1.0-port0", true
+		}
+		if p.Best() != want || p.Shared != shared {
+			t.Errorf("%s: %s, shared %v; want %s", p.Path, p.Best(), p.Shared, want)
+		}
 	}
 }
 

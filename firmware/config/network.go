@@ -167,9 +167,9 @@ func (c *checker) advice() {
 		c.warn("face.select", "is region, but face.region is the whole frame")
 	}
 	if c.Serial.Device != "" && strings.HasPrefix(c.Serial.Device, "/dev/ttyUSB") {
-		c.warn("serial.device", "%s may have another number after replugging; take its /dev/serial/by-id name", c.Serial.Device)
+		c.warn("serial.device", "%s may have another number after replugging; take its name in /dev/serial/by-id or by-path (mien probe prints it)", c.Serial.Device)
 	}
 	if strings.HasPrefix(c.Camera.Device, "/dev/video") {
-		c.warn("camera.device", "%s may have another number after a restart; take its /dev/v4l/by-id name", c.Camera.Device)
+		c.warn("camera.device", "%s may have another number after a restart; take its name in /dev/v4l/by-id or by-path (mien probe prints it); a v4l2loopback device keeps the number of its video_nr", c.Camera.Device)
 	}
 }

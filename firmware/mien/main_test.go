@@ -541,6 +541,29 @@ func TestProbeTellsLinesPortsAndAccelerators(t *testing.T) {
 	}
 }
 
+// A CSI camera has another way out on each kind of board.
+func TestProbeTellsTheWayOfACSICamera(t *testing.T) {
+	for id, want := range map[string]string{"pi5": "#csi-on-a-raspberry-pi)", "pi-zero-2-w": "#csi-on-a-raspberry-pi)", "orin-nano": "nvarguscamerasrc", "jetson-nano": "#csi-on-a-jetson)", "": "docs/cameras.md)"} {
+		b, ok := board.ByID(id)
+		if !ok && id != "" {
+			t.Fatalf("no board %s", id)
+		}
+		if got := csi(board.Unit{Board: b}); !strings.Contains(got, want) || strings.Contains(got, "libcamera") != strings.HasPrefix(id, "pi") {
+			t.Errorf("%s: %s", id, got)
+		}
+	}
+	// Two that share a name are told apart by their sockets.
+	var b bytes.Buffer
+	f := found{Cameras: []foundCamera{{Name: "HD", Device: "/dev/v4l/by-path/usb-0:1.2", Shared: "/dev/v4l/by-id/usb-HD-index0"}},
+		Ports: []foundPort{{Device: "/dev/ttyUSB0", Best: "/dev/serial/by-path/usb-0:1.3", Shared: true}}}
+	f.print(&b, false)
+	for _, want := range []string{"camera    /dev/v4l/by-path/usb-0:1.2 HD\n            another camera of its kind would have the name usb-HD-index0 too", "usb-0:1.3 (/dev/ttyUSB0); another adapter of its kind"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%s\nwant in it %s", b.String(), want)
+		}
+	}
+}
+
 // Where nothing is found, JSON has empty lists, and the reason beside them.
 func TestProbeOfAnEmptyMachine(t *testing.T) {
 	root := t.TempDir()

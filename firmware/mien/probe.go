@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -38,6 +39,7 @@ type foundCamera struct {
 	Formats  []string `json:"formats,omitempty"`
 	Controls []string `json:"controls,omitempty"`
 	Holders  []string `json:"in_use_by,omitempty"`
+	Shared   string   `json:"name_shared_with_another,omitempty"`
 	Problem  string   `json:"problem,omitempty"`
 }
 
@@ -63,6 +65,7 @@ type foundPort struct {
 	Driver  string `json:"driver,omitempty"`
 	Product string `json:"product,omitempty"`
 	Console bool   `json:"console,omitempty"`
+	Shared  bool   `json:"name_shared_with_another,omitempty"`
 	Board   string `json:"board,omitempty"` // what the board's table says of it
 }
 
@@ -101,7 +104,7 @@ func look(root string) *found {
 		f.Board = b.Model + " (" + b.Name + ")"
 		f.Notes = append([]string{b.USB, b.Accelerator, b.Watchdog}, b.Notes...)
 	}
-	f.cameras()
+	f.cameras(b)
 	f.chips(b)
 	f.ports(b)
 	for _, a := range board.Accelerators(root) {
@@ -130,13 +133,10 @@ func look(root string) *found {
 	return f
 }
 
-func (f *found) cameras() {
+func (f *found) cameras(b board.Unit) {
 	cameras, err := v4l2.List()
-	if err != nil {
-		f.Problems["camera"] = err.Error()
-	}
 	for _, d := range cameras {
-		one := foundCamera{Name: d.Name, Device: d.Node, Is: d.Other, Summary: summarise(d.Formats), Holders: d.Holders}
+		one := foundCamera{Name: d.Name, Device: d.Node, Is: d.Other, Summary: summarise(d.Formats), Holders: d.Holders, Shared: d.Shared}
 		if len(d.Links) > 0 {
 			one.Device = d.Links[0]
 		}
@@ -155,6 +155,24 @@ func (f *found) cameras() {
 		}
 		f.Cameras = append(f.Cameras, one)
 	}
+	if len(f.Cameras) == 0 {
+		why := "plug one in"
+		if err != nil {
+			why = err.Error()
+		}
+		f.Problems["camera"] = why + "; " + csi(b)
+	}
+}
+
+// csi says what a CSI camera needs on a board.
+func csi(b board.Unit) string {
+	switch {
+	case b.Board == nil:
+		return "a CSI camera needs a program that makes pictures of its raw data (docs/cameras.md)"
+	case strings.HasPrefix(b.SoC, "Tegra"):
+		return "a CSI camera needs a bridge from nvarguscamerasrc to v4l2loopback (docs/cameras.md#csi-on-a-jetson)"
+	}
+	return "a CSI camera needs a bridge from libcamera to v4l2loopback (docs/cameras.md#csi-on-a-raspberry-pi)"
 }
 
 func (f *found) chips(b board.Unit) {
@@ -198,7 +216,7 @@ func (f *found) ports(b board.Unit) {
 		f.Problems["serial"] = err.Error()
 	}
 	for _, p := range ports {
-		one := foundPort{Device: p.Path, Best: p.Best(), Driver: p.Driver, Product: p.Product, Console: p.Console}
+		one := foundPort{Device: p.Path, Best: p.Best(), Driver: p.Driver, Product: p.Product, Console: p.Console, Shared: p.Shared}
 		if b.Board != nil {
 			for _, s := range b.Serial {
 				if s.Path == p.Path {
@@ -302,6 +320,9 @@ func (f *found) print(w io.Writer, all bool) error {
 				fmt.Fprintln(w, "            control", control)
 			}
 		}
+		if d.Shared != "" {
+			fmt.Fprintf(w, "            another camera of its kind would have the name %s too: name it by its socket, as above\n", filepath.Base(d.Shared))
+		}
 		if len(d.Holders) > 0 {
 			fmt.Fprintln(w, "            in use by", strings.Join(d.Holders, ", "))
 		}
@@ -310,11 +331,7 @@ func (f *found) print(w io.Writer, all bool) error {
 		}
 	}
 	if len(f.Cameras) == 0 {
-		why := "plug one in"
-		if p := f.Problems["camera"]; p != "" {
-			why = p
-		}
-		fmt.Fprintf(w, "camera    none: %s; a CSI camera needs a libcamera bridge (docs/integration.md)\n", why)
+		fmt.Fprintln(w, "camera    none:", f.Problems["camera"])
 	}
 	var others []string
 	for _, d := range f.Others {
@@ -390,6 +407,9 @@ func (p foundPort) String() string {
 	}
 	if p.Driver != "" {
 		text += ", driver " + p.Driver
+	}
+	if p.Shared {
+		text += "; another adapter of its kind would have the same name by-id: name it by its socket, as here"
 	}
 	if p.Console {
 		text += "; the system's console talks on it: free it first"

@@ -36,6 +36,7 @@ type watcher struct {
 	limits    config.Health
 	lastFrame time.Duration // when a whole frame last came
 	reopened  time.Duration // when the camera was last opened
+	warned    int           // of its warnings, those that were told when it was opened; -1: all that its first picture brought too
 	dates     dates         // of its frames
 	doubted   time.Duration // when it was last told that they are not believed; 0: never
 	old       health.Held   // its pictures are too old
@@ -128,7 +129,7 @@ func (w *watcher) openCamera() time.Duration {
 		return w.camAt.Next()
 	}
 	info := src.Info()
-	w.source, w.reopened = src, u.now()
+	w.source, w.reopened, w.warned = src, u.now(), len(info.Warnings)
 	w.dates = dates{live: info.Live}
 	w.refused.count = 0
 	u.say("camera open", append([]string{fmt.Sprintf("%s (%s) %s %dx%d at %g frames/s", info.Name, info.Device,
@@ -164,6 +165,12 @@ func (w *watcher) frame() (time.Duration, error) {
 		u.health.Begin(health.CameraLost, now, err.Error())
 		w.drop()
 		return w.camAt.Next(), nil
+	}
+	if w.warned >= 0 { // what the first picture showed
+		if more := w.source.Info().Warnings; len(more) > w.warned {
+			u.say("camera", more[w.warned:]...)
+		}
+		w.warned = -1
 	}
 	w.rest(asked, now)
 	if w.late(f, now) {

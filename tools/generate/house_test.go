@@ -1,6 +1,9 @@
 package main
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -122,6 +125,98 @@ func TestDocumentsLinkToWhatIsThere(t *testing.T) {
 			if !regexp.MustCompile(`(?m)^([a-z0-9-]+ )*` + m[1] + `( [a-z0-9-]+)*:`).MatchString(targets) {
 				t.Errorf("%s names make %s, which there is not", name, m[1])
 			}
+		}
+	}
+}
+
+// What a message of the program points to is there: each "docs/…" in a text of the
+// code names a file, and a heading of it where there is a #.
+func TestMessagesPointToWhatIsThere(t *testing.T) {
+	dir, err := root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pointer := regexp.MustCompile(`docs/[a-zA-Z0-9_/-]+\.[a-z]+(#[a-z0-9-]+)?(?: or (#[a-z0-9-]+))?`)
+	found := 0
+	filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && strings.HasPrefix(d.Name(), ".") && path != dir {
+			return fs.SkipDir
+		}
+		if filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			return err
+		}
+		rel, _ := filepath.Rel(dir, path)
+		ast.Inspect(file, func(n ast.Node) bool {
+			text, ok := n.(*ast.BasicLit)
+			if !ok || text.Kind != token.STRING {
+				return true
+			}
+			for _, m := range pointer.FindAllStringSubmatch(text.Value, -1) {
+				found++
+				name, _, _ := strings.Cut(m[0], "#")
+				name, _, _ = strings.Cut(name, " ")
+				data, err := os.ReadFile(filepath.Join(dir, name))
+				if err != nil {
+					t.Errorf("%s points to %s: %v", rel, m[0], err)
+				}
+				for _, anchor := range m[1:] {
+					if anchor != "" && !slices.Contains(anchors(string(data)), anchor) {
+						t.Errorf("%s points to %s%s, and there is no such heading", rel, name, anchor)
+					}
+				}
+			}
+			return true
+		})
+		return nil
+	})
+	if found < 10 {
+		t.Errorf("%d pointers found: the search is broken", found)
+	}
+}
+
+// anchors are the headings of a document as links name them.
+func anchors(markdown string) []string {
+	var all []string
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(markdown, -1) {
+		plain := regexp.MustCompile(`[^a-z0-9 _-]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		all = append(all, "#"+strings.ReplaceAll(plain, " ", "-"))
+	}
+	return all
+}
+
+// docs/cameras.md has for each camera what the messages promise, and not the way of
+// another.
+func TestCamerasHaveAWay(t *testing.T) {
+	dir, err := root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "docs", "cameras.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ heading, has, not string }{
+		{"USB cameras", "by-path, MJPG, YUYV, H264, EPROTO, hub, supply, EXIF, camera.rotate, v4l2-ctl --list-formats-ext", ""},
+		{"CSI on a Raspberry Pi", "sudo apt install v4l2loopback-dkms, exclusive_caps=1, gst-launch-1.0 libcamerasrc, v4l2sink device=/dev/video10, device = \"/dev/video10\", PrivateNetwork=yes", "nvarguscamerasrc"},
+		{"CSI on a Jetson", "sudo apt install v4l2loopback-dkms, exclusive_caps=1, gst-launch-1.0 nvarguscamerasrc, v4l2sink device=/dev/video10, device = \"/dev/video10\"", "libcamerasrc"},
+		{"What was tried of it, and what a bridge costs", "neither bridge has run", ""},
+	} {
+		_, section, _ := strings.Cut(string(data), "\n## "+c.heading+"\n")
+		section, _, _ = strings.Cut(section, "\n## ")
+		for _, word := range strings.Split(c.has, ", ") {
+			if !strings.Contains(section, word) {
+				t.Errorf("%s has no %s", c.heading, word)
+			}
+		}
+		if c.not != "" && strings.Contains(section, c.not) {
+			t.Errorf("%s has %s", c.heading, c.not)
 		}
 	}
 }

@@ -218,16 +218,8 @@ func (c *clip) turned(f *camera.Frame) {
 	if f.Format != camera.MJPEG {
 		return
 	}
-	quarters, mirrored := mjpeg.Turned(f.Data)
-	way := ""
-	if quarters > 0 {
-		way = fmt.Sprintf("camera.rotate = %d", 90*quarters)
-	}
-	if mirrored {
-		way = strings.TrimPrefix(way+" and camera.mirror = true", " and ")
-	}
-	if way != "" {
-		c.info.Warnings = append(c.info.Warnings, "the pictures' EXIF orientation says that they are to be turned; they are read as they are stored: set "+way)
+	if way := mjpeg.Upright(f.Data); way != "" {
+		c.info.Warnings = append(c.info.Warnings, way)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // JPEG markers, ITU-T T.81 table B.1.
@@ -117,10 +118,26 @@ func (c *Checker) Whole(b []byte) (jpeg []byte, width, height int, err error) {
 	return bytes.TrimRight(b, "\x00"), width, height, nil
 }
 
-// Turned tells by how many quarter turns clockwise a picture must be turned to stand
-// upright, and whether it is mirrored besides, as its EXIF header says (CIPA DC-008,
-// tag 0x0112); 0 and false where it says nothing. Decoders leave the picture as it is.
-func Turned(jpeg []byte) (quarters int, mirrored bool) {
+// Upright says how a picture is set upright that is to be turned, as its EXIF header
+// says (CIPA DC-008, tag 0x0112); "": it says nothing. Decoders leave the picture as
+// it is.
+func Upright(jpeg []byte) string {
+	quarters, mirrored := turned(jpeg)
+	way := ""
+	if quarters > 0 {
+		way = fmt.Sprintf("camera.rotate = %d", 90*quarters)
+	}
+	if mirrored {
+		way = strings.TrimPrefix(way+" and camera.mirror = true", " and ")
+	}
+	if way == "" {
+		return ""
+	}
+	return "the pictures' EXIF orientation says that they are to be turned; they are read as they are stored: set " + way
+}
+
+// turned gives the quarter turns clockwise, and whether the picture is mirrored besides.
+func turned(jpeg []byte) (quarters int, mirrored bool) {
 	for at := 2; at+4 <= len(jpeg) && jpeg[at] == 0xff && jpeg[at+1] != mSOS; {
 		marker, end := jpeg[at+1], at+2+(int(jpeg[at+2])<<8|int(jpeg[at+3]))
 		if end > len(jpeg) || end < at+4 {

@@ -80,7 +80,7 @@ func FuzzWhole(f *testing.F) {
 	f.Add(testJPEG)
 	f.Add(join(soi, sof, sos, scan, eoi))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		Turned(b)
+		Upright(b)
 		j, w, h, err := new(Checker).Whole(b)
 		if err == nil && (w < 1 || h < 1 || len(j) > len(b) || !bytes.HasPrefix(j, soi) || !bytes.HasSuffix(j, eoi) && bytes.Contains(j[4:], eoi) && bytes.HasSuffix(b, eoi)) {
 			t.Errorf("accepted %d of %d bytes as %dx%d", len(j), len(b), w, h)

@@ -98,7 +98,7 @@ func (c *capture) fail(call string, err error) {
 	case errors.Is(err, unix.ENODEV):
 		c.gone = fmt.Errorf("camera %s: %w: it was unplugged: %s: %w", c.info.Device, camera.ErrGone, call, err)
 	default:
-		c.gone = fmt.Errorf("camera %s: %w: its driver stopped the stream: %s: %w", c.info.Device, camera.ErrGone, call, err)
+		c.gone = fmt.Errorf("camera %s: %w: its driver stopped the stream: %s%s: %w", c.info.Device, camera.ErrGone, wire(err), call, err)
 	}
 }
 
@@ -325,6 +325,10 @@ func (c *capture) hand(i int) *camera.Frame {
 			lost = max(lost, d-1)
 		}
 	}
+	turn := ""
+	if !c.begun && c.info.Format == camera.MJPEG {
+		turn = mjpeg.Upright(s.picture)
+	}
 	c.begun, c.lastSeq, c.lastHand, c.skipped = true, seq, now, 0
 	c.held = i + 1
 	c.frame = camera.Frame{Data: s.picture, Format: c.info.Format, Width: s.pixels.Width, Height: s.pixels.Height,
@@ -333,6 +337,9 @@ func (c *capture) hand(i int) *camera.Frame {
 	c.info.Counts.Frames++
 	c.info.Counts.Lost += uint64(lost)
 	c.info.Stamped = s.stamped
+	if turn != "" {
+		c.info.Warnings = append(c.info.Warnings, turn)
+	}
 	c.state.Unlock()
 	return &c.frame
 }

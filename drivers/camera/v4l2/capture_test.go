@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -362,4 +363,20 @@ func TestTimeout(t *testing.T) {
 	s.silent = false
 	s.sleep(s.period * 3 / 2)
 	mustNext(t, c, 0) // one look finds what is there
+}
+
+// A camera whose pictures carry an EXIF orientation says so, once.
+func TestOrientationIsNamed(t *testing.T) {
+	s := newSim()
+	exif := append([]byte{0xff, 0xe1, 0, 34}, "Exif\x00\x00MM\x00\x2a\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00"...)
+	turned := slices.Concat(testJPEG[:2], exif, testJPEG[2:])
+	s.fill = func(seq uint32, buf []byte) int { return copy(buf, turned) }
+	c := started(t, s, camera.MJPEG)
+	for range 3 {
+		mustNext(t, c, time.Second)
+	}
+	w := strings.Join(c.Info().Warnings, "\n")
+	if strings.Count(w, "EXIF") != 1 || !strings.Contains(w, "set camera.rotate = 90") {
+		t.Errorf("%q", w)
+	}
 }

@@ -23,6 +23,7 @@ import (
 type host struct {
 	dev    string // where the nodes are
 	proc   string
+	sys    string // what the kernel says of each node without its being opened
 	open   func(path string) (node, error)
 	webcam func(path string) (enumerator, error)
 	now    func() time.Duration
@@ -32,6 +33,7 @@ var machine = host{
 	now:  device.Now,
 	dev:  "/dev",
 	proc: "/proc",
+	sys:  "/sys/class/video4linux",
 	open: openNode,
 	webcam: func(path string) (enumerator, error) {
 		w, err := webcam.Open(path)
@@ -99,16 +101,21 @@ func (h *host) resolve(device string) (string, error) {
 	return "", fmt.Errorf("open camera %s: %w: no such device; %s", device, camera.ErrNotFound, present)
 }
 
-// present names what could have been meant: by-id links, else nodes.
+// present names what could have been meant: of each node its name by-id, by-path
+// where others would have that too, else the node itself.
 func (h *host) present() []string {
 	var list []string
-	if entries, err := os.ReadDir(filepath.Join(h.dev, "v4l/by-id")); err == nil {
-		for _, e := range entries {
-			list = append(list, e.Name())
+	links := h.links()
+	shared := h.shared(links)
+	for _, n := range h.nodes() {
+		name := n
+		for _, l := range links[realPath(n)] {
+			if l != shared[realPath(n)] {
+				name = filepath.Base(l)
+				break
+			}
 		}
-	}
-	if len(list) == 0 {
-		list = h.nodes()
+		list = append(list, name)
 	}
 	return list
 }
@@ -124,7 +131,7 @@ func (h *host) openError(path string, err error) error {
 	case errors.Is(err, unix.EBUSY):
 		return h.busyError(path, "open", err)
 	}
-	return fmt.Errorf("open camera %s: %w", path, err)
+	return fmt.Errorf("open camera %s: %s%w", path, wire(err), err)
 }
 
 func (h *host) busyError(path, call string, err error) error {
@@ -165,4 +172,59 @@ func (h *host) links() map[string][]string {
 		}
 	}
 	return found
+}
+
+// shared gives, for each node of several cameras of one kind whose makers gave
+// them no serial numbers, or the same, the name by-id that all of them would have:
+// udev gives it to the one that came last. Those without such a name are in it too.
+func (h *host) shared(links map[string][]string) map[string]string {
+	byID := func(node string) string {
+		for _, l := range links[node] {
+			if filepath.Base(filepath.Dir(l)) == "by-id" {
+				return l
+			}
+		}
+		return ""
+	}
+	alike := map[string][]string{} // nodes by the card's name and the node's place in its camera
+	for _, path := range h.nodes() {
+		name, err := os.ReadFile(filepath.Join(h.sys, filepath.Base(path), "name"))
+		if err != nil {
+			continue
+		}
+		index, _ := os.ReadFile(filepath.Join(h.sys, filepath.Base(path), "index")) // in every kernel since 2.6.27
+		key := string(name) + string(index)
+		alike[key] = append(alike[key], realPath(path))
+	}
+	found := map[string]string{}
+	for _, nodes := range alike {
+		name, without := "", 0
+		for _, n := range nodes {
+			if id := byID(n); id != "" {
+				name = id
+			} else if len(links[n]) > 0 {
+				without++
+			}
+		}
+		if name == "" || without == 0 {
+			continue
+		}
+		for _, n := range nodes {
+			if found[n] = byID(n); found[n] == "" {
+				found[n] = name
+			}
+		}
+	}
+	return found
+}
+
+// wire is what a person does about a USB transfer that failed: the errors of
+// Documentation/driver-api/usb/error-codes.rst that come from the wire.
+func wire(err error) string {
+	for _, e := range []unix.Errno{unix.EPROTO, unix.EILSEQ, unix.ETIMEDOUT, unix.ECOMM, unix.EOVERFLOW} {
+		if errors.Is(err, e) {
+			return "the USB transfer failed: try another cable, a socket of the board itself in place of a hub, and look at the supply, see docs/cameras.md#usb-cameras: "
+		}
+	}
+	return ""
 }

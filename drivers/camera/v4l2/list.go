@@ -15,7 +15,8 @@ import (
 // Device describes one video node, for people to choose from.
 type Device struct {
 	Node     string   // /dev/video0
-	Links    []string // its lasting names: /dev/v4l/by-id/…, then by-path
+	Links    []string // its lasting names: /dev/v4l/by-id/…, then by-path; one that it shares comes last
+	Shared   string   // the name by-id that another camera of the same kind would have as well: it is whichever came last
 	Name     string   // the card's name
 	Driver   string
 	Bus      string
@@ -62,10 +63,12 @@ func (h *host) list() ([]Device, error) {
 		return nil, fmt.Errorf("list cameras: %w: no %s/videoN here: plug in a USB camera, or see dmesg for why its driver did not take it", camera.ErrNotFound, h.dev)
 	}
 	links, holders := h.links(), h.holders()
+	shared := h.shared(links)
 	devices := make([]Device, 0, len(nodes))
 	for _, path := range nodes {
 		d := h.inspect(path, func(uint32) bool { return true })
-		d.Links, d.Holders = links[realPath(path)], holders[realPath(path)]
+		d.Links, d.Holders, d.Shared = links[realPath(path)], holders[realPath(path)], shared[realPath(path)]
+		sort.SliceStable(d.Links, func(i, j int) bool { return d.Links[i] != d.Shared && d.Links[j] == d.Shared })
 		devices = append(devices, d)
 	}
 	return devices, nil
@@ -92,7 +95,7 @@ func (h *host) inspect(path string, detail func(fourcc uint32) bool) Device {
 		return d
 	}
 	d.Driver, d.Name, d.Bus = text(c.driver[:]), text(c.card[:]), text(c.busInfo[:])
-	if d.Other, d.Problem = refuseNode(path, &c); d.Problem != nil {
+	if d.Other, d.Problem = refuseNode(path, d.wayOut(), &c); d.Problem != nil {
 		return d
 	}
 	w, err := h.webcam(path)
@@ -101,7 +104,7 @@ func (h *host) inspect(path string, detail func(fourcc uint32) bool) Device {
 		return d
 	}
 	d.Formats, d.Controls = formats(w, detail), controls(w)
-	d.Problem = refuseFormats(path, d.Formats)
+	d.Problem = refuseFormats(path, d.wayOut(), d.Formats)
 	if err := w.Close(); err != nil && d.Problem == nil {
 		d.Problem = fmt.Errorf("camera %s: close: %w", path, err)
 	}
@@ -240,13 +243,22 @@ func plain(name string) string {
 	return strings.Join(words, "_")
 }
 
-// wayOut is what a person does whose camera speaks no picture format.
-const wayOut = "use a USB (UVC) camera, or let libcamera make pictures of it and hand them over through v4l2loopback " +
-	"(gst-launch-1.0 libcamerasrc ! video/x-raw,format=YUY2,width=640,height=480 ! v4l2sink device=/dev/videoN)"
+// wayOut is what a person does whose camera gives no picture that mien reads.
+func (d *Device) wayOut() string {
+	switch {
+	case strings.Contains(d.Driver, "loopback"):
+		return "let the program that feeds it give I420"
+	case d.Driver == "uvcvideo", strings.HasPrefix(d.Bus, "usb-"):
+		return "choose a camera that lists MJPG or YUYV (v4l2-ctl --list-formats-ext), see docs/cameras.md#usb-cameras"
+	case strings.Contains(d.Driver, "tegra"):
+		return "use a USB (UVC) camera, or let nvarguscamerasrc make pictures of it and hand them over through v4l2loopback, with the commands in docs/cameras.md#csi-on-a-jetson"
+	}
+	return "use a USB (UVC) camera, or let libcamera make pictures of it and hand them over through v4l2loopback, with the commands in docs/cameras.md#csi-on-a-raspberry-pi"
+}
 
 // refuseNode says why a node is no camera by its capabilities, and for one that
 // is something else altogether, what it is.
-func refuseNode(path string, c *v4l2Capability) (other string, err error) {
+func refuseNode(path, wayOut string, c *v4l2Capability) (other string, err error) {
 	caps, driver := c.caps(), text(c.driver[:])
 	refuse := func(format string, args ...any) (string, error) {
 		return "", fmt.Errorf("camera %s (%s): %w: %s", path, text(c.card[:]), camera.ErrUnsupported, fmt.Sprintf(format, args...))
@@ -265,7 +277,7 @@ func refuseNode(path string, c *v4l2Capability) (other string, err error) {
 	case caps&capVideoCapture == 0 && caps&capVideoCaptureMplane != 0:
 		return refuse("it gives pictures only through the multi-planar interface of a camera pipeline; %s", wayOut)
 	case caps&capVideoCapture == 0 && strings.Contains(driver, "loopback"):
-		return refuse("a v4l2loopback device into which nothing is fed yet; start the program that feeds it")
+		return refuse("a v4l2loopback device into which nothing is fed yet; start the program that feeds it, see docs/cameras.md#csi-on-a-raspberry-pi or #csi-on-a-jetson")
 	case caps&capVideoCapture == 0 && caps&capVideoOutput != 0:
 		return is("a video output", ", not a camera")
 	case caps&capVideoCapture == 0:
@@ -279,23 +291,35 @@ func refuseNode(path string, c *v4l2Capability) (other string, err error) {
 }
 
 // refuseFormats says why none of a node's formats can be used.
-func refuseFormats(path string, list []Format) error {
+func refuseFormats(path, wayOut string, list []Format) error {
 	if len(list) == 0 {
 		return fmt.Errorf("camera %s: %w: it offers no picture format; is anything plugged in at its input?", path, camera.ErrUnsupported)
 	}
 	var names []string
-	bayer := true
+	bayer, video := true, true
 	for _, f := range list {
 		if f.Usable {
 			return nil
 		}
 		names = append(names, camera.FormatName(f.FourCC))
-		bayer = bayer && isBayer(f.FourCC)
+		bayer, video = bayer && isBayer(f.FourCC), video && isVideo(f.FourCC)
 	}
-	if bayer {
+	switch {
+	case bayer:
 		return fmt.Errorf("camera %s: %w: it gives only the raw Bayer data of its sensor (%s): %s", path, camera.ErrUnsupported, strings.Join(names, " "), wayOut)
+	case video:
+		return fmt.Errorf("camera %s: %w: it gives only compressed video (%s), of which no picture stands alone: %s", path, camera.ErrUnsupported, strings.Join(names, " "), wayOut)
 	}
 	return fmt.Errorf("camera %s: %w: it offers only %s; mien reads %s: %s", path, camera.ErrUnsupported, strings.Join(names, " "), camera.FormatNames(), wayOut)
+}
+
+// isVideo knows the compressed formats whose pictures build on earlier ones.
+func isVideo(fourcc uint32) bool {
+	switch camera.FormatName(fourcc) {
+	case "H264", "AVC1", "M264", "HEVC", "H263", "MPEG", "MPG1", "MPG2", "MPG4", "XVID", "VC1G", "VC1L", "VP80", "VP90", "AV10":
+		return true
+	}
+	return false
 }
 
 // isBayer knows the V4L2_PIX_FMT_S{RGGB,GRBG,GBRG,BGGR}... codes by their

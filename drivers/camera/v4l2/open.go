@@ -33,6 +33,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"strings"
 	"unsafe"
 
@@ -61,8 +62,17 @@ func (h *host) start(s Settings) (camera.Source, error) {
 			return nil, err
 		}
 		c, err := h.startNode(path, s, format)
+		if errors.Is(err, camera.ErrUnsupported) {
+			if other := h.beside(path); other != "" {
+				err = fmt.Errorf("%w; the same camera gives pictures at %s", err, other)
+			}
+		}
 		if err != nil {
 			return nil, err
+		}
+		if links := h.links(); h.shared(links)[realPath(path)] == path {
+			c.info.Warnings = append(c.info.Warnings, fmt.Sprintf("several cameras have the name %s, and it is the one that came last: name this one by its socket, %s",
+				filepath.Base(path), byPath(links[realPath(path)])))
 		}
 		return c, nil
 	}
@@ -79,6 +89,34 @@ func (h *host) start(s Settings) (camera.Source, error) {
 		why = append(why, err)
 	}
 	return nil, fmt.Errorf("open camera: %w: %w", camera.ErrNotFound, why)
+}
+
+// byPath is the name among a node's that tells the socket it is plugged into.
+func byPath(links []string) string {
+	for _, l := range links {
+		if filepath.Base(filepath.Dir(l)) == "by-path" {
+			return filepath.Base(l)
+		}
+	}
+	return "in /dev/v4l/by-path"
+}
+
+// beside is another node of the same camera, which gives pictures; "": there is none.
+func (h *host) beside(path string) string {
+	none := func(uint32) bool { return false }
+	bus, links := h.inspect(path, none).Bus, h.links()
+	for _, n := range h.nodes() {
+		if n == realPath(path) || bus == "" {
+			continue
+		}
+		if d := h.inspect(n, none); d.Problem == nil && d.Bus == bus {
+			if l := links[realPath(n)]; len(l) > 0 {
+				return filepath.Base(l[0])
+			}
+			return n
+		}
+	}
+	return ""
 }
 
 // reasons are several errors in one line.
@@ -122,7 +160,7 @@ func (h *host) startNode(path string, s Settings, format uint32) (*capture, erro
 	c.info = camera.Info{Name: d.Name, Device: path, Driver: d.Driver, Bus: d.Bus, Live: true}
 	if err := c.begin(ask, s, format); err != nil {
 		c.teardown()
-		return nil, h.startError(path, err)
+		return nil, h.startError(path, d.Driver, err)
 	}
 	return c, nil
 }
@@ -136,7 +174,7 @@ type callError struct {
 func (e *callError) Error() string { return e.call + ": " + e.err.Error() }
 func (e *callError) Unwrap() error { return e.err }
 
-func (h *host) startError(path string, err error) error {
+func (h *host) startError(path, driver string, err error) error {
 	call := (*callError)(nil)
 	if errors.As(err, &call) {
 		switch {
@@ -148,9 +186,11 @@ func (h *host) startError(path string, err error) error {
 			return fmt.Errorf("open camera %s: not enough USB bandwidth: choose MJPG, a smaller size or a lower rate, or plug other cameras into another bus: %w", path, err)
 		case errors.Is(err, unix.ENOLINK):
 			return fmt.Errorf("open camera %s: no signal at its input: %w", path, err)
+		case errors.Is(err, unix.EIO) && driver == "uvcvideo": // its word for an answer that was too short
+			return fmt.Errorf("open camera %s: %s%w", path, wire(unix.EPROTO), err)
 		}
 	}
-	return fmt.Errorf("open camera %s: %w", path, err)
+	return fmt.Errorf("open camera %s: %s%w", path, wire(err), err)
 }
 
 // buffers is how many frames the driver is given: one that the caller reads, one

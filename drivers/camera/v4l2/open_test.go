@@ -207,6 +207,9 @@ func TestOpenFailsHalfWay(t *testing.T) {
 		{"STREAMON", 1, unix.EINVAL, unix.EINVAL, "VIDIOC_STREAMON"}, // vivid's "inject start_streaming error"
 		{"STREAMON", 1, unix.ENODEV, camera.ErrGone, "VIDIOC_STREAMON"},
 		{"STREAMON", 1, unix.EBUSY, camera.ErrBusy, "VIDIOC_STREAMON"},
+		{"STREAMON", 1, unix.EPROTO, unix.EPROTO, "the USB transfer failed: try another cable, a socket of the board itself in place of a hub, and look at the supply"},
+		{"S_FMT", 1, unix.ETIMEDOUT, unix.ETIMEDOUT, "cable"},
+		{"open", 2, unix.EILSEQ, unix.EILSEQ, "docs/cameras.md#usb-cameras"},
 	} {
 		s := newSim()
 		w := new(simWebcam).offer(camera.YUYV, 30, vga)
@@ -227,6 +230,21 @@ func TestOpenFailsHalfWay(t *testing.T) {
 		}
 		mustNext(t, src, time.Second)
 		src.Close()
+	}
+}
+
+// uvcvideo's EIO is an answer of the camera that did not come whole. Other drivers
+// mean other things by it.
+func TestEIOOfAUSBCameraIsTheWire(t *testing.T) {
+	for driver, want := range map[string]bool{"uvcvideo": true, "unicam": false} {
+		s := newSim()
+		s.cap.driver = [16]byte{}
+		copy(s.cap.driver[:], driver)
+		s.fail("STREAMON", 1, unix.EIO)
+		_, err := simMachine(t, new(simWebcam).offer(camera.YUYV, 30, vga), s).start(Settings{})
+		if !errors.Is(err, unix.EIO) || strings.Contains(err.Error(), "cable") != want {
+			t.Errorf("%s: %v", driver, err)
+		}
 	}
 }
 

@@ -387,7 +387,7 @@ func simMachine(t testing.TB, w *simWebcam, drivers ...*simDriver) *host {
 		byPath[path] = d
 	}
 	at := func(path string) *simDriver { return byPath[realPath(path)] }
-	return &host{dev: dev, proc: filepath.Join(dev, "proc"),
+	return &host{dev: dev, proc: filepath.Join(dev, "proc"), sys: filepath.Join(dev, "sys"),
 		open: func(path string) (node, error) { return at(path).open() },
 		webcam: func(path string) (enumerator, error) {
 			if err := at(path).called("webcam"); err != nil {
