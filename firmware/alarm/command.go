@@ -107,7 +107,7 @@ func (e *Engine) all(c *Command) error {
 		switch c.Do {
 		case Silence:
 			if shown.NeedsAck() && !it.silenced {
-				it.silenced = true
+				it.silenced, it.quiet = true, e.now
 				done++
 			}
 		case Unshelve:
@@ -140,7 +140,7 @@ func (e *Engine) one(it *item, c *Command) error {
 		if !it.shown().NeedsAck() || it.silenced {
 			return fmt.Errorf("%w: it does not sound", ErrRefused)
 		}
-		it.silenced = true
+		it.silenced, it.quiet = true, e.now
 		e.emit(Event{Trigger: Silence, Alarm: it.def.Name, From: it.shown(), To: it.shown(), Life: it.life, Who: c.Who})
 		return nil
 	case SetLimits:
@@ -192,12 +192,13 @@ func (e *Engine) doInhibit(c *Command) error {
 	return nil
 }
 
-// SetMaxInhibit changes Options.MaxInhibit, for a reloaded config; an inhibit in
-// force is left as it is.
-func (e *Engine) SetMaxInhibit(most time.Duration) {
-	if most > 0 {
-		e.options.MaxInhibit = most
+// SetMost changes Options.MaxInhibit and MaxSilence, for a reloaded config; an
+// inhibit in force is left as it is.
+func (e *Engine) SetMost(inhibit, silence time.Duration) {
+	if inhibit > 0 {
+		e.options.MaxInhibit = inhibit
 	}
+	e.options.MaxSilence = silence
 }
 
 func (e *Engine) setLimits(it *item, c *Command) error {

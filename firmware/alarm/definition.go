@@ -160,6 +160,7 @@ type Definition struct {
 	UnknownHold time.Duration // how long Unknown is held before it is declared
 	OnUnknown   OnUnknown     // what is declared then
 	MaxShelve   time.Duration // longest shelving; 0: may not be shelved
+	ReAlarm     time.Duration // acknowledged for so long, and its condition stays: unacknowledged again; 0: never
 	Unlocked    bool          // SetLimits is allowed
 }
 
@@ -230,7 +231,7 @@ func (d Definition) check(index map[string]int, signals []string) error {
 	if d.Priority > Low {
 		return fmt.Errorf("%v is not within 1 and 4", d.Priority)
 	}
-	if d.UnknownHold < 0 || d.MaxShelve < 0 {
+	if d.UnknownHold < 0 || d.MaxShelve < 0 || d.ReAlarm < 0 {
 		return errors.New("a time is negative")
 	}
 	for _, c := range d.Conditions {

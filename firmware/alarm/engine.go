@@ -9,6 +9,7 @@ import (
 type Options struct {
 	MaxGap     time.Duration // longer between two readings counts as Unknown; 0 is 1 s
 	MaxInhibit time.Duration // longest Inhibit; 0 is 15 min
+	MaxSilence time.Duration // how long a Silence lasts while what sounded is unacknowledged; 0: until the next occurrence
 	// Private leaves LoseReading and RegainReading out of the events: they tell to
 	// the millisecond when somebody came and went. Status.Unknown shows what is so.
 	Private bool
@@ -38,7 +39,7 @@ type Engine struct {
 	numbering uint32
 	places    []string // the name that each place had last
 	repeats   repeats
-	saveBy    time.Duration // when a shelving's remaining time is due to be kept again
+	saveBy    time.Duration // when the times that run are due to be kept again
 }
 
 // item is one alarm at run time.
@@ -52,6 +53,9 @@ type item struct {
 	cover
 	life      State
 	silenced  bool
+	quiet     time.Duration // since when it is
+	acked     time.Duration // when its life became Acknowledged last; may be before the start
+	ackedWall time.Time
 	count     uint64 // occurrences
 	since     time.Duration
 	sinceWall time.Time
@@ -163,8 +167,10 @@ func (e *Engine) Step(r Reading) []Event {
 			e.fire(it, Clear, "", "condition gone for its off-delay")
 		default:
 			e.heldBack(it)
+			e.reAlarm(it)
 		}
 		it.turned = stayed
+		e.unsilence(it)
 	}
 	e.settle()
 	return e.events
@@ -262,8 +268,13 @@ func (e *Engine) fire(it *item, on Trigger, who, cause string) string {
 	if to == from && it.life == life && !held && !(on == Shelve && to == Shelved) {
 		return ""
 	}
+	if it.life == Acknowledged && life != Acknowledged {
+		it.acked, it.ackedWall = e.now, e.wall
+	}
 	if on == Raise && !held {
 		it.count++
+	}
+	if on == Raise && !held || on == ReAlarm {
 		it.silenced = false
 		if to.NeedsAck() {
 			e.raised = append(e.raised, it)
@@ -273,7 +284,7 @@ func (e *Engine) fire(it *item, on Trigger, who, cause string) string {
 		it.since, it.sinceWall = e.now, e.wall
 	}
 	ev := Event{Trigger: on, Alarm: it.def.Name, From: from, To: to, Life: it.life, Who: who, Cause: cause}
-	if on == Raise || on == Clear {
+	if on == Raise || on == Clear || on == ReAlarm {
 		ev.Why = it.why
 	}
 	if on == Shelve {
@@ -290,10 +301,35 @@ func (e *Engine) heldBack(it *item) {
 	if !it.present || it.value != yes || it.life != Normal && it.life != LatchedAcknowledged || it.shown().Covered() {
 		return
 	}
+	e.explainHeld(it)
+	e.fire(it, Raise, "", "condition still present after what covered it")
+}
+
+// explainHeld explains a condition that is present since before this reading.
+func (e *Engine) explainHeld(it *item) {
 	first, held := it.why.First, it.held
 	it.why = it.explain(it.def)
 	it.why.First, it.why.For, it.why.Last = first, held, e.sequence
-	e.fire(it, Raise, "", "condition still present after what covered it")
+}
+
+// reAlarm tells an alarm once more that was acknowledged for its re-alarm time
+// and whose condition a reading says to be still present (ISA-18.2, "re-alarm").
+// While the alarm is hidden, or no reading says so, it waits: it comes then at once.
+func (e *Engine) reAlarm(it *item) {
+	if it.def.ReAlarm <= 0 || it.def.NoAck || it.shown() != Acknowledged || it.value != yes || e.now-it.acked < it.def.ReAlarm {
+		return
+	}
+	e.explainHeld(it)
+	e.fire(it, ReAlarm, "", "acknowledged for its re-alarm time, and its condition is still present")
+}
+
+// unsilence lets the horn sound again for what was silenced and never acknowledged.
+func (e *Engine) unsilence(it *item) {
+	if most := e.options.MaxSilence; most > 0 && it.silenced && e.now-it.quiet >= most && it.shown().NeedsAck() {
+		it.silenced = false
+		e.emit(Event{Trigger: Unsilence, Alarm: it.def.Name, From: it.shown(), To: it.shown(), Life: it.life,
+			Cause: "silenced for as long as is allowed, and not acknowledged"})
+	}
 }
 
 // enter takes an alarm where a row of the table leads.
@@ -325,8 +361,8 @@ func (it *item) enter(t *Transition, on Trigger) {
 // heldCauses are the texts of held-back occurrences, made once.
 var heldCauses = [...]string{"held back: shelved", "held back: suppressed by design", "held back: out of service"}
 
-// settle ends a call: the first-out alarm, orphans that are done, and when a
-// running shelving is to be kept again.
+// settle ends a call: the first-out alarm, orphans that are done, and when the
+// times that run are to be kept again.
 func (e *Engine) settle() {
 	if e.firstOut == nil {
 		for _, it := range e.raised {
@@ -335,11 +371,11 @@ func (e *Engine) settle() {
 			}
 		}
 	}
-	waiting, shelved := false, false
+	waiting, running := false, false
 	for i := len(e.items) - 1; i >= 0; i-- {
 		it := e.items[i]
 		waiting = waiting || it.shown().NeedsAck()
-		shelved = shelved || it.shelved
+		running = running || it.shelved || it.life == Acknowledged && it.def.ReAlarm > 0
 		if it.orphan && it.life == Normal {
 			if e.firstOut == it {
 				e.firstOut = nil
@@ -355,15 +391,16 @@ func (e *Engine) settle() {
 		e.firstOut = nil
 	}
 	e.tellMerged()
-	if len(e.events) > 0 || shelved && e.now >= e.saveBy {
+	if len(e.events) > 0 || running && e.now >= e.saveBy {
 		e.revision++
-		e.saveBy = e.now + shelfKept
+		e.saveBy = e.now + timesKept
 	}
 }
 
-// shelfKept is how often the remaining time of a shelving is kept, so that a
-// unit that restarts again and again does not shelve for ever.
-const shelfKept = 5 * time.Minute
+// timesKept is how often the times of shelvings and acknowledgements are kept, so
+// that a unit that restarts again and again does not shelve for ever, and alarms
+// again.
+const timesKept = 5 * time.Minute
 
 // emit tells an event, unless it is one of those that are counted only.
 func (e *Engine) emit(ev Event) {

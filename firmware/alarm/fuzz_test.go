@@ -14,12 +14,12 @@ func FuzzEngine(f *testing.F) {
 	f.Add([]byte{0, 255, 255, 13, 0, 9, 9, 14, 0, 8, 8, 2, 1, 15, 0, 0})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		defs := []Definition{
-			{Name: "a", Conditions: []Condition{{Signal: "s", Limit: 0.5, Deadband: 0.2}}, OnDelay: 200 * ms, MaxShelve: time.Minute, Unlocked: true, Horn: true},
+			{Name: "a", Conditions: []Condition{{Signal: "s", Limit: 0.5, Deadband: 0.2}}, OnDelay: 200 * ms, MaxShelve: time.Minute, Unlocked: true, Horn: true, ReAlarm: 2 * time.Second},
 			{Name: "b", Match: Any, Conditions: []Condition{{Signal: "s", Limit: 0.7}, {Signal: "t", Side: Below, Limit: 0.2}}, Latch: true, SuppressBy: []string{"a"}, UnknownHold: 300 * ms},
 			{Name: "c", Conditions: []Condition{{Signal: "t", Limit: 0.9}}, NoAck: true, OffDelay: 100 * ms, MaxShelve: time.Second},
 		}
 		signals := []string{"s", "t"}
-		e, err := New(defs, signals, Options{})
+		e, err := New(defs, signals, Options{MaxSilence: time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +88,7 @@ func FuzzEngine(f *testing.F) {
 					take(events)
 				}
 			default:
-				events, _ := e.Do(Command{Do: Trigger(x % 22), Alarm: []string{"", "a", "b", "c", "d"}[y%5], At: at, For: time.Duration(y) * ms,
+				events, _ := e.Do(Command{Do: Trigger(x % 24), Alarm: []string{"", "a", "b", "c", "d"}[y%5], At: at, For: time.Duration(y) * ms,
 					Condition: int(y % 3), Limits: Limits{Limit: level(y), OnDelay: time.Duration(y) * ms}, Who: "fuzz", Text: "x"})
 				take(events)
 			}

@@ -45,7 +45,8 @@ func randomDefinitions(random *rand.Rand) []Definition {
 	for i := range 2 + random.IntN(4) {
 		d := Definition{Name: string(rune('a' + i)), Match: Match(random.IntN(2)), OnDelay: delays[random.IntN(5)], OffDelay: delays[random.IntN(5)],
 			Priority: Priority(1 + random.IntN(4)), Latch: random.IntN(2) == 0, NoAck: random.IntN(5) == 0, Horn: random.IntN(3) > 0, Lamp: true,
-			UnknownHold: delays[random.IntN(5)], OnUnknown: OnUnknown(random.IntN(2)), MaxShelve: []time.Duration{0, time.Second, time.Minute}[random.IntN(3)]}
+			UnknownHold: delays[random.IntN(5)], OnUnknown: OnUnknown(random.IntN(2)), MaxShelve: []time.Duration{0, time.Second, time.Minute}[random.IntN(3)],
+			ReAlarm: []time.Duration{0, 500 * ms, 5 * time.Second}[random.IntN(3)]}
 		for range 1 + random.IntN(3) {
 			d.Conditions = append(d.Conditions, Condition{Signal: string(rune('s' + random.IntN(3))), Side: Side(random.IntN(2)),
 				Limit: float32(2+random.IntN(7)) / 10, Deadband: float32(random.IntN(3)) / 10})
@@ -64,11 +65,12 @@ func randomDefinitions(random *rand.Rand) []Definition {
 func life(t *testing.T, random *rand.Rand, steps int, seen map[string]int) {
 	defs := randomDefinitions(random)
 	signals := []string{"s", "t", "u"}
-	e, err := New(defs, signals, Options{})
+	options := Options{MaxSilence: []time.Duration{0, 2 * time.Second}[random.IntN(2)]}
+	e, err := New(defs, signals, options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &oracle{}
+	o := &oracle{silence: options.MaxSilence}
 	for _, d := range defs {
 		o.alarms = append(o.alarms, &modelAlarm{d: d, met: make([]bool, len(d.Conditions))})
 	}
@@ -94,7 +96,7 @@ func life(t *testing.T, random *rand.Rand, steps int, seen map[string]int) {
 				}
 				shown[i], beneath[i] = ev.To, ev.Life
 			}
-			if allUnknown && (ev.Trigger == Raise || ev.Trigger == Clear) {
+			if allUnknown && (ev.Trigger == Raise || ev.Trigger == Clear || ev.Trigger == ReAlarm) {
 				t.Errorf("%s: Unknown caused %v", what, ev)
 			}
 			if ev.Cause == "" && !isCommand && ev.Trigger != RegainReading {
@@ -213,7 +215,7 @@ func restart(t *testing.T, k int, e *Engine, o *oracle, defs []Definition, signa
 	if k%2 == 0 {
 		back = *shadow
 	}
-	next, err := New(defs, signals, Options{})
+	next, err := New(defs, signals, Options{MaxSilence: o.silence})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,6 +230,7 @@ func restart(t *testing.T, k int, e *Engine, o *oracle, defs []Definition, signa
 	// The clock says that no time has passed, and a clock may say that.
 	for _, m := range o.alarms {
 		m.until = max(m.until-5*time.Minute, at)
+		m.acked -= 5 * time.Minute
 		m.silenced, m.suppressed, m.lost, m.blind = false, false, false, 0
 		m.present = m.active
 		m.readings = nil

@@ -15,6 +15,7 @@ type oracle struct {
 	now       time.Duration
 	last      time.Duration
 	begun     bool
+	silence   time.Duration // longest; 0: any
 }
 
 type modelAlarm struct {
@@ -23,6 +24,8 @@ type modelAlarm struct {
 	out, shelved, suppressed bool
 	until                    time.Duration
 	silenced                 bool
+	quiet                    time.Duration // since when
+	acked                    time.Duration // since when active and not unacknowledged
 	met                      []bool
 	present                  bool
 	readings                 []modelReading // since present last changed
@@ -103,6 +106,15 @@ func (m *modelAlarm) joined(levels []float32) int {
 		return 0
 	}
 	return needs
+}
+
+// reAlarm makes unacknowledged again what was acknowledged for too long.
+func (m *modelAlarm) reAlarm(now time.Duration) bool {
+	due := m.d.ReAlarm > 0 && !m.d.NoAck && m.active && !m.unacked && !m.state().Covered() && m.value == 2 && now >= m.acked+m.d.ReAlarm
+	if due {
+		m.unacked, m.silenced = true, false
+	}
+	return due
 }
 
 // turned looks back over the readings whether a delay is over now.
@@ -217,6 +229,10 @@ func (o *oracle) step(r Reading) {
 			}
 		default:
 			m.heldBack()
+			m.reAlarm(o.now)
+		}
+		if m.state().NeedsAck() && o.silence > 0 && o.now >= m.quiet+o.silence {
+			m.silenced = false
 		}
 	}
 }
@@ -231,7 +247,7 @@ func (o *oracle) do(c Command) bool {
 		switch c.Do {
 		case Acknowledge:
 			if m.unacked {
-				m.unacked, accepted = false, true
+				m.unacked, m.acked, accepted = false, o.now, true
 				if !m.active {
 					m.kept = m.kept && m.d.Latch
 				}
@@ -242,7 +258,7 @@ func (o *oracle) do(c Command) bool {
 			}
 		case Silence:
 			if m.state().NeedsAck() && !m.silenced {
-				m.silenced, accepted = true, true
+				m.silenced, m.quiet, accepted = true, o.now, true
 			}
 		case Shelve:
 			if c.For > 0 && m.d.MaxShelve > 0 && !m.out {

@@ -25,6 +25,8 @@ type SavedAlarm struct {
 	Out          bool          `json:"out,omitempty"`
 	ShelvedLeft  time.Duration `json:"shelved_left,omitempty"` // at Saved.Wall
 	ShelvedUntil time.Time     `json:"shelved_until,omitzero"` // by the wall clock
+	AckedFor     time.Duration `json:"acked_for,omitempty"`    // at Saved.Wall: how long Life is Acknowledged,
+	AckedAt      time.Time     `json:"acked_at,omitzero"`      // and since when, by the wall clock
 	Shelvings    uint64        `json:"shelvings,omitempty"`
 	Count        uint64        `json:"count,omitempty"`
 	Since        time.Time     `json:"since,omitzero"`
@@ -38,7 +40,7 @@ type SavedAlarm struct {
 }
 
 // Revision changes with everything that Save would keep differently. A
-// running shelving changes it every five minutes.
+// running shelving or re-alarm time changes it every five minutes.
 func (e *Engine) Revision() uint64 { return e.revision }
 
 // Save fills dst, whose list is used again, with what is to outlive a restart.
@@ -57,6 +59,9 @@ func (e *Engine) Save(dst *Saved) {
 			a.ShelvedLeft = max(it.until-e.now, 1) // over or not, its end is told by an event
 			a.ShelvedUntil = e.wall.Add(a.ShelvedLeft)
 		}
+		if it.life == Acknowledged {
+			a.AckedFor, a.AckedAt = e.now-it.acked, it.ackedWall
+		}
 		dst.Alarms = append(dst.Alarms, a)
 	}
 }
@@ -68,7 +73,8 @@ func (e *Engine) Save(dst *Saved) {
 // told. A shelving goes on for what the wall clock left of it, and for at least
 // five minutes less than was left when it was saved, however the clock was set
 // since: so long it may have run and not been saved, and a machine that has no
-// clock and no steady power must not shelve for ever. An alarm that the config no
+// clock and no steady power must not shelve for ever. A re-alarm time goes on in
+// the same way, and each restart takes five minutes off it. An alarm that the config no
 // longer has is kept until it is acknowledged and reset.
 func (e *Engine) Restore(s Saved, at time.Duration, wall time.Time) []Event {
 	e.events, e.raised = e.events[:0], e.raised[:0]
@@ -95,9 +101,13 @@ func (e *Engine) Restore(s Saved, at time.Duration, wall time.Time) []Event {
 		it.life, it.count, it.shelvings, it.why = a.Life, a.Count, a.Shelvings, a.Why
 		it.since, it.sinceWall = at, a.Since
 		it.assume(a.Life.Active())
+		it.acked, it.ackedWall = at-max(a.AckedFor+timesKept, wall.Sub(a.AckedAt)), a.AckedAt
+		if a.AckedAt.IsZero() { // kept by a version that did not know re-alarms
+			it.acked, it.ackedWall = at, wall
+		}
 		it.out = a.Out
 		if left := a.ShelvedLeft; left > 0 && !a.Out {
-			left = min(left-shelfKept, a.ShelvedUntil.Sub(wall))
+			left = min(left-timesKept, a.ShelvedUntil.Sub(wall))
 			it.shelved, it.until = true, at+max(left, 0)
 		}
 	}
@@ -231,6 +241,7 @@ func (e *Engine) Reconfigure(defs []Definition, signals []string, who string, at
 			continue
 		}
 		it.cover, it.life, it.silenced, it.count, it.why = old.cover, old.life, old.silenced, old.count, old.why
+		it.quiet, it.acked, it.ackedWall = old.quiet, old.acked, old.ackedWall
 		it.since, it.sinceWall = old.since, old.sinceWall
 		if same(it.def, old.def) {
 			it.condition = old.condition
@@ -305,11 +316,14 @@ func (s *Saved) Replay(ev Event) {
 	if ev.Trigger == Raise && ev.Life != a.Life {
 		a.Count++
 	}
+	if ev.Life == Acknowledged && a.Life != Acknowledged {
+		a.AckedFor, a.AckedAt = 0, ev.Wall
+	}
 	a.Life = ev.Life
 	if ev.To != ev.From {
 		a.Since = ev.Wall
 	}
-	if ev.Trigger == Raise || ev.Trigger == Clear {
+	if ev.Trigger == Raise || ev.Trigger == Clear || ev.Trigger == ReAlarm {
 		a.Why = ev.Why
 	}
 	switch ev.Trigger {

@@ -360,8 +360,8 @@ func TestSetLimits(t *testing.T) {
 
 func TestSetMaxInhibit(t *testing.T) {
 	e := engineOf(t, simple("a"))
-	e.SetMaxInhibit(time.Second)
-	e.SetMaxInhibit(0)
+	e.SetMost(time.Second, 0)
+	e.SetMost(0, 0)
 	if events, err := e.Do(Command{Do: Inhibit, For: time.Hour}); err != nil || events[0].For != time.Second || events[0].Cause == "" {
 		t.Error(events, err)
 	}

@@ -68,8 +68,8 @@ func (s State) NeedsAck() bool {
 // Latched says whether the alarm is kept after its condition went.
 func (s State) Latched() bool { return s == LatchedUnacknowledged || s == LatchedAcknowledged }
 
-// Trigger is anything that happens to an alarm or to the unit. The first
-// eleven are the events of the state table; the others leave states alone.
+// Trigger is anything that happens to an alarm or to the unit. Those up to
+// ReAlarm are the events of the state table; the others leave states alone.
 type Trigger uint8
 
 const (
@@ -84,8 +84,10 @@ const (
 	Unsuppress                 // that is over
 	TakeOut                    // command: out of service
 	PutBack                    // command: in service again
+	ReAlarm                    // acknowledged, and its condition stays for the re-alarm time
 
 	Silence       // command: horn off for what sounds now
+	Unsilence     // that lasts for longer than Options.MaxSilence: the horn sounds again
 	Inhibit       // command: suppress every alarm for a limited time
 	Uninhibit     // command, or the inhibit's time is over
 	SetLimits     // command: other limits until the next start
@@ -95,14 +97,12 @@ const (
 	Start         // the engine began or took over another configuration
 	Remove        // an alarm is no longer configured
 
-	triggers       = int(Remove) + 1
-	tableTriggers  = int(PutBack) + 1
-	lastCommand    = SetLimits
-	firstUnchanged = Silence
+	triggers      = int(Remove) + 1
+	tableTriggers = int(ReAlarm) + 1
 )
 
 var triggerNames = [triggers]string{"raise", "clear", "acknowledge", "reset", "shelve", "unshelve", "expire", "suppress",
-	"unsuppress", "take out", "put back", "silence", "inhibit", "uninhibit", "set limits", "lose reading", "regain reading",
+	"unsuppress", "take out", "put back", "re-alarm", "silence", "unsilence", "inhibit", "uninhibit", "set limits", "lose reading", "regain reading",
 	"note", "start", "remove"}
 
 // Triggers lists the events of the state table, in order.

@@ -123,6 +123,7 @@ type Status struct {
 	Shelvings   uint64
 	ShelvedLeft time.Duration
 	MaxShelve   time.Duration // longest shelving; 0: may not be shelved
+	ReAlarmLeft time.Duration // acknowledged and present: until it alarms again; 0: it will not
 	Signal      string        // of the condition shown here: the one that decided last, else the first
 	Condition   int           // its index
 	Side        Side          // on which side of Limit it is met
@@ -147,6 +148,9 @@ func (e *Engine) Status(place int) Status {
 		MaxShelve: it.def.MaxShelve, Level: nan, Why: it.why}
 	if it.shelved {
 		s.ShelvedLeft = max(it.until-e.now, 0)
+	}
+	if it.def.ReAlarm > 0 && !it.def.NoAck && it.life == Acknowledged {
+		s.ReAlarmLeft = max(it.def.ReAlarm-(e.now-it.acked), 1)
 	}
 	if n := it.why.Condition; n < len(it.def.Conditions) {
 		c := it.def.Conditions[n]

@@ -29,7 +29,7 @@ type Transition struct {
 }
 
 // Transitions is the one table of states and events: every state with every
-// trigger from Raise to PutBack, once for each guard that tells apart. The
+// trigger from Raise to ReAlarm, once for each guard that tells apart. The
 // engine runs it and the picture in the documents is drawn from it.
 //
 // In the three covering states Raise, Clear, Acknowledge and Reset act on the
@@ -77,6 +77,7 @@ var Transitions = []Transition{
 	{Normal, Unsuppress, Always, Normal, false, "not suppressed"},
 	{Normal, TakeOut, Always, OutOfService, false, ""},
 	{Normal, PutBack, Always, Normal, true, "it is in service"},
+	{Normal, ReAlarm, Always, Normal, false, "not acknowledged"},
 
 	{Unacknowledged, Shelve, Always, Shelved, false, ""},
 	{Unacknowledged, Unshelve, Always, Unacknowledged, true, "it is not shelved"},
@@ -85,6 +86,7 @@ var Transitions = []Transition{
 	{Unacknowledged, Unsuppress, Always, Unacknowledged, false, "not suppressed"},
 	{Unacknowledged, TakeOut, Always, OutOfService, false, ""},
 	{Unacknowledged, PutBack, Always, Unacknowledged, true, "it is in service"},
+	{Unacknowledged, ReAlarm, Always, Unacknowledged, false, "not acknowledged"},
 
 	{Acknowledged, Shelve, Always, Shelved, false, ""},
 	{Acknowledged, Unshelve, Always, Acknowledged, true, "it is not shelved"},
@@ -93,6 +95,8 @@ var Transitions = []Transition{
 	{Acknowledged, Unsuppress, Always, Acknowledged, false, "not suppressed"},
 	{Acknowledged, TakeOut, Always, OutOfService, false, ""},
 	{Acknowledged, PutBack, Always, Acknowledged, true, "it is in service"},
+	{Acknowledged, ReAlarm, IfAck, Unacknowledged, false, ""},
+	{Acknowledged, ReAlarm, IfNoAck, Acknowledged, false, "needs no acknowledgement"},
 
 	{ReturnedUnacknowledged, Shelve, Always, Shelved, false, ""},
 	{ReturnedUnacknowledged, Unshelve, Always, ReturnedUnacknowledged, true, "it is not shelved"},
@@ -101,6 +105,7 @@ var Transitions = []Transition{
 	{ReturnedUnacknowledged, Unsuppress, Always, ReturnedUnacknowledged, false, "not suppressed"},
 	{ReturnedUnacknowledged, TakeOut, Always, OutOfService, false, ""},
 	{ReturnedUnacknowledged, PutBack, Always, ReturnedUnacknowledged, true, "it is in service"},
+	{ReturnedUnacknowledged, ReAlarm, Always, ReturnedUnacknowledged, false, "not acknowledged"},
 
 	{LatchedUnacknowledged, Shelve, Always, Shelved, false, ""},
 	{LatchedUnacknowledged, Unshelve, Always, LatchedUnacknowledged, true, "it is not shelved"},
@@ -109,6 +114,7 @@ var Transitions = []Transition{
 	{LatchedUnacknowledged, Unsuppress, Always, LatchedUnacknowledged, false, "not suppressed"},
 	{LatchedUnacknowledged, TakeOut, Always, OutOfService, false, ""},
 	{LatchedUnacknowledged, PutBack, Always, LatchedUnacknowledged, true, "it is in service"},
+	{LatchedUnacknowledged, ReAlarm, Always, LatchedUnacknowledged, false, "not acknowledged"},
 
 	{LatchedAcknowledged, Shelve, Always, Shelved, false, ""},
 	{LatchedAcknowledged, Unshelve, Always, LatchedAcknowledged, true, "it is not shelved"},
@@ -117,6 +123,7 @@ var Transitions = []Transition{
 	{LatchedAcknowledged, Unsuppress, Always, LatchedAcknowledged, false, "not suppressed"},
 	{LatchedAcknowledged, TakeOut, Always, OutOfService, false, ""},
 	{LatchedAcknowledged, PutBack, Always, LatchedAcknowledged, true, "it is in service"},
+	{LatchedAcknowledged, ReAlarm, Always, LatchedAcknowledged, false, "its condition is gone"},
 
 	{Shelved, Raise, Always, Shelved, false, "the life beneath goes on"},
 	{Shelved, Clear, Always, Shelved, false, "the life beneath goes on"},
@@ -129,6 +136,7 @@ var Transitions = []Transition{
 	{Shelved, Unsuppress, Always, Shelved, false, "no longer suppressed as well"},
 	{Shelved, TakeOut, Always, OutOfService, false, "the shelving ends"},
 	{Shelved, PutBack, Always, Shelved, true, "it is in service"},
+	{Shelved, ReAlarm, Always, Shelved, false, "held back until it is no longer hidden"},
 
 	{SuppressedByDesign, Raise, Always, SuppressedByDesign, false, "the life beneath goes on"},
 	{SuppressedByDesign, Clear, Always, SuppressedByDesign, false, "the life beneath goes on"},
@@ -141,6 +149,7 @@ var Transitions = []Transition{
 	{SuppressedByDesign, Unsuppress, Always, Beneath, false, ""},
 	{SuppressedByDesign, TakeOut, Always, OutOfService, false, ""},
 	{SuppressedByDesign, PutBack, Always, SuppressedByDesign, true, "it is in service"},
+	{SuppressedByDesign, ReAlarm, Always, SuppressedByDesign, false, "held back until it is no longer hidden"},
 
 	{OutOfService, Raise, Always, OutOfService, false, "the life beneath goes on"},
 	{OutOfService, Clear, Always, OutOfService, false, "the life beneath goes on"},
@@ -153,6 +162,7 @@ var Transitions = []Transition{
 	{OutOfService, Unsuppress, Always, OutOfService, false, "no longer suppressed as well"},
 	{OutOfService, TakeOut, Always, OutOfService, true, "it is out of service already"},
 	{OutOfService, PutBack, Always, Beneath, false, ""},
+	{OutOfService, ReAlarm, Always, OutOfService, false, "held back until it is no longer hidden"},
 }
 
 // rows finds a transition by state, trigger, and whether the alarm needs

@@ -60,7 +60,7 @@ func (c *checker) has(key string) bool {
 
 // rules look for what does not fit together, whatever the network. Each calls
 // wrong for what is refused and has its test in mistakes_test.go.
-var rules = []func(c *checker){(*checker).alarms, (*checker).purpose, (*checker).lines, (*checker).pins, (*checker).paths, (*checker).port, (*checker).rest, (*checker).times}
+var rules = []func(c *checker){(*checker).alarms, (*checker).reminders, (*checker).purpose, (*checker).lines, (*checker).pins, (*checker).paths, (*checker).port, (*checker).rest, (*checker).times}
 
 // consistent applies the rules.
 func (cfg *Config) consistent() Problems {
@@ -101,6 +101,30 @@ func (c *checker) alarms() {
 		if name != "all" && !slices.Contains(names, name) {
 			c.wrong(fmt.Sprintf("modbus.unlock[%d]", n+1), quoteAll(append([]string{"all"}, names...)), "there is no alarm %q", name).
 				Nearest = spelling.Nearest(name, names)
+		}
+	}
+}
+
+// reminders looks at the times after which an alarm is told once more.
+func (c *checker) reminders() {
+	const least = time.Minute
+	if t := c.Unit.SilenceMax; t > 0 && t < least {
+		c.wrong("unit.silence_max", fmt.Sprintf(`"0s", or from %q to "24h"`, formatDuration(least)), "is %s: the horn would hardly be silenced", formatDuration(t))
+	}
+	for i, a := range c.Alarms {
+		key, t := alarmKey(i, "re_alarm"), a.ReAlarm
+		longest, name := a.OffDelay, "off_delay"
+		if a.OnDelay > longest {
+			longest, name = a.OnDelay, "on_delay"
+		}
+		switch allowed := fmt.Sprintf(`"0s", or from %q to "24h"`, formatDuration(max(least, longest))); {
+		case t == 0:
+		case !a.Acknowledge:
+			c.wrong(key, `"0s", or acknowledge = true`, "is %s, and the alarm needs no acknowledgement that could be too long ago", formatDuration(t))
+		case t < least:
+			c.wrong(key, allowed, "is %s: whoever acknowledged is still on the way", formatDuration(t))
+		case t < longest:
+			c.wrong(key, allowed, "is %s, and %s is %s: the alarm would come again before it could be judged", formatDuration(t), name, formatDuration(longest))
 		}
 	}
 }

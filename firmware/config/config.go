@@ -48,6 +48,7 @@ type Unit struct {
 	Purpose       Purpose       `toml:"purpose"`
 	PurposeReason string        `toml:"purpose_reason"` // in the operator's own words
 	InhibitMax    time.Duration `toml:"inhibit_max"`
+	SilenceMax    time.Duration `toml:"silence_max"` // 0: until the next new alarm
 }
 
 // Camera is where frames come from.
@@ -141,6 +142,7 @@ type Alarm struct {
 	UnknownHold time.Duration   `toml:"unknown_hold"`
 	OnUnknown   alarm.OnUnknown `toml:"on_unknown"`
 	ShelveMax   time.Duration   `toml:"shelve_max"`
+	ReAlarm     time.Duration   `toml:"re_alarm"` // 0: never
 }
 
 // Output is one GPIO line that the unit drives.

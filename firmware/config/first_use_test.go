@@ -102,6 +102,8 @@ func TestFirstUse(t *testing.T) {
 		{"[serial]\nbaud = 115201", `m:2: serial.baud:|is 115201|57600, 76800, 115200, 230400`},
 		{"[camera]\nformat = \"MJPG\"", `m:2: camera.format:|did you mean "MJPEG"?`},
 		{input + "line = \"pin 13\"\npull = \"pull-up\"", `m:5: input[1].pull:|did you mean "up"?`},
+		{alarm + "high = 0.6\nrealarm = \"30m\"", `m:5: alarm[1].realarm:|no such key|did you mean "re_alarm"?`},
+		{"[unit]\nmute = \"10m\"", `m:2: unit.mute:|did you mean "silence_max"?`},
 		{alarm + "threshold = 0,6", `m:4:|decimal comma|the key is called alarm.high`},
 		// Pins that are no lines.
 		{output + "line = \"pin 1\"", `m:4: output[1].line:|a supply, of 3.3 V|allowed: the pins that are lines`},

@@ -33,7 +33,7 @@ func (c *Config) Definitions() []alarm.Definition {
 	for _, a := range c.Alarms {
 		d := alarm.Definition{Name: a.Name, OnDelay: a.OnDelay, OffDelay: a.OffDelay, Priority: a.Priority, Latch: a.Latch,
 			NoAck: !a.Acknowledge, Horn: a.Horn, Lamp: a.Lamp, SuppressBy: slices.Clone(a.SuppressBy),
-			UnknownHold: a.UnknownHold, OnUnknown: a.OnUnknown, MaxShelve: a.ShelveMax,
+			UnknownHold: a.UnknownHold, OnUnknown: a.OnUnknown, MaxShelve: a.ShelveMax, ReAlarm: a.ReAlarm,
 			Unlocked: slices.Contains(c.Modbus.Unlock, a.Name) || slices.Contains(c.Modbus.Unlock, "all")}
 		if len(a.Any) > 0 {
 			d.Match = alarm.Any

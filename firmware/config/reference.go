@@ -52,6 +52,8 @@ var reference = []Key{
 		Meaning: "The reason in your own words, for whoever asks later; kept in the journal at each start."},
 	{Path: "unit.inhibit_max", Kind: Duration, Default: `"15m"`, Min: 1, Max: day,
 		Meaning: "Longest time for which an input, the PLC or a command may inhibit all alarms."},
+	{Path: "unit.silence_max", Kind: Duration, Default: `"0s"`, Min: 0, Max: day, Example: `"10m"`,
+		Meaning: "How long the horn stays silenced for an alarm that nobody acknowledges; then it sounds again. At least 1m; 0s: until the next new alarm."},
 
 	{Path: "camera.device", Kind: Text, Takes: ReopenCamera, Default: `"auto"`, Min: 1, Max: 255, Example: `"/dev/v4l/by-id/usb-046d_C270-video-index0"`,
 		Meaning: "Camera. auto is the first that can be used; a /dev/v4l/by-id or by-path name survives replugging and restarts, /dev/video0 does not."},
@@ -160,6 +162,8 @@ var reference = []Key{
 		Meaning: "fault: the alarm's outputs that are off go to their fail value until it can be judged again. hold: they stay; only the status tells. Neither raises nor clears the alarm."},
 	{Path: "alarm.shelve_max", Kind: Duration, Default: `"1h"`, Min: 0, Max: 7 * day,
 		Meaning: "Longest time for which the alarm may be shelved; 0s forbids it."},
+	{Path: "alarm.re_alarm", Kind: Duration, Default: `"0s"`, Min: 0, Max: day, Example: `"30m"`,
+		Meaning: "Re-alarm time: once acknowledged for so long, the alarm is unacknowledged again if its condition is still present, and sounds the horn. At least 1m, and longer than on_delay and off_delay; 0s: it stays acknowledged."},
 
 	{Path: "alarm.all.signal", Kind: Text, Required: true, Min: 1, Max: 64, Example: `"au4"`, Meaning: "Signal to watch."},
 	{Path: "alarm.all.high", Kind: OptionalNum, Example: "0.6", Meaning: "Met at or above. One of high and low."},

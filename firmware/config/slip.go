@@ -359,6 +359,7 @@ func nearestWord(word string, list []string) string {
 var otherNames = map[string][]string{
 	"threshold": {"alarm high"}, "limit": {"alarm high"}, "above": {"alarm high"}, "max": {"alarm high"}, "upper": {"alarm high"}, "below": {"alarm low"}, "min": {"alarm low"}, "lower": {"alarm low"},
 	"hysteresis": {"alarm deadband"}, "hyst": {"alarm deadband"}, "dead_band": {"alarm deadband"}, "delay": {"alarm on_delay"}, "duration": {"alarm on_delay"}, "hold": {"alarm on_delay"},
+	"realarm": {"alarm re_alarm"}, "realarm_time": {"alarm re_alarm"}, "re_alarm_time": {"alarm re_alarm"}, "reannunciate": {"alarm re_alarm"}, "re_annunciation": {"alarm re_alarm"}, "reminder": {"alarm re_alarm", "unit silence_max"}, "silence": {"unit silence_max"}, "mute": {"unit silence_max"},
 	"severity": {"alarm priority"}, "latched": {"alarm latch"}, "latching": {"alarm latch"}, "ack": {"alarm acknowledge"}, "sound": {"alarm horn"}, "buzzer": {"alarm horn"}, "inhibited_by": {"alarm suppress_by"},
 	"framerate": {"camera fps"}, "frame_rate": {"camera fps"}, "rate": {"camera fps"}, "rotation": {"camera rotate"}, "flip": {"camera mirror"}, "hflip": {"camera mirror"}, "video": {"camera clip"}, "file": {"camera clip"},
 	"pixel_format": {"camera format"}, "resolution": {"camera width"}, "size": {"camera width"}, "source": {"camera device"}, "path": {"camera device", "serial device"},

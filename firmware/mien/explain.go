@@ -141,6 +141,9 @@ func explainConfig(c *call, cfg *config.Config, path string, cards []*affect.Car
 	}
 	for _, o := range cfg.Outputs {
 		fmt.Fprintln(c.out, lineOutputWords(o))
+		if o.Function.Role == config.Horn {
+			fmt.Fprintln(c.out, hornWords(cfg))
+		}
 	}
 	for _, i := range cfg.Inputs {
 		fmt.Fprintln(c.out, lineInputWords(i))
@@ -153,6 +156,14 @@ func lineOutputWords(o config.Output) string {
 	value := map[bool]string{false: "off", true: "on"}
 	return fmt.Sprintf("output %q on %s shows %s; on is %s. At start it is %s; with a fault, at exit and after a crash it is %s.",
 		o.Name, lineWords(o.Chip, o.Line), o.Function, o.Active, value[o.StartsOn()], value[o.FailsOn()])
+}
+
+// hornWords says how long the horn stays silenced.
+func hornWords(cfg *config.Config) string {
+	if cfg.Unit.SilenceMax == 0 {
+		return "Silenced, it stays so until the next new alarm (unit.silence_max is 0s)."
+	}
+	return fmt.Sprintf("Silenced, it sounds again after %v for what nobody has acknowledged, or with the next new alarm.", cfg.Unit.SilenceMax)
 }
 
 // lineInputWords says of an input what a press does, for how long, and when it is stuck.
@@ -226,6 +237,9 @@ func alarmWords(cfg *config.Config, cards []*affect.Card) []string {
 		}
 		if d.NoAck {
 			line += " It needs no acknowledgement."
+		}
+		if d.ReAlarm > 0 {
+			line += fmt.Sprintf(" Acknowledged for %v and still there, it alarms again.", d.ReAlarm)
 		}
 		line += fmt.Sprintf(" Without a reading for %v its state is %s; so it is where results come more than %v apart, fewer than %.2g a second.",
 			d.UnknownHold, d.OnUnknown, cfg.Health.Stale, 1/cfg.Health.Stale.Seconds())

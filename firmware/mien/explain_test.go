@@ -1,9 +1,11 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"mien/firmware/config"
+	"mien/firmware/pipeline"
 )
 
 // What explain says of the lines is what the unit does with them, where a key has
@@ -53,6 +55,31 @@ stuck_after = "0s"
 	} {
 		if got := lineInputWords(cfg.Inputs[i]); got != want {
 			t.Errorf("%s\nwant %s", got, want)
+		}
+	}
+}
+
+// explain tells when an alarm and the horn come again.
+func TestExplainReminders(t *testing.T) {
+	text := "[[alarm]]\nname = \"a\"\nsignal = \"eyes_closed\"\nhigh = 0.6\n"
+	const again, quiet = "Acknowledged for 30m0s and still there, it alarms again.", "Silenced, it sounds again after 10m0s for what nobody has acknowledged, or with the next new alarm."
+	for _, c := range []struct {
+		text  string
+		again bool
+	}{{text, false}, {text + "re_alarm = \"30m\"\n[unit]\nsilence_max = \"10m\"\n", true}} {
+		cfg, err := config.Parse("m", []byte(c.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cards, _, err := pipeline.Cards(cfg.Model)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := alarmWords(cfg, cards)[0]; strings.Contains(got, again) != c.again {
+			t.Error(got)
+		}
+		if got := hornWords(cfg); (got == quiet) != c.again {
+			t.Error(got)
 		}
 	}
 }

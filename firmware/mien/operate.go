@@ -127,6 +127,9 @@ func operatorAlarms(c *call) error {
 		if a.Shelved > 0 {
 			why = fmt.Sprintf("shelved for another %s", span(a.Shelved))
 		}
+		if a.ReAlarm > 0 {
+			why = fmt.Sprintf("alarms again in %s; %s", span(a.ReAlarm), why)
+		}
 		if a.FirstOut {
 			why = "first out; " + why
 		}
@@ -255,6 +258,9 @@ func operatorStatus(c *call) error {
 		}
 		if a.Silenced {
 			notes += "; silenced"
+		}
+		if a.ReAlarm > 0 {
+			notes += "; alarms again in " + span(a.ReAlarm)
 		}
 		fmt.Fprintf(c.out, "alarm %s: %s for %s%s\n", a.Name, a.State, span(a.For), notes)
 	}

@@ -108,6 +108,7 @@ type Alarm struct {
 	Unknown  bool          `json:"unknown,omitempty"`
 	Shelved  time.Duration `json:"shelved_left,omitempty"`
 	Times    uint64        `json:"times_shelved,omitempty"`
+	ReAlarm  time.Duration `json:"re_alarm_left,omitempty"` // 0: it does not alarm again
 	Why      string        `json:"why,omitempty"`
 }
 
@@ -240,7 +241,7 @@ func alarms(now *state.State) []Alarm {
 	for i, s := range list {
 		out[i] = Alarm{Name: s.Name, Priority: s.Priority.String(), State: s.State, For: s.For, Signal: s.Signal,
 			Side: s.Side.String(), Limit: s.Limit, Count: s.Count, FirstOut: s.FirstOut, Silenced: s.Silenced,
-			Unknown: s.Unknown, Shelved: s.ShelvedLeft, Times: s.Shelvings}
+			Unknown: s.Unknown, Shelved: s.ShelvedLeft, Times: s.Shelvings, ReAlarm: s.ReAlarmLeft}
 		if s.Level == s.Level {
 			out[i].Level = &list[i].Level
 		}

@@ -66,5 +66,5 @@ func (u *Unit) become(cfg *config.Config, n network, crc uint16) {
 }
 
 func newEngine(cfg *config.Config, signals []string) (*alarm.Engine, error) {
-	return alarm.New(cfg.Definitions(), signals, alarm.Options{MaxGap: cfg.Health.Stale, MaxInhibit: cfg.Unit.InhibitMax, Private: true})
+	return alarm.New(cfg.Definitions(), signals, alarm.Options{MaxGap: cfg.Health.Stale, MaxInhibit: cfg.Unit.InhibitMax, MaxSilence: cfg.Unit.SilenceMax, Private: true})
 }

@@ -84,7 +84,7 @@ func (u *Unit) reload(ctx context.Context, r replacement) error {
 	u.mu.Lock()
 	events, err := u.engine.Reconfigure(cfg.Definitions(), n.signals, "reload", u.now(), u.wall())
 	if err == nil {
-		u.engine.SetMaxInhibit(cfg.Unit.InhibitMax)
+		u.engine.SetMost(cfg.Unit.InhibitMax, cfg.Unit.SilenceMax)
 		u.become(cfg, n, r.crc)
 		u.happened(events)
 		for _, c := range changes {

@@ -36,7 +36,7 @@ func TestNoAlarmIsOutOfSight(t *testing.T) {
 			sightSeen[what] += times
 		}
 	}
-	for _, what := range []string{"unacknowledged", "covered and unacknowledged", "declared Unknown", "raised in time", "declared in time", "orphan", "restart", "reload", "untrusted"} {
+	for _, what := range []string{"unacknowledged", "covered and unacknowledged", "declared Unknown", "raised in time", "declared in time", "alarmed again", "sounds again", "orphan", "restart", "reload", "untrusted"} {
 		if sightSeen[what] < 20 {
 			t.Errorf("%s: %d times only", what, sightSeen[what])
 		}
@@ -57,20 +57,26 @@ type world struct {
 	inhibit bool
 	waiting map[string]bool // unacknowledged, by the events
 	since   map[string]time.Duration
+	acked   map[string]time.Duration // when it was acknowledged last
+	quiet   map[string]time.Duration // when it was silenced last
 	seen    map[string]int
 }
 
 var worldSignals = []string{"s", "t"}
 
-const worldGap = time.Second
+const (
+	worldGap     = time.Second
+	worldSilence = 30 * time.Second
+)
 
 func newWorld(t *testing.T, random *rand.Rand) *world {
-	w := &world{t: t, random: random, truth: make([]float32, len(worldSignals)), waiting: map[string]bool{}, since: map[string]time.Duration{}, seen: map[string]int{}}
+	w := &world{t: t, random: random, truth: make([]float32, len(worldSignals)), waiting: map[string]bool{}, since: map[string]time.Duration{},
+		acked: map[string]time.Duration{}, quiet: map[string]time.Duration{}, seen: map[string]int{}}
 	delays := []time.Duration{0, 300 * time.Millisecond, time.Second, 4 * time.Second}
 	for i := range 2 + random.IntN(4) {
 		d := alarm.Definition{Name: string(rune('a' + i)), OnDelay: delays[random.IntN(4)], OffDelay: delays[random.IntN(4)], Priority: alarm.Priority(1 + random.IntN(4)),
 			Latch: random.IntN(2) == 0, Horn: random.IntN(2) == 0, Lamp: true, UnknownHold: time.Duration(1+random.IntN(10)) * 500 * time.Millisecond,
-			MaxShelve: time.Minute, Conditions: []alarm.Condition{{Signal: worldSignals[random.IntN(2)], Limit: 0.5, Deadband: 0.1}}}
+			MaxShelve: time.Minute, ReAlarm: time.Duration(random.IntN(3)) * 20 * time.Second, Conditions: []alarm.Condition{{Signal: worldSignals[random.IntN(2)], Limit: 0.5, Deadband: 0.1}}}
 		for k := range i {
 			if random.IntN(5) == 0 {
 				d.SuppressBy = append(d.SuppressBy, string(rune('a'+k)))
@@ -85,7 +91,7 @@ func newWorld(t *testing.T, random *rand.Rand) *world {
 
 func (w *world) begin() {
 	var err error
-	if w.engine, err = alarm.New(w.defs, worldSignals, alarm.Options{MaxGap: worldGap}); err != nil {
+	if w.engine, err = alarm.New(w.defs, worldSignals, alarm.Options{MaxGap: worldGap, MaxSilence: worldSilence}); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -97,12 +103,17 @@ func (w *world) told(events []alarm.Event) {
 			continue
 		}
 		switch e.Trigger {
-		case alarm.Raise:
+		case alarm.Raise, alarm.ReAlarm:
 			if e.Life.NeedsAck() {
 				w.waiting[e.Alarm] = true
 			}
 		case alarm.Acknowledge:
 			delete(w.waiting, e.Alarm)
+			w.acked[e.Alarm] = w.at
+		case alarm.Silence:
+			w.quiet[e.Alarm] = w.at
+		case alarm.Unsilence:
+			w.seen["sounds again"]++
 		case alarm.LoseReading:
 			w.seen["declared Unknown"]++
 		case alarm.RegainReading:
@@ -159,7 +170,32 @@ func (w *world) read() {
 		reading.Levels = nil
 	}
 	w.trusted = reading.Levels != nil
-	w.told(w.engine.Step(reading))
+	events := slices.Clone(w.engine.Step(reading))
+	w.told(events)
+	w.reminded(reading.Levels, events)
+}
+
+// reminded looks that nothing that is seen stays acknowledged, or silenced, for
+// longer than it may.
+func (w *world) reminded(levels []float32, events []alarm.Event) {
+	for _, e := range events {
+		if e.Trigger == alarm.ReAlarm {
+			w.seen["alarmed again"]++
+		}
+	}
+	for i := range w.engine.Len() {
+		s, d := w.engine.Status(i), w.engine.Definition(i)
+		if s.State.NeedsAck() && s.Silenced && w.at-w.quiet[s.Name] >= worldSilence {
+			w.t.Errorf("at %v, %s: silenced since %v", w.at, s.Name, w.quiet[s.Name])
+		}
+		if levels == nil || s.Orphan || d.ReAlarm == 0 || s.State != alarm.Acknowledged {
+			continue
+		}
+		level := levels[slices.Index(worldSignals, d.Conditions[0].Signal)]
+		if level >= d.Conditions[0].Limit && w.at-w.acked[s.Name] >= d.ReAlarm {
+			w.t.Errorf("at %v, %s: its condition stays, and it is acknowledged since %v", w.at, s.Name, w.acked[s.Name])
+		}
+	}
 }
 
 func (w *world) command() {
