@@ -1,6 +1,6 @@
 // Package given reads the files that people name: bounded before they are read,
-// and regular files alone, because a pipe or a device may never end, and opening
-// one may wait for ever.
+// and regular files on a disk alone, because a pipe, a device or one of the kernel's
+// own files (/proc/kmsg) may never end, and opening or reading one may wait for ever.
 package given
 
 import (
@@ -27,12 +27,20 @@ func Open(path string) (*os.File, fs.FileInfo, error) {
 	if err == nil && !info.Mode().IsRegular() {
 		err = fmt.Errorf("open %s: is %s, not a file", path, kind(info.Mode()))
 	}
+	var fs unix.Statfs_t
+	if err == nil && unix.Fstatfs(int(f.Fd()), &fs) == nil && kernels[int64(fs.Type)] {
+		err = fmt.Errorf("open %s: is a file of the kernel's, not one on a disk", path)
+	}
 	if err != nil {
 		f.Close()
 		return nil, nil, err
 	}
 	return f, info, nil
 }
+
+// kernels are the file systems whose files the kernel makes up as they are read.
+var kernels = map[int64]bool{unix.PROC_SUPER_MAGIC: true, unix.SYSFS_MAGIC: true, unix.DEBUGFS_MAGIC: true, unix.TRACEFS_MAGIC: true,
+	unix.SECURITYFS_MAGIC: true, unix.PSTOREFS_MAGIC: true, unix.CGROUP_SUPER_MAGIC: true, unix.CGROUP2_SUPER_MAGIC: true, unix.BPF_FS_MAGIC: true}
 
 // Read reads a regular file of at most so many bytes.
 func Read(path string, most int64) ([]byte, error) {

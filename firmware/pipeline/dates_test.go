@@ -41,8 +41,8 @@ func TestDates(t *testing.T) {
 		for i := range 250 {
 			now := 100*time.Second + time.Duration(i)*period
 			stamp := c.stamp(i, now)
-			at, a, wrong := d.date(stamp, now)
-			if age = a; wrong != "" {
+			at, a, change, wrong := d.date(stamp, now)
+			if age = a; change == notBelieved {
 				told = append(told, wrong)
 			}
 			switch {
@@ -64,9 +64,95 @@ func TestDates(t *testing.T) {
 	}
 	d := dates{} // a clip that is played fast runs ahead of the clock
 	for i := range 100 {
-		if at, age, wrong := d.date(time.Duration(i)*time.Hour, time.Second); at != time.Duration(i)*time.Hour || age != 0 || wrong != "" {
+		if at, age, _, wrong := d.date(time.Duration(i)*time.Hour, time.Second); at != time.Duration(i)*time.Hour || age != 0 || wrong != "" {
 			t.Fatalf("a fast clip: frame %d at %v, %v old, %s", i, at, age, wrong)
 		}
+	}
+}
+
+// A device is believed again once its times were plausible for a stated while, so
+// that pictures which it keeps back later on are known to be; not where its clock
+// was set, which makes new pictures look old.
+func TestTrustIsRegained(t *testing.T) {
+	const period = 40 * time.Millisecond
+	for _, c := range []struct {
+		name  string
+		doubt func(at time.Duration) (stamp time.Duration) // what the device says, of the time since it was opened
+		back  time.Duration                                // when it is believed again, 0: never
+		old   bool                                         // a picture that is kept back is known to be
+	}{
+		{"one frame with the time of the one before", func(at time.Duration) time.Duration {
+			if at == 5*time.Second {
+				at -= period
+			}
+			return at
+		}, 35 * time.Second, true},
+		{"one frame in the future", func(at time.Duration) time.Duration {
+			if at == 5*time.Second {
+				at += time.Minute
+			}
+			return at
+		}, 35 * time.Second, true},
+		{"a doubtful frame now and then", func(at time.Duration) time.Duration {
+			if at%(20*time.Second) == 0 {
+				at -= period
+			}
+			return at
+		}, 0, false},
+		{"to and fro for 10 s", func(at time.Duration) time.Duration {
+			if at < 10*time.Second && at/(300*time.Millisecond)%2 == 1 {
+				at -= 20 * time.Second
+			}
+			return at
+		}, 40 * time.Second, true},
+		{"stands still for 3 s", func(at time.Duration) time.Duration {
+			if at > 5*time.Second && at < 8*time.Second {
+				at = 5 * time.Second
+			}
+			return at
+		}, 38 * time.Second, true},
+		{"set back by 5 s", func(at time.Duration) time.Duration {
+			if at > 5*time.Second {
+				at -= 5 * time.Second
+			}
+			return at
+		}, 0, false},
+		{"counts from another moment", func(at time.Duration) time.Duration { return at - 3*time.Hour }, 0, false},
+	} {
+		d := dates{live: true}
+		now, back, doubted := time.Duration(0), time.Duration(0), false
+		for ; now < 2*time.Minute; now += period {
+			at, age, change, _ := d.date(1000*time.Second+c.doubt(now), 1000*time.Second+now)
+			switch change {
+			case notBelieved:
+				doubted = true
+			case believedAgain:
+				back = now
+			}
+			if age > time.Second || 1000*time.Second+now-at > time.Second {
+				t.Fatalf("%s: after %v a new picture is %v old", c.name, now, age)
+			}
+		}
+		if !doubted || (back-c.back).Abs() > time.Second {
+			t.Errorf("%s: doubted %v, believed again after %v, want %v", c.name, doubted, back, c.back)
+		}
+		_, age, _, _ := d.date(1000*time.Second+c.doubt(now), 1003*time.Second+now) // a queue has filled
+		if (age > time.Second) != c.old {
+			t.Errorf("%s: a picture of 3 s before is %v old", c.name, age)
+		}
+	}
+	// Kept back as soon as it is doubted: known when it is believed again.
+	d := dates{live: true}
+	var age time.Duration
+	for now := time.Duration(0); now < 40*time.Second; now += period {
+		stamp := now - min(max(now-5*time.Second, 0)*29/30, 10*time.Second)
+		if now == 5*time.Second {
+			stamp -= period
+		}
+		_, age, _, _ = d.date(1000*time.Second+stamp, 1000*time.Second+now)
+	}
+	if age < 9*time.Second {
+		t.Errorf("pictures of 10 s before are %v old", age)
 	}
 }
 

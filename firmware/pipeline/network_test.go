@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"mien/drivers/camera"
 	"mien/firmware/config"
 	"mien/firmware/health"
@@ -181,6 +183,26 @@ func TestDamagedFilesBesideTheBinary(t *testing.T) {
 			}
 			if wait := w.loadEye(); wait != 0 || u.health.Word() != 0 {
 				t.Errorf("with the right file: wait %v, faults %v", wait, u.Faults())
+			}
+			// One that is not there, or no file, is no other fault.
+			path := filepath.Join(dir, name)
+			for what, put := range map[string]func() error{
+				"none":     func() error { return nil },
+				"a pipe":   func() error { return unix.Mkfifo(path, 0o644) },
+				"a folder": func() error { return os.Mkdir(path, 0o755) },
+				"empty":    func() error { return os.WriteFile(path, nil, 0o644) },
+			} {
+				os.Remove(path)
+				if err := put(); err != nil {
+					t.Fatal(err)
+				}
+				u, w := byHand(t, change)
+				if strings.HasSuffix(name, ".so") { // it is open in this process, under its path
+					continue
+				}
+				if w.loadEye() == 0 || !u.health.On(health.ModelRefused) || u.health.On(health.InferenceFailed) {
+					t.Errorf("%s: faults %v", what, u.Faults())
+				}
 			}
 		})
 	}

@@ -314,30 +314,79 @@ func TestReasonsAreNotToldAllDay(t *testing.T) {
 		t.Error("nobody in view is told")
 	}
 	for i, r := range []face.Reason{face.TooDark, face.Blurred} {
-		at := 6*time.Hour + time.Duration(i)*time.Minute
-		if u.update(r, at) || !u.update(r, at+unreadableFor) {
+		at, told := 6*time.Hour+time.Duration(i)*time.Minute, false
+		for end := at + unreadableFor + time.Second; at < end && !told; at += time.Second {
+			told = u.update(r, at)
+		}
+		if !told {
 			t.Errorf("%v is not told", r)
 		}
+		u.update(face.Good, at)
+		u.update(face.Good, at+time.Second)
 	}
 }
 
-// So is a poster that people walk past.
+// Time without a reading adds up: two reasons in turn, a face that is missed now
+// and then, a good frame now and then hide nothing. Who can be read for half of the
+// time can be read.
+func TestReasonsInTurnAreTold(t *testing.T) {
+	const frame = 66 * time.Millisecond
+	for _, c := range []struct {
+		name    string
+		reasons []face.Reason // in turn
+		within  time.Duration // 0: never told
+	}{
+		{"one", []face.Reason{face.Turned}, 11 * time.Second},
+		{"two in turn", []face.Reason{face.Turned, face.Blurred}, 11 * time.Second},
+		{"four in turn", []face.Reason{face.Turned, face.Blurred, face.TooDark, face.TooSmall}, 11 * time.Second},
+		{"missed every second time", []face.Reason{face.Turned, face.Missing}, 21 * time.Second},
+		{"two in turn, missed in between", []face.Reason{face.Turned, face.Missing, face.Blurred, face.Missing}, 21 * time.Second},
+		{"a good one in ten", []face.Reason{9: face.Turned, 8: face.Turned, 7: face.Turned, 6: face.Turned, 5: face.Turned, 4: face.Turned, 3: face.Turned, 2: face.Turned, 1: face.Turned, 0: face.Good}, 14 * time.Second},
+		{"every second one good", []face.Reason{face.Turned, face.Good}, 0},
+		{"nobody there", []face.Reason{face.Missing}, 0},
+	} {
+		var u unreadable
+		var told time.Duration
+		for i, at := 0, time.Duration(0); at < time.Minute && told == 0; i, at = i+1, at+frame {
+			if u.update(c.reasons[i%len(c.reasons)], at) {
+				told = at
+			}
+		}
+		if c.within == 0 && told != 0 || c.within != 0 && (told == 0 || told > c.within) {
+			t.Errorf("%s: told after %v, want %v", c.name, told, c.within)
+		}
+	}
+	var u unreadable // and at one frame in three seconds
+	told := false
+	for at := time.Duration(0); at < 30*time.Second; at += 3 * time.Second {
+		told = u.update(face.Turned, at) || told
+	}
+	if !told {
+		t.Error("a slow camera: not told")
+	}
+}
+
+// A poster is told once, though the detector misses it now and then, and again when
+// it hangs elsewhere.
 func TestPosterIsNotToldAllDay(t *testing.T) {
 	var s still
 	v := face.View{Found: true, Person: 1}
 	v.Face.Keypoints[face.LeftEye].X = 90
 	told := 0
 	for at := time.Second; at < 3*time.Hour; at += time.Second {
-		v.Found = at/time.Second%900 != 0 // every quarter of an hour
+		v.Found = at/time.Second%3 != 0
 		if !v.Found {
 			v.Person++
+		}
+		if at == 2*time.Hour {
+			v.Face.Keypoints[face.LeftEye].X, v.Face.Keypoints[face.RightEye].X = 190, 100
 		}
 		if s.update(&v, at) {
 			told++
 		}
-	}
-	if told != 3 {
-		t.Errorf("told %d times in three hours", told)
+		if want := 1 + int(at/(2*time.Hour+11*time.Minute)); at%(2*time.Hour) > 11*time.Minute && told != want {
+			t.Fatalf("told %d times after %v, want %d", told, at, want)
+		}
 	}
 }
 

@@ -7,34 +7,51 @@ import (
 	"mien/model/face"
 )
 
-// A face that cannot be read for unreadableFor is told with what a technician can
+// A face that could not be read for unreadableFor is told with what a technician can
 // do about it, the same reason at most once in tellAgain: people look away all day.
 const (
 	unreadableFor = 10 * time.Second
 	tellAgain     = time.Hour
+	// A reason holds until the next frame, but for no longer than this.
+	reasonHolds = 2 * time.Second
 )
 
-// unreadable finds a face that is in view and cannot be read, for one reason.
+// unreadable adds up the time in which a face was in view and could not be read,
+// whatever the reasons, and takes off the time in which it could: so neither two
+// reasons in turn nor a good frame now and then hide it. Nobody in view counts
+// neither way.
 type unreadable struct {
-	reason face.Reason
-	since  time.Duration
-	told   map[face.Reason]time.Duration // when a reason was last told
+	last    face.Reason // of the frame before
+	at      time.Duration
+	lasted  time.Duration
+	reasons map[face.Reason]time.Duration // parts of it
+	told    map[face.Reason]time.Duration // when a reason was last told
 }
 
-// update tells whether the reason is to be told now.
+// update tells whether a reason is to be told now: the one of this frame, if it has
+// its share of the time.
 func (u *unreadable) update(r face.Reason, now time.Duration) bool {
-	if r != u.reason || r == face.Good || r == face.Missing {
-		u.reason, u.since = r, now
-		return false
+	since := min(now-u.at, reasonHolds)
+	switch u.last {
+	case face.Missing:
+	case face.Good:
+		if u.lasted -= since; u.lasted <= 0 {
+			u.lasted = 0
+			clear(u.reasons)
+		}
+	default:
+		if u.reasons == nil {
+			u.reasons, u.told = make(map[face.Reason]time.Duration), make(map[face.Reason]time.Duration)
+		}
+		u.lasted = min(u.lasted+since, unreadableFor)
+		u.reasons[u.last] += since
 	}
-	if now-u.since < unreadableFor {
+	u.last, u.at = r, now
+	if u.lasted < unreadableFor || u.reasons[r] < unreadableFor/4 {
 		return false
 	}
 	if last, ok := u.told[r]; ok && now-last < tellAgain {
 		return false
-	}
-	if u.told == nil {
-		u.told = make(map[face.Reason]time.Duration)
 	}
 	u.told[r] = now
 	return true
@@ -78,30 +95,35 @@ const (
 	stillShare = 0.05
 )
 
-// still finds a face that does not move.
+// still finds a face that does not move. That the detector misses it now and then
+// makes no poster a living face: only one that moves, or was gone for goneFor, is
+// another one.
 type still struct {
-	person    uint32
+	any       bool       // a face was seen
 	low, high face.Point // between which the middle of the eyes has been
 	since     time.Duration
+	seen      time.Duration
 	told      bool          // of this face,
 	last      time.Duration // when it was told of any; 0: never
 }
 
+const goneFor = time.Minute
+
 // update tells that a face stands still: once of each, and once in tellAgain.
 func (s *still) update(v *face.View, now time.Duration) bool {
 	if !v.Found {
-		*s = still{last: s.last}
 		return false
 	}
 	r, l := v.Face.Keypoints[face.RightEye], v.Face.Keypoints[face.LeftEye]
 	eyes := face.Point{X: (r.X + l.X) / 2, Y: (r.Y + l.Y) / 2}
 	low := face.Point{X: min(s.low.X, eyes.X), Y: min(s.low.Y, eyes.Y)}
 	high := face.Point{X: max(s.high.X, eyes.X), Y: max(s.high.Y, eyes.Y)}
-	if reach := stillShare * v.Face.EyeDistance(); v.Person != s.person || high.X-low.X > reach || high.Y-low.Y > reach {
-		*s = still{person: v.Person, low: eyes, high: eyes, since: now, last: s.last}
+	reach := stillShare * v.Face.EyeDistance()
+	if !s.any || now-s.seen > goneFor || high.X-low.X > reach || high.Y-low.Y > reach {
+		*s = still{any: true, low: eyes, high: eyes, since: now, seen: now, last: s.last}
 		return false
 	}
-	s.low, s.high = low, high
+	s.low, s.high, s.seen = low, high, now
 	if s.told || now-s.since < stillFor || s.last != 0 && now-s.last < tellAgain {
 		return false
 	}

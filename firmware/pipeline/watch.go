@@ -11,8 +11,6 @@ import (
 	"mien/drivers/camera"
 	"mien/firmware/config"
 	"mien/firmware/health"
-	"mien/model/assets"
-	"mien/model/tflite"
 )
 
 // frameWait is how long one look for a frame may take; between looks the loop
@@ -39,6 +37,7 @@ type watcher struct {
 	warned    int           // of its warnings, those that were told when it was opened; -1: all that its first picture brought too
 	dates     dates         // of its frames
 	doubted   time.Duration // when it was last told that they are not believed; 0: never
+	doubtTold bool          // and not yet that they are again
 	old       health.Held   // its pictures are too old
 	refused   refused       // pictures that could not be read
 	frozen    health.Frozen
@@ -95,17 +94,9 @@ func (w *watcher) loadEye() time.Duration {
 	u := w.unit
 	eye, err := tryEye(u.settings(), func() { u.health.Turn(u.now()) })
 	if err != nil {
-		fault := health.InferenceFailed
-		for _, refused := range []error{tflite.ErrDamaged, tflite.ErrForeign, tflite.ErrWrongAnswer, tflite.ErrConstant,
-			tflite.ErrUnsupported, tflite.ErrShape, tflite.ErrNeedsEdgeTPU, tflite.ErrRefused, assets.ErrAltered} {
-			if errors.Is(err, refused) {
-				fault = health.ModelRefused
-			}
-		}
-		if _, _, e := Cards(u.settings().Model); e != nil { // the files themselves
-			fault = health.ModelRefused
-		}
-		u.health.Begin(fault, u.now(), err.Error())
+		// Whatever is in the way (a file that is missing, damaged or none, a library
+		// that will not open, a wrong answer): no frame was given to it yet.
+		u.health.Begin(health.ModelRefused, u.now(), err.Error())
 		return w.modelAt.Next()
 	}
 	w.eye, w.look, w.signals = eye, eye.Look, eye.Signals()
@@ -237,12 +228,17 @@ func (w *watcher) rest(asked, came time.Duration) {
 // frame goes back and no result comes of it, as if there had been none. When no
 // other comes the camera is opened again, which empties whatever keeps them back.
 func (w *watcher) late(f *camera.Frame, now time.Duration) bool {
-	at, age, wrong := w.dates.date(f.Time, now)
+	at, age, change, wrong := w.dates.date(f.Time, now)
 	f.Time = at
-	if wrong != "" && (w.doubted == 0 || now-w.doubted >= tellAgain) {
-		w.doubted = now
+	switch {
+	case change == notBelieved && (w.doubted == 0 || now-w.doubted >= tellAgain):
+		w.doubted, w.doubtTold = now, true
 		w.unit.note("the camera's clock is not believed: "+wrong, "")
 		w.unit.say("the camera's clock is not believed", wrong+"; its frames are dated by when they come")
+	case change == believedAgain && w.doubtTold:
+		w.doubtTold = false
+		w.unit.note("the camera's clock is believed again", "")
+		w.unit.say("the camera's clock is believed again", fmt.Sprintf("its times were plausible for %v", trustAfter))
 	}
 	if age <= w.limits.Stale {
 		w.old.Update(false, now)

@@ -34,8 +34,11 @@ func Sum(name, arch string) string {
 	return pinned[[2]string{name, arch}]
 }
 
-// maxFile is more than any of the fetched networks has.
-const maxFile = 16 << 20
+// maxFile is more than any of the fetched networks has, maxLibrary than any library.
+const (
+	maxFile    = 16 << 20
+	maxLibrary = 1 << 30
+)
 
 // Read finds a fetched file and reads it whole. One that is not what mien was
 // made with is ErrAltered, one that is not there fs.ErrNotExist.
@@ -104,13 +107,16 @@ func sumOf(content []byte) string {
 }
 
 func sumFile(path string) (string, error) {
-	f, _, err := given.Open(path)
+	f, info, err := given.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
+	if info.Size() > maxLibrary {
+		return "", fmt.Errorf("read %s: %d bytes, the limit is %d", path, info.Size(), maxLibrary)
+	}
 	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
+	if _, err := io.Copy(h, io.LimitReader(f, maxLibrary)); err != nil {
 		return "", fmt.Errorf("read %s: %w", path, err)
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil

@@ -204,9 +204,10 @@ func (j *journal) open(size int64) {
 }
 
 // begin makes a new file of records, which takes the place of the one before
-// once it is whole and durable. The next one's room is set aside at once, so
-// that a full disk does not stop the journal.
-func (j *journal) begin(records []byte) error {
+// once it is whole and durable, and has room for as many bytes as are to follow,
+// however few a file should have. The next one's room is set aside at once, so that
+// a full disk does not stop the journal.
+func (j *journal) begin(records []byte, follow int) error {
 	j.drop()
 	file, err := j.folder.Create(journalNext, j.most)
 	if err != nil {
@@ -223,7 +224,7 @@ func (j *journal) begin(records []byte) error {
 		return fmt.Errorf("begin the journal: %w", err)
 	}
 	j.file, j.size = file, int64(len(records))
-	j.limit = max(j.most, j.size+j.most/4)
+	j.limit = max(j.most, j.size+int64(follow)+j.most/4)
 	if j.synced {
 		if spare, err := j.folder.Create(journalNext, j.most); err == nil { // else it is tried by the next begin
 			spare.Close()

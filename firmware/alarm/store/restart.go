@@ -44,7 +44,7 @@ func (s *Store) load() (found Found) {
 		s.disk.open(int64(c.size))
 	case errors.Is(gone, fs.ErrNotExist) && !s.legacy:
 		if n, err := folder.Size(journalNext); err == nil && n == 0 {
-			found.Notes = append(found.Notes, journalFile+" is missing: alarm states and events from before, if there were any, are lost")
+			found.Notes = append(found.Notes, journalFile+" is missing: what it had of alarm states and events is lost, but for a copy in memory")
 		}
 	case newest == nil && !c.unread:
 		found.Notes = append(found.Notes, "there is no record of the alarm states: they are those that the events tell")
@@ -89,6 +89,7 @@ func (s *Store) readCopy(found *Found) {
 		return
 	}
 	found.Notes = append(found.Notes, notes...)
+	gone := s.id == "" // the disk has no journal, or none that can be read: it may have taken all of this
 	s.id = c.states.Journal
 	if c.states.Saved.Number < last {
 		c.states = &states{Saved: found.Saved}
@@ -99,13 +100,20 @@ func (s *Store) readCopy(found *Found) {
 	}
 	found.Saved = saved
 	found.Events += len(c.events)
-	found.Notes = append(found.Notes, fmt.Sprintf("%d events that the disk had not taken before the end were in memory still", len(c.events)))
 	first := saved.Number + 1
 	if len(c.events) > 0 {
 		first = c.events[0].Number
 	}
-	if first > last+1 {
-		found.Notes = append(found.Notes, fmt.Sprintf("events %d to %d are missing: the disk took none, and the memory for them was full", last+1, first-1))
+	switch {
+	case gone && first > 1:
+		found.Notes = append(found.Notes, fmt.Sprintf("%s is gone from the state folder: the alarm states are those of the copy in memory, events before %d are lost", journalFile, first))
+	case gone:
+		found.Notes = append(found.Notes, fmt.Sprintf("%s is gone from the state folder: the copy in memory has all of it", journalFile))
+	default:
+		found.Notes = append(found.Notes, fmt.Sprintf("%d events that the disk had not taken before the end were in memory still", len(c.events)))
+		if first > last+1 {
+			found.Notes = append(found.Notes, fmt.Sprintf("events %d to %d are missing: the disk took none, and the memory for them was full", last+1, first-1))
+		}
 	}
 	for i := range c.events {
 		s.enqueue(&c.events[i])

@@ -251,7 +251,7 @@ func (s *Store) copyAnew() {
 		records, err = appendRecord(records, s.at(i))
 	}
 	if err == nil {
-		s.memory.begin(records) // else it is tried again in a second
+		s.memory.begin(records, 0) // else it is tried again in a second
 	}
 }
 

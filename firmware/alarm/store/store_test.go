@@ -258,7 +258,7 @@ func TestDamagedJournal(t *testing.T) {
 	saved.Alarms[0].Latch = true // which the events do not tell
 	s.Keep(&saved)
 	s.step(time.Second)
-	if err := s.begin(0); err != nil {
+	if err := s.begin(0, 0); err != nil {
 		t.Fatal(err)
 	}
 	events := append(first, raises(5, 6)...)
@@ -643,12 +643,16 @@ func TestSyncIsNotStarved(t *testing.T) {
 	s.Close()
 }
 
-// States of any number of alarms come back: those that a config no longer has are
-// kept beside those that it has.
+// States of any number of alarms come back, from the smallest journal too: those
+// that a config no longer has are kept beside those that it has.
 func TestStatesOfManyAlarms(t *testing.T) {
-	for _, n := range []int{48, 200, 1000} {
+	for i, n := range []int{48, 48, 100, 150, 200, 200, 400, 1000, 1000} {
 		dir := t.TempDir()
-		s, _, err := Open(Options{Dir: dir})
+		o := Options{Dir: dir}
+		if i > 0 && n != 1000 || i == 8 {
+			o.JournalBytes = 64 << 10 // the least that the config takes
+		}
+		s, _, err := Open(o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -659,18 +663,26 @@ func TestStatesOfManyAlarms(t *testing.T) {
 				Count: 12345, Since: wall, ShelvedLeft: time.Hour, ShelvedUntil: wall, Shelvings: 3, Latch: true, Horn: true, Lamp: true, Priority: alarm.Medium,
 				Why: alarm.Explanation{Signal: "compound.disgustedly surprised", Level: 0.123456, Limit: 0.6, For: time.Hour, First: 123456789, Last: 123456999}})
 		}
-		s.Put([]alarm.Event{{Number: 1, Start: 1, Wall: wall, Trigger: alarm.Note, Cause: "x"}})
-		s.Keep(&saved)
-		if err := s.Close(); err != nil {
-			t.Errorf("%d alarms: %v", n, err)
+		for number := uint64(1); number <= 70; number++ { // rotations among them
+			s.Put([]alarm.Event{{Number: number, Start: 1, Wall: wall, Trigger: alarm.Note, Cause: strings.Repeat("x", 2000)}})
+			saved.Number = number
+			s.Keep(&saved)
+			if number%10 == 0 {
+				if err := s.Sync(); err != nil {
+					t.Fatalf("%d alarms, %d bytes: %v", n, o.JournalBytes, err)
+				}
+			}
 		}
-		s, found, err := Open(Options{Dir: dir})
+		if err := s.Close(); err != nil {
+			t.Errorf("%d alarms, %d bytes: %v", n, o.JournalBytes, err)
+		}
+		s, found, err := Open(o)
 		if err != nil {
 			t.Fatal(err)
 		}
 		s.Close()
-		if len(found.Saved.Alarms) != n || len(found.Notes) > 0 {
-			t.Errorf("%d alarms: %d came back, %q", n, len(found.Saved.Alarms), found.Notes)
+		if len(found.Saved.Alarms) != n || found.Saved.Number != 70 || len(found.Notes) > 0 {
+			t.Errorf("%d alarms, %d bytes: %d came back, up to %d, %q", n, o.JournalBytes, len(found.Saved.Alarms), found.Saved.Number, found.Notes)
 		}
 	}
 }

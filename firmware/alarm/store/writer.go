@@ -116,7 +116,7 @@ func (s *Store) step(now time.Duration) time.Duration {
 		err = s.write(now, pressing)
 	}
 	if err == nil && s.disk.file != nil && s.disk.pending == 0 && (s.disk.size > s.disk.limit-s.disk.most/8 || s.outdated(now)) {
-		err = s.begin(now) // while nobody waits for it
+		err = s.begin(now, 0) // while nobody waits for it
 	}
 	if err != nil {
 		s.failed(now, err)
@@ -175,7 +175,7 @@ func (s *Store) write(now time.Duration, pressing bool) error {
 					return err
 				}
 			}
-			if err := s.begin(now); err != nil {
+			if err := s.begin(now, len(records)); err != nil {
 				return err
 			}
 			began = true
@@ -270,8 +270,9 @@ func (s *Store) sync(now time.Duration) error {
 	return nil
 }
 
-// begin rotates the journal. What it takes over is durable already.
-func (s *Store) begin(now time.Duration) error {
+// begin rotates the journal, with room for as many bytes as are to follow. What it
+// takes over is durable already.
+func (s *Store) begin(now time.Duration, follow int) error {
 	folder := s.disk.folder
 	c, _ := read(folder, 0)
 	if c.unread {
@@ -299,7 +300,7 @@ func (s *Store) begin(now time.Duration) error {
 	if len(old) > 0 {
 		records = append(records, head...)
 	}
-	if err := s.disk.begin(records); err != nil {
+	if err := s.disk.begin(records, follow); err != nil {
 		return err
 	}
 	s.disk.last, s.statesAt = s.base.Number, now
