@@ -59,6 +59,7 @@ func init() { // a table that its own help command reads cannot be initialised i
 		{"inhibit", "TIME|off", "suppress every alarm for a time", operatorInhibit, ""},
 		{"service", "out|in ALARM", "take an alarm out of service, put it back", operatorService, ""},
 		{"outputs", "", "the running unit's output lines; -test 5s shows each as on", operatorOutputs, "the lines as JSON"},
+		{"pilot", "COMMAND", "find out what is right on this line: tune, plan", pilot, ""},
 		{"config", "", "print a commented config with every key", printConfig, ""},
 		{"registers", "", "print the register map; -csv, -markdown, -tags, -st", registers, ""},
 		{"version", "", "version, and what this build can do", printVersion, "the same as JSON"},

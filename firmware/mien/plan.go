@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"text/tabwriter"
+	"time"
+
+	"mien/firmware/pilot/tune"
+)
+
+// pilotPlan is `mien pilot plan`: what must be seen before something can be said.
+func pilotPlan(c *call) error {
+	most := c.Float64("most-false-per-shift", 1, "the statement: at most so many false alarms a shift")
+	missed := c.Float64("most-missed", 0.1, "the statement: at most this share of events is missed, 0 to 1")
+	shift := c.Duration("shift", 8*time.Hour, "how long a shift is")
+	events := c.Float64("events-per-shift", 0, "true events a shift, where they are known")
+	drill := c.Int("events-per-drill", 6, "events that one drill asks for")
+	differ := c.Float64("differ", 2, "how much more sessions differ than by chance, as a ratio of variances; 1 is not at all")
+	if err := c.options(0); err != nil {
+		return err
+	}
+	for _, x := range []struct {
+		name              string
+		value, least, end float64
+	}{
+		{"most-false-per-shift", *most, 0.001, 1e5}, {"most-missed", *missed, 0.001, 0.999}, {"shift", shift.Hours(), 1.0 / 60, 24},
+		{"events-per-shift", *events, 0, 1e5}, {"events-per-drill", float64(*drill), 1, 1000}, {"differ", *differ, 1, 100},
+	} {
+		if !(x.value >= x.least && x.value <= x.end) {
+			unit := ""
+			if x.name == "shift" {
+				unit = " hours"
+			}
+			return usageError(fmt.Sprintf("-%s is %g%s; allowed: %.3g to %g%s", x.name, x.value, unit, x.least, x.end, unit))
+		}
+	}
+	fmt.Fprintf(c.out, "To say \"at most %g false alarms a shift of %v, 95 %% certain\", observe, as absent or present:\n\n", *most, *shift)
+	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "FALSE ALARMS SEEN\tHOURS, SESSIONS ALIKE\tHOURS, SESSIONS DIFFER (%g)\n", *differ)
+	for _, k := range []int{0, 1, 2, 3, 5, 10, 20} {
+		hours := func(differ float64) float64 { return math.Ceil(tune.FewestShifts(*most, k, differ) * shift.Hours()) }
+		fmt.Fprintf(w, "%d\t%.0f\t%.0f\n", k, hours(1), hours(*differ))
+	}
+	w.Flush()
+	fmt.Fprintf(c.out, "\nTo say \"at most %g %% of events are missed, 95 %% certain\", observe true events, on the line or in drills:\n\n", *missed*100)
+	w = tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+	fmt.Fprint(w, "MISSED\tEVENTS\tDRILLS")
+	if *events > 0 {
+		fmt.Fprint(w, "\tOR HOURS ON THE LINE")
+	}
+	fmt.Fprintln(w)
+	for _, k := range []int{0, 1, 2, 3, 5, 10} {
+		n := tune.FewestEvents(*missed, k, *differ)
+		fmt.Fprintf(w, "%d\t%d\t%d", k, n, (n+*drill-1) / *drill)
+		if *events > 0 {
+			fmt.Fprintf(w, "\t%.0f", math.Ceil(float64(n) / *events * shift.Hours()))
+		}
+		fmt.Fprintln(w)
+	}
+	w.Flush()
+	fmt.Fprint(c.out, `
+A session is one person's shift or one drill. At least 3 are needed, 10 or more are better: people differ, and a
+limit is scored on sessions that it was not chosen on. The 95 % are those of a two-sided interval, as tune has them.
+`)
+	return nil
+}

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"mien/firmware/config"
+	"mien/firmware/pilot/tune"
+)
+
+// pilotTune is `mien pilot tune`: limit, deadband and delays of least cost, from
+// levels and marks.
+func pilotTune(c *call) error {
+	levels := c.String("levels", "", "levels as CSV `FILE`: session,time and a column for each signal; seconds; empty is Unknown")
+	marks := c.String("marks", "", "what was so, as CSV `FILE`: session,signal,from,to,truth; seconds; truth is present or absent; other time is not observed")
+	out := c.String("json", "", "also write the result into `FILE` as JSON")
+	path := c.String("config", "", "config `FILE` whose alarm on the signal is compared (default: "+defaultConfig+", if it is there)")
+	o := tune.Options{}
+	c.StringVar(&o.Signal, "signal", "", "the `SIGNAL` (default: the one that has marks)")
+	c.BoolVar(&o.Below, "low", false, "look for a low limit: the alarm is for levels at or below it")
+	c.Float64Var(&o.CostFalse, "cost-false", 0, "what one false alarm `costs`, in any money")
+	c.Float64Var(&o.CostMissed, "cost-missed", 0, "what one event without an alarm `costs`, in the same")
+	c.Float64Var(&o.MostFalse, "most-false-per-shift", 1, "false alarms a shift that are allowed; 95 % certain")
+	c.DurationVar(&o.Shift, "shift", 8*time.Hour, "how long a shift is")
+	c.DurationVar(&o.Allow, "allow", 5*time.Second, "how far an alarm may be from its mark")
+	c.Float64Var(&o.Events, "events-per-shift", 0, "true events a shift (default: as the sessions have)")
+	if err := c.options(0); err != nil {
+		return err
+	}
+	if *levels == "" || *marks == "" {
+		return usageError("-levels FILE and -marks FILE are needed; mien pilot tune -help lists the options")
+	}
+	if !c.given("cost-false") || !c.given("cost-missed") {
+		return usageError("-cost-false and -cost-missed are needed: a limit is right for what its mistakes cost")
+	}
+	if err := o.Check(); err != nil {
+		return usageError(err.Error())
+	}
+	files, err := tune.OpenFiles(*levels, *marks)
+	if err != nil {
+		return notThere(err)
+	}
+	if o.Signal == "" {
+		if o.Signal = files.Signals()[0]; len(files.Signals()) > 1 {
+			return usageError("-signal is missing; allowed: " + strings.Join(files.Signals(), ", "))
+		}
+	}
+	now, err := alarmInForce(*path, &o)
+	if err != nil {
+		return err
+	}
+	result, err := tune.Search(files.Source(o.Signal), o)
+	if err != nil {
+		return notThere(err)
+	}
+	if *out != "" {
+		text, err := json.MarshalIndent(result, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(*out, append(text, '\n'), 0o644); err != nil {
+			return fmt.Errorf("write the result: %w", err)
+		}
+	}
+	return showResult(c, result, o, now)
+}
+
+// given says whether an option is on the command line.
+func (c *call) given(name string) bool {
+	found := false
+	c.Visit(func(f *flag.Flag) { found = found || f.Name == name })
+	return found
+}
+
+func notThere(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return coded{err, exitMissing}
+	}
+	return err
+}
+
+// alarmInForce finds the alarm that a config has on the signal, with one condition,
+// and takes what the search must know of the unit.
+func alarmInForce(path string, o *tune.Options) (*config.Alarm, error) {
+	if path == "" {
+		if !exists(defaultConfig) {
+			return nil, nil
+		}
+		path = defaultConfig
+	}
+	cfg, _, err := loadConfig(path)
+	if err != nil {
+		return nil, err
+	}
+	o.Stale = cfg.Health.Stale
+	for i := range cfg.Alarms {
+		a := &cfg.Alarms[i]
+		limit := a.High
+		if o.Below {
+			limit = a.Low
+		}
+		if a.Signal == o.Signal && limit != nil {
+			o.Hold = a.UnknownHold
+			o.InForce = &tune.Candidate{Limit: *limit, Deadband: a.Deadband, OnDelay: a.OnDelay, OffDelay: a.OffDelay}
+			return a, nil
+		}
+	}
+	return nil, nil
+}
+
+func showResult(c *call, r *tune.Result, o tune.Options, now *config.Alarm) error {
+	fmt.Fprintf(c.out, "%s: %.4g h observed in %s, %s\n", r.Signal, r.Hours, count(r.Sessions, "session"), count(r.Present, "true event"))
+	for _, n := range r.Notes {
+		fmt.Fprintln(c.out, "note:", n)
+	}
+	if !math.IsNaN(r.False.Value) || r.InForce != nil {
+		fmt.Fprintln(c.out)
+		w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+		fmt.Fprintf(w, "\tLIMIT\tDEADBAND\tON_DELAY\tOFF_DELAY\tFALSE A SHIFT\tMISSED\tCOST A SHIFT\n")
+		line := func(name string, c tune.Candidate, known bool, f, m, k tune.Interval) {
+			fmt.Fprint(w, name)
+			if known {
+				fmt.Fprintf(w, "\t%s\t%s\t%v\t%v", plainNumber(c.Limit), plainNumber(c.Deadband), c.OnDelay, c.OffDelay)
+			} else {
+				fmt.Fprint(w, "\t-\t-\t-\t-")
+			}
+			fmt.Fprintf(w, "\t%s\t%s\t%s\n", between(f, "%.3g", 1), between(m, "%.3g %%", 100), between(k, "%.4g", 1))
+		}
+		if f := r.InForce; f != nil {
+			line("in force", f.Candidate, true, f.False, f.Missed, f.Cost)
+		}
+		if !math.IsNaN(r.False.Value) {
+			line("found", r.Best, r.Enough, r.False, r.Missed, r.Cost)
+		}
+		w.Flush()
+		fmt.Fprintln(c.out, "In brackets: 95 % interval. What was found is scored on sessions that it was not chosen on.")
+	}
+	if !r.Enough {
+		fmt.Fprintf(c.out, "\nNo limit is recommended. It needs:\n  - %s\n", strings.ReplaceAll(r.Needs, "; ", "\n  - "))
+		return nil
+	}
+	fmt.Fprintf(c.out, "\n%s", alarmBlock(r, now))
+	return nil
+}
+
+func between(x tune.Interval, format string, times float64) string {
+	if math.IsNaN(x.Value) {
+		return "-"
+	}
+	x.Value, x.Low, x.High = x.Value*times, x.Low*times, x.High*times
+	return fmt.Sprintf(format+" [%.3g to %.3g]", x.Value, x.Low, x.High)
+}
+
+func plainNumber(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
+
+// alarmBlock gives the alarm as a config has it, with what is other than in force.
+func alarmBlock(r *tune.Result, now *config.Alarm) string {
+	var b strings.Builder
+	name := strings.ReplaceAll(r.Signal, "_", " ")
+	if now != nil {
+		name = now.Name
+	}
+	if config.Emotion(r.Signal) {
+		b.WriteString("# an alarm on an emotion needs unit.purpose\n")
+	}
+	fmt.Fprintf(&b, "[[alarm]]\nname = %q\nsignal = %q\n", name, r.Signal)
+	was := func(key, value, before string) {
+		fmt.Fprintf(&b, "%s = %s", key, value)
+		switch {
+		case now != nil && before != value:
+			fmt.Fprintf(&b, "    # was %s", before)
+		case now != nil:
+			b.WriteString("    # as it was")
+		}
+		b.WriteString("\n")
+	}
+	old := tune.Candidate{}
+	if r.InForce != nil {
+		old = r.InForce.Candidate
+	}
+	quoted := func(d time.Duration) string { return strconv.Quote(d.String()) }
+	was(r.Side(), plainNumber(r.Best.Limit), plainNumber(old.Limit))
+	was("deadband", plainNumber(r.Best.Deadband), plainNumber(old.Deadband))
+	was("on_delay", quoted(r.Best.OnDelay), quoted(old.OnDelay))
+	was("off_delay", quoted(r.Best.OffDelay), quoted(old.OffDelay))
+	return b.String()
+}

@@ -1,0 +1,398 @@
+package tune
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Result is what a search found. Figures are of 95 % intervals; they are NaN where
+// nothing can be said.
+type Result struct {
+	Signal    string
+	Below     bool
+	Enough    bool
+	Needs     string // why not
+	Best      Candidate
+	False     Interval // a shift
+	Missed    Interval // share of true events
+	Cost      Interval // a shift
+	Events    Interval // true events a shift
+	Sessions  int      // with observed time
+	Hours     float64  // observed
+	Present   int      // true events observed
+	Notes     []string // what a reader of the figures should know
+	InForce   *Figures // of Options.InForce
+	ByLimit   []Figures
+	BySession []SessionFigures
+}
+
+// Figures are those of one candidate over all sessions. It was not chosen by them,
+// or its figures are too good: that is for curves.
+type Figures struct {
+	Candidate
+	False, Missed, Cost Interval
+}
+
+// SessionFigures are what the candidate that was chosen on all other sessions did
+// in this one.
+type SessionFigures struct {
+	Name    string
+	Drill   bool
+	Hours   float64 // observed
+	Unread  float64 // share of them without a level
+	Present int
+	Missed  int
+	False   int
+	Chosen  Candidate
+}
+
+const (
+	fewestEvents   = 5
+	fewestSessions = 3
+)
+
+// Search finds the alarm. The error says what is wrong with what it was given; too
+// little of it is no error. It reads the source twice.
+func Search(source Source, o Options) (*Result, error) {
+	if err := o.whole(); err != nil {
+		return nil, err
+	}
+	first, err := look(source, o)
+	if err != nil {
+		return nil, err
+	}
+	r := &Result{Signal: o.Signal, Below: o.Below}
+	r.count(first, o)
+	if needs := r.lacks(first, o); len(needs) > 0 {
+		r.refuse(needs)
+		return r, nil
+	}
+	t := &table{options: o, sessions: first.sessions, events: r.Events.Value}
+	low, high, longest := first.between()
+	t.grid = newGrid(low, high, longest, first.frames, o.Below)
+	list := t.grid.candidates()
+	if o.InForce != nil {
+		list = append(list, *o.InForce)
+	}
+	t.contest = newContest(list, o.Below)
+	if err := t.fill(source); err != nil {
+		return nil, err
+	}
+	t.judge(r)
+	return r, nil
+}
+
+// Score gives the figures of candidates over all sessions, with the true events a
+// shift. It chooses nothing: a candidate that was found on the same sessions looks
+// better than it is.
+func Score(source Source, list []Candidate, o Options) ([]Figures, Interval, error) {
+	if err := o.whole(); err != nil {
+		return nil, none, err
+	}
+	first, err := look(source, o)
+	if err != nil {
+		return nil, none, err
+	}
+	r := &Result{}
+	r.count(first, o)
+	t := &table{options: o, sessions: first.sessions, events: r.Events.Value, contest: newContest(list, o.Below)}
+	if err := t.fill(source); err != nil {
+		return nil, none, err
+	}
+	figures := make([]Figures, len(list))
+	for c := range list {
+		figures[c] = t.plain(c, r.Events)
+	}
+	return figures, r.Events, nil
+}
+
+// seen is what one look at all sessions gives.
+type seen struct {
+	sessions   []observed
+	absent     thinned // levels, with the sign turned for a low limit
+	present    thinned
+	longest    []time.Duration
+	frames     int
+	slow       int // sessions whose frames are too far apart to judge
+	unseen     int
+	unobserved int
+	names      map[string]bool
+}
+
+func look(source Source, o Options) (*seen, error) {
+	all := &seen{names: make(map[string]bool)}
+	err := source(func(s *Session) error {
+		if err := s.check(); err != nil {
+			return err
+		}
+		if all.names[s.Name] {
+			return fmt.Errorf("session %q comes twice", s.Name)
+		}
+		all.names[s.Name] = true
+		ob := s.observe(o)
+		all.unseen += ob.unseen
+		if ob.watched == 0 {
+			all.unobserved++
+			if n := len(s.At); n > 1 && len(s.Spans) > 0 && (s.At[n-1]-s.At[0])/time.Duration(n-1) > o.Stale {
+				all.slow++
+			}
+		}
+		all.frames += len(s.At)
+		all.longest = append(all.longest, ob.lengths...)
+		k := 0
+		for i, level := range s.Level {
+			for k < len(s.Spans) && s.Spans[k].To < s.At[i] {
+				k++
+			}
+			if k == len(s.Spans) {
+				break
+			}
+			if level != level || s.At[i] < s.Spans[k].From {
+				continue
+			}
+			if o.Below {
+				level = -level
+			}
+			if s.Spans[k].Present {
+				all.present.add(level)
+			} else {
+				all.absent.add(level)
+			}
+		}
+		all.sessions = append(all.sessions, ob)
+		return nil
+	})
+	return all, err
+}
+
+// between gives the levels between which limits are looked for, and the longest
+// on-delay that most true events outlast.
+func (a *seen) between() (low, high float64, longest time.Duration) {
+	low, high = a.absent.quantile(0.5), a.present.quantile(0.995)
+	if high <= low {
+		low, high = min(low, high), max(low, high)
+	}
+	slices.Sort(a.longest)
+	return low, high, a.longest[len(a.longest)/2]
+}
+
+// count sets what does not depend on a candidate.
+func (r *Result) count(a *seen, o Options) {
+	var events, shifts []float64
+	for _, ob := range a.sessions {
+		if ob.watched == 0 {
+			continue
+		}
+		r.Sessions++
+		r.Hours += ob.watched.Hours()
+		r.Present += len(ob.present)
+		if !ob.drill {
+			events = append(events, float64(len(ob.present)))
+			shifts = append(shifts, float64(ob.exposure)/float64(o.Shift))
+		}
+	}
+	r.Events = rate(events, shifts)
+	if o.Events > 0 {
+		r.Events = Interval{o.Events, o.Events, o.Events}
+	}
+	if a.unobserved > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("%d of %d sessions have no observed time, and count for nothing", a.unobserved, len(a.sessions)))
+	}
+	if a.unseen > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("%d present spans have no frame, and count for nothing", a.unseen))
+	}
+	if drills := len(a.sessions) - a.unobserved - len(events); drills > 0 && len(events) > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("%d sessions are more than a fifth present, and count as drills: only their absent time is time of a shift", drills))
+	}
+	r.False, r.Missed, r.Cost = none, none, none
+}
+
+var none = Interval{math.NaN(), math.NaN(), math.NaN()}
+
+// lacks says what is missing for any search at all.
+func (r *Result) lacks(a *seen, o Options) []string {
+	var needs []string
+	if a.slow > 0 {
+		needs = append(needs, fmt.Sprintf("frames closer together: %d sessions have them further apart than stale, %v, and an alarm cannot judge them", a.slow, o.Stale))
+	}
+	if r.Present < fewestEvents {
+		needs = append(needs, fmt.Sprintf("%d more true events (spans that are present): there are %d, at least %d are needed, and 30 to 60 for a useful figure of what is missed", fewestEvents-r.Present, r.Present, fewestEvents))
+	}
+	if r.Sessions < fewestSessions {
+		needs = append(needs, fmt.Sprintf("%d more sessions: there are %d with observed time, at least %d are needed, because a limit is scored on others than those it was chosen on", fewestSessions-r.Sessions, r.Sessions, fewestSessions))
+	}
+	absent := false
+	for _, ob := range a.sessions {
+		absent = absent || len(ob.absent) > 0 && ob.exposure > 0
+	}
+	if !absent {
+		needs = append(needs, "observed time in which it was absent (spans that are absent): without it no false alarm can be counted")
+	}
+	if !(r.Events.Value > 0) && r.Present > 0 {
+		needs = append(needs, "the number of true events a shift: all sessions are drills, and they cannot tell")
+	}
+	if len(needs) == 0 && (len(a.absent.values) == 0 || len(a.present.values) == 0) {
+		needs = append(needs, "levels: while it was present, or while it was absent, all are Unknown")
+	}
+	return needs
+}
+
+func (r *Result) refuse(needs []string) {
+	r.Enough, r.Best = false, Candidate{}
+	r.Needs = strings.Join(needs, "; ")
+}
+
+// errStop ends a walk over a source early.
+var errStop = errors.New("stop")
+
+// fill scores all candidates in all sessions, on all processors.
+func (t *table) fill(source Source) error {
+	type job struct {
+		at int
+		s  *Session
+	}
+	jobs := make(chan job)
+	t.tallies = make([]tally, len(t.sessions))
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			sc := &scorer{contest: t.contest, options: t.options}
+			for j := range jobs {
+				t.tallies[j.at] = sc.score(j.s, t.sessions[j.at])
+			}
+		})
+	}
+	i := 0
+	err := source(func(s *Session) error {
+		if i >= len(t.sessions) || s.Name != t.sessions[i].name {
+			return fmt.Errorf("session %q was not there in the first reading", s.Name)
+		}
+		if err := s.check(); err != nil {
+			return err
+		}
+		if t.sessions[i].watched > 0 {
+			jobs <- job{i, s}
+		}
+		i++
+		return nil
+	})
+	close(jobs)
+	wg.Wait()
+	if err == nil && i < len(t.sessions) {
+		err = fmt.Errorf("session %q is not there in the second reading", t.sessions[i].name)
+	}
+	if err != nil {
+		return err
+	}
+	// Sessions that count for nothing are left out from here on.
+	sessions, tallies := t.sessions[:0:0], t.tallies[:0:0]
+	for i, ob := range t.sessions {
+		if ob.watched == 0 {
+			continue
+		}
+		sessions, tallies = append(sessions, ob), append(tallies, t.tallies[i])
+		t.shifts = append(t.shifts, float64(ob.exposure)/float64(t.options.Shift))
+		t.present = append(t.present, float64(len(ob.present)))
+	}
+	t.sessions, t.tallies = sessions, tallies
+	return nil
+}
+
+// judge chooses on all sessions, scores on those left out, and says whether that
+// is enough.
+func (t *table) judge(r *Result) {
+	all := t.newSums()
+	for s := range t.sessions {
+		t.add(all, s, 1)
+	}
+	var whole choice
+	t.choose(all, &whole)
+
+	falses, missed := make([]float64, len(t.sessions)), make([]float64, len(t.sessions))
+	var fold choice
+	for s, ob := range t.sessions {
+		t.add(all, s, -1)
+		t.choose(all, &fold)
+		t.add(all, s, 1)
+		k := &t.tallies[s]
+		falses[s], missed[s] = float64(k.falses[fold.best]), float64(k.missed[fold.best])
+		r.BySession = append(r.BySession, SessionFigures{Name: ob.name, Drill: ob.drill, Hours: ob.watched.Hours(),
+			Unread: float64(ob.unread) / float64(ob.watched), Present: len(ob.present),
+			Missed: int(missed[s]), False: int(falses[s]), Chosen: t.contest.list[fold.best]})
+	}
+	f := t.figures(falses, missed, r.Events)
+	r.False, r.Missed, r.Cost = f.False, f.Missed, f.Cost
+	r.Best = t.contest.list[whole.best]
+
+	if t.options.InForce != nil {
+		x := t.plain(t.grid.size(), r.Events)
+		r.InForce = &x
+	}
+	r.ByLimit = t.byLimit(whole.best, r.Events)
+
+	var needs []string
+	o := t.options
+	if !whole.allowed || r.False.High > o.MostFalse {
+		needs = append(needs, t.moreHours(r))
+	}
+	if silent := o.CostMissed * t.events; len(needs) == 0 && r.Cost.Value >= silent {
+		needs = append(needs, fmt.Sprintf("a signal that tells more: no alarm at all would cost %.3g a shift, this one %.3g", silent, r.Cost.Value))
+	}
+	if len(needs) > 0 {
+		r.refuse(needs)
+		return
+	}
+	r.Enough = true
+}
+
+// figures are those of counts by session.
+func (t *table) figures(falses, missed []float64, events Interval) Figures {
+	var f Figures
+	f.False = rate(falses, t.shifts)
+	f.Missed = share(missed, t.present)
+	f.Cost = f.False.times(t.options.CostFalse).plus(f.Missed.of(events).times(t.options.CostMissed))
+	return f
+}
+
+// plain are the figures of one candidate in all sessions.
+func (t *table) plain(c int, events Interval) Figures {
+	falses, missed := make([]float64, len(t.sessions)), make([]float64, len(t.sessions))
+	for s := range t.sessions {
+		falses[s], missed[s] = float64(t.tallies[s].falses[c]), float64(t.tallies[s].missed[c])
+	}
+	f := t.figures(falses, missed, events)
+	f.Candidate = t.contest.list[c]
+	return f
+}
+
+// byLimit are the figures of all limits with the deadband and delays of a candidate.
+func (t *table) byLimit(c int, events Interval) []Figures {
+	from := c - c%len(t.grid.limits)
+	var list []Figures
+	for l := range t.grid.limits {
+		list = append(list, t.plain(from+l, events))
+	}
+	return list
+}
+
+// moreHours says how much must be observed before so few false alarms are proven.
+func (t *table) moreHours(r *Result) string {
+	o := t.options
+	text := fmt.Sprintf("at most %.3g false alarms a shift cannot be said with 95 %% certainty: %.3g (%.3g to %.3g) were found in %.3g h", o.MostFalse, r.False.Value, r.False.Low, r.False.High, r.Hours)
+	if r.False.Value >= o.MostFalse {
+		return text + ": another signal, more delay, or another number that is allowed; more hours will not do it"
+	}
+	shifts := sum(t.shifts)
+	for more := 1.1; more <= 1000; more *= 1.1 {
+		if _, high := poisson(r.False.Value * shifts * more); high/(shifts*more) <= o.MostFalse {
+			return text + fmt.Sprintf(": some %.0f more hours are needed if it goes on like this", shifts*(more-1)*o.Shift.Hours())
+		}
+	}
+	return text
+}
