@@ -1,9 +1,11 @@
 package pipeline
 
 import (
+	"strings"
 	"testing"
 
 	"mien/drivers/camera"
+	"mien/firmware/config"
 	"mien/model/pixel"
 )
 
@@ -16,6 +18,28 @@ func TestFormatsHaveOneCode(t *testing.T) {
 		}
 		if _, ok := camera.Rank(format); !ok {
 			t.Errorf("%s is in no list", camera.FormatName(format))
+		}
+	}
+}
+
+// The config has a word for each format that a camera may give, and for no other.
+func TestFormatsHaveTheirWord(t *testing.T) {
+	words := map[uint32]string{}
+	for _, k := range config.Reference() {
+		if k.Path != "camera.format" {
+			continue
+		}
+		for _, w := range k.Choices[1:] { // the first is auto
+			code, err := camera.ParseFormat(w)
+			if err != nil || words[code] != "" {
+				t.Errorf("camera.format = %q: %v", w, err)
+			}
+			words[code] = w
+		}
+	}
+	for _, name := range strings.Split(camera.FormatNames(), ", ") {
+		if code, err := camera.ParseFormat(name); err != nil || words[code] == "" {
+			t.Errorf("%s cannot be named in a config: %v", name, err)
 		}
 	}
 }
