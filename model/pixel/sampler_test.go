@@ -1,6 +1,7 @@
 package pixel
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -298,6 +299,28 @@ func BenchmarkFillGrey112From1080(b *testing.B) {
 		m[i] *= 2.25
 	}
 	benchmarkFill(b, picture(YUYV, 1920, 1080, 0, smooth, 1), affectTarget, m)
+}
+
+// BenchmarkFillGrey112Cold is the first with pictures that lie in memory only, as those
+// that a camera wrote.
+func BenchmarkFillGrey112Cold(b *testing.B) {
+	s, err := NewSampler(affectTarget)
+	if err != nil {
+		b.Fatal(err)
+	}
+	list := make([]Image, 160) // 98 MB
+	for i := range list {
+		list[i] = *picture(YUYV, 640, 480, 0, smooth, 1)
+		list[i].Data = bytes.Clone(list[i].Data)
+	}
+	dst := make([]byte, affectTarget.Bytes())
+	i := 0
+	for b.Loop() {
+		if err := s.Fill(dst, &list[i%len(list)], face200); err != nil {
+			b.Fatal(err)
+		}
+		i++
+	}
 }
 
 func BenchmarkFillRGB112FromYUYV640(b *testing.B) {
