@@ -293,9 +293,10 @@ func (t *Talker) status(port Port) error {
 	if n := slices.Index(expressions, s.Expression.Name); n >= 0 {
 		b = strconv.AppendInt(b, int64(n), 10)
 	}
-	for _, name := range [...]string{affect.Valence, affect.Arousal, affect.EyesClosed, affect.Perclos, affect.Pain} {
+	for _, name := range [...]string{affect.Valence, affect.Arousal, affect.EyesClosed, affect.Perclos} {
 		b = appendLevel(append(b, ','), s.Level(name))
 	}
+	b = append(b, ',') // the pain index is withdrawn; its place stays, empty
 	return t.send(port, b)
 }
 

@@ -486,7 +486,7 @@ func TestLongestStatusLine(t *testing.T) {
 		s.Heartbeat, s.Faces = math.MaxUint16, 99
 		s.About = &state.About{}
 		s.Levels = nil
-		for _, name := range []string{affect.Valence, affect.Arousal, affect.EyesClosed, affect.Perclos, affect.Pain} {
+		for _, name := range []string{affect.Valence, affect.Arousal, affect.EyesClosed, affect.Perclos} {
 			s.About.Signals = append(s.About.Signals, state.Signal{Name: name, Min: -1, Max: 1})
 			s.Levels = append(s.Levels, -0.99)
 		}

@@ -201,7 +201,7 @@ func (c *checker) circles(names []string) {
 
 // Emotion says whether an alarm on the signal infers an emotion in the sense
 // of EU AI Act, Art. 5(1)(f). Recital 18 leaves out physical states such as
-// pain and fatigue and readily apparent movements: action units, eye closure,
+// fatigue and readily apparent movements: action units, eye closure,
 // PERCLOS and what is covered.
 func Emotion(signal string) bool {
 	return signal == "valence" || signal == "arousal" || strings.HasPrefix(signal, "expression.") || strings.HasPrefix(signal, "compound.")
@@ -220,7 +220,7 @@ func (c *checker) purpose() {
 			if a.Signal == "" {
 				key = fmt.Sprintf("alarm[%d]", i+1)
 			}
-			c.wrong(key, `[unit] purpose = "safety" or "medical", with purpose_reason; or an alarm on action units, eyes_closed, perclos or pain`,
+			c.wrong(key, `[unit] purpose = "safety" or "medical", with purpose_reason; or an alarm on action units, eyes_closed or perclos`,
 				"an alarm on %s infers an emotion, which EU AI Act Art. 5(1)(f) bans at work except for medical or safety reasons: unit.purpose is missing", condition.Signal)
 			break
 		}

@@ -40,7 +40,7 @@ func tomlOf(c *Config) string {
 }
 
 var signals = []Signal{{Name: "valence", Min: -1, Max: 1}, {Name: "au4", Max: 1}, {Name: "au15", Max: 1, Weak: true}, {Name: "eyes_closed", Max: 1},
-	{Name: "expression.fear", Max: 1}, {Name: "pain", Max: 16}, {Name: "visible.mouth", Max: 1}}
+	{Name: "expression.fear", Max: 1}, {Name: "perclos", Max: 1}, {Name: "visible.mouth", Max: 1}}
 
 // The table and the structs say the same: each key has a field of its type,
 // each field a key.

@@ -212,6 +212,8 @@ func TestCheckAgainstSignals(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{alarmOf("signal = \"au5\"\nhigh = 0.5"), `m:8: alarm[1].signal: the network has no signal "au5"; did you mean "au4"? Allowed: valence, au4`},
 		{alarmOf("all = [{signal = \"au4\", high = 0.5}, {signal = \"au99\", high = 0.5}]"), `m:8: alarm[1].all[2].signal: the network has no signal "au99"`},
+		{alarmOf("signal = \"pain\"\nhigh = 8"), `m:8: alarm[1].signal: the signal "pain" is withdrawn: the pain index adds how strong units are`},
+		{alarmOf("any = [{signal = \"au4\", high = 0.5}, {signal = \"pain\", high = 8}]"), `m:8: alarm[1].any[2].signal: the signal "pain" is withdrawn`},
 		{alarmOf("signal = \"au4\"\nhigh = 40"), `m:9: alarm[1].high: is 40`},
 		{alarmOf("signal = \"au4\"\nhigh = 0"), `always met`},
 		{alarmOf("signal = \"valence\"\nlow = -1.1"), `m:9: alarm[1].low: is -1.1`},
@@ -268,7 +270,7 @@ func TestCheckAgainstSignals(t *testing.T) {
 // needs one.
 func TestPurpose(t *testing.T) {
 	emotions := []string{"valence", "arousal", "expression.anger", "expression.neutral", "compound.happily_surprised"}
-	others := []string{"au4", "au43", "eyes_closed", "perclos", "pain", "visible.eyes"}
+	others := []string{"au4", "au43", "eyes_closed", "perclos", "visible.eyes"}
 	for i, s := range append(emotions, others...) {
 		for _, form := range []string{"signal = %q\nhigh = 0.5", "any = [{signal = \"au12\", high = 0.5}, {signal = %q, high = 0.5}]", "all = [{signal = %q, low = 0.5}]"} {
 			text := "[[alarm]]\nname = \"a\"\n" + fmt.Sprintf(form, s)

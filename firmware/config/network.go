@@ -9,6 +9,13 @@ import (
 	"mien/spelling"
 )
 
+// Withdrawn is a signal that units had: the Prkachin-Solomon pain index. The
+// model card has the figures behind WhyWithdrawn.
+const (
+	Withdrawn    = "pain"
+	WhyWithdrawn = "the pain index adds how strong units are, and the network tells only how likely they are there; half of the smiling faces got more than 8 of 16"
+)
+
 // Signal is what Check needs to know about a signal of the network.
 type Signal struct {
 	Name     string
@@ -93,6 +100,10 @@ func (c *checker) condition(block string, condition Condition, signals []Signal,
 	i := slices.Index(names, condition.Signal)
 	if i < 0 {
 		if signals != nil {
+			if condition.Signal == Withdrawn {
+				c.wrong(block+".signal", strings.Join(names, ", "), "the signal %q is withdrawn: %s", Withdrawn, WhyWithdrawn)
+				return
+			}
 			c.wrong(block+".signal", strings.Join(names, ", "), "the network has no signal %q", condition.Signal).Nearest = spelling.Nearest(condition.Signal, names)
 		}
 		return

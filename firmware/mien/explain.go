@@ -81,7 +81,11 @@ func explainSignals(c *call, cards []*affect.Card) error {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%g\t%g\t%s\t%s\n", i.Name, i.Human, i.Min, i.Max, i.Unit, strings.Join(notes, "; "))
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.out, "\n%s is withdrawn: %s. Register 58 reads \"not available\".\n", config.Withdrawn, config.WhyWithdrawn)
+	return nil
 }
 
 func explainModel(c *call, cards []*affect.Card) error {

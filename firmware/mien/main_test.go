@@ -113,7 +113,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"run", "-config", missing}, exitMissing, `mien config > ` + regexp.QuoteMeta(missing)},
 		{[]string{"run", "-config", wrong}, exitConfig, `widht`},
 		{[]string{"explain", weak}, exitOK, `alarm "lips" \(medium\) is raised when AU24 lip pressor is above 0.50 for 1s`},
-		{[]string{"explain", "-signals"}, exitOK, `eyes_closed`},
+		{[]string{"explain", "-signals"}, exitOK, `(?s)eyes_closed.*\npain is withdrawn: .*Register 58`},
 		{[]string{"explain", "-model"}, exitOK, `sha256`},
 		{[]string{"demo", "-plot", filepath.Join(t.TempDir(), "none", "x.html")}, exitUsage, `x.html: there is no folder .*none: make it, or name another file`},
 		{[]string{"explain", "-plot", filepath.Join(t.TempDir(), "x.png"), weak}, exitUsage, `x.png: the picture is a page or a drawing: name a .html or .svg file`},

@@ -83,13 +83,14 @@ func TestViewWithoutEmotions(t *testing.T) {
 // the binary among them.
 func TestViewOfEightyColumns(t *testing.T) {
 	s := wide()
-	const longest = "Prkachin-Solomon pain index"
+	const longest = "AU15 lip corner depressor"
 	for i := range s.About.Signals {
 		s.About.Signals[i].Human = longest
 	}
 	s.About.Signals, s.Levels = s.About.Signals[5:7], []float32{1, 1}
 	s.Expression = state.Choice{}
-	want := longest + "  1.00 █████  " + longest + "  1.00 █████"
+	row := fmt.Sprintf("%-27s  1.00 █████", longest)
+	want := row + "  " + row
 	if rows := s.shown(t, 80, 80); !slices.Contains(rows, want) {
 		t.Errorf("no row %q in\n%s", want, strings.Join(rows, "\n"))
 	}

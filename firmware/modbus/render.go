@@ -50,9 +50,9 @@ func (r *Render) Load(dst *Snapshot) {
 // places says where among the unit's signals those of the fixed registers
 // stand; -1 is one that the unit has not.
 type places struct {
-	au                                      [len(AUs)]int
-	expressions                             [len(Expressions)]int
-	valence, arousal, closed, perclos, pain int
+	au                                [len(AUs)]int
+	expressions                       [len(Expressions)]int
+	valence, arousal, closed, perclos int
 }
 
 func placesOf(signals []state.Signal) (p places) {
@@ -71,7 +71,7 @@ func placesOf(signals []state.Signal) (p places) {
 		p.expressions[i] = at("expression." + name)
 	}
 	p.valence, p.arousal = at(affect.Valence), at(affect.Arousal)
-	p.closed, p.perclos, p.pain = at(affect.EyesClosed), at(affect.Perclos), at(affect.Pain)
+	p.closed, p.perclos = at(affect.EyesClosed), at(affect.Perclos)
 	return p
 }
 
@@ -126,7 +126,7 @@ func (r *Render) face(dst *Snapshot) {
 		}
 	}
 	dst.Valence, dst.Arousal = level(p.valence), level(p.arousal)
-	dst.EyesClosed, dst.PERCLOS, dst.Pain = level(p.closed), level(p.perclos), level(p.pain)
+	dst.EyesClosed, dst.PERCLOS = level(p.closed), level(p.perclos)
 	dst.Expression, dst.ExpressionLevel = choose(Expressions[:], s.Expression)
 	dst.Compound, dst.CompoundLevel = choose(compoundNames[:], s.Compound)
 	reason, known := reasons[s.Reason]

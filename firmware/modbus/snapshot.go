@@ -125,7 +125,6 @@ type Snapshot struct {
 	Expressions     [8]float32  // in the order of Expressions
 	EyesClosed      float32     // 0 to 1
 	PERCLOS         float32     // 0 to 1
-	Pain            float32     // 0 to 16
 
 	// Masks, bit n for alarm n.
 	Active, Unacknowledged, Latched, Shelved, Suppressed, OutOfService, Unknown uint16
@@ -162,7 +161,7 @@ func (s *Snapshot) Clear() {
 		FaceScore: nan, FaceSize: nan,
 		Expression: -1, ExpressionLevel: nan, Compound: -1, CompoundLevel: nan,
 		Valence: nan, Arousal: nan,
-		EyesClosed: nan, PERCLOS: nan, Pain: nan,
+		EyesClosed: nan, PERCLOS: nan,
 		FirstOut: -1, LastAlarm: -1, Temperature: nan, Availability: nan,
 	}
 	for i := range s.AU {

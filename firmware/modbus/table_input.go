@@ -159,7 +159,7 @@ func inputRegisters() []Register {
 		word32(52, "test_float", Float32, "", "always 1.0: tells whether the word order is right", func(*view, int) uint32 { return math.Float32bits(1) }),
 		number(54, "availability", Uint16, "%", 1, true, "share of the last hour with valid results", func(v *view, _ int) uint32 { return scaledUint(v.Availability, 100) }),
 		number(57, "perclos", Int16, "%", 1, true, "share of the last minute with eyes closed", func(v *view, _ int) uint32 { return scaled(v.PERCLOS, 100) }),
-		number(58, "pain_index", Int16, "", 100, true, "Prkachin-Solomon pain index, 0 to 16", func(v *view, _ int) uint32 { return scaled(v.Pain, 100) }),
+		number(58, "pain_index", Int16, "", 100, true, "pain index, withdrawn: never has a value", func(*view, int) uint32 { return NotAvailableInt }),
 		mask(59, "covered", coveredNames, "parts of the face that are covered; what they show is not available", func(v *view, _ int) uint32 { return uint32(v.Covered) }),
 	)
 	for n := range MaxAlarms {

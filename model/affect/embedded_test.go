@@ -27,7 +27,7 @@ func TestEmbeddedNetwork(t *testing.T) {
 	}
 	signals := Signals(card)
 	for _, want := range []string{"expression.neutral", Valence, Arousal, "au1", "au2", "au4", "au6", "au7", "au9", "au10", "au12",
-		"au15", "au23", "au24", "au25", "au26", "au43", "visible.eyes", "visible.mouth", EyesClosed, Perclos, Pain} {
+		"au15", "au23", "au24", "au25", "au26", "au43", "visible.eyes", "visible.mouth", EyesClosed, Perclos} {
 		if !slices.Contains(signals, want) {
 			t.Errorf("the network that ships does not give %s", want)
 		}

@@ -18,7 +18,7 @@ type Result struct {
 }
 
 // Levels fills dst in the order of Signals(card). The signals that a Stage
-// makes (compound expressions, closure, pain) stay Unknown here.
+// makes (compound expressions, closure) stay Unknown here.
 func (r *Result) Levels(dst []float32) {
 	n := copy(dst, r.Expression)
 	if r.hasAffect {

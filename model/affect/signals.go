@@ -13,7 +13,6 @@ const (
 	Arousal    = "arousal"
 	EyesClosed = "eyes_closed"
 	Perclos    = "perclos"
-	Pain       = "pain"
 )
 
 const (
@@ -128,9 +127,6 @@ func derivedSignals(base []string) []string {
 	if has(unitName(unitEyesClosed)) {
 		names = append(names, EyesClosed, Perclos)
 	}
-	if has("au4", "au43") && (has("au6") || has("au7")) && (has("au9") || has("au10")) {
-		names = append(names, Pain)
-	}
 	return names
 }
 
@@ -171,9 +167,6 @@ func Describe(name string, cards ...*Card) (Info, bool) {
 	case name == Perclos:
 		in.Human, in.Unit = "PERCLOS", "share of time"
 		in.From = "share of the known time in which the eyes were at least 80 % closed"
-	case name == Pain:
-		in.Human, in.Unit, in.Max = "Prkachin-Solomon pain index", "index", painMax
-		in.From = "AU4 + max(AU6, AU7) + max(AU9, AU10), each 0 to 5, + 1 with the eyes closed"
 	case prefix == expressionPrefix:
 		in.Human, in.Unit = strings.ReplaceAll(rest, "_", " "), "probability"
 	case prefix == visiblePrefix:

@@ -19,7 +19,7 @@ const (
 type Settings struct {
 	Expression     Filter // expressions
 	ValenceArousal Filter
-	ActionUnits    Filter // action units, visibility, eyes_closed, pain
+	ActionUnits    Filter // action units, visibility, eyes_closed
 	Compound       Filter // compound expressions
 	CompoundMean   string // Arithmetic, Geometric or Harmonic
 	// PerclosWindow is the time that PERCLOS looks back on; PerclosKnown how
@@ -80,8 +80,8 @@ func (s *Settings) validate(networks int) error {
 }
 
 // Stage makes signals of results, frame by frame: it blends the networks,
-// derives the compound expressions, eye closure, PERCLOS and pain, and filters
-// over time. It allocates nothing after NewStage, and belongs to one goroutine.
+// derives the compound expressions, eye closure and PERCLOS, and filters over
+// time. It allocates nothing after NewStage, and belongs to one goroutine.
 type Stage struct {
 	settings Settings
 	signals  []string
@@ -89,7 +89,6 @@ type Stage struct {
 	pairs    []pair // compound expressions, in order from firstCompound
 	closedAt float32
 	eyes     eyesAt
-	pain     painAt
 	perclos  *perclos
 	groups   []group
 	levels   []float32
@@ -105,10 +104,8 @@ type group struct {
 
 type pair struct{ first, second, into int }
 
-// eyesAt and painAt are signal numbers; -1 is none.
+// eyesAt are signal numbers; -1 is none.
 type eyesAt struct{ au43, closed, perclos int }
-
-type painAt struct{ au4, au6, au7, au9, au10, into int }
 
 // NewStage prepares for the networks of cards, in the order in which Step gets
 // their results.
@@ -131,7 +128,6 @@ func NewStage(settings Settings, cards ...*Card) (*Stage, error) {
 	}
 	s.eyes = eyesAt{at("au43"), at(EyesClosed), at(Perclos)}
 	s.closedAt = s.blend.eyesClosedAt(cards)
-	s.pain = painAt{at("au4"), at("au6"), at("au7"), at("au9"), at("au10"), at(Pain)}
 	s.perclos = newPerclos(settings.PerclosWindow, settings.PerclosKnown)
 	for i, name := range s.signals {
 		if strings.HasPrefix(name, expressionPrefix) {
@@ -208,21 +204,6 @@ func (s *Stage) derive() {
 		l[s.eyes.closed] = closure(l[s.eyes.au43], s.closedAt)
 		l[s.eyes.perclos] = unknown
 	}
-	if p := s.pain; p.into >= 0 {
-		l[p.into] = painIndex(l[p.au4], s.larger(p.au6, p.au7), s.larger(p.au9, p.au10), l[s.eyes.closed])
-	}
-}
-
-// larger is the larger of two levels, either of which a network may lack.
-// Where one is there and Unknown, so is the result: it could be the larger.
-func (s *Stage) larger(i, j int) float32 {
-	switch {
-	case i < 0:
-		return s.levels[j]
-	case j < 0:
-		return s.levels[i]
-	}
-	return max(s.levels[i], s.levels[j]) // max of NaN is NaN
 }
 
 func mean(kind string, a, b float32) float32 {
@@ -236,25 +217,6 @@ func mean(kind string, a, b float32) float32 {
 		return 2 * a * b / (a + b)
 	}
 	return (a + b) / 2
-}
-
-// painMax is the top of the Prkachin-Solomon index: three terms of 5 and one
-// of 1.
-const painMax = 16
-
-// painIndex is the Prkachin-Solomon pain intensity [Prkachin, Solomon 2008,
-// Pain 139:267-274]: AU4 + max(AU6, AU7) + max(AU9, AU10) + AU43, where FACS
-// intensities A to E are 1 to 5 and AU43 is 0 or 1. A level of 0..1 stands for
-// an intensity of 0..5 in proportion; eyes count as closed at 80 %.
-func painIndex(brow, orbit, levator, closed float32) float32 {
-	index := 5 * (brow + orbit + levator)
-	switch {
-	case closed >= closedShare:
-		index++
-	case closed != closed:
-		index = unknown
-	}
-	return index
 }
 
 // Expression is the expression with the largest filtered probability after the

@@ -30,17 +30,6 @@ func TestClosure(t *testing.T) {
 	}
 }
 
-func TestPainIndex(t *testing.T) {
-	for _, c := range []struct{ brow, orbit, levator, closed, want float32 }{
-		{0, 0, 0, 0, 0}, {1, 1, 1, 1, 16}, {0.2, 0.4, 0.6, 0.5, 6}, {0.2, 0.4, 0.6, 0.8, 7},
-		{unknown, 1, 1, 1, unknown}, {1, 1, 1, unknown, unknown},
-	} {
-		if got := painIndex(c.brow, c.orbit, c.levator, c.closed); !same(got, c.want, 1e-5) {
-			t.Errorf("%+v: got %v", c, got)
-		}
-	}
-}
-
 // unfiltered are settings under which a Stage's levels are the frame's own.
 func unfiltered() Settings {
 	s := DefaultSettings()
@@ -102,9 +91,6 @@ func TestStageDerives(t *testing.T) {
 		if got := get(EyesClosed); !same(got, 0.9, 1e-6) {
 			t.Errorf("eyes closed %v", got)
 		}
-		if got, want := get(Pain), float32(5*(0.5+0.3+0.8)+1); !same(got, want, 1e-5) {
-			t.Errorf("pain %v, want %v", got, want)
-		}
 		if got := get(Perclos); got == got {
 			t.Errorf("PERCLOS of one frame: %v", got)
 		}
@@ -122,7 +108,7 @@ func TestStageUnknown(t *testing.T) {
 	}
 	set := map[string]float32{"au4": 0.5, "au6": 0.2, "au7": unknown, "au43": unknown, "expression.neutral": 1}
 	levels := stage.Step(0, []*Result{frameOf(card, set)})
-	for _, name := range []string{"au7", "au43", EyesClosed, Perclos, Pain} {
+	for _, name := range []string{"au7", "au43", EyesClosed, Perclos} {
 		if v := levels[slices.Index(stage.Signals(), name)]; v == v {
 			t.Errorf("%s is %v, its source is Unknown", name, v)
 		}
@@ -228,7 +214,7 @@ func TestSignals(t *testing.T) {
 	want := strings.Fields(`expression.neutral expression.happiness expression.surprise expression.sadness expression.anger expression.disgust
 		expression.fear expression.contempt valence arousal au1 au2 au4 au6 au7 au9 au10 au12 au15 au23 au24 au25 au26 au43
 		visible.eyes visible.mouth visible.nose compound.fearfully_surprised compound.happily_surprised compound.sadly_surprised
-		compound.disgustedly_surprised compound.angrily_surprised compound.sadly_fearful compound.sadly_angry eyes_closed perclos pain`)
+		compound.disgustedly_surprised compound.angrily_surprised compound.sadly_fearful compound.sadly_angry eyes_closed perclos`)
 	if got := Signals(full); !slices.Equal(got, want) {
 		t.Errorf("got %v\nwant %v", got, want)
 	}
@@ -249,7 +235,6 @@ func TestDescribe(t *testing.T) {
 		},
 		"au23":         func(i Info) bool { return i.Weak },
 		"valence":      func(i Info) bool { return i.Derived && i.Min == -1 },
-		"pain":         func(i Info) bool { return i.Max == 16 && i.From != "" },
 		"visible.eyes": func(i Info) bool { return i.HasThreshold && i.Human == "eyes visible" },
 	} {
 		if in, ok := Describe(name, full); !ok || !check(in) {
@@ -262,7 +247,7 @@ func TestDescribe(t *testing.T) {
 	if in, _ := Describe(Valence, bare, full); !in.Derived {
 		t.Error("a blend with a derived valence is not called derived")
 	}
-	for _, name := range []string{"", "au", "au0", "au04", "au100", "aux", "compound.angrily_happy", "expression.", "expression.Neutral", "gaze"} {
+	for _, name := range []string{"", "au", "au0", "au04", "au100", "aux", "compound.angrily_happy", "expression.", "expression.Neutral", "gaze", "pain"} {
 		if in, ok := Describe(name); ok {
 			t.Errorf("%q is taken: %+v", name, in)
 		}

@@ -156,7 +156,7 @@ func fits(r *modbus.Register, w []uint16) error {
 			return fmt.Errorf("the level %d is outside -1 to 1", v)
 		case r.Scale == 1000 && !strings.Contains(r.Name, "valence") && !strings.Contains(r.Name, "arousal") && v < 0:
 			return fmt.Errorf("the level %d is below 0", v)
-		case r.Unit == "%" && (v < 0 || v > 100), r.Name == "pain_index" && (v < 0 || v > 1600):
+		case r.Unit == "%" && (v < 0 || v > 100):
 			return fmt.Errorf("%d is out of range", v)
 		}
 	case modbus.Text:

@@ -88,7 +88,6 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		"mirror of expr": func(d *dump) { d.Mirror[11] = 9 },
 		"valence:":       func(d *dump) { d.Input[13] = 1001 },
 		"au1:":           func(d *dump) { d.Input[16] = 0xFFFF },
-		"pain_index:":    func(d *dump) { d.Input[58] = 1601 },
 		"perclos:":       func(d *dump) { d.Input[57] = 101 },
 		"covered:":       func(d *dump) { d.Input[59] = 4 },
 		"alarm0_state:":  func(d *dump) { d.Input[60] = 9 },

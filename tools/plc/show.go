@@ -130,7 +130,7 @@ func view(r *reading, o *options, s *stats, trouble string) []string {
 	} else {
 		put("reading", "none: %s", r.named("no_reading_reason"))
 	}
-	put("", "eyes closed %s   perclos %s   pain index %s   covered %s", r.named("eyes_closed"), r.named("perclos"), r.named("pain_index"), r.named("covered"))
+	put("", "eyes closed %s   perclos %s   covered %s", r.named("eyes_closed"), r.named("perclos"), r.named("covered"))
 	grid := func(label string, columns int, cells []string) {
 		for row := range slices.Chunk(cells, columns) {
 			put(label, "%s", strings.Join(row, "   "))

@@ -30,6 +30,8 @@ func WriteMarkdown(w io.Writer) error {
 	l.f("  `[modbus]`. Read both words in one request: each answer is made of one result, and only one.")
 	l.f("- A scale of x1000 means that the register holds the value times 1000: 437 is 0.437.")
 	l.f("- int16: -32768 (0x8000) is \"not available\": no face, a covered part, a network without that output. uint16 and enum where it says so: 65535.")
+	l.f("- Register 58 is kept for the address alone. The pain index added how strong units are; the network tells only how likely they are there,")
+	l.f("  and half of the smiling faces got more than 8 of 16 (model card). An alarm on `pain` is refused.")
 	l.f("- Registers 11 to 14, 28 to 35, 132 and 133 infer emotions: they are not available unless the config has a `unit.purpose`.")
 	l.f("- Each table can be read in whole blocks: %d coils, %d discrete inputs, %d input registers, %d holding registers. What",
 		modbus.Size(modbus.Coil), modbus.Size(modbus.Discrete), modbus.Size(modbus.Input), modbus.Size(modbus.Holding))

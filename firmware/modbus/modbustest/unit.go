@@ -166,7 +166,7 @@ func Snapshot(now time.Duration) *modbus.Snapshot {
 	for i := range s.Expressions {
 		s.Expressions[i] = float32(i+1) / 36
 	}
-	s.EyesClosed, s.PERCLOS, s.Pain = 0.125, 0.3, 5.25
+	s.EyesClosed, s.PERCLOS = 0.125, 0.3
 	s.Active, s.Unacknowledged, s.Latched, s.Shelved, s.Suppressed, s.OutOfService, s.Unknown = 0x3, 0x2, 0x4, 0x8, 0x10, 0, 0x20
 	s.Annunciator, s.FirstOut = modbus.AnnunciatorHorn|modbus.AnnunciatorLamp, 1
 	s.Events, s.LastAlarm, s.LastAlarmAt = 0x10007, 1, 1_700_000_000

@@ -52,7 +52,7 @@ def limits(scores, data):
         own.append("Called present on more than one in ten real faces of unknown people where it is clearly absent, rated by eye: " + ", ".join(false) + ". Resting brows and noses of some people look like these units in one picture.")
     hurt = [f"{k} faces have a median of {v['median']}" for k, v in scores.get("by_eye", {}).get("pain", {}).items() if v["median"] > 2]
     if hurt:
-        own.append("The pain index, 0 to 16, is made of probabilities, not intensities: of real faces that are in no known pain " + ", ".join(hurt) + ". It is no measure of pain; do not alarm on it.")
+        own.append("The pain index, 0 to 16, is made of probabilities, not intensities: of real faces that are in no known pain " + ", ".join(hurt) + ". So the unit does not tell it: alarms on it are refused, and register 58 has no value.")
     missed = [f"{k} ({v['recall']:.2f})" for k, v in eye.get("covers", {}).items() if v["recall"] is not None and v["recall"] < .9]
     if missed:
         own.append("Real covers found, rated by eye, below 0.9: " + ", ".join(missed) + "; the scores of the worker's face are of drawn covers.")

@@ -85,7 +85,7 @@ def _by_eye(b, lines):
     for part, u in s["covers"].items():
         lines.append(f"| {part} covered | {u['present']} | {u['absent']} | {ci(u, 'auc')} | {ci(u, 'recall')} | {ci(u, 'false')} | |")
     lines += ["", "Called closed, of eyes that are not: " + "; ".join(f"{k} {_f(v['called_closed'])} of {v['n']}" for k, v in s["not_closed"].items()) + ".", ""]
-    lines += ["The pain index, 0 to 16, made of levels: " + "; ".join(f"{k} faces median {v['median']}, {100 * v['from_8']:.0f} % from 8 on, of {v['n']}" for k, v in b["pain"].items())
+    lines += ["The pain index, 0 to 16, which is withdrawn, made of levels: " + "; ".join(f"{k} faces median {v['median']}, {100 * v['from_8']:.0f} % from 8 on, of {v['n']}" for k, v in b["pain"].items())
               + ". None of them is known to be in pain. A level is a probability that a unit is there, not how strong it is.", ""]
     far = []
     for k, columns in b["groups"].items():
