@@ -59,7 +59,7 @@ type Info struct {
 }
 
 var table = [faults]Info{
-	CameraLost:      {"F01", "camera lost", "camera_lost", "no frames come from the camera: unplugged, taken by another program, or no permission", Stops, 1500 * time.Millisecond, "by itself: the camera is opened again, after 0.25 s, then ever longer up to 5 s"},
+	CameraLost:      {"F01", "camera lost", "camera_lost", "no frames come from the camera: unplugged, taken by another program, or no permission", Stops, 1500 * time.Millisecond, "by itself with the third readable picture in a row: the camera is opened again, after 0.25 s, then ever longer up to 5 s. A camera that gives a frame now and then (at least one in 4 s) is F05, too slow, and not lost"},
 	CameraFrozen:    {"F02", "picture frozen", "frozen", "the camera sends the same picture again and again", Stops, 3500 * time.Millisecond, "by itself with the third picture in a row that is new; the camera is opened again every 5 s until then. A few pictures in turn are no new ones, nor are pictures taken longer ago than health.stale: a driver, a network camera or a program before it keeps them back"},
 	CameraDark:      {"F03", "picture dark or blocked", "dark_or_blocked", "the picture is black, white or without any contrast: light off, lens covered or blinded", Stops, 2500 * time.Millisecond, "by itself with the first usable picture"},
 	InferenceFailed: {"F04", "inference failed", "inference", "the network could not be run on a frame", Stops, 500 * time.Millisecond, "by itself: the network is loaded again, after 0.25 s, then ever longer up to 5 s"},

@@ -19,6 +19,7 @@ type Monitor struct {
 	word    uint32
 	result  time.Duration // when the last result came out of the pipeline
 	results uint64
+	flow    time.Duration // since when results have come with no gap that is longer than stale
 	turn    time.Duration // when the pipeline's loop last turned
 	driven  time.Duration // when the output lines last showed what they have to
 	changes []Change      // not taken yet, in order
@@ -110,6 +111,9 @@ func (m *Monitor) Set(f Fault, on bool, now time.Duration, detail string) {
 // Result notes that a result came out of the pipeline.
 func (m *Monitor) Result(now time.Duration) {
 	m.mu.Lock()
+	if m.results == 0 || now-m.result > m.stale {
+		m.flow = now
+	}
 	m.result = now
 	m.results++
 	m.mu.Unlock()
@@ -173,6 +177,15 @@ func (m *Monitor) Trusted(now time.Duration) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.results > 0 && now-m.result <= m.stale && m.word&stopping == 0
+}
+
+// Flows tells whether results flow: the last one may be acted on, and for as long as
+// one stays fresh they have come without a gap. Where they come so rarely that each
+// is trusted for a while and then is not, no heartbeat may say that all is well.
+func (m *Monitor) Flows(now time.Duration) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.results > 0 && now-m.result <= m.stale && m.word&stopping == 0 && m.result-m.flow >= m.stale
 }
 
 // Word is the fault word: bit n is fault n.

@@ -96,7 +96,7 @@ func inputRegisters() []Register {
 	t := []Register{
 		number(0, "map_version", Uint16, "", 1, false, "version of this map: a unit with a higher one has all of this and more",
 			func(*view, int) uint32 { return MapVersion }),
-		number(1, "heartbeat", Uint16, "", 1, false, "+1 a second while results come, from the pipeline and not from a timer; wraps",
+		number(1, "heartbeat", Uint16, "", 1, false, "+1 a second while results come, from the pipeline and not from a timer; stands where they are further apart than health.stale; wraps",
 			func(v *view, _ int) uint32 { return uint32(v.Heartbeat) }),
 		mask(2, "status", statusNames, "status word", func(v *view, _ int) uint32 { return uint32(v.status()) }),
 		mask(3, "faults", faultNames, "fault word", func(v *view, _ int) uint32 { return uint32(v.Faults) }),

@@ -16,6 +16,7 @@ import (
 
 // healthyHalf is the least time between two edges of the healthy line: with
 // results flowing it toggles at 1 Hz or, where results are rarer, once a result.
+// With fewer than health.min_rate it stands.
 const healthyHalf = 500 * time.Millisecond
 
 // readBack is how often a line that stands still is read back.
@@ -124,7 +125,7 @@ func (p *panel) run(ctx context.Context, wake <-chan struct{}) error {
 // drive brings every line to what it has to show at now.
 func (p *panel) drive(now time.Duration) {
 	st := p.unit.shown(now, p.outputs)
-	if st.trusted && st.results != p.results && now-p.toggledAt >= healthyHalf {
+	if st.healthy && st.results != p.results && now-p.toggledAt >= healthyHalf {
 		p.healthy, p.toggledAt = !p.healthy, now
 	}
 	p.results = st.results
@@ -217,7 +218,7 @@ func (o *output) level(st *shown, healthy bool, now time.Duration) (on, safe boo
 	}
 	switch o.function {
 	case healthyLine:
-		return healthy, !st.trusted
+		return healthy, !st.healthy // it is all that a relay sees: too few results are none
 	case faultLine:
 		return st.faults != 0, false
 	}

@@ -19,14 +19,15 @@ import (
 // are given to it, and supervisor and panel look when they would.
 type clocked struct {
 	*Unit
-	t     *testing.T
-	at    time.Duration
-	chip  *gpio.Fake
-	panel *panel
-	super *supervisor
-	sight *Sight
-	blind bool // an alarm is Unknown
-	lost  int  // how often that began
+	t      *testing.T
+	at     time.Duration
+	looked time.Duration // by pass
+	chip   *gpio.Fake
+	panel  *panel
+	super  *supervisor
+	sight  *Sight
+	blind  bool // an alarm is Unknown
+	lost   int  // how often that began
 }
 
 // Lines of a clocked unit: a lamp and the alarm's own line, both by default.

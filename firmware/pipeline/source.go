@@ -1,12 +1,14 @@
 package pipeline
 
 import (
+	"fmt"
 	"time"
 
 	"mien/drivers/camera"
 	"mien/drivers/camera/clip"
 	"mien/drivers/camera/v4l2"
 	"mien/firmware/config"
+	"mien/firmware/health"
 	"mien/model/assets"
 )
 
@@ -55,3 +57,15 @@ func (c *demoClip) Next(timeout time.Duration) (*camera.Frame, error) {
 
 // DemoClip is the name of the clip in the binary, for camera.clip.
 const DemoClip = "demo.mjpeg"
+
+// cameraIs notes the time between the frames of a camera that is too slow, 0 for
+// one that is not. The supervisor ends the fault.
+func (u *Unit) cameraIs(apart, now time.Duration) {
+	u.apart.Store(int64(apart))
+	if apart > 0 {
+		u.health.Begin(health.TooSlow, now, fmt.Sprintf("the camera gives a frame only every %v", apart.Round(100*time.Millisecond)))
+	}
+}
+
+// cameraSlow is what cameraIs noted.
+func (u *Unit) cameraSlow() time.Duration { return time.Duration(u.apart.Load()) }

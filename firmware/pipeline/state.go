@@ -40,8 +40,8 @@ func (u *Unit) result(s *Sight, signals []string, lost uint32, now time.Duration
 	st.Results = r.Sequence
 	st.ResultAt, st.Latency = now, max(now-s.At, 0)
 	st.Dropped += uint64(lost)
-	// A picture that nobody may act on keeps no heartbeat going either.
-	if trusted && (u.beat == 0 || now-u.beat >= time.Second) {
+	// A picture that nobody may act on keeps no heartbeat going either, nor do a few.
+	if u.health.Flows(now) && (u.beat == 0 || now-u.beat >= time.Second) {
 		u.beat = max(u.beat+time.Second, now-time.Second/2)
 		st.Heartbeat++
 	}
@@ -162,6 +162,7 @@ type shown struct {
 	summary alarm.Summary
 	masks   [alarm.Low + 1]uint64 // alarms at least as urgent
 	trusted bool
+	healthy bool // results flow, and enough of them
 	results uint64
 	faults  uint32
 	test    bool
@@ -171,6 +172,7 @@ type shown struct {
 // a reload may have changed them.
 func (u *Unit) shown(now time.Duration, lines []*output) shown {
 	st := shown{trusted: u.health.Trusted(now), results: u.health.Results(), faults: u.health.Word()}
+	st.healthy = u.health.Flows(now) && st.faults&health.TooSlow.Bit() == 0
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, o := range lines {

@@ -120,7 +120,8 @@ const (
 // rates finds a unit that gives results, but too few, and one that gives none
 // without a fault that explains it. Only the rate counts, and not whether the
 // newest result may be trusted: results that come every few seconds are trusted
-// for a while each, and none of them says that the unit is slow. Time in which
+// for a while each, and none of them says that the unit is slow; what is known of
+// the camera's frames counts at once. Time in which
 // another fault stops the unit is left out, and neither begins nor ends this one.
 func (s *supervisor) rates(now time.Duration) {
 	u := s.unit
@@ -153,6 +154,8 @@ func (s *supervisor) rates(now time.Duration) {
 		slow = s.slow.Update(known && rate < h.MinRate, s.judged)
 		quick = s.quick.Update(!known || rate >= h.MinRate, s.judged)
 	}
+	apart := u.cameraSlow()
+	slow, quick = slow || apart > 0, quick && apart == 0
 	s.silent.For = silence
 	if n == 0 {
 		s.silent.For = firstSilence

@@ -74,6 +74,7 @@ type Unit struct {
 	wake    chan struct{} // the panel has something new to show
 	over    chan struct{} // closed when a clip has ended
 	ending  sync.Once
+	apart   atomic.Int64 // nanoseconds between the frames of a camera that is too slow; 0: it is not
 
 	reloading chan replacement
 

@@ -32,7 +32,7 @@ type watcher struct {
 	rested  time.Duration // when it last let others run, or waited
 
 	limits    config.Health
-	lastFrame time.Duration // when a whole frame last came
+	arrivals  arrivals      // of its frames
 	reopened  time.Duration // when the camera was last opened
 	warned    int           // of its warnings, those that were told when it was opened; -1: all that its first picture brought too
 	dates     dates         // of its frames
@@ -53,11 +53,12 @@ func (u *Unit) newWatcher() *watcher {
 	back := health.Backoff{First: h.RetryFirst, Most: h.RetryMost}
 	now := u.now()
 	return &watcher{
-		unit: u, limits: h, open: u.openSource, modelAt: back, camAt: back, lookAt: back, lastFrame: now,
-		frozen: health.Frozen{Held: health.Held{For: h.Frozen}},
-		dark:   health.Held{For: h.Dark},
-		unread: health.Held{For: h.Stale},
-		old:    health.Held{For: h.Stale},
+		unit: u, limits: h, open: u.openSource, modelAt: back, camAt: back, lookAt: back,
+		arrivals: arrivals{stale: h.Stale, last: now},
+		frozen:   health.Frozen{Held: health.Held{For: h.Frozen}},
+		dark:     health.Held{For: h.Dark},
+		unread:   health.Held{For: h.Stale},
+		old:      health.Held{For: h.Stale},
 	}
 }
 
@@ -121,6 +122,7 @@ func (w *watcher) openCamera() time.Duration {
 	}
 	info := src.Info()
 	w.source, w.reopened, w.warned = src, u.now(), len(info.Warnings)
+	w.arrivals.opened(w.reopened)
 	w.dates = dates{live: info.Live}
 	w.refused.count = 0
 	u.say("camera open", append([]string{fmt.Sprintf("%s (%s) %s %dx%d at %g frames/s", info.Name, info.Device,
@@ -138,8 +140,11 @@ func (w *watcher) frame() (time.Duration, error) {
 	switch {
 	case err == nil:
 	case errors.Is(err, camera.ErrTimeout):
-		if now-max(w.lastFrame, w.reopened) >= w.limits.Stale {
-			u.health.Begin(health.CameraLost, now, fmt.Sprintf("%s: no frame for %v", w.source.Info().Name, w.limits.Stale))
+		lost, reopen := w.arrivals.lost(now, u.health.On(health.TooSlow))
+		if lost {
+			u.health.Begin(health.CameraLost, now, fmt.Sprintf("%s: no frame for %v", w.source.Info().Name, (now-w.arrivals.last).Round(100*time.Millisecond)))
+		}
+		if reopen {
 			w.drop() // some drivers work again only after they are opened again
 			return w.camAt.Next(), nil
 		}
@@ -171,6 +176,8 @@ func (w *watcher) frame() (time.Duration, error) {
 	sight, err := w.look(f)
 	w.source.Release() // an error here comes again with the next Next
 	now = u.now()
+	w.arrivals.frame(now, !errors.Is(err, ErrPicture))
+	u.cameraIs(w.arrivals.slow(), now)
 	if errors.Is(err, ErrPicture) {
 		if w.refused.update(err, now) {
 			text := fmt.Sprintf("pictures could not be read: %d since the camera was opened", w.refused.count)
@@ -182,10 +189,11 @@ func (w *watcher) frame() (time.Duration, error) {
 		}
 		return 0, nil
 	}
-	w.lastFrame = now
 	w.unread.Update(false, now)
-	w.camAt.Reset()
-	u.health.End(health.CameraLost)
+	if w.arrivals.back() {
+		w.camAt.Reset()
+		u.health.End(health.CameraLost)
+	}
 	if err != nil {
 		u.health.Begin(health.InferenceFailed, now, err.Error())
 		w.eye.Close()
@@ -245,7 +253,7 @@ func (w *watcher) late(f *camera.Frame, now time.Duration) bool {
 		return false
 	}
 	w.source.Release()
-	w.lastFrame = now
+	w.arrivals.frame(now, false)
 	if w.old.Update(true, now) {
 		w.unit.health.End(health.CameraLost) // frames do come
 		w.unit.health.Begin(health.CameraFrozen, now, fmt.Sprintf("pictures are %.1f s old by the camera's own clock", age.Seconds()))

@@ -1,0 +1,68 @@
+package pipeline
+
+import "time"
+
+// arrivals judges a camera by when its frames come: lost, slow, or well. A camera
+// that gives a frame every second and a half is slow, and opening it again makes it
+// slower still; one that was quick and falls silent is lost.
+type arrivals struct {
+	stale time.Duration // health.stale
+
+	last  time.Duration // when a frame came, or the camera was opened
+	run   int           // readable frames since then, each in time after the one before
+	quick bool          // they came faster than stale
+	late  time.Duration // the last gap that was longer than stale,
+	when  time.Duration // and when it ended; late is 0: there was none for slowFor
+}
+
+const (
+	// A camera that is slow, or was just opened, is lost after so long without a
+	// frame: many take seconds for their first one.
+	slowLost = 4 * time.Second
+	// It is back with so many readable frames in a row, none later than slowBack: one
+	// that gives a frame whenever it is opened, and no more, is not.
+	backWith = 3
+	slowBack = 3 * time.Second
+	// It is slow for so long after a frame that came late.
+	slowFor = 10 * time.Second
+)
+
+func (a *arrivals) opened(now time.Duration) {
+	a.last, a.run, a.quick = now, 0, false
+}
+
+// frame notes one that came, whether it can be read or not.
+func (a *arrivals) frame(now time.Duration, readable bool) {
+	gap := now - a.last
+	switch {
+	case a.run > 0 && gap > a.stale:
+		a.late, a.when, a.quick = gap, now, false
+	case a.late != 0 && now-a.when > slowFor:
+		a.late = 0
+	}
+	if !readable || gap > max(a.stale, slowBack) {
+		a.run = 0
+	}
+	if readable {
+		a.run = min(a.run+1, backWith)
+	}
+	a.quick = a.run == backWith && a.late == 0
+	a.last = now
+}
+
+// back tells that the camera works again.
+func (a *arrivals) back() bool { return a.run == backWith }
+
+// slow gives the time between frames of a camera that is too slow, else 0.
+func (a *arrivals) slow() time.Duration { return a.late }
+
+// lost tells that no frame has come for so long that the camera is lost, and
+// whether it is to be opened again. slow: the unit is, whether by its camera or not.
+func (a *arrivals) lost(now time.Duration, slow bool) (lost, reopen bool) {
+	silent := now - a.last
+	if silent >= max(a.stale, slowLost) {
+		return true, true
+	}
+	lost = silent >= a.stale && a.late == 0 && !slow
+	return lost, lost && a.quick
+}
