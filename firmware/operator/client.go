@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
+	"syscall"
 	"time"
 )
 
@@ -33,9 +35,44 @@ func Dial(path string) (*Client, error) {
 	return nil, fmt.Errorf("reach the unit at %s: %w: is it started (systemctl status mien), with this socket.path?", path, ErrNotRunning)
 }
 
+// ErrFull: the unit serves as many clients as it can, and each has asked it
+// something just now.
+var ErrFull = errors.New("the unit has too many clients: try again, or end one of them")
+
+// comesAgain is how long a client that finds no place tries to get one.
+const comesAgain = 5 * time.Second
+
 // Ask sends one request and waits for its reply. A refusal is an error with
-// the unit's reason.
+// the unit's reason. A client that finds no place, or loses it before it was
+// answered, comes again, but for a command that may have been done.
 func (c *Client) Ask(r Request) (Reply, error) {
+	wait := 10 * time.Millisecond
+	for began := time.Now(); ; wait = min(2*wait, 200*time.Millisecond) {
+		reply, err := c.ask(r)
+		full := reply.Error == tooMany
+		hungUp := err != nil && reply.Error == "" && (errors.Is(err, io.EOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET))
+		changes := r.Ask == AskDo || r.Ask == AskTest
+		switch {
+		case hungUp && changes:
+			return reply, fmt.Errorf("%w: whether it was done is in the journal (mien events)", err)
+		case !full && !hungUp:
+			return reply, err
+		case time.Since(began) > comesAgain && full:
+			return reply, ErrFull
+		case time.Since(began) > comesAgain:
+			return reply, err
+		}
+		time.Sleep(wait)
+		again, dialed := Dial(c.path)
+		if dialed != nil {
+			return reply, dialed
+		}
+		c.conn.Close()
+		c.conn, c.lines = again.conn, again.lines
+	}
+}
+
+func (c *Client) ask(r Request) (Reply, error) {
 	var reply Reply
 	out, err := json.Marshal(r)
 	if err != nil {
@@ -44,6 +81,9 @@ func (c *Client) Ask(r Request) (Reply, error) {
 	c.conn.SetDeadline(time.Now().Add(10 * time.Second))
 	_, unsent := c.conn.Write(append(out, '\n'))
 	line, err := c.lines.ReadBytes('\n') // a unit that will not listen says why before it hangs up
+	if errors.Is(err, syscall.ECONNRESET) {
+		line, err = c.lines.ReadBytes('\n') // and did not read what was asked: that is told first
+	}
 	switch {
 	case err != nil && unsent != nil:
 		return reply, fmt.Errorf("ask the unit at %s: %w", c.path, unsent)

@@ -1,14 +1,20 @@
 package operator
 
 import (
+	"bufio"
+	"errors"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"mien/firmware/alarm"
 )
 
 // Eight clients that send a byte now and then keep nobody out.
@@ -90,7 +96,7 @@ func TestWhoGivesWay(t *testing.T) {
 		g    *guests
 		out  int // who goes, -1: the newcomer
 	}{
-		{"eight that ask, of the same user", full(me, me, me, me, me, me, me, me), -1},
+		{"eight that ask now and then, of the same user", full(me, me, me, me, me, me, me, me), -1},
 		{"eight of another", full(other, other, other, other, other, other, other, other), 0},
 		{"seven of another", full(me, other, other, other, other, other, other, other), 1},
 		{"half and half", full(me, other, me, other, me, other, me, other), -1},
@@ -110,5 +116,99 @@ func TestWhoGivesWay(t *testing.T) {
 	out := quiet.list[3]
 	if client, _ := ends(); quiet.seat(client, now) == nil || slices.Contains(quiet.list, out) {
 		t.Error("a quiet one kept its place")
+	}
+}
+
+// Twelve programs under one account that ask as fast as they can, now and then, or
+// nothing at all, and come back when they are put out, do not keep a person of that
+// account out: each command is answered, and done once.
+func TestGreedyClientsOfTheSameAccount(t *testing.T) {
+	for name, pause := range map[string]time.Duration{"as fast as they can": 0, "ten a second": 100 * time.Millisecond, "three a second": 300 * time.Millisecond, "silent": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			u := newUnit(t)
+			path := serve(t, u)
+			stop := make(chan struct{})
+			var programs sync.WaitGroup
+			for range 12 {
+				programs.Go(func() {
+					for {
+						c, err := net.Dial("unix", path)
+						for lines := bufio.NewReader(c); err == nil; {
+							if _, err = c.Write([]byte("{\"ask\":\"status\"}\n")); err == nil {
+								_, err = lines.ReadBytes('\n')
+							}
+							select {
+							case <-stop:
+								c.Close()
+								return
+							case <-time.After(pause):
+							}
+						}
+						if c != nil {
+							c.Close()
+						}
+						select {
+						case <-stop:
+							return
+						default:
+						}
+					}
+				})
+			}
+			defer programs.Wait()
+			defer close(stop)
+			time.Sleep(200 * time.Millisecond)
+			most := time.Duration(0)
+			for i := range 20 {
+				began := time.Now()
+				c, err := Dial(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				do := alarm.Silence
+				if _, err := c.Ask(Request{Ask: AskDo, Do: do}); err != nil {
+					t.Fatalf("command %d, after %v: %v", i, time.Since(began), err)
+				}
+				if _, err := c.Ask(Request{Ask: AskAlarms}); err != nil {
+					t.Fatal(err)
+				}
+				c.Close()
+				most = max(most, time.Since(began))
+			}
+			t.Logf("answered within %v", most)
+		})
+	}
+}
+
+// Who finds no place is told what to do.
+func TestNoPlaceIsSaid(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "full.sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var came atomic.Int64
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			came.Add(1)
+			refuse(c, tooMany)
+		}
+	}()
+	c, err := Dial(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Ask(Request{Ask: AskDo, Do: alarm.Reset}); !errors.Is(err, ErrFull) {
+		t.Errorf("%v", err)
+	}
+	l.Close()
+	if came.Load() < 10 {
+		t.Errorf("came %d times", came.Load())
 	}
 }

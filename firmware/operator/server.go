@@ -29,9 +29,17 @@ const (
 	writeWithin = 2 * time.Second
 	idleFor     = time.Minute
 	// A client that has asked nothing for so long gives its place to one who comes
-	// when all are taken.
-	keepsFor = time.Second
+	// when all are taken; to one of the same user sooner.
+	keepsFor    = time.Second
+	keepsForOwn = 100 * time.Millisecond
+	// So many requests a second are greed: such a client gives its place to another
+	// of the same user, which would never find one free.
+	greed = 5
 )
+
+// tooMany is the refusal of one who found no place: it was asked nothing, and may
+// come again.
+const tooMany = "too many clients"
 
 // Server listens on one Unix socket, mode 0660.
 type Server struct {
@@ -108,11 +116,21 @@ type guest struct {
 	conn  *net.UnixConn
 	uid   uint32
 	asked time.Time // when its last whole request came, or itself
+	often float64   // requests in the second before that, about
+	busy  bool      // it has not been answered yet
+}
+
+// oftenAt is how many requests it had in the second before now, about.
+func (g *guest) oftenAt(now time.Time) float64 {
+	return g.often * max(0, 1-now.Sub(g.asked).Seconds())
 }
 
 // seat gives the client a place, nil if there is none. With all places taken it
 // takes one from the user who has the most of them, the one that has been quiet
-// longest: slow clients, or many of one user, keep nobody else out.
+// longest: slow clients, or many of one user, keep nobody else out. Among those of
+// one user the greedy ones give way too, the greediest first, so that a person
+// comes in beside any number of programs under the same account; whoever asks for
+// one thing is answered first.
 func (g *guests) seat(c *net.UnixConn, now time.Time) *guest {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -126,13 +144,29 @@ func (g *guests) seat(c *net.UnixConn, now time.Time) *guest {
 			return cmp.Or(cmp.Compare(places[b.uid], places[a.uid]), a.asked.Compare(b.asked))
 		})
 		if now.Sub(out.asked) < keepsFor && places[out.uid] <= places[in.uid]+1 {
-			return nil
+			if out = g.own(in.uid, now); out == nil {
+				return nil
+			}
 		}
 		out.conn.Close()
 		g.remove(out)
 	}
 	g.list = append(g.list, in)
 	return in
+}
+
+// own gives the client of a user that gives way to another of the same one, nil
+// for none.
+func (g *guests) own(uid uint32, now time.Time) (out *guest) {
+	for _, o := range g.list {
+		often := o.oftenAt(now)
+		switch {
+		case o.uid != uid || often < greed && (o.busy || now.Sub(o.asked) < keepsForOwn):
+		case out == nil || often > out.oftenAt(now):
+			out = o
+		}
+	}
+	return out
 }
 
 func (g *guests) remove(out *guest) {
@@ -148,7 +182,14 @@ func (g *guests) leave(out *guest) {
 func (g *guests) asks(who *guest) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	who.asked = time.Now()
+	now := time.Now()
+	who.asked, who.often, who.busy = now, who.oftenAt(now)+1, true
+}
+
+func (g *guests) answered(who *guest) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	who.busy = false
 }
 
 // open opens the socket, however long that takes; false: ctx has ended.
@@ -206,7 +247,7 @@ func (s *Server) accept(ctx context.Context, served *guests, clients *sync.WaitG
 		}
 		g := served.seat(c, time.Now())
 		if g == nil {
-			refuse(c, "too many clients")
+			refuse(c, tooMany)
 			continue
 		}
 		clients.Add(1)
@@ -216,7 +257,7 @@ func (s *Server) accept(ctx context.Context, served *guests, clients *sync.WaitG
 			defer c.Close()
 			stop := context.AfterFunc(ctx, func() { c.Close() })
 			defer stop()
-			s.desk.unit.Guard("socket", func() { s.talk(c, func() { served.asks(g) }) })
+			s.desk.unit.Guard("socket", func() { s.talk(c, func() { served.asks(g) }, func() { served.answered(g) }) })
 		}()
 	}
 }
@@ -228,8 +269,8 @@ func refuse(c net.Conn, why string) {
 }
 
 // talk answers one client until it goes, breaks the rules, or loses its place;
-// asks is called with each whole request.
-func (s *Server) talk(c *net.UnixConn, asks func()) {
+// asks is called with each whole request, answered when it was answered.
+func (s *Server) talk(c *net.UnixConn, asks, answered func()) {
 	who := peer(c)
 	lines := bufio.NewScanner(c)
 	lines.Buffer(make([]byte, 0, 512), maxLine)
@@ -246,6 +287,7 @@ func (s *Server) talk(c *net.UnixConn, asks func()) {
 		if _, err := c.Write(s.reply(lines.Bytes(), who)); err != nil {
 			return
 		}
+		answered()
 	}
 }
 
