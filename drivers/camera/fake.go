@@ -51,6 +51,8 @@ type Fake struct {
 	// What was called so far.
 	Opens, Nexts, Releases, Closes int
 	Out                            int // frames handed out and not released
+
+	passed uint32 // pictures that were shown: what a camera sees goes on while it is closed
 }
 
 // Open gives a source on the fake camera, as v4l2.Open does on a real one.
@@ -64,7 +66,7 @@ func (f *Fake) Open() (Source, error) {
 	if f.Gone {
 		return nil, fmt.Errorf("open %s: %w", f.name(), ErrNotFound)
 	}
-	s := &fakeSource{cam: f, clock: f.Clock, stop: make(chan struct{})}
+	s := &fakeSource{cam: f, clock: f.Clock, stop: make(chan struct{}), before: f.passed}
 	if s.clock == nil {
 		s.clock = SystemClock()
 	}
@@ -108,7 +110,8 @@ type fakeSource struct {
 	frame   Frame
 	due     time.Duration // when the next frame is there
 	seq     uint32        // of the next frame
-	shown   uint32        // number of the picture shown last
+	shown   uint32        // number of the picture shown last,
+	before  uint32        // counted from the one that was next when it was opened
 	drawn   []byte
 	black   []byte
 	out     bool
@@ -170,6 +173,7 @@ func (s *fakeSource) take(now time.Duration) *Frame {
 	f.Skip = 0
 	if !f.Frozen || !s.started {
 		s.shown = s.seq
+		f.passed = s.before + s.shown + 1
 	}
 	s.frame = Frame{Format: s.info.Format, Width: s.info.Width, Height: s.info.Height, Stride: s.info.Stride,
 		Sequence: s.seq, Time: max(s.due-f.Keep, min(s.frame.Time+time.Millisecond, s.due)), Lost: lost, Data: s.picture()}
@@ -194,7 +198,7 @@ func (s *fakeSource) picture() []byte {
 		}
 		return s.black
 	case len(f.Pictures) > 0:
-		return f.Pictures[s.shown%uint32(len(f.Pictures))]
+		return f.Pictures[(s.before+s.shown)%uint32(len(f.Pictures))]
 	case s.info.Format == MJPEG:
 		if s.drawn == nil {
 			s.drawn = blackPicture(s.info)
@@ -204,7 +208,7 @@ func (s *fakeSource) picture() []byte {
 	_, size := PlaneSize(s.info.Format, s.info.Width, s.info.Height, s.info.Stride)
 	s.drawn = slices.Grow(s.drawn[:0], size)[:size]
 	for i := range s.drawn {
-		s.drawn[i] = byte(i%s.info.Stride) + byte(s.shown)
+		s.drawn[i] = byte(i%s.info.Stride) + byte(s.before+s.shown)
 	}
 	return s.drawn
 }

@@ -199,6 +199,18 @@ func TestNoPlaceIsSaid(t *testing.T) {
 			refuse(c, tooMany)
 		}
 	}()
+	for range 20 {
+		c, err := Dial(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond) // it has hung up by then, or not
+		if reply, err := c.ask(Request{Ask: AskAlarms}); err == nil || reply.Error != tooMany {
+			t.Errorf("told %v", err)
+		}
+		c.Close()
+	}
+	came.Store(0)
 	c, err := Dial(path)
 	if err != nil {
 		t.Fatal(err)

@@ -501,33 +501,6 @@ func TestListTellsOfCoversAndOrphans(t *testing.T) {
 	}
 }
 
-// Who comes when all places are taken is told so.
-func TestOneClientTooMany(t *testing.T) {
-	u := newUnit(t)
-	path := serve(t, u)
-	for range maxClients {
-		c, err := Dial(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		if _, err := c.Ask(Request{Ask: AskAlarms}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for range 20 {
-		c, err := Dial(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Millisecond) // it has hung up by then, or not
-		if _, err := c.Ask(Request{Ask: AskAlarms}); err == nil || !strings.Contains(err.Error(), "too many clients") {
-			t.Errorf("told %v", err)
-		}
-		c.Close()
-	}
-}
-
 // 48 alarms with names of 32 characters, and every signal of a network that mien
 // has never heard of, come over the socket.
 func TestStatusOfAWideUnit(t *testing.T) {

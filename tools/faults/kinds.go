@@ -19,6 +19,7 @@ import (
 	"mien/firmware/health"
 	"mien/firmware/pipeline/rig"
 	"mien/firmware/state"
+	"mien/model/assets"
 	"mien/model/pixel"
 )
 
@@ -31,6 +32,7 @@ type kind struct {
 	// settings.
 	detect     time.Duration
 	begin, end func(*unit)
+	atStart    bool // it is there when the unit starts; begin is called before that
 	// wrong looks at what the unit bears, "" for all is well; nil: the faults say it.
 	wrong func(*unit) string
 }
@@ -50,6 +52,10 @@ const (
 	slowHeld  = 2 * time.Second
 	silence   = 4 * time.Second
 	undriven  = 600 * time.Millisecond
+	// Networks are loaded within this, or refused; a part that failed is started
+	// again within the other.
+	loaded  = 500 * time.Millisecond
+	failing = 100 * time.Millisecond
 	// The healthy line is written this often, if no other is: only then can a hang show.
 	healthyHalf = 500 * time.Millisecond
 	frame       = rig.Period
@@ -92,6 +98,33 @@ func kinds() []kind {
 	believed := cam(func(f *camera.Fake) {
 		f.Stamp, f.NextErrs = nil, map[int]error{f.Nexts + 1: camera.ErrGone}
 	})
+	// What lies beside the program is damaged and then loaded again: by a reload, or
+	// because the watcher failed; or it was damaged before the start.
+	detector, library, other := filepath.Join(libFolder, assets.FaceShort), filepath.Join(libFolder, assets.LiteRT), filepath.Join(libFolder, assets.TFLiteC)
+	damaged := func(how func([]byte) []byte, paths ...string) func(*unit) {
+		return func(u *unit) {
+			for _, path := range paths {
+				u.damage(path, how)
+			}
+		}
+	}
+	reloaded := func(how func([]byte) []byte) func(*unit) {
+		return func(u *unit) {
+			u.damage(detector, how)
+			u.again()
+		}
+	}
+	failed := func(path string) func(*unit) {
+		return func(u *unit) {
+			u.damage(path, misplace)
+			u.panics.Store(true)
+		}
+	}
+	repaired := func(u *unit) {
+		u.panics.Store(false)
+		u.repair()
+	}
+	missing := func([]byte) []byte { return nil }
 	const zone, throttled = "sys/class/thermal/thermal_zone0/temp", "sys/devices/platform/soc/soc:firmware/get_throttled"
 	eio := fmt.Errorf("injected: %w", unix.EIO)
 	return []kind{
@@ -156,6 +189,15 @@ func kinds() []kind {
 				}
 				u.slow.Store(int64(slow))
 			}, end: func(u *unit) { u.slow.Store(0) }},
+		{name: "a frame every 0.8 s", fault: health.TooSlow, detect: stale + 200*time.Millisecond + 3*800*time.Millisecond,
+			begin: cam(func(f *camera.Fake) { f.Period = 800 * time.Millisecond }),
+			end:   cam(func(f *camera.Fake) { f.Period = frame })},
+		{name: "detector damaged", fault: health.ModelRefused, detect: loaded, begin: reloaded(misplace), end: repaired},
+		{name: "detector missing", fault: health.ModelRefused, detect: loaded, begin: reloaded(missing), end: repaired},
+		{name: "network damaged", fault: health.ModelRefused, detect: failing + loaded, begin: failed(networkFile()), end: repaired},
+		{name: "card damaged", fault: health.ModelRefused, detect: failing + loaded, begin: failed(cardFile), end: repaired},
+		{name: "detector damaged at start", fault: health.ModelRefused, detect: loaded, atStart: true, begin: damaged(misplace, detector), end: repaired},
+		{name: "libraries damaged at start", fault: health.ModelRefused, detect: loaded, atStart: true, begin: damaged(misplace, library, other), end: repaired},
 		{name: "camera driver hangs", fault: health.TooSlow, detect: stale + silence + 200*time.Millisecond,
 			begin: func(u *unit) { u.hangs.Lock() }, end: func(u *unit) { u.hangs.Unlock() }},
 		{name: "output driver hangs", fault: health.OutputMismatch, detect: healthyHalf + undriven + 200*time.Millisecond,
@@ -225,6 +267,37 @@ func kinds() []kind {
 		{name: "camera driver panics", fault: health.Internal, detect: 100 * time.Millisecond,
 			begin: func(u *unit) { u.panics.Store(true) }, end: func(u *unit) { u.panics.Store(false) }},
 	}
+}
+
+// misplace damages a file by blocks of 4 KiB, as disks and file systems do: some are
+// in each other's place, are a copy of another, are empty, or are the last.
+func misplace(file []byte) []byte {
+	const block = 4 << 10
+	whole := bytes.Clone(file)
+	at := func(i int) []byte { return file[i*block:][:block] }
+	for bytes.Equal(file, whole) {
+		n := len(file) / block
+		if n < 2 {
+			file[rand.IntN(len(file))] ^= 1 << rand.IntN(8)
+			continue
+		}
+		i, j := rand.IntN(n), rand.IntN(n)
+		switch rand.IntN(5) {
+		case 0:
+			held := bytes.Clone(at(i))
+			copy(at(i), at(j))
+			copy(at(j), held)
+		case 1:
+			copy(at(i), at(j))
+		case 2:
+			clear(at(i))
+		case 3:
+			file = file[:i*block]
+		case 4:
+			at(i)[rand.IntN(block)] ^= 1 << rand.IntN(8)
+		}
+	}
+	return file
 }
 
 // everyOpen lets every open from now on fail.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -84,6 +85,9 @@ type unit struct {
 	root string
 	clip [][]byte
 
+	whole map[string][]byte // files that are damaged, as they were
+	turns int               // reloads of the camera
+
 	panics  atomic.Bool
 	hangs   sync.RWMutex // locked: the camera's driver hangs
 	slow    atomic.Int64 // nanoseconds that it takes for each frame
@@ -94,36 +98,34 @@ type unit struct {
 	wait    sync.WaitGroup
 }
 
-func newUnit() (*unit, error) {
-	cfg, err := config.Parse("faults.toml", []byte(unitConfig))
+// start makes the unit and lets it run; its files are in u.root.
+func (u *unit) start() error {
+	cfg, err := u.config()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	root, err := os.MkdirTemp("", "mien-faults-")
-	if err != nil {
-		return nil, err
-	}
+	root := u.root
 	for name, text := range map[string]string{"sys/class/thermal/thermal_zone0/temp": "50000\n", "sys/class/thermal/thermal_zone0/type": "cpu-thermal\n",
 		"sys/devices/platform/soc/soc:firmware/get_throttled": "0\n"} {
 		path := filepath.Join(root, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return nil, err
+			return err
 		}
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	all := bytes.SplitAfter(assets.Demo(), []byte{0xff, 0xd9})
 	around := rig.New(all[3:26]) // 23, a prime: a slow unit sees all of them
-	u := &unit{rig: around, cam: around.Camera, chip: chip{around.Chip, new(sync.RWMutex)}, plc: newPLC(filepath.Join(root, "tty")), disk: store.NewFake(),
-		root: root, clip: around.Camera.Pictures, ended: make(chan error, 1)}
+	u.rig, u.cam, u.chip, u.plc = around, around.Camera, chip{around.Chip, new(sync.RWMutex)}, newPLC(filepath.Join(root, "tty"))
+	u.disk, u.clip, u.ended = store.NewFake(), around.Camera.Pictures, make(chan error, 1)
 	if err := u.plc.plug(); err != nil {
-		return nil, err
+		return err
 	}
 	var found store.Found
 	u.kept, found, err = store.Open(store.Options{Dir: "/state", FS: u.disk, Delay: 20 * time.Millisecond, RetryMost: 200 * time.Millisecond})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	u.unit, err = pipeline.New(pipeline.Options{Config: cfg, Host: u.chip, Store: u.kept, Found: found,
 		Resolve: rig.Resolve,
@@ -139,7 +141,7 @@ func newUnit() (*unit, error) {
 		},
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	u.stopped = stop
@@ -149,8 +151,54 @@ func newUnit() (*unit, error) {
 		defer u.wait.Done()
 		u.plc.run(ctx)
 	}()
-	_, err = u.healthy()
-	return u, err
+	return nil
+}
+
+// config is the unit's.
+func (u *unit) config() (*config.Config, error) {
+	return config.Parse("faults.toml", fmt.Appendf(nil, "%s[model]\ncard = %q\n[face]\ndetect_every = %d\n", unitConfig,
+		filepath.Join(u.root, cardFile), 15+u.turns%2))
+}
+
+// damage changes a file of the unit's, as a disk or a broken copy does. It takes
+// its place at once: a library that is open is not overwritten, as that would
+// crash any program.
+func (u *unit) damage(path string, how func([]byte) []byte) {
+	path = filepath.Join(u.root, path)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		panic(err) // of this program
+	}
+	if u.whole == nil {
+		u.whole = map[string][]byte{}
+	}
+	u.whole[path] = data
+	put(path, how(bytes.Clone(data)))
+}
+
+// repair puts the right files back.
+func (u *unit) repair() {
+	for path, data := range u.whole {
+		put(path, data)
+	}
+	u.whole = nil
+}
+
+// put replaces a file; nil takes it away.
+func put(path string, data []byte) {
+	os.RemoveAll(path)
+	if data == nil {
+		return
+	}
+	if err := errors.Join(os.WriteFile(path+".new", data, 0o644), os.Rename(path+".new", path)); err != nil {
+		panic(err) // a full disk below the program
+	}
+}
+
+// again lets the watcher begin anew, with networks and camera opened again.
+func (u *unit) again() {
+	u.turns++
+	u.reload()
 }
 
 // mad is a camera whose driver may panic, hang, or take its time.
@@ -197,7 +245,7 @@ func (u *unit) chatter() {
 func (u *unit) quiet() { u.chat() }
 
 func (u *unit) reload() {
-	cfg, err := config.Parse("faults.toml", []byte(unitConfig))
+	cfg, err := u.config()
 	if err == nil {
 		u.unit.Reload(context.Background(), cfg, 1) // a refusal stays as a fault, which is seen
 	}
@@ -255,45 +303,56 @@ const grace = 500 * time.Millisecond
 // inject begins a fault, waits for its safe state, ends it and waits until all
 // is well again. A bit that the fault does not explain is a false one.
 func (u *unit) inject(k kind) (o outcome) {
-	o.kind = k.name
 	began := time.Now()
 	k.begin(u)
 	if k.none {
 		for began = time.Now(); time.Since(began) < time.Second; {
 			if w := u.word(); w != 0 {
-				o.failed = fmt.Sprintf("borne, but %v was set", u.unit.Faults())
+				o.Failed = fmt.Sprintf("borne, but %v was set", u.unit.Faults())
 				break
 			}
-			if k.wrong != nil && o.failed == "" {
-				o.failed = k.wrong(u)
+			if k.wrong != nil && o.Failed == "" {
+				o.Failed = k.wrong(u)
 			}
 			time.Sleep(2 * time.Millisecond)
 		}
-	} else {
-		limit := k.detect + grace
-		for u.word()&k.fault.Bit() == 0 || !u.safe(k) {
-			if time.Since(began) > limit+2*time.Second {
-				o.missed = fmt.Sprintf("no safe state after %v (faults %v)", time.Since(began).Round(time.Millisecond), u.unit.Faults())
-				break
-			}
-			time.Sleep(2 * time.Millisecond)
-		}
-		o.safe = time.Since(began)
-		if o.missed == "" && o.safe > limit {
-			o.missed = fmt.Sprintf("safe state after %v, declared %v", o.safe.Round(time.Millisecond), limit)
-		}
-		if w := u.word() &^ (k.fault.Bit() | explained[k.fault]); w != 0 && o.missed == "" {
-			o.failed = fmt.Sprintf("false faults: %v", u.unit.Faults())
-		}
+		u.back(k, &o)
+		return o
 	}
+	return u.observe(k, began)
+}
+
+// observe waits for the safe state of a fault that is there, ends it and waits
+// until all is well again.
+func (u *unit) observe(k kind, began time.Time) (o outcome) {
+	limit := k.detect + grace
+	for u.word()&k.fault.Bit() == 0 || !u.safe(k) {
+		if time.Since(began) > limit+2*time.Second {
+			o.Missed = fmt.Sprintf("no safe state after %v (faults %v)", time.Since(began).Round(time.Millisecond), u.unit.Faults())
+			break
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	o.Safe = time.Since(began)
+	if o.Missed == "" && o.Safe > limit {
+		o.Missed = fmt.Sprintf("safe state after %v, declared %v", o.Safe.Round(time.Millisecond), limit)
+	}
+	if w := u.word() &^ (k.fault.Bit() | explained[k.fault]); w != 0 && o.Missed == "" {
+		o.Failed = fmt.Sprintf("false faults: %v", u.unit.Faults())
+	}
+	u.back(k, &o)
+	return o
+}
+
+// back ends a fault and waits until all is well again.
+func (u *unit) back(k kind, o *outcome) {
 	ended := time.Now()
 	k.end(u)
 	well, err := u.healthy()
-	if err != nil && o.failed == "" {
-		o.failed = "no way back: " + err.Error()
+	if err != nil && o.Failed == "" {
+		o.Failed = "no way back: " + err.Error()
 	}
-	o.back = well.Sub(ended)
-	return o
+	o.Back = well.Sub(ended)
 }
 
 // explained are the bits that another fault brings with it: another stream is
@@ -303,7 +362,9 @@ var explained = map[health.Fault]uint32{
 	health.CameraTurned:   health.CameraLost.Bit(),
 	health.OutputMismatch: health.InputStuck.Bit(), // a chip takes its inputs with it
 
-	health.Internal: health.CameraLost.Bit(),
+	health.Internal:     health.CameraLost.Bit(),
+	health.ModelRefused: health.CameraLost.Bit() | health.Internal.Bit(), // the camera is not opened before the networks are
+	health.TooSlow:      health.CameraLost.Bit(),                         // until a camera that was quick is known to be slow
 }
 
 func (u *unit) close() {
@@ -312,5 +373,4 @@ func (u *unit) close() {
 	u.wait.Wait()
 	u.plc.unplug()
 	u.kept.Close()
-	os.RemoveAll(u.root)
 }
