@@ -46,7 +46,7 @@ const comesAgain = 5 * time.Second
 // the unit's reason. A client that finds no place, or loses it before it was
 // answered, comes again, but for a command that may have been done.
 func (c *Client) Ask(r Request) (Reply, error) {
-	wait := 10 * time.Millisecond
+	wait, lost := 10*time.Millisecond, 0
 	for began := time.Now(); ; wait = min(2*wait, 200*time.Millisecond) {
 		reply, err := c.ask(r)
 		full := reply.Error == tooMany
@@ -59,8 +59,10 @@ func (c *Client) Ask(r Request) (Reply, error) {
 			return reply, err
 		case time.Since(began) > comesAgain && full:
 			return reply, ErrFull
-		case time.Since(began) > comesAgain:
+		case hungUp && lost == 2: // it is what was asked that ends the talk
 			return reply, err
+		case hungUp:
+			lost++
 		}
 		time.Sleep(wait)
 		again, dialed := Dial(c.path)

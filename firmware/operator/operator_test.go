@@ -301,7 +301,7 @@ func TestPanicEndsOneClient(t *testing.T) {
 	u.mu.Lock()
 	u.mad = true
 	u.mu.Unlock()
-	for i := 1; i <= 2*maxClients; i++ { // its place is free again each time
+	for i := 1; i <= 2*maxClients; i++ { // each comes twice again; its place is free again each time
 		c, err := Dial(path)
 		if err != nil {
 			t.Fatal(err)

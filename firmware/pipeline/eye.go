@@ -23,6 +23,7 @@ type Sight struct {
 	At                time.Duration // when the frame was taken
 	Light             pixel.Stats   // of the whole picture
 	Hash              uint64        // the same only for the very same picture
+	FaceHash          uint64        // the same only where the face is the very same; 0: there is none
 	View              face.View
 	Quality           face.Quality
 	Reason            face.Reason   // why there is no reading; face.Good: there is one
@@ -60,6 +61,7 @@ type Eye struct {
 	readable bool          // the face of the frame before could be read
 	readAt   time.Duration // when a face was read last
 	sight    Sight
+	spot     pixel.Rect // where the face is about, of the upright picture
 }
 
 // Cards reads the model cards that the config names, the network files with
@@ -297,6 +299,9 @@ func (e *Eye) read(img *pixel.Image, at time.Duration) error {
 			return err
 		}
 	}
+	if s.View.Found {
+		s.FaceHash = pixel.HashPart(img, e.around(&s.View.Face))
+	}
 	turns, held := e.upright.Turned()
 	if e.mounting.Mirror { // which comes after the turn
 		turns = (4 - turns) % 4
@@ -348,6 +353,17 @@ func (e *Eye) read(img *pixel.Image, at time.Duration) error {
 	s.Class, s.ClassP = e.stage.Expression()
 	s.Compound, s.CompoundP = e.stage.Compound()
 	return nil
+}
+
+// around gives the part of the picture in which a face is. It stays the same while
+// the face is there: the box that a detector gives moves by itself.
+func (e *Eye) around(f *face.Face) pixel.Rect {
+	b, r := &f.Box, &e.spot
+	reach := b.Width() / 4
+	if off := func(a int, b float32) bool { return float32(a)-b > reach || b-float32(a) > reach }; off(r.X0, b.X0) || off(r.Y0, b.Y0) || off(r.X1, b.X1) || off(r.Y1, b.Y1) {
+		*r = pixel.Rect{X0: int(b.X0), Y0: int(b.Y0), X1: int(b.X1), Y1: int(b.Y1)}
+	}
+	return *r
 }
 
 // Close frees the networks.

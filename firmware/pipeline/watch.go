@@ -41,6 +41,8 @@ type watcher struct {
 	old       health.Held   // its pictures are too old
 	refused   refused       // pictures that could not be read
 	frozen    health.Frozen
+	stiff     health.Frozen // of the face alone
+	faceAt    time.Duration // when one was last seen
 	dark      health.Held
 	unread    health.Held // frames come but cannot be read
 
@@ -56,6 +58,7 @@ func (u *Unit) newWatcher() *watcher {
 		unit: u, limits: h, open: u.openSource, modelAt: back, camAt: back, lookAt: back,
 		arrivals: arrivals{stale: h.Stale, last: now},
 		frozen:   health.Frozen{Held: health.Held{For: h.Frozen}},
+		stiff:    health.Frozen{Held: health.Held{For: h.Frozen}},
 		dark:     health.Held{For: h.Dark},
 		unread:   health.Held{For: h.Stale},
 		old:      health.Held{For: h.Stale},
@@ -272,10 +275,20 @@ func (w *watcher) renew(now time.Duration) {
 // judge finds a picture that stands still, shows nothing or is not upright.
 func (w *watcher) judge(s *Sight, now time.Duration) {
 	h := w.limits
-	if w.frozen.Update(s.Hash, now) {
+	// No face keeps each of its pixels: where it does and the picture changes, that
+	// is a clock which the camera writes into it.
+	stiff := false
+	if s.FaceHash != 0 {
+		stiff, w.faceAt = w.stiff.Update(s.FaceHash, now), now
+	}
+	switch {
+	case w.frozen.Update(s.Hash, now):
 		w.unit.health.Begin(health.CameraFrozen, now, fmt.Sprintf("the same picture, or a few in turn, for %v", h.Frozen))
 		w.renew(now)
-	} else if w.frozen.Lively() {
+	case stiff:
+		w.unit.health.Begin(health.CameraFrozen, now, fmt.Sprintf("the face is the same in each pixel for %v, only other parts of the picture change", h.Frozen))
+		w.renew(now)
+	case w.frozen.Lively() && (w.stiff.Lively() || now-w.faceAt > h.Stale):
 		w.unit.health.End(health.CameraFrozen)
 	}
 	l := &s.Light

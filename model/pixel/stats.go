@@ -236,6 +236,33 @@ func Hash(img *Image) uint64 {
 	return uint64(h)
 }
 
+// HashPart is Hash of the luma in a part of the picture, 16 rows of it. It tells a
+// picture that stands still from one that lives where something else in it changes:
+// a clock that a camera writes into it. 0: the part lies outside. It takes no MJPEG,
+// but what was decoded of it.
+func HashPart(img *Image, part Rect) uint64 {
+	l, err := img.layout()
+	if err != nil {
+		return 0
+	}
+	part = img.toSensor(part)
+	part.X0, part.Y0 = max(part.X0, 0), max(part.Y0, 0)
+	part.X1, part.Y1 = min(part.X1, img.Width), min(part.Y1, img.Height)
+	rows := part.Y1 - part.Y0
+	if part.X0 >= part.X1 || rows <= 0 {
+		return 0
+	}
+	h := hash(14695981039346656037)
+	size := (part.X1 - part.X0) * l.step
+	for i := range min(hashPieces, rows) {
+		row := img.Data[l.luma+(part.Y0+i*rows/hashPieces)*l.stride+part.X0*l.step:]
+		spare := max(size-hashPiece, 0) // the pieces lie in many columns
+		from := spare * (i * 7 % hashPieces) / hashPieces
+		h.add(row[from:min(from+hashPiece, size, len(row))])
+	}
+	return uint64(h)
+}
+
 // What Hash reads: so many pieces of so many bytes.
 const (
 	hashPieces = 16
