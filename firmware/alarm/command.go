@@ -20,6 +20,13 @@ var (
 
 const maxWho, maxText = 64, 500 // bytes; unit.purpose_reason must fit into a note
 
+// Clean gives the command as events have it: texts from outside are bounded, and
+// what cannot be printed is taken out of them.
+func (c Command) Clean() Command {
+	c.Who, c.Text = clean(c.Who, maxWho), clean(c.Text, maxText)
+	return c
+}
+
 // Do carries out a command. Every command gives at least one event, also one
 // that is refused, so that the journal has all of them with who gave them; what
 // changes nothing and was told within a minute is counted, and told by one event
@@ -35,7 +42,7 @@ const maxWho, maxText = 64, 500 // bytes; unit.purpose_reason must fit into a no
 func (e *Engine) Do(c Command) ([]Event, error) {
 	e.events, e.raised = e.events[:0], e.raised[:0]
 	e.stamp(c.At, c.Wall)
-	c.Who, c.Text = clean(c.Who, maxWho), clean(c.Text, maxText)
+	c = c.Clean()
 	err := e.do(&c)
 	switch {
 	case err == nil:

@@ -114,6 +114,9 @@ func (o OnUnknown) String() string {
 	return "fault"
 }
 
+// MarshalText gives the name.
+func (o OnUnknown) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
+
 // UnmarshalText accepts "fault" and "hold".
 func (o *OnUnknown) UnmarshalText(text []byte) error {
 	switch string(text) {

@@ -111,6 +111,9 @@ func life(t *testing.T, random *rand.Rand, steps int, seen map[string]int) {
 		}
 	}
 	for k := 0; k < steps && !t.Failed(); k++ {
+		if random.IntN(50) == 0 { // a recording could begin here
+			e = resumed(t, e, signals)
+		}
 		before, lives := make([]State, len(defs)), make([]State, len(defs))
 		for i := range defs {
 			before[i], lives[i] = e.Status(i).State, e.Status(i).Life

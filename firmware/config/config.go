@@ -35,6 +35,7 @@ type Config struct {
 	Modbus   Modbus   `toml:"modbus"`
 	Health   Health   `toml:"health"`
 	State    State    `toml:"state"`
+	Pilot    Pilot    `toml:"pilot"`
 	Socket   Socket   `toml:"socket"`
 	Watchdog Watchdog `toml:"watchdog"`
 
@@ -219,6 +220,13 @@ type State struct {
 	Dir         string `toml:"dir"`          // "": see Folder
 	JournalKiB  int    `toml:"journal_kib"`  // with the room that is set aside for its rotation
 	JournalDays int    `toml:"journal_days"` // 0: no event is too old
+}
+
+// Pilot is whether what the networks say may be recorded.
+type Pilot struct {
+	Record   bool `toml:"record"`
+	KeepDays int  `toml:"keep_days"`
+	MostMiB  int  `toml:"most_mib"` // of all recordings together
 }
 
 // Socket is where mien's own commands reach the running unit.

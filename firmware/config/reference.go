@@ -35,6 +35,7 @@ var sections = []Section{
 	{"modbus", "The Modbus RTU slave on the serial port."},
 	{"health", "When the unit calls itself faulty."},
 	{"state", "What outlives a restart: alarm states and the event journal, never a picture."},
+	{"pilot", "Recordings of what the networks say, to find limits that are right here: levels over time, and never a picture, a name or an emotion without unit.purpose. They are data about a person: mien pilot start begins one."},
 	{"socket", "Where mien events, alarms, ack, shelve, silence and outputs reach the running unit."},
 	{"watchdog", "The hardware timer that restarts a machine whose unit has died, hangs, or has had no result for 10 minutes."},
 }
@@ -241,6 +242,12 @@ var reference = []Key{
 		Meaning: "Folder of the alarm states and the journal. Empty: $STATE_DIRECTORY, else /var/lib/mien for root, else ~/.local/state/mien."},
 	{Path: "state.journal_kib", Kind: Integer, Takes: Restart, Default: "2048", Min: 64, Max: 1048576, Unit: "KiB", Meaning: "Most that the journal takes on the disk. Half is its file, half is set aside for the file that follows it. Alarms' own events have half of a file to themselves."},
 	{Path: "state.journal_days", Kind: Integer, Takes: Restart, Default: "0", Min: 0, Max: 3650, Unit: "days", Meaning: "Events that are older are let go, by the wall clock. 0: none is too old."},
+
+	{Path: "pilot.record", Kind: Boolean, Default: "false",
+		Meaning: "Allow recordings. One is made only while a pilot is in force, which mien pilot start begins, with an end and a purpose."},
+	{Path: "pilot.keep_days", Kind: Integer, Default: "60", Min: 1, Max: 400, Unit: "days", Meaning: "A recording is deleted when it is so old, by the wall clock."},
+	{Path: "pilot.most_mib", Kind: Integer, Default: "2048", Min: 1, Max: 1048576, Unit: "MiB",
+		Meaning: "Most that all recordings take on the disk; a pilot that would take more ends, and so does one that leaves less than 64 MiB for alarms and journal. A shift of 8 h at 30 frames a second takes at most 30 MB."},
 
 	{Path: "socket.path", Kind: Text, Takes: Restart, Default: `""`, Min: 0, Max: 107, Example: `"/run/mien/mien.sock"`,
 		Meaning: "Unix socket, mode 0660. Empty: mien.sock in $RUNTIME_DIRECTORY, else in /run/mien for root, else in $XDG_RUNTIME_DIR; off: none."},

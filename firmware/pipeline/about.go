@@ -33,6 +33,7 @@ func networkOf(cards []*affect.Card, models [][]byte) network {
 // held.
 func (u *Unit) become(cfg *config.Config, n network, crc uint16) {
 	u.current, u.network = cfg, n
+	u.pilot.Configure(recordable(u.options, cfg), cfg.Pilot.KeepDays, int64(cfg.Pilot.MostMiB)<<20)
 	// Without a purpose no emotion is inferred: those signals are computed with the
 	// others, and leave the unit nowhere.
 	u.infers, u.shows = cfg.Unit.Purpose != "", nil

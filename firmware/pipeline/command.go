@@ -17,7 +17,10 @@ func (u *Unit) Do(who string, batch []state.Command) (state.Receipt, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.tellFaults()
-	if err := u.engine.Allow(who, u.now()); err != nil {
+	who = alarm.Command{Who: who}.Clean().Who
+	now := u.now()
+	u.pilot.Source(who, now)
+	if err := u.engine.Allow(who, now); err != nil {
 		return state.Receipt{}, err
 	}
 	if len(batch) > 1 { // one alone is refused, and journaled, by the engine
@@ -58,6 +61,7 @@ func (u *Unit) receipt() state.Receipt { return state.Receipt{Event: u.summary.E
 // doLocked gives the events that a command caused, valid until the next.
 func (u *Unit) doLocked(c alarm.Command) ([]alarm.Event, error) {
 	c.At, c.Wall = u.now(), u.wall()
+	u.pilot.Command(c)
 	events, err := u.engine.Do(c)
 	u.happened(events)
 	return events, err

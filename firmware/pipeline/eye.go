@@ -30,6 +30,9 @@ type Sight struct {
 	Turned            int           // degrees that camera.rotate lacks, so that the picture is upright
 	TurnedFor         time.Duration // for how long that has been so
 	Covered           uint8         // bit i: part i of the first network's card
+	Mirrored, Paired  bool          // the view that was read; the frame before was read in the other one, and the mean counts
+	eye               *Eye          // that looked
+	Said              [2][]byte     // by the networks, as their tensors have it: without emotions, and with them; empty: nothing
 	Levels            []float32     // filtered signals, NaN is Unknown
 	Class             string        // most probable expression, "" for unknown
 	Compound          string        // most probable compound expression, "" for unknown
@@ -47,10 +50,10 @@ type Eye struct {
 	gate     face.Gate
 	minWidth float32 // of the face, pixels
 	networks []*affect.Network
-	looks    []look // of each network
-	results  []*affect.Result
-	stage    *affect.Stage
-	colour   bool // a network wants colour
+	views    *affect.Views
+	stage    *affect.Stage   // behind the views
+	settings affect.Settings // its
+	colour   bool            // a network wants colour
 	mounting pixel.Mounting
 	mirror   bool          // every second frame is read as in a mirror
 	view     int           // of the frame at hand: 0 as it is, 1 mirrored
@@ -60,6 +63,7 @@ type Eye struct {
 	lit      time.Duration // when that was
 	readable bool          // the face of the frame before could be read
 	readAt   time.Duration // when a face was read last
+	said     [2][]byte     // memory of Sight.Said
 	sight    Sight
 	spot     pixel.Rect // where the face is about, of the upright picture
 }
@@ -131,12 +135,12 @@ func tryEye(cfg *config.Config, waiting func()) (*Eye, error) {
 		}
 		e.networks = append(e.networks, n)
 	}
-	e.looks = make([]look, len(e.networks))
-	e.results = make([]*affect.Result, len(e.networks))
-	if e.stage, err = affect.NewStage(stageOf(cfg), cards...); err != nil {
+	e.settings = stageOf(cfg)
+	if e.views, err = affect.NewViews(e.settings, e.networks...); err != nil {
 		e.Close()
 		return nil, err
 	}
+	e.stage = e.views.Stage()
 	e.tracker = face.NewTracker(e.detector, trackerOf(cfg.Face))
 	e.upright = face.NewUpright(e.detector)
 	e.decoder = pixel.NewDecoder("")
@@ -215,18 +219,12 @@ func (e *Eye) Accelerated() bool {
 	return !slices.ContainsFunc(e.networks, func(n *affect.Network) bool { return !strings.Contains(n.Backend(), "edge tpu") })
 }
 
-// look is what a network says of a face: of the last frame in each view, and the
-// mean of both. A face in a mirror has the same levels, and what the network
-// makes of it differs a little: the mean is more often right than either, and
-// comes at no cost but half a frame of delay. It is taken here and not left to
-// the filters, so that what reaches alarms and PERCLOS never alternates.
-type look struct {
-	views [2]affect.Result
-	mean  affect.Result
-}
-
 // pairWithin is how far apart two frames may be whose mean is taken: at fewer
-// than six a second each frame stands for itself.
+// than six a second each frame stands for itself. A face in a mirror has the same
+// levels, and what the network makes of it differs a little: the mean is more often
+// right than either, and comes at no cost but half a frame of delay. It is taken in
+// affect.Views and not left to the filters, so that what reaches alarms and PERCLOS
+// never alternates.
 const pairWithin = 170 * time.Millisecond
 
 // BothViews tells whether a level is the mean of a frame and of the mirrored one
@@ -248,11 +246,11 @@ var ErrPicture = errors.New("picture cannot be read")
 // Unknown.
 func (e *Eye) Look(f *camera.Frame) (*Sight, error) {
 	s := &e.sight
-	*s = Sight{Sequence: f.Sequence, At: f.Time, Reason: face.Missing}
+	*s = Sight{Sequence: f.Sequence, At: f.Time, Reason: face.Missing, eye: e}
 	img := &e.img
 	err := e.picture(f)
 	if err != nil {
-		s.Levels = e.stage.Step(f.Time, nil)
+		s.Levels, _ = e.views.Step(f.Time, false, 0, false)
 		return s, fmt.Errorf("frame %d: %w: %w", f.Sequence, ErrPicture, err)
 	}
 	if e.light.Samples == 0 || f.Time < e.lit || f.Time-e.lit >= lightEvery {
@@ -265,7 +263,7 @@ func (e *Eye) Look(f *camera.Frame) (*Sight, error) {
 		err = e.read(img, f.Time)
 	}
 	if err != nil {
-		s.Levels = e.stage.Step(f.Time, nil)
+		s.Levels, _ = e.views.Step(f.Time, false, 0, false)
 		return s, fmt.Errorf("frame %d: %w", f.Sequence, err)
 	}
 	return s, nil
@@ -330,26 +328,22 @@ func (e *Eye) read(img *pixel.Image, at time.Duration) error {
 		}
 	}
 	e.readable = s.Reason == face.Good
-	results := e.results[:0]
-	if s.Reason == face.Good {
+	if e.readable {
 		for i, n := range e.networks {
-			l := &e.looks[i]
-			r := &l.views[e.view]
 			n.Mirrored = e.view == 1
-			if err = n.Infer(img, &s.View.Face, r); err != nil {
+			if err = n.Infer(img, &s.View.Face, e.views.View(i, e.view)); err != nil {
 				return err
 			}
-			if paired {
-				n.Mean(&l.mean, &l.views[0], &l.views[1])
-				r = &l.mean
+			if i == 0 {
+				e.said = [2][]byte{e.said[0][:0], e.said[1][:0]}
 			}
-			e.results[i] = r
+			e.said[0], e.said[1] = n.AppendRaw(e.said[0], false), n.AppendRaw(e.said[1], true)
 		}
+		s.Said = e.said
 		e.readAt = at
-		results = e.results
-		s.Covered = e.results[0].Covered
 	}
-	s.Levels = e.stage.Step(at, results)
+	s.Mirrored, s.Paired = e.view == 1, paired
+	s.Levels, s.Covered = e.views.Step(at, e.readable, e.view, paired)
 	s.Class, s.ClassP = e.stage.Expression()
 	s.Compound, s.CompoundP = e.stage.Compound()
 	return nil

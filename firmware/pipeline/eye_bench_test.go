@@ -8,6 +8,7 @@ import (
 
 	"mien/drivers/camera"
 	"mien/firmware/config"
+	"mien/model/affect"
 	"mien/model/face"
 	"mien/model/pixel"
 )
@@ -141,7 +142,7 @@ func TestEverySecondFrameIsReadMirrored(t *testing.T) {
 			if want := name == "on" && n%2 == 1; eye.networks[0].Mirrored != want {
 				t.Errorf("%s: frame %d mirrored: %v", name, n, eye.networks[0].Mirrored)
 			}
-			views := &eye.looks[0].views
+			views := [2]*affect.Result{eye.views.View(0, 0), eye.views.View(0, 1)}
 			want := views[0].ActionUnits[unit]
 			if name == "on" && n > 0 {
 				if other := views[1].ActionUnits[unit]; other != want {

@@ -82,11 +82,17 @@ func (u *Unit) reload(ctx context.Context, r replacement) error {
 		return err
 	}
 	u.mu.Lock()
-	events, err := u.engine.Reconfigure(cfg.Definitions(), n.signals, "reload", u.now(), u.wall())
+	now, wall := u.now(), u.wall()
+	events, err := u.engine.Reconfigure(cfg.Definitions(), n.signals, "reload", now, wall)
 	if err == nil {
+		u.pilot.Reload(alarmSettings(cfg, n.signals), "reload", now, wall)
 		u.engine.SetMost(cfg.Unit.InhibitMax, cfg.Unit.SilenceMax)
+		inferred := u.infers
 		u.become(cfg, n, r.crc)
 		u.happened(events)
+		if u.infers != inferred {
+			u.pilot.Anew() // other outputs are recorded from here on
+		}
 		for _, c := range changes {
 			u.doLocked(alarm.Command{Do: alarm.Note, Text: "config: " + c.String()})
 		}

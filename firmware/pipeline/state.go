@@ -9,6 +9,7 @@ import (
 	"mien/firmware/alarm"
 	"mien/firmware/alarm/store"
 	"mien/firmware/health"
+	"mien/firmware/pilot"
 	"mien/firmware/state"
 	"mien/model/face"
 )
@@ -21,23 +22,24 @@ func (u *Unit) result(s *Sight, signals []string, lost uint32, now time.Duration
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if !slices.Equal(signals, u.network.signals) {
+		f := frameOf(s, now, wall)
+		u.pilot.Frame(&f, s.Said)
 		return
 	}
 	u.health.Result(now)
-	trusted := u.health.Trusted(now)
-	r := alarm.Reading{At: now, Wall: wall, Sequence: u.health.Results(), Levels: s.Levels}
+	f := frameOf(s, now, wall)
+	f.Result, f.Trusted, f.Sequence = true, u.health.Trusted(now), u.health.Results()
 	st := &u.state
-	if trusted {
+	if f.Trusted {
 		u.see(s)
-		r.Reason = st.Reason
 	} else {
-		r.Levels, r.Reason = nil, u.distrust()
-		st.Blind(r.Reason)
+		f.Distrust = u.distrust()
+		st.Blind(f.Why())
 	}
-	if r.Sequence == 1 {
+	if f.Sequence == 1 {
 		u.say(fmt.Sprintf("first result %.0f ms after the start", float64(now-u.started)/1e6))
 	}
-	st.Results = r.Sequence
+	st.Results = f.Sequence
 	st.ResultAt, st.Latency = now, max(now-s.At, 0)
 	st.Dropped += uint64(lost)
 	// A picture that nobody may act on keeps no heartbeat going either, nor do a few.
@@ -45,7 +47,24 @@ func (u *Unit) result(s *Sight, signals []string, lost uint32, now time.Duration
 		u.beat = max(u.beat+time.Second, now-time.Second/2)
 		st.Heartbeat++
 	}
-	u.step(r, trusted)
+	u.step(&f, s)
+	if s.eye != nil && u.pilot.Needs() {
+		u.beginRecording(s)
+	}
+}
+
+// frameOf is a frame as recordings have it, and from which its reading is made.
+func frameOf(s *Sight, now time.Duration, wall time.Time) pilot.Frame {
+	return pilot.Frame{Eye: true, At: s.At, Now: now, Wall: wall, Reason: s.Reason,
+		Read: len(s.Said[1]) > 0, Mirrored: s.Mirrored, Paired: s.Paired,
+		Found: s.View.Found, Size: s.View.Face.Box.Width(), Score: s.View.Face.Score,
+		Light: uint8(min(max(s.Light.Mean, 0), 255)), Contrast: uint8(min(max(s.Light.Contrast, 0), 255))}
+}
+
+// unseen notes a frame that the filters have taken, and of which no result comes.
+func (u *Unit) unseen(s *Sight, now time.Duration) {
+	f := frameOf(s, now, u.wall())
+	u.pilot.Frame(&f, s.Said)
 }
 
 // see notes what a frame showed. The lock is held.
@@ -77,37 +96,44 @@ func (u *Unit) see(s *Sight) {
 }
 
 // distrust says why there is no result to trust: the fault that stops the unit, or
-// that none comes.
-func (u *Unit) distrust() string {
+// that none comes, as pilot.Frame has it.
+func (u *Unit) distrust() uint8 {
 	on := u.health.Word()
 	for f := health.Fault(0); on>>f != 0; f++ {
 		if health.Stopping(on & f.Bit()) {
-			return f.String()
+			return uint8(f)
 		}
 	}
-	return state.NotFresh
+	return pilot.NotFresh
 }
 
 // stale tells the alarms that there is no result to trust.
 func (u *Unit) stale(now time.Duration, wall time.Time) {
-	reason := u.distrust()
+	f := pilot.Frame{Result: true, Now: now, Wall: wall, Distrust: u.distrust()}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.state.Blind(reason)
-	u.step(alarm.Reading{At: now, Wall: wall, Sequence: u.health.Results(), Reason: reason}, false)
+	f.Sequence = u.health.Results()
+	u.state.Blind(f.Why())
+	u.step(&f, nil)
 }
 
-// step gives a reading to the alarms and publishes. What takes the trust away
-// ends an output test, which would keep the lines from their fail value. The
-// lock is held.
-func (u *Unit) step(r alarm.Reading, trusted bool) {
+// step gives what a frame showed, nil for none, to the alarms and publishes. What
+// takes the trust away ends an output test, which would keep the lines from their
+// fail value. The lock is held.
+func (u *Unit) step(f *pilot.Frame, s *Sight) {
 	u.tellFaults()
-	if u.trusted && !trusted && u.until != 0 {
+	if u.trusted && !f.Trusted && u.until != 0 {
 		u.until = 0
 		u.doLocked(alarm.Command{Do: alarm.Note, Text: "output test ended: no valid results"})
 	}
-	u.reading, u.trusted = r, trusted
-	u.happened(u.engine.Step(r))
+	var levels []float32
+	var said [2][]byte
+	if s != nil {
+		levels, said = s.Levels, s.Said
+	}
+	u.pilot.Frame(f, said)
+	u.trusted = f.Trusted
+	u.happened(u.engine.Step(f.Reading(levels)))
 	u.publish()
 }
 
@@ -123,6 +149,7 @@ func (u *Unit) happened(events []alarm.Event) {
 		}
 	}
 	for _, e := range events {
+		u.pilot.Event(e)
 		u.options.OnEvent(e)
 	}
 }

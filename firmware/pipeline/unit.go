@@ -26,6 +26,7 @@ import (
 	"mien/firmware/alarm/store"
 	"mien/firmware/config"
 	"mien/firmware/health"
+	"mien/firmware/pilot"
 	"mien/firmware/state"
 )
 
@@ -46,6 +47,8 @@ type Options struct {
 	// kept; nil: nothing is kept.
 	Store *store.Store
 	Found store.Found
+	// PilotDir is the folder of the recordings; "": there are none.
+	PilotDir string
 	// Say is told what a technician may want to know; it must not wait.
 	Say func(subject string, details ...string)
 	// OnFault is told each fault that begins or ends, in order, as the journal tells
@@ -65,9 +68,9 @@ type Unit struct {
 	latest  *state.Latest
 
 	// What is started and stopped by itself, and counts those that are down.
-	watching, driving, talking, supervising, taking part
-	pressing                                        []*part // of the inputs; covered by mu
-	down                                            down
+	watching, driving, talking, supervising, taking, recording part
+	pressing                                                   []*part // of the inputs; covered by mu
+	down                                                       down
 
 	panel   atomic.Pointer[panel]
 	speaker atomic.Pointer[Speaker]
@@ -77,15 +80,15 @@ type Unit struct {
 	apart   atomic.Int64 // nanoseconds between the frames of a camera that is too slow; 0: it is not
 
 	reloading chan replacement
+	pilot     *pilot.Keeper // of recordings
 
 	mu       sync.Mutex // covers what is below
 	current  *config.Config
 	network  network
 	engine   *alarm.Engine
 	state    state.State
-	shows    []int // of the network's signals, those that leave the unit
-	infers   bool  // emotions are among them
-	reading  alarm.Reading
+	shows    []int         // of the network's signals, those that leave the unit
+	infers   bool          // emotions are among them
 	beat     time.Duration // when the heartbeat last went up
 	until    time.Duration // end of the output test
 	started  time.Duration
@@ -119,6 +122,9 @@ func New(o Options) (*Unit, error) {
 	if u.engine, err = newEngine(cfg, n.signals); err != nil {
 		return nil, err
 	}
+	u.pilot = pilot.New(pilot.Options{Dir: o.PilotDir, Unit: cfg.Unit.Name, Version: o.Version, Wall: o.Wall,
+		Allowed: recordable(o, cfg), Keep: cfg.Pilot.KeepDays, Most: int64(cfg.Pilot.MostMiB) << 20,
+		Note: func(text string) { u.note(text, ""); u.say(text) }})
 	u.started = u.now()
 	u.state.Clear()
 	u.mu.Lock()
@@ -134,6 +140,9 @@ func New(o Options) (*Unit, error) {
 	u.publish()
 	return u, nil
 }
+
+// recordable tells whether recordings may be made at all.
+func recordable(o Options, cfg *config.Config) bool { return cfg.Pilot.Record && o.PilotDir != "" }
 
 func (o *Options) complete() {
 	if o.Host == nil {
@@ -206,6 +215,9 @@ func (u *Unit) Run(ctx context.Context) error {
 		clock: health.ClockJump{Limit: cfg.Health.ClockJump}, undriven: health.Held{For: 400 * time.Millisecond}, sensed: u.now() - time.Hour}
 	u.supervising.start(ctx, u, "supervisor", s.run)
 	u.taking.start(ctx, u, "reload", u.reloads)
+	if u.options.PilotDir != "" {
+		u.recording.start(ctx, u, "recording", u.pilot.Run)
+	}
 	notifier.Send("READY=1")
 
 	select {
@@ -217,7 +229,7 @@ func (u *Unit) Run(ctx context.Context) error {
 	// Lines last but one: they go to their fail value while nothing else drives
 	// them. The supervisor feeds the watchdog until then. A part that hangs in a
 	// device does not keep the lines from it.
-	hanging := stopAll(append([]*part{&u.watching, &u.talking, &u.taking}, u.inputParts()...)...)
+	hanging := stopAll(append([]*part{&u.watching, &u.talking, &u.taking, &u.recording}, u.inputParts()...)...)
 	hanging = append(hanging, stopAll(&u.driving, &u.supervising)...)
 	text := "stopped"
 	select {

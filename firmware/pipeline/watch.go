@@ -104,6 +104,7 @@ func (w *watcher) loadEye() time.Duration {
 		return w.modelAt.Next()
 	}
 	w.eye, w.look, w.signals = eye, eye.Look, eye.Signals()
+	u.pilot.Eye(eye.made())
 	w.modelAt.Reset()
 	for _, f := range []health.Fault{health.ModelRefused, health.InferenceFailed} {
 		u.health.End(f)
@@ -182,6 +183,7 @@ func (w *watcher) frame() (time.Duration, error) {
 	w.arrivals.frame(now, !errors.Is(err, ErrPicture))
 	u.cameraIs(w.arrivals.slow(), now)
 	if errors.Is(err, ErrPicture) {
+		u.unseen(sight, now)
 		if w.refused.update(err, now) {
 			text := fmt.Sprintf("pictures could not be read: %d since the camera was opened", w.refused.count)
 			u.note(text+": "+err.Error(), "")

@@ -10,7 +10,8 @@ import (
 // uint8 a table holds the level of each of the 256 bytes, so that no
 // exponential is computed per frame.
 type reader struct {
-	bytes  []byte // the interpreter's own memory
+	raw    []byte // the elements as they are, of whatever type: the interpreter's own memory
+	bytes  []byte // the same, of int8 and uint8
 	table  *[256]float32
 	floats []float32
 	level  func(float64) float64
@@ -19,7 +20,8 @@ type reader struct {
 }
 
 func newReader(t *tflite.Tensor, offset, count int, kind string, signed bool) reader {
-	r := reader{level: levelOf(kind, signed)}
+	size := t.Type.Size()
+	r := reader{level: levelOf(kind, signed), raw: t.Data[offset*size : (offset+count)*size]}
 	if t.Type == tflite.Float32 {
 		r.floats = t.Float32()[offset : offset+count]
 		return r

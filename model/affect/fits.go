@@ -11,13 +11,18 @@ import (
 // file says of its tensors: no library is needed. What only a library can tell,
 // the known answer, stays for Open. Errors are Open's.
 func (c *Card) Fits(model []byte) error {
+	_, err := c.Unloaded(model)
+	return err
+}
+
+// Unloaded is the network as its file describes it: it needs no library, and so
+// infers nothing.
+func (c *Card) Unloaded(model []byte) (*Network, error) {
 	d, err := tflite.Check(c.File, model)
 	if err != nil {
-		return fmt.Errorf("open the network of %s: %w", c.path, err)
+		return nil, fmt.Errorf("open the network of %s: %w", c.path, err)
 	}
-	net := unloaded{memory(d.Inputs), memory(d.Outputs)}
-	_, err = newNetwork(c, net)
-	return err
+	return newNetwork(c, unloaded{memory(d.Inputs), memory(d.Outputs)})
 }
 
 // unloaded is a network as its file describes it.

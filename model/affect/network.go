@@ -20,7 +20,7 @@ type Network struct {
 
 	expression, units, visible reader
 	expExp                     softmax
-	valence, arousal           reader
+	affect, valence, arousal   reader  // affect is both, as the tensor holds them
 	coverMask                  []uint8 // by unit: the parts that hide it
 	template                   face.Template
 
@@ -66,6 +66,16 @@ func newNetwork(card *Card, net tflite.Interpreter) (*Network, error) {
 	n := &Network{card: card, net: net, template: card.Input.Template.points()}
 	k := &check{file: card.path}
 	n.bindInput(k)
+	if err := n.bindOutputs(k); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// bindOutputs binds those of the card's keys that are of outputs. The first error
+// counts, also one that k has already.
+func (n *Network) bindOutputs(k *check) error {
+	card, net := n.card, n.net
 	b := &binder{check: k, card: card, outputs: net.Outputs(), used: make([][]string, len(net.Outputs()))}
 	if o := card.Outputs.Expression; o != nil {
 		n.expression = b.bind("outputs.expression", o.Index, o.Offset, len(o.Classes), "classes", o.Kind, false)
@@ -76,7 +86,7 @@ func newNetwork(card *Card, net tflite.Interpreter) (*Network, error) {
 	if o := card.Outputs.ValenceArousal; o != nil {
 		both := b.bind("outputs.valence_arousal", o.Index, o.Offset, 2, "values, valence and arousal,", o.Kind, true)
 		at := slices.Index(o.Order, Valence)
-		n.valence, n.arousal = both.part(at), both.part(1-at)
+		n.affect, n.valence, n.arousal = both, both.part(at), both.part(1-at)
 	}
 	if o := card.Outputs.ActionUnits; o != nil {
 		n.units = b.bind("outputs.action_units", o.Index, o.Offset, len(o.Units), "units", o.Kind, false)
@@ -86,10 +96,7 @@ func newNetwork(card *Card, net tflite.Interpreter) (*Network, error) {
 		n.visible = b.bind("outputs.visibility", o.Index, o.Offset, len(o.Parts), "parts", o.Kind, false)
 	}
 	b.whole()
-	if k.err != nil {
-		return nil, k.err
-	}
-	return n, nil
+	return k.err
 }
 
 func (n *Network) bindInput(k *check) {
