@@ -49,7 +49,7 @@ test-race: deps ## the Go tests under the race detector (needs gcc)
 	@tools/setup.sh gcc libc6-dev
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m ./firmware/... ./drivers/... ./board/...
 
-fresh: ## both commands of the README in a clean Debian root, as root and as a user, then offline (needs root; ONLY=user is half)
+fresh: ## both commands of the README in a clean Debian root, as root and as a user, then offline, then its steps on a unit (needs root; ONLY=root, user or install is a part)
 	@tools/fresh.sh $(ONLY)
 
 test-train: deps ## the tests of the training code, in an environment of its own (TensorFlow, 1.5 GB)

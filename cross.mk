@@ -19,11 +19,12 @@ archive: tools
 	@$(GO) run ./tools/fetch -arch $(CPU)
 	@rm -rf $(STAGE) && mkdir -p $(STAGE)/lib
 	GOOS=linux GOARCH=$(CPU) GOARM=7 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(STAGE)/mien ./firmware/mien
+	GOOS=linux GOARCH=$(CPU) GOARM=7 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(STAGE)/plc ./tools/plc
 	@cp $(LIB)/* $(STAGE)/lib/
-	@cp LICENSE docs/licences.md board/mien.service $(STAGE)/
+	@cp -r LICENSE README.md docs board/mien.service $(STAGE)/
 	@$(GO) run ./tools/generate -notices > $(STAGE)/NOTICES
 	@$(GO) run ./firmware/mien config > $(STAGE)/mien.toml
-	@tar -C dist --sort=name --owner=0 --group=0 --numeric-owner -czf $(STAGE).tar.gz $(notdir $(STAGE))
+	@tar -C dist --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX -czf $(STAGE).tar.gz $(notdir $(STAGE))
 	@echo "$(STAGE).tar.gz  $$(stat -c %s $(STAGE).tar.gz) bytes"
 
 .PHONY: selftest-arm64

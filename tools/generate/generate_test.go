@@ -95,7 +95,7 @@ func TestLicencesAreListed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(doc), "## Compiled into the binary")
+	_, section, _ := strings.Cut(string(doc), "## Compiled into the binaries")
 	section, _, _ = strings.Cut(section, "\n## ")
 	rows := map[string][]string{} // path to version, licence
 	for _, line := range strings.Split(section, "\n") {

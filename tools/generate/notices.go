@@ -19,14 +19,14 @@ type module struct {
 	path, version, dir string
 }
 
-// compiledIn lists the modules of the binary, by path. They are the same for
-// every processor.
+// compiledIn lists the modules of the archive's programs, by path. They are the same
+// for every processor.
 func compiledIn(root string) ([]module, error) {
-	cmd := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}\t{{.Version}}\t{{.Dir}}{{end}}{{end}}", "./firmware/mien")
+	cmd := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}\t{{.Version}}\t{{.Dir}}{{end}}{{end}}", "./firmware/mien", "./tools/plc")
 	cmd.Dir, cmd.Stderr = root, os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("list the binary's modules: %w", err)
+		return nil, fmt.Errorf("list the programs' modules: %w", err)
 	}
 	var list []module
 	for _, line := range strings.Split(string(out), "\n") {
@@ -40,7 +40,7 @@ func compiledIn(root string) ([]module, error) {
 	}
 	slices.SortFunc(list, func(a, b module) int { return strings.Compare(a.path, b.path) })
 	if len(list) == 0 {
-		return nil, errors.New("list the binary's modules: none")
+		return nil, errors.New("list the programs' modules: none")
 	}
 	return list, nil
 }
@@ -82,7 +82,7 @@ func writeNotices(w io.Writer, root string) error {
 		return fmt.Errorf("find Go's own licence: %w", err)
 	}
 	list = append(list, module{"Go runtime and standard library", runtime.Version(), strings.TrimSpace(string(goroot))})
-	fmt.Fprintln(w, "What is compiled into mien besides its own code, with the licence of each; licences.md has them in a table.")
+	fmt.Fprintln(w, "What is compiled into mien and plc besides their own code, with the licence of each; docs/licences.md has them in a table.")
 	for _, m := range list {
 		texts, err := m.texts()
 		if err != nil {
