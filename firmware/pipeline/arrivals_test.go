@@ -98,7 +98,7 @@ func newWatched(t *testing.T, more string) *watched {
 	return v
 }
 
-// clear begins to count anew.
+// clear begins to count again.
 func (v *watched) clear() {
 	v.edges, v.beats, v.well, v.lasted = 0, 0, 0, 0
 	clear(v.changes)

@@ -53,8 +53,8 @@ func networkFile() string {
 	return filepath.Join(netFolder, card.File)
 }
 
-// lay makes the folder of a unit's files.
-func lay() (root string, err error) {
+// folders makes the folder of a unit's files.
+func folders() (root string, err error) {
 	if root, err = os.MkdirTemp("", "mien-faults-"); err != nil {
 		return "", err
 	}
@@ -76,7 +76,7 @@ func lay() (root string, err error) {
 
 // work takes faults to a unit, and begins another where one dies of it.
 func work(order <-chan kind, tell func(outcome)) error {
-	root, err := lay()
+	root, err := folders()
 	if err != nil {
 		return err
 	}

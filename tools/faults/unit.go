@@ -195,7 +195,7 @@ func put(path string, data []byte) {
 	}
 }
 
-// again lets the watcher begin anew, with networks and camera opened again.
+// again lets the watcher begin again, with networks and camera opened again.
 func (u *unit) again() {
 	u.turns++
 	u.reload()
