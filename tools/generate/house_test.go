@@ -230,7 +230,7 @@ func TestPlainEnglish(t *testing.T) {
 		t.Fatal(err)
 	}
 	odd := regexp.MustCompile(strings.ReplaceAll(`(?i)\b(hurr(y|ies|ied)|patiently|remember\w*|lays?|laid|layed|gladly|kindly|
-		patien(t|ce)|forg(et\w*|ot\w*)|anew|seldom|reckon\w*|whence|thereby|hence(forth)?|nought|foretells?|heeds?|afresh|lest|whilst|dear(er|ly)?|
+		patien(t|ce)|forg(et\w*|ot\w*)|seldom|reckon\w*|whence|thereby|hence(forth)?|nought|foretells?|heeds?|afresh|lest|whilst|dear(er|ly)?|
 		amiss|awry|askew|betrays?|whim\w*)\b`, "\n\t\t", ""))
 	filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
