@@ -193,6 +193,8 @@ func TestCommands(t *testing.T) {
 	}{
 		{frame("ACK"), `,OK$`}, {frame("ACK,1"), `,OK$`}, {frame("RESET"), `,OK$`}, {frame("SILENCE"), `,OK$`},
 		{frame("ACK,7"), `,ERR,there is no such alarm$`}, {frame("ACK,x"), `,ERR,ACK takes`}, {frame("RESET,1"), `,ERR,RESET takes nothing$`},
+		{frame("MARK,RIGHT"), `,OK$`}, {frame("MARK,MISSED,90"), `,OK$`}, {frame("MARK"), `,ERR,MARK takes`}, {frame("MARK,SOON"), `,ERR,MARK takes`},
+		{frame("MARK,MISSED,-1"), `,ERR,MARK takes`}, {frame("MARK,MISSED,99999"), `,ERR,MARK takes`},
 		{frame("SIGNALS,1"), `,ERR,SIGNALS takes nothing$`}, {frame("DANCE"), `,ERR,unknown command`}, {frame("?"), `^\$MIEN,S,`}, {"?", `^\$MIEN,S,`},
 		{"noise\x00\xff$AC" + frame("ACK"), `,OK$`},
 		{strings.Repeat("x", 500) + "$" + strings.Repeat("y", 500) + frame("ACK"), `,OK$`},
@@ -204,6 +206,7 @@ func TestCommands(t *testing.T) {
 	}
 	want := []state.Command{state.On(alarm.Command{Do: alarm.Acknowledge}), state.On(alarm.Command{Do: alarm.Acknowledge, Alarm: "smile"}),
 		state.On(alarm.Command{Do: alarm.Reset}), state.On(alarm.Command{Do: alarm.Silence}),
+		{Do: state.MarkAlarm, Mark: state.Mark{Truth: state.Right}}, {Do: state.MarkAlarm, Mark: state.Mark{Truth: state.Missed, Ago: 90 * time.Second}},
 		state.On(alarm.Command{Do: alarm.Acknowledge}), state.On(alarm.Command{Do: alarm.Acknowledge})}
 	if got := b.desk.took(); !slices.Equal(got, want) {
 		t.Fatalf("took %v, want %v", got, want)

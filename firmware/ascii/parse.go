@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
+	"time"
 
 	"mien/firmware/alarm"
 	"mien/firmware/state"
@@ -72,9 +74,9 @@ func hexDigit(c byte) byte {
 	return 255
 }
 
-var errUnknown = errors.New("unknown command; there are ACK, ACK n, RESET, SILENCE, SIGNALS, ?")
+var errUnknown = errors.New("unknown command; there are ACK, ACK n, RESET, SILENCE, MARK, SIGNALS, ?")
 
-// parse reads a command: ACK, ACK,n, RESET, SILENCE; or what is asked for, the
+// parse reads a command: ACK, ACK,n, RESET, SILENCE, MARK,RIGHT, MARK,FALSE, MARK,MISSED,s; or what is asked for, the
 // kind of line: S (?) or L (SIGNALS), else 0.
 func (t *Talker) parse(text []byte) (c state.Command, ask byte, err error) {
 	word, argument, has := bytes.Cut(text, []byte{','})
@@ -93,6 +95,9 @@ func (t *Talker) parse(text []byte) (c state.Command, ask byte, err error) {
 			c.Alarm.Alarm, err = t.name(argument)
 		}
 		return c, 0, err
+	case "MARK":
+		c, err = parseMark(argument)
+		return c, 0, err
 	default:
 		return c, 0, errUnknown
 	}
@@ -100,6 +105,24 @@ func (t *Talker) parse(text []byte) (c state.Command, ask byte, err error) {
 		return c, 0, fmt.Errorf("%s takes nothing", word)
 	}
 	return c, ask, nil
+}
+
+// parseMark reads what a mark says: RIGHT, FALSE, MISSED or WITHDRAW, and how many
+// seconds ago it was.
+func parseMark(argument []byte) (c state.Command, err error) {
+	word, ago, has := bytes.Cut(argument, []byte{','})
+	c.Do = state.MarkAlarm
+	if c.Mark.Truth, err = state.ParseTruth(strings.ToLower(string(word))); err != nil {
+		return c, errors.New("MARK takes RIGHT, FALSE, MISSED or WITHDRAW")
+	}
+	if has {
+		seconds, err := strconv.ParseUint(string(ago), 10, 16)
+		if err != nil {
+			return c, errors.New("MARK takes how many seconds ago it was, at most 65535")
+		}
+		c.Mark.Ago = time.Duration(seconds) * time.Second
+	}
+	return c, nil
 }
 
 // name is that of the alarm with a number, as the unit numbers them now.

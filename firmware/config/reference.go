@@ -195,7 +195,7 @@ var reference = []Key{
 	{Path: "input.chip", Kind: Text, Takes: RequestLines, Default: `""`, Min: 0, Max: 64, Example: `"pinctrl-rp1"`, Meaning: "As of an output."},
 	{Path: "input.line", Kind: LineName, Takes: RequestLines, Required: true, Example: `"pin 13"`, Meaning: "As of an output."},
 	{Path: "input.function", Kind: Choice, Takes: RequestLines, Choices: presses.names(), Required: true, Example: `"acknowledge"`,
-		Meaning: "What a press does: acknowledge all alarms, reset the latched ones, silence the horn, inhibit all alarms for a time, or test the outputs for a time. Only the change to on counts."},
+		Meaning: "What a press does: acknowledge all alarms, reset the latched ones, silence the horn, inhibit all alarms for a time, test the outputs for a time, or say of the newest alarm that it was right or false, or that one was missed just now. Only the change to on counts."},
 	{Path: "input.active", Kind: Choice, Takes: RequestLines, Choices: levels.names(), Default: `"low"`, Meaning: "Level of the line that means pressed."},
 	{Path: "input.pull", Kind: Choice, Takes: RequestLines, Choices: pulls.names(), Default: `"up"`, Meaning: "Resistor of the line."},
 	{Path: "input.debounce", Kind: Duration, Takes: RequestLines, Default: `"30ms"`, Min: 0, Max: 2, Meaning: "How long the level must stand still before it counts."},

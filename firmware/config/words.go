@@ -202,9 +202,12 @@ const (
 	Silence     Press = "silence"
 	Inhibit     Press = "inhibit"
 	Test        Press = "test"
+	MarkRight   Press = "mark_right"
+	MarkFalse   Press = "mark_false"
+	MarkMissed  Press = "mark_missed"
 )
 
-var presses = words[Press]{Acknowledge, Reset, Silence, Inhibit, Test}
+var presses = words[Press]{Acknowledge, Reset, Silence, Inhibit, Test, MarkRight, MarkFalse, MarkMissed}
 
 func (p *Press) UnmarshalText(text []byte) error { return presses.read(p, text) }
 

@@ -10,13 +10,20 @@ import (
 // pilotCommands are the subcommands of `mien pilot`.
 func pilotCommands() []command {
 	return []command{
+		{"start", "", "begin to record what the networks say, never a picture; -for 14d -purpose \"...\"", pilotStart, ""},
+		{"status", "", "what is recorded, until when, and the marks", pilotStatus, "the status as JSON"},
+		{"stop", "", "end the recording; what was recorded stays", pilotStop, ""},
+		{"erase", "", "delete all recordings", pilotErase, ""},
+		{"replay", "[RECORDING...]", "compute recordings again: as it was, or with other settings", pilotReplay, "what was counted, as JSON"},
+		{"drill", "SCRIPT", "lead a person through a script of which the truth is known", pilotDrill, ""},
+		{"export", "[RECORDING...]", "levels, and what marks and drills say, as CSV", pilotExport, "what was written, as JSON"},
 		{"tune", "", "find an alarm's limit and delays from levels and marks, with what certainty", pilotTune, ""},
 		{"plan", "", "how many hours, alarms and drills a statement needs, before a pilot begins", pilotPlan, ""},
 	}
 }
 
-// pilot is `mien pilot`: it passes on to one of its own subcommands.
-func pilot(c *call) error {
+// runPilot is `mien pilot`: it passes on to one of its own subcommands.
+func runPilot(c *call) error {
 	list := pilotCommands()
 	var names []string
 	for _, k := range list {
@@ -39,6 +46,9 @@ func pilot(c *call) error {
 	k := list[i]
 	sub := &call{FlagSet: flag.NewFlagSet("mien pilot "+k.name, flag.ContinueOnError), args: c.args[1:], out: c.out, err: c.err, json: new(bool)}
 	sub.SetOutput(c.err)
+	if k.json != "" {
+		sub.BoolVar(sub.json, "json", false, k.json)
+	}
 	sub.Usage = func() {
 		fmt.Fprintln(c.err, strings.TrimSpace(fmt.Sprintf("usage: mien pilot %s [options] %s", k.name, k.args)))
 		fmt.Fprintln(c.err, k.summary)

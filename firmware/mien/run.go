@@ -65,7 +65,7 @@ func run(c *call) error {
 		return coded{err, exitMissing}
 	}
 	defer kept.Close()
-	options := pipeline.Options{Config: cfg, ConfigCRC: crc, Version: version, Store: kept, Found: found, Say: s.say, OnFault: s.fault, OnEvent: s.event}
+	options := pipeline.Options{Config: cfg, ConfigCRC: crc, Version: version, Store: kept, Found: found, PilotDir: pilotFolder(folder), Say: s.say, OnFault: s.fault, OnEvent: s.event}
 	unit, err := pipeline.New(options)
 	if err != nil {
 		return coded{err, exitConfig}

@@ -26,18 +26,33 @@ const (
 	AskEvents Ask = "events" // After, Most
 	AskDo     Ask = "do"     // Do, Alarm, For
 	AskTest   Ask = "test"   // For
+	AskPilot  Ask = "pilot"  // Pilot; without: how recordings fare
+	AskMark   Ask = "mark"   // Mark, Alarm, For: how long ago
 )
 
 // Request is one line from a client.
 type Request struct {
-	Ask   Ask           `json:"ask"`
-	Do    alarm.Trigger `json:"do,omitempty"`
-	Alarm string        `json:"alarm,omitempty"`
-	For   time.Duration `json:"for,omitempty"`
-	Text  string        `json:"text,omitempty"`
-	After uint64        `json:"after,omitempty"` // events above this number
-	Most  int           `json:"most,omitempty"`  // at most so many, the newest; 0 is all there are
+	Ask   Ask              `json:"ask"`
+	Do    alarm.Trigger    `json:"do,omitempty"`
+	Alarm string           `json:"alarm,omitempty"`
+	For   time.Duration    `json:"for,omitempty"`
+	Text  string           `json:"text,omitempty"`
+	After uint64           `json:"after,omitempty"` // events above this number
+	Most  int              `json:"most,omitempty"`  // at most so many, the newest; 0 is all there are
+	Mark  string           `json:"mark,omitempty"`  // right, false, missed or withdraw
+	Pilot PilotDo          `json:"pilot,omitempty"`
+	Drill *state.DrillStep `json:"drill,omitempty"`
 }
+
+// PilotDo is what is asked of the recordings.
+type PilotDo string
+
+const (
+	PilotStart PilotDo = "start" // For, Text: the purpose
+	PilotStop  PilotDo = "stop"
+	PilotErase PilotDo = "erase"
+	PilotDrill PilotDo = "drill" // Drill
+)
 
 // Reply is one line to a client. Error is why a request failed. Pending is why
 // what was done is not on the disk yet: a power loss could take it back. Done is
@@ -50,6 +65,7 @@ type Reply struct {
 	Status  *Status       `json:"status,omitempty"`
 	Alarms  []Alarm       `json:"alarms,omitempty"`
 	Events  []alarm.Event `json:"events,omitempty"`
+	Pilot   *Pilot        `json:"pilot,omitempty"`
 }
 
 // Status is the unit at a glance.
@@ -70,6 +86,26 @@ type Status struct {
 	Alarms    []Alarm       `json:"alarms"`
 	Testing   time.Duration `json:"output_test_left"` // 0: none is in force
 	Inhibit   time.Duration `json:"inhibit_left"`     // likewise
+}
+
+// Pilot is how recordings and marks fare.
+type Pilot struct {
+	Allowed   bool      `json:"allowed"` // by the config
+	Recording bool      `json:"recording"`
+	Purpose   string    `json:"purpose"`
+	Begun     time.Time `json:"begun,omitzero"`
+	Ends      time.Time `json:"ends,omitzero"`
+	Ended     string    `json:"ended,omitempty"`
+	Trouble   string    `json:"trouble,omitempty"`
+	Files     int       `json:"files"`
+	Bytes     int64     `json:"bytes"`
+	Frames    uint64    `json:"frames"`
+	Dropped   uint64    `json:"dropped"`
+	Right     int       `json:"marks_right"`
+	False     int       `json:"marks_false"`
+	Missed    int       `json:"marks_missed"`
+	// Signals are those that leave the unit: a drill asks for no others.
+	Signals []string `json:"signals"`
 }
 
 // Fault is a fault that is on.
@@ -157,6 +193,21 @@ func (d *desk) answer(r Request, who string) (reply Reply) {
 		reply.Done, reply.Pending, err = d.do(who, state.On(alarm.Command{Do: r.Do, Alarm: r.Alarm, For: r.For, Text: r.Text, Limits: none}))
 	case AskTest:
 		reply.Done, reply.Pending, err = d.do(who, state.Command{Do: state.TestOutputs, For: r.For})
+	case AskMark:
+		c := state.Command{Do: state.MarkAlarm, Mark: state.Mark{Alarm: r.Alarm, Ago: r.For}}
+		if c.Mark.Truth, err = state.ParseTruth(r.Mark); err == nil {
+			reply.Done, reply.Pending, err = d.do(who, c)
+		}
+	case AskPilot:
+		do, known := map[PilotDo]state.Do{PilotStart: state.StartPilot, PilotStop: state.StopPilot, PilotErase: state.ErasePilot, PilotDrill: state.Drill}[r.Pilot]
+		switch {
+		case r.Pilot == "":
+			reply.Pilot = d.pilot()
+		case !known:
+			err = fmt.Errorf("cannot do %q with recordings", r.Pilot)
+		default:
+			reply.Done, reply.Pending, err = d.do(who, state.Command{Do: do, For: r.For, Text: r.Text, Drill: r.Drill})
+		}
 	default:
 		err = fmt.Errorf("cannot do %q", r.Ask)
 	}
@@ -225,6 +276,16 @@ func (d *desk) status() *Status {
 	}
 	st.Outputs, st.Inputs = levels(s.About.Outputs, s.Outputs), levels(s.About.Inputs, s.Inputs)
 	return st
+}
+
+func (d *desk) pilot() *Pilot {
+	s := d.now()
+	p := s.Pilot
+	out := &Pilot{p.Allowed, p.Recording, p.Purpose, p.Begun, p.Ends, p.Ended, p.Trouble, p.Files, p.Bytes, p.Frames, p.Dropped, p.Right, p.False, p.Missed, nil}
+	for _, signal := range s.About.Signals {
+		out.Signals = append(out.Signals, signal.Name)
+	}
+	return out
 }
 
 // levels joins names and levels of lines.

@@ -1,54 +1,224 @@
 package pilot
 
 import (
+	"fmt"
 	"time"
+
+	"mien/firmware/alarm"
+	"mien/firmware/state"
 )
 
 // Mark is what somebody said of an alarm.
 type Mark struct {
-	Truth Truth         `json:"truth"`
-	Alarm string        `json:"alarm,omitempty"` // empty: there was none that it could mean
-	Event uint64        `json:"event,omitempty"` // number of the event that raised it
-	From  time.Duration `json:"from"`            // what it is about, on the unit's clock
-	To    time.Duration `json:"to"`
-	At    time.Duration `json:"at"` // when it was given
-	Wall  time.Time     `json:"wall"`
-	Who   string        `json:"who"`
-	// Takes says that it takes the place of what was said of the same alarm before.
-	Takes bool `json:"takes,omitempty"`
-}
-
-// Truth is what a mark says.
-type Truth uint8
-
-const (
-	Right  Truth = 1 + iota // the alarm was right
-	False                   // there was nothing
-	Missed                  // there was something, and no alarm
-)
-
-// DrillStep is what somebody was asked to do in a drill.
-type DrillStep struct {
-	Drill  string        `json:"drill"`           // its script
-	Number string        `json:"number"`          // a random one for each time
-	Asked  []Asked       `json:"asked,omitempty"` // nil: nothing is known of what the face does
-	From   time.Duration `json:"from"`            // on the unit's clock, reaction time left out
+	Number uint64        `json:"number"` // of this run of the program
+	Truth  state.Truth   `json:"truth"`
+	Alarm  string        `json:"alarm,omitempty"`
+	Event  uint64        `json:"event,omitempty"` // number of the event that raised it
+	Shows  []Shown       `json:"shows,omitempty"` // what of which signals is true
+	From   time.Duration `json:"from"`            // what it is about, on the unit's clock
 	To     time.Duration `json:"to"`
-	// State: a drill's steps count once it is Ended.
-	State DrillState `json:"state"`
+	At     time.Duration `json:"at"` // when it was given
+	Who    string        `json:"who"`
+	Of     uint64        `json:"of,omitempty"` // number of the mark that it takes the place of
 }
 
-// Asked is one signal of which the truth is known.
-type Asked struct {
+// Shown is one signal of which the truth is known.
+type Shown struct {
 	Signal  string `json:"signal"`
 	Present bool   `json:"present"`
 }
 
-// DrillState is how far a drill is.
-type DrillState uint8
+// DrillStep is what somebody was asked in a drill, from At on.
+type DrillStep struct {
+	state.DrillStep
+	At time.Duration `json:"at"`
+}
 
 const (
-	DrillGoesOn DrillState = iota
-	DrillEnded
-	DrillBroken // off: nothing of it counts
+	// markWithin is how long ago an alarm may have been raised that a mark without a
+	// time means: longer ago nobody knows which one was meant.
+	markWithin = time.Hour
+	// missedFor is how exactly people know when something was that they missed.
+	missedFor = 30 * time.Second
+	// missedMost is how long ago a missed one may be.
+	missedMost = 12 * time.Hour
+	keptRaises = 64
 )
+
+// Marker finds the alarms that marks mean. It belongs to whoever holds the unit's
+// lock.
+type Marker struct {
+	raises []raise // the newest last
+	number uint64
+	newest Mark // for withdrawing it
+}
+
+type raise struct {
+	alarm    string
+	event    uint64
+	from, at time.Duration
+	to       time.Duration // 0: its condition is present
+	said     state.Truth
+	mark     uint64
+	shows    []string
+	any      bool // one of shows is enough
+	because  string
+}
+
+// Event notes what alarms do. def gives an alarm's definition.
+func (m *Marker) Event(ev *alarm.Event, def func(name string) (alarm.Definition, bool)) {
+	switch ev.Trigger {
+	case alarm.Raise:
+		r := raise{alarm: ev.Alarm, event: ev.Number, from: ev.At - ev.Why.For, at: ev.At, because: ev.Why.Signal}
+		if d, ok := def(ev.Alarm); ok {
+			r.any = d.Match == alarm.Any
+			for _, c := range d.Conditions {
+				r.shows = append(r.shows, c.Signal)
+			}
+		}
+		if len(m.raises) == keptRaises {
+			m.raises = append(m.raises[:0], m.raises[1:]...)
+		}
+		m.raises = append(m.raises, r)
+	case alarm.Clear:
+		off := time.Duration(0)
+		if d, ok := def(ev.Alarm); ok {
+			off = d.OffDelay
+		}
+		for i := len(m.raises) - 1; i >= 0; i-- {
+			if r := &m.raises[i]; r.alarm == ev.Alarm {
+				if r.to == 0 {
+					r.to = max(ev.At-off, r.at)
+				}
+				break
+			}
+		}
+	}
+}
+
+// Mark finds what a mark means, at a time on the unit's clock. The text is for the
+// journal. An error says why there is nothing that it could mean.
+func (m *Marker) Mark(c state.Mark, who string, now, started time.Duration, defs []alarm.Definition) (Mark, state.Marked, string, error) {
+	out := Mark{Truth: c.Truth, At: now, Who: who}
+	switch {
+	case c.Truth == state.Withdrawn:
+		return m.withdraw(out)
+	case c.Truth != state.Right && c.Truth != state.False && c.Truth != state.Missed:
+		return out, state.NotFound, "", fmt.Errorf("%w: a mark is right, false, missed or withdraw", alarm.ErrInvalid)
+	case c.Ago < 0:
+		return out, state.NotFound, "", fmt.Errorf("%w: %v ago is in the future", alarm.ErrInvalid, c.Ago)
+	case c.Ago > missedMost:
+		return out, state.NotFound, "", fmt.Errorf("%w: %v ago is longer than %v", alarm.ErrInvalid, c.Ago, missedMost)
+	case now-c.Ago < started:
+		return out, state.NotFound, "", fmt.Errorf("%w: %v ago the unit did not run", alarm.ErrInvalid, c.Ago)
+	}
+	if c.Alarm != "" && !defined(defs, c.Alarm) {
+		return out, state.NotFound, "", alarm.ErrNoAlarm
+	}
+	if c.Truth == state.Missed {
+		return m.missed(out, c, now, defs)
+	}
+	r := m.find(c.Alarm, now-c.Ago)
+	if r == nil {
+		return out, state.NotFound, "", fmt.Errorf("%w: there was no alarm in the hour before that a mark could mean", alarm.ErrRefused)
+	}
+	text := fmt.Sprintf("mark %v: %s, event %d", c.Truth, r.alarm, r.event)
+	if r.said == c.Truth {
+		return out, state.Again, text + ", as was said before", nil
+	}
+	if r.said != 0 {
+		text += fmt.Sprintf(", in place of %v", r.said)
+	}
+	to := r.to
+	if to == 0 {
+		to = now
+	}
+	out.Alarm, out.Event, out.From, out.To, out.Of = r.alarm, r.event, r.from, to, r.mark
+	out.Shows = r.shown(c.Truth == state.Right)
+	m.note(&out)
+	r.said, r.mark = c.Truth, out.Number
+	return out, state.Found, text, nil
+}
+
+// shown is what of the alarm's signals is known by whether it was right. Of several
+// conditions that must all be met, nobody knows which one was wrongly met, and of
+// those of which one is enough, only that the one that raised it was rightly.
+func (r *raise) shown(right bool) (list []Shown) {
+	for _, s := range r.shows {
+		switch {
+		case len(r.shows) == 1, right && !r.any, !right && r.any, right && s == r.because:
+			list = append(list, Shown{s, right})
+		}
+	}
+	return list
+}
+
+// find gives the newest raise of an alarm, of any for "", that was at a time or
+// within an hour before it.
+func (m *Marker) find(name string, at time.Duration) *raise {
+	for i := len(m.raises) - 1; i >= 0; i-- {
+		r := &m.raises[i]
+		if (name == "" || r.alarm == name) && r.at <= at && (r.to == 0 || at-r.to <= markWithin) {
+			return r
+		}
+	}
+	return nil
+}
+
+func (m *Marker) missed(out Mark, c state.Mark, now time.Duration, defs []alarm.Definition) (Mark, state.Marked, string, error) {
+	if c.Alarm == "" && len(defs) == 1 {
+		c.Alarm = defs[0].Name
+	}
+	out.Alarm, out.To = c.Alarm, now-c.Ago
+	out.From = max(out.To-missedFor, 0)
+	for i := range m.raises {
+		if r := &m.raises[i]; c.Alarm != "" && r.alarm == c.Alarm && r.from <= out.To && (r.to == 0 || r.to >= out.From) {
+			return out, state.NotFound, "", fmt.Errorf("%w: %s was raised then, event %d: mark that one right", alarm.ErrRefused, r.alarm, r.event)
+		}
+	}
+	for _, d := range defs {
+		if d.Name == c.Alarm && (len(d.Conditions) == 1 || d.Match == alarm.All) {
+			for _, condition := range d.Conditions {
+				out.Shows = append(out.Shows, Shown{condition.Signal, true})
+			}
+		}
+	}
+	m.note(&out)
+	text := "mark missed: " + c.Alarm
+	if c.Alarm == "" {
+		text += "it is not said which alarm"
+	}
+	return out, state.Found, fmt.Sprintf("%s, %v ago", text, c.Ago.Round(time.Second)), nil
+}
+
+// withdraw takes the newest mark back.
+func (m *Marker) withdraw(out Mark) (Mark, state.Marked, string, error) {
+	if m.newest.Number == 0 {
+		return out, state.NotFound, "", fmt.Errorf("%w: there is no mark to withdraw", alarm.ErrRefused)
+	}
+	was := m.newest
+	out.Of, out.Alarm, out.Event = was.Number, was.Alarm, was.Event
+	for i := range m.raises {
+		if r := &m.raises[i]; r.mark == was.Number {
+			r.said, r.mark = 0, 0
+		}
+	}
+	m.note(&out)
+	m.newest = Mark{}
+	return out, state.Found, fmt.Sprintf("mark withdrawn: %v, %s", was.Truth, was.Alarm), nil
+}
+
+func (m *Marker) note(out *Mark) {
+	m.number++
+	out.Number = m.number
+	m.newest = *out
+}
+
+func defined(defs []alarm.Definition, name string) bool {
+	for _, d := range defs {
+		if d.Name == name {
+			return true
+		}
+	}
+	return false
+}

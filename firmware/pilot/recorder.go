@@ -261,6 +261,13 @@ func (r *Recorder) Mark(m Mark) {
 // Drill takes what somebody was asked in a drill.
 func (r *Recorder) Drill(s DrillStep) { r.put(kindDrill, func() any { return &s }) }
 
+// Records tells whether records are taken just now.
+func (r *Recorder) Records() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.on && !r.needs
+}
+
 // Mask replaces in an event what may name a person, as all records have it.
 func (r *Recorder) Mask(ev *alarm.Event) {
 	r.mu.Lock()

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"mien/firmware/alarm"
@@ -21,6 +22,8 @@ import (
 type Settings struct {
 	Stage  affect.Settings
 	Alarms AlarmSettings // Signals are the recording's
+	// Networks are the SHA-256 of those that the settings are for; nil: of any.
+	Networks []string
 }
 
 // Visitor is told what a recording holds, in its order. Each field may be nil.
@@ -208,11 +211,32 @@ func (p *player) openEye(s EyeSettings, anew bool) error {
 	}
 	stage := s.Stage
 	if p.with != nil {
-		stage = p.with.Stage
+		if stage = p.with.Stage; p.with.Networks != nil {
+			if err := sameNetworks(s.Networks, p.with.Networks); err != nil {
+				return err
+			}
+		}
 	}
 	var err error
 	p.views, err = affect.NewViews(stage, networks...)
 	return err
+}
+
+// sameNetworks refuses settings that are for other networks than those recorded.
+func sameNetworks(recorded []affect.Made, wanted []string) error {
+	for i, made := range recorded {
+		name, version, sum, err := made.CardOf()
+		if err != nil {
+			return err
+		}
+		if i >= len(wanted) || !strings.EqualFold(sum, wanted[i]) {
+			return fmt.Errorf("%w than the config names, %s %s (SHA-256 %s): what one network said cannot be read as another's", ErrNetwork, name, version, sum)
+		}
+	}
+	if len(wanted) > len(recorded) {
+		return fmt.Errorf("%w: it has %d networks, the config names %d", ErrNetwork, len(recorded), len(wanted))
+	}
+	return nil
 }
 
 // chunk goes through the records of one chunk.

@@ -49,6 +49,11 @@ func (u *Unit) Do(who string, batch []state.Command) (state.Receipt, error) {
 
 // Kept waits until the disk has what a receipt stands for.
 func (u *Unit) Kept(r state.Receipt, most time.Duration) error {
+	if u.options.PilotDir != "" {
+		if err := u.pilot.Wait(r.Pilot, most); err != nil {
+			return err
+		}
+	}
 	if u.options.Store == nil {
 		return nil // nothing is kept, and nobody was promised that
 	}
@@ -56,7 +61,9 @@ func (u *Unit) Kept(r state.Receipt, most time.Duration) error {
 }
 
 // receipt is that of what was just done. The lock is held.
-func (u *Unit) receipt() state.Receipt { return state.Receipt{Event: u.summary.Events} }
+func (u *Unit) receipt() state.Receipt {
+	return state.Receipt{Event: u.summary.Events, Pilot: u.pilot.Asked()}
+}
 
 // doLocked gives the events that a command caused, valid until the next.
 func (u *Unit) doLocked(c alarm.Command) ([]alarm.Event, error) {
@@ -70,7 +77,11 @@ func (u *Unit) doLocked(c alarm.Command) ([]alarm.Event, error) {
 // possible tells why a command cannot be done, whatever the state of its alarm;
 // nil: it can.
 func (u *Unit) possible(c state.Command) error {
-	if c.Do != state.Alarms {
+	switch c.Do {
+	case state.Alarms:
+	case state.StartPilot, state.MarkAlarm, state.Drill:
+		return fmt.Errorf("%w: it comes alone", alarm.ErrInvalid)
+	default:
 		return nil
 	}
 	a, place := c.Alarm, -1
@@ -114,6 +125,9 @@ func (u *Unit) possible(c state.Command) error {
 func (u *Unit) carryOut(who string, c state.Command) (done []alarm.Event, err error) {
 	if c.Do == state.TestOutputs {
 		return []alarm.Event{u.test(c, who)}, nil
+	}
+	if c.Do != state.Alarms {
+		return u.pilotDo(who, c)
 	}
 	a := c.Alarm
 	a.Who = who

@@ -55,6 +55,10 @@ func buttonDoes(c config.Input) []state.Command {
 	if c.Function == config.Test {
 		return []state.Command{{Do: state.TestOutputs, For: c.For}}
 	}
+	marks := map[config.Press]state.Truth{config.MarkRight: state.Right, config.MarkFalse: state.False, config.MarkMissed: state.Missed}
+	if truth, is := marks[c.Function]; is {
+		return []state.Command{{Do: state.MarkAlarm, Mark: state.Mark{Truth: truth}}}
+	}
 	does := map[config.Press]alarm.Trigger{config.Acknowledge: alarm.Acknowledge, config.Reset: alarm.Reset, config.Silence: alarm.Silence, config.Inhibit: alarm.Inhibit}
 	return []state.Command{state.On(alarm.Command{Do: does[c.Function], For: c.For})}
 }

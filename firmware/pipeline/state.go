@@ -150,8 +150,17 @@ func (u *Unit) happened(events []alarm.Event) {
 	}
 	for _, e := range events {
 		u.pilot.Event(e)
+		u.marker.Event(&e, u.definition)
 		u.options.OnEvent(e)
 	}
+}
+
+// definition gives an alarm's, with the limits in force.
+func (u *Unit) definition(name string) (alarm.Definition, bool) {
+	if place := u.engine.Place(name); place >= 0 {
+		return u.engine.Definition(place), true
+	}
+	return alarm.Definition{}, false
 }
 
 // publish brings the state up to date and gives it to the readers, and wakes the
@@ -324,6 +333,7 @@ func (u *Unit) expire(now time.Duration) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.tellFaults()
+	u.pilotIs()
 	if u.until != 0 && now >= u.until {
 		u.until = 0
 		u.doLocked(alarm.Command{Do: alarm.Note, Text: "output test ended"})

@@ -94,6 +94,7 @@ type Unit struct {
 	started  time.Duration
 	inputs   []string // trouble of each input, "" for none
 	summary  alarm.Summary
+	marker   pilot.Marker
 	trusted  bool
 	woken    cause           // what the panel was last woken for
 	saved    alarm.Saved     // its list is used again

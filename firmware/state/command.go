@@ -13,8 +13,67 @@ import (
 type Command struct {
 	Do    Do
 	Alarm alarm.Command // Alarms: what of them; Who, At and Wall are the unit's to fill in
-	For   time.Duration // TestOutputs: how long, at most TestLongest; 0 ends it
+	For   time.Duration // TestOutputs: how long, at most TestLongest; 0 ends it. StartPilot: how long
+	Text  string        // StartPilot: what it is for, in whoever's words
+	Mark  Mark          // MarkAlarm
+	Drill *DrillStep    // Drill
 }
+
+// Mark is what somebody says of an alarm.
+type Mark struct {
+	Truth Truth
+	Alarm string        // its name; empty: the newest. Missed: which alarm should have come; empty: the only one
+	Ago   time.Duration // Missed: how long ago it was
+}
+
+// Truth is what a mark says.
+type Truth uint8
+
+const (
+	Right     Truth = 1 + iota // the alarm was right
+	False                      // there was nothing
+	Missed                     // there was something, and no alarm
+	Withdrawn                  // the newest mark was a mistake
+)
+
+var truths = [...]string{"", "right", "false", "missed", "withdraw"}
+
+// String gives the word that ParseTruth takes.
+func (t Truth) String() string {
+	if int(t) < len(truths) && t > 0 {
+		return truths[t]
+	}
+	return fmt.Sprintf("truth %d", uint8(t))
+}
+
+// ParseTruth reads right, false, missed or withdraw.
+func ParseTruth(word string) (Truth, error) {
+	for i, w := range truths {
+		if i > 0 && w == word {
+			return Truth(i), nil
+		}
+	}
+	return 0, fmt.Errorf("%q is not right, false, missed or withdraw", word)
+}
+
+// DrillStep is what a person is asked to do from now on, in a drill.
+type DrillStep struct {
+	Script   string        `json:"script"`
+	Number   string        `json:"number"`            // of this time, a random one
+	Present  []string      `json:"present,omitempty"` // signals that the face shows now
+	Absent   []string      `json:"absent,omitempty"`  // and those it does not
+	Reaction time.Duration `json:"reaction"`          // until then nobody knows what it shows
+	State    DrillState    `json:"state"`
+}
+
+// DrillState is how far a drill is.
+type DrillState uint8
+
+const (
+	DrillGoesOn DrillState = iota
+	DrillEnded             // its steps count
+	DrillBroken            // off: nothing of it counts
+)
 
 // Do is what a command is about.
 type Do uint8
@@ -22,6 +81,11 @@ type Do uint8
 const (
 	Alarms      Do = iota // what Command.Alarm says
 	TestOutputs           // every output on for a time
+	MarkAlarm             // what Command.Mark says of an alarm
+	StartPilot            // recordings begin
+	StopPilot             // and end
+	ErasePilot            // and are deleted
+	Drill                 // what somebody is asked in a drill
 )
 
 const (
@@ -45,6 +109,25 @@ func (c Command) String() string {
 		}
 		return fmt.Sprintf("output test for %v", c.For)
 	}
+	switch c.Do {
+	case MarkAlarm:
+		text := "mark " + c.Mark.Truth.String()
+		if c.Mark.Alarm != "" {
+			text += " " + c.Mark.Alarm
+		}
+		if c.Mark.Ago > 0 {
+			text += fmt.Sprintf(", %v ago", c.Mark.Ago)
+		}
+		return text
+	case StartPilot:
+		return fmt.Sprintf("pilot start for %v", c.For)
+	case StopPilot:
+		return "pilot stop"
+	case ErasePilot:
+		return "pilot erase"
+	case Drill:
+		return "drill"
+	}
 	text := c.Alarm.Do.String()
 	if c.Alarm.Alarm != "" {
 		text += " " + c.Alarm.Alarm
@@ -59,6 +142,7 @@ func (c Command) String() string {
 // numbered; they are kept once the journal has the newest of them.
 type Receipt struct {
 	Event uint64 // number of the newest event; 0: there is none
+	Pilot uint64 // number of the newest change of the recordings; 0: there is none
 	// Done is what the commands changed, each as its event tells it: less than was
 	// asked where less is allowed; nothing where there was nothing to do.
 	Done []alarm.Event

@@ -63,8 +63,38 @@ type State struct {
 	Testing     bool          // the output test is in force,
 	TestEnds    time.Duration // and until when
 	TimeSynced  bool          // the wall clock is set by a time source
+	Pilot       Pilot         // recordings and marks
 	Temperature float32       // °C of the processor
 }
+
+// Pilot is how recordings and marks fare.
+type Pilot struct {
+	Recording bool      // a pilot is in force
+	Allowed   bool      // by the config
+	Purpose   string    // of the newest pilot
+	Begun     time.Time // likewise, by the wall clock
+	Ends      time.Time
+	Ended     string // why it has
+	Trouble   string // why nothing is written just now
+	Files     int
+	Bytes     int64  // of all recordings
+	Frames    uint64 // recorded since the start
+	Dropped   uint64 // records that had no room, since the start
+	Right     int    // marks since the start
+	False     int
+	Missed    int
+	Marked    Marked // what became of the newest mark
+}
+
+// Marked is what became of a mark.
+type Marked uint8
+
+const (
+	NoMark   Marked = iota // there was none since the start
+	Found                  // it is noted
+	NotFound               // there was no alarm that it could mean
+	Again                  // the same was said of that alarm before
+)
 
 // About is what changes only when a config is taken over.
 type About struct {

@@ -1,0 +1,269 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"mien/firmware/alarm"
+	"mien/firmware/operator"
+	"mien/firmware/pilot"
+	"mien/firmware/pipeline"
+)
+
+// pilotFolder is where the recordings of a state folder lie.
+func pilotFolder(state string) string { return filepath.Join(state, "pilot") }
+
+// pilotStart is `mien pilot start`.
+func pilotStart(c *call) error {
+	lasts := c.String("for", "", "how long: `TIME` such as 14d or 8h, at most 90d")
+	purpose := c.String("purpose", "", "what the pilot is for, in your own `WORDS`; it is journaled, and stands in each recording")
+	return c.tell(0, func() (operator.Request, error) {
+		r := operator.Request{Ask: operator.AskPilot, Pilot: operator.PilotStart, Text: *purpose}
+		if *lasts == "" || strings.TrimSpace(*purpose) == "" {
+			return r, usageError(`a recording needs an end and a purpose: mien pilot start -for 14d -purpose "limits for press 4"`)
+		}
+		var err error
+		r.For, err = days(*lasts)
+		return r, err
+	})
+}
+
+// days reads a time that may be in days.
+func days(s string) (time.Duration, error) {
+	if n, is := strings.CutSuffix(s, "d"); is {
+		if v, err := strconv.ParseFloat(n, 64); err == nil && v > 0 && v <= 1000 {
+			return time.Duration(v * 24 * float64(time.Hour)), nil
+		}
+	}
+	return timeArgument(s)
+}
+
+func pilotStop(c *call) error {
+	return c.tell(0, func() (operator.Request, error) {
+		return operator.Request{Ask: operator.AskPilot, Pilot: operator.PilotStop}, nil
+	})
+}
+
+func pilotErase(c *call) error {
+	yes := c.Bool("yes", false, "delete all recordings of the unit; they cannot be had back")
+	return c.tell(0, func() (operator.Request, error) {
+		if !*yes {
+			return operator.Request{}, usageError("it deletes all recordings of the unit, for good: mien pilot erase -yes")
+		}
+		return operator.Request{Ask: operator.AskPilot, Pilot: operator.PilotErase}, nil
+	})
+}
+
+func pilotStatus(c *call) error {
+	reply, err := c.ask(0, func() (operator.Request, error) { return operator.Request{Ask: operator.AskPilot}, nil })
+	if err != nil {
+		return err
+	}
+	p := reply.Pilot
+	if p == nil {
+		return errors.New("the unit gave no status: is it of another version?")
+	}
+	if *c.json {
+		return c.printJSON(p)
+	}
+	switch {
+	case p.Recording:
+		fmt.Fprintf(c.out, "recording until %s, for: %s\n", p.Ends.Local().Format("2006-01-02 15:04"), p.Purpose)
+	case p.Ended != "":
+		fmt.Fprintf(c.out, "not recording: %s (the pilot for: %s)\n", p.Ended, p.Purpose)
+	case !p.Allowed:
+		fmt.Fprintln(c.out, "not recording: the config does not allow it (pilot.record)")
+	default:
+		fmt.Fprintln(c.out, "not recording: no pilot was started")
+	}
+	if p.Trouble != "" {
+		fmt.Fprintf(c.out, "NOTHING IS WRITTEN: %s\n", p.Trouble)
+	}
+	fmt.Fprintf(c.out, "recordings: %s, %.1f MB\n", count(p.Files, "file"), float64(p.Bytes)/1e6)
+	fmt.Fprintf(c.out, "since the start: %d frames recorded, %d records had no room\n", p.Frames, p.Dropped)
+	fmt.Fprintf(c.out, "marks since the start: %d right, %d false, %d missed\n", p.Right, p.False, p.Missed)
+	return nil
+}
+
+// recordings are the files that the arguments name: themselves, those in folders,
+// or without arguments those of the unit on this machine.
+func (c *call) recordings() ([]string, error) {
+	args := c.Args()
+	if len(args) == 0 {
+		args = []string{pilotFolder(stateFolder())}
+	}
+	var list []string
+	for _, arg := range args {
+		info, err := os.Stat(arg)
+		if err == nil && info.IsDir() {
+			if _, err = os.ReadDir(arg); err == nil {
+				paths, _ := pilot.Files(arg)
+				list = append(list, paths...)
+				continue
+			}
+		}
+		if errors.Is(err, fs.ErrPermission) {
+			err = fmt.Errorf("%w: only the unit's user and root may read recordings (sudo mien pilot ...)", err)
+		}
+		if err != nil {
+			return nil, coded{err, exitMissing}
+		}
+		list = append(list, arg)
+	}
+	if len(list) == 0 {
+		return nil, coded{fmt.Errorf("there is no recording in %s", strings.Join(args, ", ")), exitMissing}
+	}
+	return list, nil
+}
+
+// otherSettings are those of a config, "" for none.
+func otherSettings(path string) (*pilot.Settings, error) {
+	if path == "" {
+		return nil, nil
+	}
+	cfg, _, err := loadConfig(path)
+	if err != nil {
+		return nil, err
+	}
+	return pipeline.ReplayBy(cfg)
+}
+
+// pilotReplay is `mien pilot replay`.
+func pilotReplay(c *call) error {
+	path := c.String("config", "", "with the settings of this config `FILE`; without: with those that were in force, and each event is compared")
+	show := c.Bool("events", false, "show each event that is computed")
+	if err := c.options(1000); err != nil {
+		return err
+	}
+	with, err := otherSettings(*path)
+	if err != nil {
+		return err
+	}
+	list, err := c.recordings()
+	if err != nil {
+		return err
+	}
+	var v pilot.Visitor
+	counts := [2]map[string]int{{}, {}} // alarms raised: as told, as computed
+	v.Event = func(ev alarm.Event, again bool) {
+		i := 0
+		if again {
+			i = 1
+			if *show {
+				fmt.Fprintln(c.out, ev)
+			}
+		}
+		if ev.Trigger == alarm.Raise && ev.To.NeedsAck() {
+			counts[i][ev.Alarm]++
+		}
+	}
+	sum, err := pilot.Replay(list, with, v)
+	if err != nil {
+		return coded{err, exitFailed}
+	}
+	if *c.json {
+		if err := c.printJSON(sum); err != nil {
+			return err
+		}
+	} else {
+		c.printReplayed(sum, with != nil, counts)
+	}
+	if sum.Differs > 0 {
+		return coded{fmt.Errorf("%s", count(sum.Differs, "event")+" not as the unit told"), exitFailed}
+	}
+	return nil
+}
+
+func (c *call) printReplayed(sum *pilot.Replayed, other bool, counts [2]map[string]int) {
+	fmt.Fprintf(c.out, "%s, %d frames, %d steps without one\n", count(sum.Files, "recording"), sum.Frames, sum.Steps)
+	if sum.Dropped > 0 {
+		fmt.Fprintf(c.out, "%d records had no room: the recordings go on after them\n", sum.Dropped)
+	}
+	for _, text := range sum.Damage {
+		fmt.Fprintln(c.out, "left out:", text)
+	}
+	fmt.Fprintf(c.out, "events: %d as the unit told them, %d computed", sum.Live, sum.Again)
+	if !other {
+		fmt.Fprintf(c.out, ", %d differ", sum.Differs)
+	}
+	fmt.Fprintln(c.out)
+	for name := range counts[0] {
+		counts[1][name] += 0
+	}
+	for _, name := range slices.Sorted(maps.Keys(counts[1])) {
+		fmt.Fprintf(c.out, "alarm %s: raised %d times, computed %d times\n", name, counts[0][name], counts[1][name])
+	}
+	for _, text := range sum.Differ {
+		fmt.Fprintln(c.out, "differs:", text)
+	}
+}
+
+// pilotExport is `mien pilot export`: tables for the search for limits, or for
+// programs of one's own.
+func pilotExport(c *call) error {
+	levels := c.String("levels", "", "levels as CSV into `FILE`: session,time and a column for each signal")
+	marks := c.String("marks", "", "what marks and drills say, as CSV into `FILE`: session,signal,from,to,truth")
+	shift := c.Duration("shift", 8*time.Hour, "a session is one shift of `TIME`")
+	begins := c.String("begins", "06:00", "`HH:MM` at which the first shift of a day begins")
+	path := c.String("config", "", "with the settings of this config `FILE`; without: with those that were in force")
+	if err := c.options(1000); err != nil {
+		return err
+	}
+	at, err := time.Parse("15:04", *begins)
+	switch {
+	case *levels == "" || *marks == "":
+		return usageError("-levels FILE and -marks FILE are needed")
+	case err != nil:
+		return usageError(fmt.Sprintf("-begins %q is no time of day: write 06:00", *begins))
+	case *shift < time.Minute || *shift > 24*time.Hour || (24*time.Hour)%*shift != 0:
+		return usageError(fmt.Sprintf("-shift %v does not divide a day", *shift))
+	}
+	with, err := otherSettings(*path)
+	if err != nil {
+		return err
+	}
+	list, err := c.recordings()
+	if err != nil {
+		return err
+	}
+	l, err := os.OpenFile(*levels, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	m, err := os.OpenFile(*marks, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	told, err := pilot.Tables(list, pilot.Export{Shift: *shift, Begins: time.Duration(at.Hour())*time.Hour + time.Duration(at.Minute())*time.Minute, With: with}, l, m)
+	if err == nil {
+		err = errors.Join(l.Close(), m.Close())
+	}
+	if err != nil {
+		return err
+	}
+	if *c.json {
+		return c.printJSON(told)
+	}
+	fmt.Fprintf(c.out, "%s: %d frames of %s\n", *levels, told.Levels, count(len(told.Sessions), "session"))
+	fmt.Fprintf(c.out, "%s: %s of truth\n", *marks, count(told.Spans, "span"))
+	if told.Unnamed > 0 {
+		fmt.Fprintf(c.out, "%s left out: they do not say which alarm, or it has several conditions\n", count(told.Unnamed, "mark"))
+	}
+	if told.Broken > 0 {
+		fmt.Fprintf(c.out, "%s left out: not gone through to the end\n", count(told.Broken, "drill"))
+	}
+	for _, text := range told.Damage {
+		fmt.Fprintln(c.out, "left out:", text)
+	}
+	return nil
+}

@@ -1,0 +1,229 @@
+package pilot
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"mien/firmware/state"
+)
+
+// Export says what of recordings goes into tables, and how they are divided.
+type Export struct {
+	Shift  time.Duration // a session is one of these
+	Begins time.Duration // after midnight, when the first of a day begins
+	In     *time.Location
+	With   *Settings // nil: the settings that were in force
+}
+
+// Told is what Tables wrote.
+type Told struct {
+	Replayed
+	Sessions []string `json:"sessions"`
+	Spans    int      `json:"spans"`     // rows of truth
+	Unnamed  int      `json:"unnamed"`   // marks that no alarm's signals could be told of
+	Broken   int      `json:"broken"`    // drills that were broken off
+	Levels   int      `json:"levels"`    // rows of levels
+	NotAlike bool     `json:"not_alike"` // the networks differ from file to file, so that columns are missing in some
+}
+
+// span is one row of truth.
+type span struct {
+	session  string
+	signal   string
+	from, to float64
+	present  bool
+}
+
+// exporter turns what a Visitor is told into tables.
+type exporter struct {
+	e       Export
+	levels  *bufio.Writer
+	told    *Told
+	signals []string // columns
+	at      []int    // place of each column in the levels of the file at hand; -1: none
+	row     []byte
+
+	run    string
+	offset time.Duration // of the wall clock against the unit's, as of the file at hand
+	names  map[string]float64
+	block  time.Time // in which the session at hand began
+	name   string
+	last   float64
+
+	marks  []placed // in order; withdrawn and replaced ones are out
+	drills map[string][]drillAt
+}
+
+type placed struct {
+	Mark
+	run    string
+	offset time.Duration
+}
+
+type drillAt struct {
+	DrillStep
+	offset time.Duration
+}
+
+// Tables writes recordings as two CSV tables: levels (session, time in seconds, a
+// column a signal, empty for Unknown) and truth (session, signal, from, to in
+// seconds, present or absent), which the search for limits reads. A span that no
+// row covers was not observed.
+func Tables(paths []string, e Export, levels, truth io.Writer) (*Told, error) {
+	if e.In == nil {
+		e.In = time.Local
+	}
+	x := &exporter{e: e, levels: bufio.NewWriterSize(levels, 1<<16), told: &Told{}, names: make(map[string]float64), drills: make(map[string][]drillAt)}
+	sum, err := Replay(paths, e.With, Visitor{Begin: x.begin, Frame: x.frame, Mark: x.mark, Drill: x.drill})
+	if err != nil {
+		return nil, err
+	}
+	x.told.Replayed = *sum
+	if err := x.levels.Flush(); err != nil {
+		return nil, err
+	}
+	return x.told, x.writeTruth(truth)
+}
+
+func (x *exporter) begin(b *Beginning) {
+	if x.signals == nil {
+		for _, s := range b.Alarms.Signals {
+			if b.Emotions || !emotion(s) {
+				x.signals = append(x.signals, s)
+			}
+		}
+		x.row = append(x.row[:0], "session,time"...)
+		for _, s := range x.signals {
+			x.row = append(append(x.row, ','), s...)
+		}
+		x.levels.Write(append(x.row, '\n'))
+	}
+	x.at = x.at[:0]
+	for _, s := range x.signals {
+		i := slices.Index(b.Alarms.Signals, s)
+		x.told.NotAlike = x.told.NotAlike || i < 0
+		x.at = append(x.at, i)
+	}
+	x.run, x.offset = b.Run, time.Duration(b.Begun.UnixNano())-b.Now
+}
+
+// emotion is config.Emotion, of a room that this one does without.
+func emotion(signal string) bool {
+	return signal == "valence" || signal == "arousal" || len(signal) > 11 && signal[:11] == "expression." || len(signal) > 9 && signal[:9] == "compound."
+}
+
+// session gives the name and the beginning of the session of a moment.
+func (x *exporter) session(wall time.Time) (string, time.Time) {
+	t := wall.In(x.e.In)
+	midnight := time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, x.e.In)
+	n := math.Floor(float64(t.Sub(midnight)-x.e.Begins) / float64(x.e.Shift))
+	block := midnight.Add(x.e.Begins + time.Duration(n)*x.e.Shift)
+	return block.Format("2006-01-02 15:04"), block
+}
+
+// place gives session and seconds of a moment on the unit's clock.
+func (x *exporter) place(at, offset time.Duration) (string, float64) {
+	wall := time.Unix(0, int64(at+offset))
+	name, block := x.session(wall)
+	return name, wall.Sub(block).Seconds()
+}
+
+func (x *exporter) frame(f *Frame, levels []float32) {
+	if !f.Eye || !f.Result {
+		return
+	}
+	wall := time.Unix(0, int64(f.Now+x.offset))
+	if x.name == "" || wall.Before(x.block) || wall.Sub(x.block) >= x.e.Shift {
+		x.name, x.block = x.session(wall)
+		last, known := x.names[x.name]
+		x.last = -1
+		if known {
+			x.last = last
+		} else {
+			x.told.Sessions = append(x.told.Sessions, x.name)
+		}
+	}
+	at := wall.Sub(x.block).Seconds()
+	if at <= x.last { // the wall clock was set back between two files: this time has been told
+		return
+	}
+	x.last, x.names[x.name] = at, at
+	x.row = append(append(x.row[:0], x.name...), ',')
+	x.row = strconv.AppendFloat(x.row, at, 'f', 3, 64)
+	for _, i := range x.at {
+		x.row = append(x.row, ',')
+		if i >= 0 && i < len(levels) && levels[i] == levels[i] {
+			x.row = strconv.AppendFloat(x.row, float64(levels[i]), 'f', 4, 32)
+		}
+	}
+	x.levels.Write(append(x.row, '\n')) // an error comes again with Flush
+	x.told.Levels++
+}
+
+func (x *exporter) mark(m Mark) {
+	if m.Of > 0 {
+		x.marks = slices.DeleteFunc(x.marks, func(o placed) bool { return o.run == x.run && o.Number == m.Of })
+	}
+	if m.Truth != state.Withdrawn {
+		x.marks = append(x.marks, placed{m, x.run, x.offset})
+	}
+}
+
+func (x *exporter) drill(s DrillStep) {
+	x.drills[s.Number] = append(x.drills[s.Number], drillAt{s, x.offset})
+}
+
+// writeTruth writes what marks and drills say. What a mark says counts for more than
+// what a drill asked for; of two that contradict each other for other reasons both
+// are written, and the search for limits leaves out what they share.
+func (x *exporter) writeTruth(w io.Writer) error {
+	var spans []span
+	add := func(signal string, from, to, offset time.Duration, present bool) {
+		name, at := x.place(from, offset)
+		if to > from {
+			spans = append(spans, span{name, signal, max(at, 0), at + (to - from).Seconds(), present})
+		}
+	}
+	for _, m := range x.marks {
+		if len(m.Shows) == 0 {
+			x.told.Unnamed++
+		}
+		for _, s := range m.Shows {
+			add(s.Signal, m.From, m.To, m.offset, s.Present)
+		}
+	}
+	for _, steps := range x.drills {
+		if steps[len(steps)-1].State != state.DrillEnded {
+			x.told.Broken++
+			continue
+		}
+		for i, s := range steps[:len(steps)-1] {
+			for _, signal := range s.Present {
+				add(signal, s.At+s.Reaction, steps[i+1].At, s.offset, true)
+			}
+			for _, signal := range s.Absent {
+				add(signal, s.At+s.Reaction, steps[i+1].At, s.offset, false)
+			}
+		}
+	}
+	slices.SortFunc(spans, func(a, b span) int {
+		return cmp.Or(cmp.Compare(a.session, b.session), cmp.Compare(a.signal, b.signal), cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to))
+	})
+	out := bufio.NewWriter(w)
+	fmt.Fprintln(out, "session,signal,from,to,truth")
+	for _, s := range spans {
+		truth := "absent"
+		if s.present {
+			truth = "present"
+		}
+		fmt.Fprintf(out, "%s,%s,%.3f,%.3f,%s\n", s.session, s.signal, s.from, s.to, truth)
+	}
+	x.told.Spans = len(spans)
+	return out.Flush()
+}
