@@ -28,6 +28,8 @@ type Engine struct {
 	at        time.Duration // of the last reading
 	now       time.Duration // of the last reading or command; stamps events
 	wall      time.Time
+	unset     bool  // nobody vouches for it
+	clock     Clock // that it goes by, as told last
 	sequence  uint64
 	reason    string
 	inhibited bool
@@ -55,8 +57,7 @@ type item struct {
 	silenced  bool
 	quiet     time.Duration // since when it is
 	acked     time.Duration // when its life became Acknowledged last; may be before the start
-	ackedWall time.Time
-	count     uint64 // occurrences
+	count     uint64        // occurrences
 	since     time.Duration
 	sinceWall time.Time
 	why       Explanation
@@ -184,6 +185,22 @@ func (e *Engine) stamp(at time.Duration, wall time.Time) {
 	e.wall = wall
 }
 
+// VouchFor says whether somebody vouches for the wall clock from here on; events
+// carry that. At first somebody does.
+func (e *Engine) VouchFor(wall bool) { e.unset = !wall }
+
+// SetClock journals that the wall clock goes by another from here on, for which
+// somebody vouches. No delay and no time that runs goes by it. wall is by it
+// already; the events are valid until the next Step or Do.
+func (e *Engine) SetClock(c Clock, who, text string, at time.Duration, wall time.Time) []Event {
+	e.events, e.raised = e.events[:0], e.raised[:0]
+	e.stamp(at, wall)
+	e.clock, e.unset = c, false
+	e.emit(Event{Trigger: SetClock, Who: clean(who, maxWho), Cause: clean(text, maxText), Clock: &c})
+	e.settle()
+	return e.events
+}
+
 // expire ends shelvings and the inhibit whose time is over.
 func (e *Engine) expire() {
 	for _, it := range e.items {
@@ -269,7 +286,7 @@ func (e *Engine) fire(it *item, on Trigger, who, cause string) string {
 		return ""
 	}
 	if it.life == Acknowledged && life != Acknowledged {
-		it.acked, it.ackedWall = e.now, e.wall
+		it.acked = e.now
 	}
 	if on == Raise && !held {
 		it.count++
@@ -320,7 +337,7 @@ func (e *Engine) reAlarm(it *item) {
 		return
 	}
 	e.explainHeld(it)
-	e.fire(it, ReAlarm, "", "acknowledged for its re-alarm time, and its condition is still present")
+	e.fire(it, ReAlarm, "", "its re-alarm time is over, and its condition is still present")
 }
 
 // unsilence lets the horn sound again for what was silenced and never acknowledged.
@@ -412,7 +429,7 @@ func (e *Engine) emit(ev Event) {
 // add numbers and stamps an event.
 func (e *Engine) add(ev Event) {
 	e.number++
-	ev.Number, ev.Start, ev.At, ev.Wall = e.number, e.start, e.now, e.wall
+	ev.Number, ev.Start, ev.At, ev.Wall, ev.Unset = e.number, e.start, e.now, e.wall, e.unset
 	e.events = append(e.events, ev)
 	if ev.Alarm != "" && !ev.Refused {
 		e.last = ev

@@ -35,6 +35,7 @@ type Event struct {
 	Start   uint32        `json:"start"` // which start of the unit; At compares only within one
 	At      time.Duration `json:"at"`    // monotonic
 	Wall    time.Time     `json:"wall"`
+	Unset   bool          `json:"time_not_set,omitempty"` // nobody vouches for Wall
 	Trigger Trigger       `json:"event"`
 	Alarm   string        `json:"alarm,omitempty"` // empty: the unit
 	From    State         `json:"from"`            // as shown before
@@ -45,11 +46,24 @@ type Event struct {
 	Refused bool          `json:"refused,omitempty"`
 	For     time.Duration `json:"for,omitempty"` // shelving or inhibit time granted
 	Why     Explanation   `json:"why,omitzero"`
+	Clock   *Clock        `json:"clock,omitempty"` // SetClock: by which Wall goes from here on
+}
+
+// Clock is what a wall clock goes by that is not the system's own.
+type Clock struct {
+	Boot string        `json:"boot"`          // which start of the machine At counts from
+	At   time.Duration `json:"at"`            // on the monotonic clock
+	Wall time.Time     `json:"wall,omitzero"` // what it was then, and goes on from; zero: the system's own is right
+	By   time.Duration `json:"by"`            // how far the clock was moved
 }
 
 // String gives one line for a person.
 func (e Event) String() string {
-	return fmt.Sprintf("%d %s %s", e.Number, e.Wall.UTC().Format("2006-01-02T15:04:05.000Z"), e.Words())
+	unset := ""
+	if e.Unset {
+		unset = "(time not set) "
+	}
+	return fmt.Sprintf("%d %s %s%s", e.Number, e.Wall.UTC().Format("2006-01-02T15:04:05.000Z"), unset, e.Words())
 }
 
 // Words gives the line without its number and time.

@@ -16,6 +16,8 @@ type Kept struct {
 	At        time.Duration `json:"at"`
 	Now       time.Duration `json:"now"`
 	Wall      time.Time     `json:"wall"`
+	Unset     bool          `json:"unset,omitempty"`
+	Clock     Clock         `json:"clock,omitzero"`
 	Sequence  uint64        `json:"sequence"`
 	Inhibited bool          `json:"inhibited,omitempty"`
 	Inhibit   time.Duration `json:"inhibit,omitempty"`
@@ -55,7 +57,6 @@ type KeptAlarm struct {
 	Silenced   bool          `json:"silenced,omitempty"`
 	Quiet      time.Duration `json:"quiet,omitempty"`
 	Acked      time.Duration `json:"acked,omitempty"`
-	AckedWall  time.Time     `json:"acked_wall,omitzero"`
 	Count      uint64        `json:"count,omitempty"`
 	Since      time.Duration `json:"since"`
 	SinceWall  time.Time     `json:"since_wall"`
@@ -85,7 +86,7 @@ func (e *Engine) Keep(mask func(*Event)) *Kept {
 		mask(&ev)
 		return ev
 	}
-	k := &Kept{Number: e.number, Start: e.start, Started: e.started, At: e.at, Now: e.now, Wall: e.wall, Sequence: e.sequence,
+	k := &Kept{Number: e.number, Start: e.start, Started: e.started, At: e.at, Now: e.now, Wall: e.wall, Unset: e.unset, Clock: e.clock, Sequence: e.sequence,
 		Inhibited: e.inhibited, Inhibit: e.inhibit, Last: masked(e.last), Revision: e.revision, Numbering: e.numbering, SaveBy: e.saveBy,
 		Places: slices.Clone(e.places), Counted: e.repeats.counted, Looked: e.repeats.looked}
 	if e.firstOut != nil {
@@ -94,7 +95,7 @@ func (e *Engine) Keep(mask func(*Event)) *Kept {
 	for _, it := range e.items {
 		c, v := &it.condition, &it.cover
 		a := KeptAlarm{it.def, it.orphan, slices.Clone(c.met), nil, c.value, c.present, c.running, c.ran, c.first, c.held, c.blind, c.lost,
-			v.out, v.shelved, v.suppressed, v.until, v.shelvings, it.life, it.silenced, it.quiet, it.acked, it.ackedWall,
+			v.out, v.shelved, v.suppressed, v.until, v.shelvings, it.life, it.silenced, it.quiet, it.acked,
 			it.count, it.since, it.sinceWall, it.why}
 		a.Definition.Conditions, a.Definition.SuppressBy = slices.Clone(it.def.Conditions), slices.Clone(it.def.SuppressBy)
 		for _, level := range c.level {
@@ -151,10 +152,11 @@ func Resume(k *Kept, signals []string, options Options) (*Engine, error) {
 			}
 		}
 		it.cover = cover{a.Out, a.Shelved, a.Suppressed, a.Until, a.Shelvings}
-		it.life, it.silenced, it.quiet, it.acked, it.ackedWall = a.Life, a.Silenced, a.Quiet, a.Acked, a.AckedWall
+		it.life, it.silenced, it.quiet, it.acked = a.Life, a.Silenced, a.Quiet, a.Acked
 		it.count, it.since, it.sinceWall, it.why = a.Count, a.Since, a.SinceWall, a.Why
 	}
 	e.number, e.start, e.started, e.at, e.now, e.wall, e.sequence = k.Number, k.Start, k.Started, k.At, k.Now, k.Wall, k.Sequence
+	e.unset, e.clock = k.Unset, k.Clock
 	e.inhibited, e.inhibit, e.last = k.Inhibited, k.Inhibit, k.Last
 	e.revision, e.numbering, e.saveBy, e.places = k.Revision, k.Numbering, k.SaveBy, slices.Clone(k.Places)
 	if k.FirstOut != "" {

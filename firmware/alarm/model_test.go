@@ -110,6 +110,7 @@ func life(t *testing.T, random *rand.Rand, steps int, seen map[string]int) {
 			}
 		}
 	}
+	wall0 := wall0
 	for k := 0; k < steps && !t.Failed(); k++ {
 		if random.IntN(50) == 0 { // a recording could begin here
 			e = resumed(t, e, signals)
@@ -117,6 +118,12 @@ func life(t *testing.T, random *rand.Rand, steps int, seen map[string]int) {
 		before, lives := make([]State, len(defs)), make([]State, len(defs))
 		for i := range defs {
 			before[i], lives[i] = e.Status(i).State, e.Status(i).Life
+		}
+		if random.IntN(300) == 0 { // the wall clock is set: no alarm may mind
+			by := time.Duration(random.IntN(200)-100) * time.Hour
+			wall0 = wall0.Add(by)
+			account(fmt.Sprintf("step %d, clock", k), e.SetClock(Clock{Boot: "b", At: at, Wall: wall0.Add(at), By: by}, "random", "set", at, wall0.Add(at)), before, lives, false, true)
+			compare(t, k, e, o, seen)
 		}
 		if random.IntN(10) > 0 {
 			at += []time.Duration{33 * ms, 100 * ms, 100 * ms, 200 * ms, 0}[random.IntN(5)]
@@ -167,7 +174,7 @@ func life(t *testing.T, random *rand.Rand, steps int, seen map[string]int) {
 		}
 		compare(t, k, e, o, seen)
 		if random.IntN(400) == 0 {
-			e = restart(t, k, e, o, defs, signals, &shadow, at, seen)
+			e = restart(t, k, e, o, defs, signals, &shadow, at, wall0, seen)
 			number = shadow.Number
 		}
 	}
@@ -205,7 +212,7 @@ func compare(t *testing.T, k int, e *Engine, o *oracle, seen map[string]int) {
 
 // restart saves, goes through JSON as the store does, and begins again with
 // either the saved state or what the journal gives.
-func restart(t *testing.T, k int, e *Engine, o *oracle, defs []Definition, signals []string, shadow *Saved, at time.Duration, seen map[string]int) *Engine {
+func restart(t *testing.T, k int, e *Engine, o *oracle, defs []Definition, signals []string, shadow *Saved, at time.Duration, wall0 time.Time, seen map[string]int) *Engine {
 	var saved, back Saved
 	e.Save(&saved)
 	text, err := json.Marshal(saved)

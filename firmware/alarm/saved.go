@@ -13,6 +13,7 @@ type Saved struct {
 	Wall     time.Time    `json:"wall"`   // when it was taken
 	FirstOut string       `json:"first_out,omitempty"`
 	Inhibit  bool         `json:"inhibit,omitempty"` // one was in force
+	Clock    Clock        `json:"clock,omitzero"`    // that the wall clock goes by
 	Places   int          `json:"places,omitempty"`  // how many places alarms had, by which commands number them,
 	Order    uint32       `json:"order,omitempty"`   // and a sum over the names that they had last
 	Alarms   []SavedAlarm `json:"alarms"`
@@ -45,7 +46,7 @@ func (e *Engine) Revision() uint64 { return e.revision }
 
 // Save fills dst, whose list is used again, with what is to outlive a restart.
 func (e *Engine) Save(dst *Saved) {
-	*dst = Saved{Number: e.number, Start: e.start, Wall: e.wall, Inhibit: e.inhibited, Places: len(e.places), Order: order(e.places), Alarms: dst.Alarms[:0]}
+	*dst = Saved{Number: e.number, Start: e.start, Wall: e.wall, Inhibit: e.inhibited, Clock: e.clock, Places: len(e.places), Order: order(e.places), Alarms: dst.Alarms[:0]}
 	if e.firstOut != nil {
 		dst.FirstOut = e.firstOut.def.Name
 	}
@@ -60,7 +61,8 @@ func (e *Engine) Save(dst *Saved) {
 			a.ShelvedUntil = e.wall.Add(a.ShelvedLeft)
 		}
 		if it.life == Acknowledged {
-			a.AckedFor, a.AckedAt = e.now-it.acked, it.ackedWall
+			a.AckedFor = e.now - it.acked
+			a.AckedAt = e.wall.Add(-a.AckedFor)
 		}
 		dst.Alarms = append(dst.Alarms, a)
 	}
@@ -79,7 +81,7 @@ func (e *Engine) Save(dst *Saved) {
 func (e *Engine) Restore(s Saved, at time.Duration, wall time.Time) []Event {
 	e.events, e.raised = e.events[:0], e.raised[:0]
 	e.stamp(at, wall)
-	e.number, e.start = s.Number, s.Start+1
+	e.number, e.start, e.clock = s.Number, s.Start+1, s.Clock
 	kept := 0
 	for _, it := range e.items {
 		it.since = at // nobody saw it in any state before
@@ -101,9 +103,9 @@ func (e *Engine) Restore(s Saved, at time.Duration, wall time.Time) []Event {
 		it.life, it.count, it.shelvings, it.why = a.Life, a.Count, a.Shelvings, a.Why
 		it.since, it.sinceWall = at, a.Since
 		it.assume(a.Life.Active())
-		it.acked, it.ackedWall = at-max(a.AckedFor+timesKept, wall.Sub(a.AckedAt)), a.AckedAt
+		it.acked = at - max(a.AckedFor+timesKept, wall.Sub(a.AckedAt))
 		if a.AckedAt.IsZero() { // kept by a version that did not know re-alarms
-			it.acked, it.ackedWall = at, wall
+			it.acked = at
 		}
 		it.out = a.Out
 		if left := a.ShelvedLeft; left > 0 && !a.Out {
@@ -241,7 +243,7 @@ func (e *Engine) Reconfigure(defs []Definition, signals []string, who string, at
 			continue
 		}
 		it.cover, it.life, it.silenced, it.count, it.why = old.cover, old.life, old.silenced, old.count, old.why
-		it.quiet, it.acked, it.ackedWall = old.quiet, old.acked, old.ackedWall
+		it.quiet, it.acked = old.quiet, old.acked
 		it.since, it.sinceWall = old.since, old.sinceWall
 		if same(it.def, old.def) {
 			it.condition = old.condition
@@ -299,6 +301,16 @@ func (s *Saved) Replay(ev Event) {
 		return
 	case ev.Trigger == Inhibit, ev.Trigger == Uninhibit:
 		s.Inhibit = ev.Trigger == Inhibit
+		return
+	case ev.Trigger == SetClock && ev.Clock != nil:
+		s.Clock = *ev.Clock
+		for i := range s.Alarms { // what runs, runs on
+			for _, t := range [...]*time.Time{&s.Alarms[i].ShelvedUntil, &s.Alarms[i].AckedAt} {
+				if !t.IsZero() {
+					*t = t.Add(ev.Clock.By)
+				}
+			}
+		}
 		return
 	case ev.Alarm == "" || int(ev.Trigger) >= tableTriggers:
 		return

@@ -91,6 +91,7 @@ const (
 	Inhibit       // command: suppress every alarm for a limited time
 	Uninhibit     // command, or the inhibit's time is over
 	SetLimits     // command: other limits until the next start
+	SetClock      // command, or the system's clock is right: another wall clock from here on
 	LoseReading   // Unknown for longer than the hold; not with Options.Private
 	RegainReading // a reading again; likewise
 	Note          // for the journal: a command or fault outside the engine
@@ -102,7 +103,7 @@ const (
 )
 
 var triggerNames = [triggers]string{"raise", "clear", "acknowledge", "reset", "shelve", "unshelve", "expire", "suppress",
-	"unsuppress", "take out", "put back", "re-alarm", "silence", "unsilence", "inhibit", "uninhibit", "set limits", "lose reading", "regain reading",
+	"unsuppress", "take out", "put back", "re-alarm", "silence", "unsilence", "inhibit", "uninhibit", "set limits", "set clock", "lose reading", "regain reading",
 	"note", "start", "remove"}
 
 // Triggers lists the events of the state table, in order.

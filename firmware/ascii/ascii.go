@@ -186,11 +186,13 @@ func (t *Talker) obey(port Port, text []byte) error {
 	switch {
 	case err != nil:
 		return t.answer(port, answerRefused, err.Error())
+	case ask == 'L':
+		t.signal, t.behind = 0, true
+		return nil
+	case ask == 'C':
+		t.latest.Load(&t.state)
+		return t.clock(port)
 	case ask != 0:
-		if ask == 'L' {
-			t.signal, t.behind = 0, true
-			return nil
-		}
 		t.latest.Load(&t.state)
 		if t.numbers != t.state.Numbering { // the names come again, behind the answer
 			t.numbers, t.about, t.behind = t.state.Numbering, nil, true
@@ -313,6 +315,13 @@ func (t *Talker) alarm(port Port, i int) error {
 	b = appendText(append(b, ','), a.Name)
 	b = appendLevel(append(b, ','), a.Level)
 	return t.send(port, b)
+}
+
+// clock writes the C line: who vouches for the time, and what it is.
+func (t *Talker) clock(port Port) error {
+	c := t.state.Clock
+	b := strconv.AppendUint(t.head('C'), uint64(c.Source), 10)
+	return t.send(port, c.Time(t.cfg.Now()).UTC().AppendFormat(append(b, ','), clockTime))
 }
 
 // level writes the L line of the signal whose turn it is.

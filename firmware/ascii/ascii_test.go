@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -79,7 +80,7 @@ func newBench(t testing.TB, cfg Config) *bench {
 	return b
 }
 
-var grammar = regexp.MustCompile(`^\$MIEN,(S,\d+,\d+(,[0-9A-F]{4,24}){5},\d+,\d*(,-?[0-9.]*){5}|A,\d+,\d+,\d+,[^,*$]*,[0-9.-]*|L,\d+,[a-z0-9_.]+,[0-9.-]*|R,\d+,(OK|ERR|PENDING)(,[^,*$]*)?)\*[0-9A-F]{2}$`)
+var grammar = regexp.MustCompile(`^\$MIEN,(S,\d+,\d+(,[0-9A-F]{4,24}){5},\d+,\d*(,-?[0-9.]*){5}|A,\d+,\d+,\d+,[^,*$]*,[0-9.-]*|L,\d+,[a-z0-9_.]+,[0-9.-]*|C,\d+,[0-3],\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ|R,\d+,(OK|ERR|PENDING)(,[^,*$]*)?)\*[0-9A-F]{2}$`)
 
 // next reads one whole line and holds it against the grammar and its checksum.
 func (b *bench) next() string {
@@ -186,7 +187,9 @@ func TestNotYetOnTheDisk(t *testing.T) {
 
 func TestCommands(t *testing.T) {
 	b := newBench(t, Config{Interval: time.Hour})
-	b.latest.Store(known(alarm.Normal))
+	s := known(alarm.Normal)
+	s.Clock = state.Clock{Source: state.ClockSet, Wall: time.Date(2026, 11, 30, 19, 30, 0, 0, time.UTC)}
+	b.latest.Store(s)
 	b.until(`^\$MIEN,S,`)
 	for _, c := range []struct {
 		say, want string
@@ -195,7 +198,9 @@ func TestCommands(t *testing.T) {
 		{frame("ACK,7"), `,ERR,there is no such alarm$`}, {frame("ACK,x"), `,ERR,ACK takes`}, {frame("RESET,1"), `,ERR,RESET takes nothing$`},
 		{frame("MARK,RIGHT"), `,OK$`}, {frame("MARK,MISSED,90"), `,OK$`}, {frame("MARK"), `,ERR,MARK takes`}, {frame("MARK,SOON"), `,ERR,MARK takes`},
 		{frame("MARK,MISSED,-1"), `,ERR,MARK takes`}, {frame("MARK,MISSED,99999"), `,ERR,MARK takes`},
-		{frame("SIGNALS,1"), `,ERR,SIGNALS takes nothing$`}, {frame("DANCE"), `,ERR,unknown command`}, {frame("?"), `^\$MIEN,S,`}, {"?", `^\$MIEN,S,`},
+		{frame("SIGNALS,1"), `,ERR,SIGNALS takes nothing$`}, {frame("DANCE"), `,ERR,unknown command`},
+		{frame("CLOCK,2026-11-30T19:30:00Z"), `,OK$`}, {frame("CLOCK,1764531000"), `,ERR,CLOCK takes a time of UTC such as 2026-11-30T19:30:00Z$`},
+		{frame("CLOCK,2026-13-30T19:30:00Z"), `,ERR,CLOCK takes`}, {frame("CLOCK"), `^\$MIEN,C,\d+,1,2026-11-30T19:30:\d\dZ$`}, {frame("?"), `^\$MIEN,S,`}, {"?", `^\$MIEN,S,`},
 		{"noise\x00\xff$AC" + frame("ACK"), `,OK$`},
 		{strings.Repeat("x", 500) + "$" + strings.Repeat("y", 500) + frame("ACK"), `,OK$`},
 	} {
@@ -207,6 +212,7 @@ func TestCommands(t *testing.T) {
 	want := []state.Command{state.On(alarm.Command{Do: alarm.Acknowledge}), state.On(alarm.Command{Do: alarm.Acknowledge, Alarm: "smile"}),
 		state.On(alarm.Command{Do: alarm.Reset}), state.On(alarm.Command{Do: alarm.Silence}),
 		{Do: state.MarkAlarm, Mark: state.Mark{Truth: state.Right}}, {Do: state.MarkAlarm, Mark: state.Mark{Truth: state.Missed, Ago: 90 * time.Second}},
+		{Do: state.SetClock, Time: time.Date(2026, 11, 30, 19, 30, 0, 0, time.UTC)},
 		state.On(alarm.Command{Do: alarm.Acknowledge}), state.On(alarm.Command{Do: alarm.Acknowledge})}
 	if got := b.desk.took(); !slices.Equal(got, want) {
 		t.Fatalf("took %v, want %v", got, want)
@@ -597,5 +603,27 @@ func TestCommandsFromBeforeTheStartDoNothing(t *testing.T) {
 	}
 	if got := d.took(); len(got) != 0 {
 		t.Errorf("took %v", got)
+	}
+}
+
+// The commands that docs/ascii.md shows have the right checksums, and are commands.
+func TestDocumentedCommands(t *testing.T) {
+	text, err := os.ReadFile("../../docs/ascii.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	talker := &Talker{latest: state.NewLatest()}
+	talker.latest.Store(many(1))
+	shown := regexp.MustCompile("`(\\$([A-Z?][^*`]*)\\*([0-9A-F]{2}))`").FindAllStringSubmatch(string(text), -1)
+	if len(shown) < 8 {
+		t.Fatalf("%d commands are shown", len(shown))
+	}
+	for _, m := range shown {
+		if got := strings.TrimSuffix(frame(m[2]), "\r\n"); got != m[1] {
+			t.Errorf("%s is %s", m[1], got)
+		}
+		if _, _, err := talker.parse([]byte(m[2])); err != nil && !strings.Contains(err.Error(), "are told first") {
+			t.Errorf("%s: %v", m[1], err)
+		}
 	}
 }

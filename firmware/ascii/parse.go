@@ -74,10 +74,10 @@ func hexDigit(c byte) byte {
 	return 255
 }
 
-var errUnknown = errors.New("unknown command; there are ACK, ACK n, RESET, SILENCE, MARK, SIGNALS, ?")
+var errUnknown = errors.New("unknown command; there are ACK, ACK n, RESET, SILENCE, MARK, SIGNALS, CLOCK, CLOCK time, ?")
 
-// parse reads a command: ACK, ACK,n, RESET, SILENCE, MARK,RIGHT, MARK,FALSE, MARK,MISSED,s; or what is asked for, the
-// kind of line: S (?) or L (SIGNALS), else 0.
+// parse reads a command: ACK, ACK,n, RESET, SILENCE, MARK,RIGHT, MARK,FALSE, MARK,MISSED,s,
+// CLOCK,time; or what is asked for, the kind of line: S (?), L (SIGNALS) or C (CLOCK), else 0.
 func (t *Talker) parse(text []byte) (c state.Command, ask byte, err error) {
 	word, argument, has := bytes.Cut(text, []byte{','})
 	switch string(word) {
@@ -85,6 +85,15 @@ func (t *Talker) parse(text []byte) (c state.Command, ask byte, err error) {
 		return c, 'S', nil
 	case "SIGNALS":
 		ask = 'L'
+	case "CLOCK":
+		if has {
+			c.Do = state.SetClock
+			if c.Time, err = time.Parse(clockTime, string(argument)); err != nil {
+				err = errors.New("CLOCK takes a time of UTC such as 2026-11-30T19:30:00Z")
+			}
+			return c, 0, err
+		}
+		ask = 'C'
 	case "RESET":
 		c = state.On(alarm.Command{Do: alarm.Reset})
 	case "SILENCE":
@@ -124,6 +133,9 @@ func parseMark(argument []byte) (c state.Command, err error) {
 	}
 	return c, nil
 }
+
+// clockTime is how a time stands in a line: of UTC, to the second.
+const clockTime = "2006-01-02T15:04:05Z"
 
 // name is that of the alarm with a number, as the unit numbers them now.
 func (t *Talker) name(number []byte) (string, error) {

@@ -34,6 +34,7 @@ type Config struct {
 	Serial   Serial   `toml:"serial"`
 	Modbus   Modbus   `toml:"modbus"`
 	Health   Health   `toml:"health"`
+	Clock    Clock    `toml:"clock"`
 	State    State    `toml:"state"`
 	Pilot    Pilot    `toml:"pilot"`
 	Socket   Socket   `toml:"socket"`
@@ -213,6 +214,11 @@ type Health struct {
 	ClockJump      time.Duration `toml:"clock_jump"`
 	RetryFirst     time.Duration `toml:"retry_first"`
 	RetryMost      time.Duration `toml:"retry_most"`
+}
+
+// Clock is the wall clock, by which only the times in the journal go.
+type Clock struct {
+	Settable bool `toml:"settable"` // by the PLC and by a command, while no time source sets the system's
 }
 
 // State is what outlives a restart.

@@ -34,6 +34,7 @@ var sections = []Section{
 	{"serial", "The serial port to the PLC."},
 	{"modbus", "The Modbus RTU slave on the serial port."},
 	{"health", "When the unit calls itself faulty."},
+	{"clock", "The wall clock: only the times in the journal go by it."},
 	{"state", "What outlives a restart: alarm states and the event journal, never a picture."},
 	{"pilot", "Recordings of what the networks say, to find limits that are right here: levels over time, and never a picture, a name or an emotion without unit.purpose. They are data about a person: mien pilot start begins one."},
 	{"socket", "Where mien events, alarms, ack, shelve, silence and outputs reach the running unit."},
@@ -237,6 +238,9 @@ var reference = []Key{
 	{Path: "health.clock_jump", Kind: Duration, Takes: ReopenCamera, Default: `"2s"`, Min: 0.1, Max: hour, Meaning: "A wall clock that jumps by more than this is a fault for a while. Delays and shelving run on the monotonic clock and do not mind."},
 	{Path: "health.retry_first", Kind: Duration, Takes: ReopenCamera, Default: `"250ms"`, Min: 0.05, Max: 60, Meaning: "Wait before a lost device is opened again; it grows with each try."},
 	{Path: "health.retry_most", Kind: Duration, Takes: ReopenCamera, Default: `"5s"`, Min: 0.1, Max: 600, Meaning: "Longest wait between two tries."},
+
+	{Path: "clock.settable", Kind: Boolean, Takes: Restart, Default: "false",
+		Meaning: "The PLC (Modbus, ASCII) and mien clock -set may set the unit's clock, while no time source (NTP, GPS, PTP) sets the system's: for units without a network. Until one of them has set it, events say that their time is not set. state.journal_days goes by the system's clock all the same."},
 
 	{Path: "state.dir", Kind: Text, Takes: Restart, Default: `""`, Min: 0, Max: 4095, Example: `"/var/lib/mien"`,
 		Meaning: "Folder of the alarm states and the journal. Empty: $STATE_DIRECTORY, else /var/lib/mien for root, else ~/.local/state/mien."},

@@ -23,7 +23,7 @@ func TestCommandsTellWhatTheyDid(t *testing.T) {
 	p.configure("press")
 	f, err := os.OpenFile(p.config(), os.O_APPEND|os.O_WRONLY, 0)
 	if err == nil {
-		_, err = f.WriteString("[[alarm]]\nname = \"brow\"\nsignal = \"au4\"\nhigh = 0.7\nshelve_max = \"1h\"\n")
+		_, err = f.WriteString("[[alarm]]\nname = \"brow\"\nsignal = \"au4\"\nhigh = 0.7\nshelve_max = \"1h\"\n[clock]\nsettable = true\n")
 		f.Close()
 	}
 	if err != nil {
@@ -97,6 +97,7 @@ func TestCommandsTellWhatTheyDid(t *testing.T) {
 		}
 	}
 
+	clockIsSet(t, socket, journal)
 	if code, out := mien("outputs", "-socket", socket); code != exitOK || out != "no output is configured\n" {
 		t.Errorf("outputs: exit %d, %q", code, out)
 	}
@@ -139,5 +140,36 @@ func TestCommandsTellWhatTheyDid(t *testing.T) {
 	}
 	if code, out := mien("events", "-state", filepath.Join(p.dir, "nowhere")); code != exitMissing || !strings.Contains(out, "nowhere") {
 		t.Errorf("no such folder: exit %d: %s", code, out)
+	}
+}
+
+// clockIsSet sets the clock of a unit, or is told why not, on a machine that a time
+// source serves.
+func clockIsSet(t *testing.T, socket string, journal func() []alarm.Event) {
+	t.Helper()
+	_, out := mien("clock", "-socket", socket)
+	synchronised := strings.HasSuffix(out, ": the system's, set by a time source\n")
+	if !synchronised && !strings.HasSuffix(out, ": NOT SET since the machine started\n") {
+		t.Errorf("clock: %q", out)
+	}
+	code, out := mien("clock", "-set", "2031-05-06T07:08:09+02:00", "-socket", socket)
+	if synchronised {
+		if code != exitFailed || !strings.Contains(out, "while a time source sets the system's") {
+			t.Errorf("clock -set: exit %d, %q", code, out)
+		}
+		return
+	}
+	list := journal()
+	last := list[len(list)-1]
+	if code != exitOK || last.Trigger != alarm.SetClock || out != last.Words()+"\n" || !strings.Contains(out, "to 2031-05-06T05:08:09Z") || last.Wall.Year() != 2031 {
+		t.Errorf("clock -set: exit %d, %q, the journal: %v", code, out, last)
+	}
+	if _, out = mien("clock", "-socket", socket); !regexp.MustCompile(`^clock 2031-05-06 05:08:\d\d UTC: set since the machine started, \d+ d \d+ h ahead of the system's\n$`).MatchString(out) {
+		t.Errorf("clock: %q", out)
+	}
+	for _, c := range [][2]string{{"yesterday", "is no time: write 2026-11-30T19:30:00Z"}, {"2019-01-01T00:00:00Z", "takes a time from 2026 to 2050"}} {
+		if code, out := mien("clock", "-set", c[0], "-socket", socket); code == exitOK || !strings.Contains(out, c[1]) {
+			t.Errorf("clock -set %s: exit %d, %q", c[0], code, out)
+		}
 	}
 }

@@ -61,6 +61,7 @@ func demo(c *call) error {
 	cfg.Camera.Loop = *loop || *slave != ""
 	if *slave != "" {
 		cfg.Serial.Protocol = config.ModbusRTU
+		cfg.Clock.Settable = true // a master can try that too
 		*link = *slave
 	}
 	if *socket != "" {

@@ -59,6 +59,7 @@ func init() { // a table that its own help command reads cannot be initialised i
 		{"inhibit", "TIME|off", "suppress every alarm for a time", operatorInhibit, ""},
 		{"service", "out|in ALARM", "take an alarm out of service, put it back", operatorService, ""},
 		{"outputs", "", "the running unit's output lines; -test 5s shows each as on", operatorOutputs, "the lines as JSON"},
+		{"clock", "", "the running unit's clock; -set sets it, where clock.settable allows", operatorClock, "the clock as JSON"},
 		{"pilot", "COMMAND", "find out what is right on this line: record, drill, compute again, tune", runPilot, ""},
 		{"mark", "right|false|missed [ALARM]", "say of the newest alarm whether it was right, or that one was missed; -ago 2m", operatorMark, ""},
 		{"config", "", "print a commented config with every key", printConfig, ""},

@@ -14,6 +14,7 @@ import (
 	"mien/firmware/alarm/store"
 	"mien/firmware/config"
 	"mien/firmware/operator"
+	"mien/firmware/state"
 )
 
 // journalOf is the journal as the socket takes it; none for a unit that keeps
@@ -240,6 +241,7 @@ func operatorStatus(c *call) error {
 	if s.Testing > 0 {
 		fmt.Fprintf(c.out, "OUTPUT TEST for another %s: every output is on\n", span(s.Testing))
 	}
+	fmt.Fprintln(c.out, clockWords(s.Clock))
 	normal := 0
 	for _, a := range s.Alarms {
 		notes := ""
@@ -402,6 +404,56 @@ func operatorOutputs(c *call) error {
 	}
 	printLevels(c, "output", reply.Status.Outputs)
 	return nil
+}
+
+// operatorClock is `mien clock`: the unit's wall clock, which -set sets.
+func operatorClock(c *call) error {
+	set := c.String("set", "", "set the unit's clock, not the system's, to this `TIME` with its zone, such as 2026-11-30T19:30:00Z")
+	reply, err := c.ask(0, func() (operator.Request, error) {
+		if *set == "" {
+			return operator.Request{Ask: operator.AskStatus}, nil
+		}
+		to, err := time.Parse(time.RFC3339, *set)
+		if err != nil {
+			err = usageError(fmt.Sprintf("%q is no time: write 2026-11-30T19:30:00Z, or 2026-11-30T20:30:00+01:00; from another machine: ssh UNIT mien clock -set $(date -u +%%FT%%TZ)", *set))
+		}
+		return operator.Request{Ask: operator.AskClock, Time: to}, err
+	})
+	switch {
+	case err != nil:
+		return err
+	case *set != "":
+		return c.told(reply)
+	case reply.Status == nil:
+		return errors.New("the unit gave no status: is it of another version?")
+	case *c.json:
+		return c.printJSON(reply.Status.Clock)
+	}
+	_, err = fmt.Fprintln(c.out, clockWords(reply.Status.Clock))
+	return err
+}
+
+// clockWords says what a unit's clock tells, and who vouches for it.
+func clockWords(c operator.Clock) string {
+	text := "clock " + c.Time.UTC().Format("2006-01-02 15:04:05 UTC")
+	switch {
+	case c.Source == state.ClockSystem.String():
+		text += ": the system's, which no time source sets"
+	case c.Source == state.ClockSynchronised.String():
+		text += ": the system's, set by a time source"
+	case c.Source == state.ClockNotSet.String():
+		text += ": NOT SET since the machine started"
+	default:
+		text += ": set since the machine started"
+	}
+	if c.Offset.Abs() >= time.Second {
+		way := "ahead of"
+		if c.Offset < 0 {
+			way = "behind"
+		}
+		text += fmt.Sprintf(", %s %s the system's", span(c.Offset.Abs()), way)
+	}
+	return text
 }
 
 func timeArgument(s string) (time.Duration, error) {

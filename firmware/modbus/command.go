@@ -22,10 +22,11 @@ const (
 	OpUnshelve               // take Alarm off the shelf
 	OpSetLimit               // set Limit of Alarm to Value
 	OpHeld                   // nothing is asked for: a coil or shelve bit was 1 with its first value
+	OpSetClock               // set the wall clock to Time
 	OpRefused                // nothing is asked for: a write was refused, Text says which and why
 )
 
-var opNames = [...]string{"", "ack all", "ack", "reset", "silence", "test", "inhibit", "shelve", "unshelve", "set limit", "held", "refused"}
+var opNames = [...]string{"", "ack all", "ack", "reset", "silence", "test", "inhibit", "shelve", "unshelve", "set limit", "held", "set clock", "refused"}
 
 func (o Op) String() string {
 	if int(o) < len(opNames) && o != 0 {
@@ -63,6 +64,7 @@ type Command struct {
 	For   time.Duration // OpShelve
 	Limit Limit         // OpSetLimit
 	Value float64       // OpSetLimit
+	Time  uint32        // OpSetClock: seconds since 1970 UTC
 	Text  string        // OpRefused
 }
 

@@ -83,8 +83,11 @@ func (g *giver) add(c Command) error {
 		}
 		g.batch = append(g.batch, test)
 		return nil
+	case OpSetClock:
+		g.batch = append(g.batch, state.Command{Do: state.SetClock, Time: time.Unix(int64(c.Time), 0).UTC()})
+		return nil
 	case OpHeld:
-		of.Do, of.Text = alarm.Note, "coils or shelve bits were 1 with the first write since the start, since the port was opened or since the host heartbeat was lost: each acts once it has been 0"
+		of.Do, of.Text = alarm.Note, "coils or shelve bits were 1, or a command_sequence was not 0, with the first write since the start, since the port was opened or since the host heartbeat was lost: each acts once it has been 0, a sequence with its next number"
 	case OpRefused:
 		of.Do, of.Text = alarm.Note, c.Text
 	case OpSetLimit:

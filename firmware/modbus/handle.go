@@ -67,6 +67,7 @@ func (s *Slave) handle(pdu []byte, broadcast bool, now time.Duration) int {
 		s.silent = true
 		s.image.unnote()
 	}
+	s.settle()
 	s.broadcast = broadcast
 	s.staging.why = ""
 	answer := s.tx[1 : maxADU-2]

@@ -22,17 +22,19 @@ const confirm = 2 * time.Second
 type image struct {
 	coils   uint32
 	holding [holdingLimits]uint16
+	command [holdingCommandEnd - holdingCommand]uint16 // from holdingCommand on
 	pending pendingLimits
 
-	began  uint32 // coils whose 1 was a command, and is still there
-	asked  uint16 // the shelve mask as a master wrote it last, 0 before
-	noted  uint32 // coils that were written since the port was opened
-	masked bool   // so was the shelve mask
-	beaten bool   // and the heartbeat
+	began   uint32 // coils whose 1 was a command, and is still there
+	asked   uint16 // the shelve mask as a master wrote it last, 0 before
+	noted   uint32 // coils that were written since the port was opened
+	masked  bool   // so was the shelve mask
+	beaten  bool   // and the heartbeat
+	counted bool   // and the sequence of commands
 }
 
 // unnote clears what the master wrote last: its next values are only noted.
-func (i *image) unnote() { i.noted, i.masked = 0, false }
+func (i *image) unnote() { i.noted, i.masked, i.counted = 0, false, false }
 
 // reopen is unnote, for the heartbeat too.
 func (i *image) reopen() {
@@ -47,6 +49,7 @@ func (i *image) renumber(shelved uint16) {
 	i.masked, i.asked = false, 0
 	i.holding[holdingShelveMask] = shelved
 	i.pending = pendingLimits{}
+	clear(i.command[:holdingCommandSequence-holdingCommand])
 }
 
 // pendingLimits are limits that were written and not yet seen in a snapshot.
@@ -60,8 +63,10 @@ func (s *Slave) holdingWord(n int) uint16 {
 	switch {
 	case n < holdingLimits:
 		return s.image.holding[n]
-	case n >= holdingWords:
+	case n >= holdingWords, n >= holdingLimitsEnd && n < holdingCommand:
 		return 0
+	case n >= holdingCommand:
+		return s.image.command[n-holdingCommand]
 	}
 	n -= holdingLimits
 	if p := &s.image.pending[n]; s.view.now < p.until {
@@ -99,10 +104,13 @@ type staging struct {
 	batch  [coilBits + 2*MaxAlarms + 4*MaxAlarms + 1]Command
 	n      int
 	beat   bool
-	asks   bool // it writes what can be a command
-	mask   bool // the shelve mask is written
-	held   bool // something was 1 with its first value
-	at     int  // the address that was refused, and
+	asks   bool   // it writes what can be a command
+	mask   bool   // the shelve mask is written
+	held   bool   // something was 1 with its first value
+	given  bool   // command_sequence is written,
+	number uint16 // and is new, or noted
+	result result // what comes of it, where that is known before
+	at     int    // the address that was refused, and
 	why    string
 }
 
@@ -118,6 +126,7 @@ func (g *staging) begin(s *Slave, at int) {
 	g.image = s.image
 	g.limits = [4 * MaxAlarms]bool{}
 	g.n, g.beat, g.asks, g.mask, g.held = 0, false, false, false, false
+	g.given, g.number, g.result = false, 0, resultNone
 }
 
 func (g *staging) add(c Command) {
@@ -199,6 +208,13 @@ func (s *Slave) setHolding(g *staging, n int, value uint16) exception {
 		g.image.holding[n] = value
 	case n < holdingLimits:
 		return g.deny(n, "it is reserved", illegalAddress)
+	case n >= holdingLimitsEnd && n < holdingCommand:
+		return g.deny(n, noRegister, illegalAddress)
+	case n >= holdingCommand:
+		g.image.command[n-holdingCommand] = value
+		if n == holdingCommandSequence {
+			g.given, g.asks = true, true
+		}
 	default:
 		n -= holdingLimits
 		switch {
@@ -272,6 +288,9 @@ func (s *Slave) finish(g *staging) exception {
 		}
 		g.add(c)
 	}
+	if g.given {
+		return s.give(g)
+	}
 	return 0
 }
 
@@ -323,15 +342,18 @@ func (s *Slave) deadband(g *staging, alarm int) bool {
 func (s *Slave) commit(g *staging) exception {
 	for _, c := range g.batch[:g.n] {
 		if c.numbered() && s.numbers != s.view.Numbering {
+			s.spent(g, ErrNumbers)
 			return g.deny(g.at, ErrNumbers.Error(), refusal(ErrNumbers))
 		}
 	}
 	if g.held {
 		g.add(Command{Op: OpHeld})
 	}
+	var receipt state.Receipt
 	if g.n > 0 {
-		receipt, err := s.commands.Do(s.cfg.Who, g.batch[:g.n])
-		if err != nil {
+		var err error
+		if receipt, err = s.commands.Do(s.cfg.Who, g.batch[:g.n]); err != nil {
+			s.spent(g, err)
 			return refusal(err)
 		}
 		s.owed = max(s.owed, receipt.Event)
@@ -344,11 +366,14 @@ func (s *Slave) commit(g *staging) exception {
 		s.host.watch(time.Duration(timeout)*time.Millisecond, s.view.now)
 	}
 	s.image = g.image
+	s.took(g, receipt.Event, len(receipt.Done) > 0)
 	if g.asks && !s.broadcast {
 		return s.kept()
 	}
 	return 0
 }
+
+func receiptOf(event uint64) state.Receipt { return state.Receipt{Event: event} }
 
 // keptWithin is how long an answer waits for the disk, so that a master has it
 // within 50 ms.
@@ -361,7 +386,7 @@ func (s *Slave) kept() exception {
 	if s.owed == 0 {
 		return 0
 	}
-	if s.commands.Kept(state.Receipt{Event: s.owed}, keptWithin) != nil {
+	if s.commands.Kept(receiptOf(s.owed), keptWithin) != nil {
 		return acknowledge
 	}
 	s.owed = 0

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"mien/firmware/alarm"
 	"mien/firmware/health"
@@ -89,6 +90,14 @@ func (r *Render) unit(dst *Snapshot) {
 	dst.FramesPerSecond, dst.Latency, dst.Dropped = s.Rate, s.Latency, uint32(s.Dropped)
 	dst.ConfigCRC, dst.ModelCRC, dst.Numbering = a.ConfigCRC, a.NetworkCRC, s.Numbering
 	dst.Temperature, dst.Availability = s.Temperature, s.Available
+	dst.ClockSource, dst.ClockAt, dst.ClockWall = uint8(s.Clock.Source), s.Clock.At, time.Duration(s.Clock.Wall.UnixNano())
+	dst.TestUntil, dst.InhibitUntil = 0, 0
+	if s.Testing {
+		dst.TestUntil = s.TestEnds
+	}
+	if s.Summary.Inhibited {
+		dst.InhibitUntil = s.Clock.At + s.Summary.InhibitLeft
+	}
 	dst.Outputs, dst.Inputs = bits(s.Outputs), bits(s.Inputs)
 }
 
@@ -183,7 +192,7 @@ func (r *Render) alarms(dst *Snapshot) {
 		}
 	}
 	dst.Active, dst.Unacknowledged, dst.Latched = uint16(sum.Active), uint16(sum.Unacknowledged), uint16(sum.Latched)
-	dst.Unknown = uint16(sum.Unknown)
+	dst.Unknown, dst.Silenced = uint16(sum.Unknown), uint16(sum.Silenced)
 	dst.FirstOut, dst.LastAlarm = int8(sum.FirstOut), int8(sum.Last)
 	dst.Events, dst.LastAlarmAt = uint32(sum.Events), 0
 	if !sum.LastWall.IsZero() {

@@ -112,7 +112,7 @@ func TestCommandsInTheUnitsWords(t *testing.T) {
 	_, err := give.Do("plc", []Command{{Op: OpAckAll}, {Op: OpAck, Alarm: 2}, {Op: OpReset}, {Op: OpSilence}, {Op: OpTest, On: true}, {Op: OpTest},
 		{Op: OpInhibit, On: true}, {Op: OpInhibit}, {Op: OpShelve, Alarm: 1, For: time.Minute}, {Op: OpUnshelve, Alarm: 1},
 		{Op: OpSetLimit, Alarm: 1, Limit: OnLimit, Value: 0.3}, {Op: OpSetLimit, Alarm: 1, Limit: OffLimit, Value: 0.25}, {Op: OpSetLimit, Alarm: 1, Limit: OnDelay, Value: 0.5},
-		{Op: OpSetLimit, Alarm: 2, Limit: OnLimit, Value: 0.1}})
+		{Op: OpSetLimit, Alarm: 2, Limit: OnLimit, Value: 0.1}, {Op: OpSetClock, Time: 1_764_531_000}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func TestCommandsInTheUnitsWords(t *testing.T) {
 	}
 	one, two := fmt.Sprintf("%032d", 1), fmt.Sprintf("%032d", 2)
 	want := []string{"acknowledge", "acknowledge " + two, "reset", "silence", "output test for 10s", "end output test", "inhibit",
-		"shelve " + one + " for 1m0s", "unshelve " + one, "set limits " + one, "set limits " + two}
+		"shelve " + one + " for 1m0s", "unshelve " + one, "set limits " + one, "set limits " + two, "set clock to 2025-11-30T19:30:00Z"}
 	if !slices.Equal(words, want) { // no uninhibit: there is no inhibit to end
 		t.Fatalf("%q, want %q", words, want)
 	}

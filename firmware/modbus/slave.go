@@ -62,6 +62,7 @@ type Slave struct {
 	silent    bool   // the host's heartbeat is lost, and the image knows
 	image     image
 	staging   staging
+	given     given
 	owed      uint64        // number of the newest event of a command that may not be on the disk yet; 0: all are
 	traced    time.Duration // when a refused write was journaled last; 0: never
 	broadcast bool          // what is handled came to all
@@ -98,7 +99,7 @@ func (s *Slave) Succeed(before *Slave) {
 		s.stats.all()[i].Store(n.Load())
 	}
 	timeout, minutes := s.image.holding[holdingHostTimeout], s.image.holding[holdingShelveMinutes]
-	s.owed = before.owed
+	s.owed, s.given = before.owed, before.given
 	s.image, s.begun, s.listenOnly, s.numbers = before.image, before.begun, before.listenOnly, before.numbers
 	if s.cfg.HostTimeout != before.cfg.HostTimeout || s.cfg.HostRequired != before.cfg.HostRequired {
 		s.image.holding[holdingHostTimeout] = timeout

@@ -356,11 +356,15 @@ func TestEveryValue(t *testing.T) {
 			26: 600, 27: 650, 55: 300, 56: 700, 28: 28, 35: 222, 36: 3, 37: 2, 38: 4, 39: 0x18, 40: 7, 41: 1, 46: 0xBEEF, 47: 0xCAFE,
 			48: 513, 49: 17, 50: 0x1234, 51: 0x5678, 54: 99, 57: 30, 58: 0x8000, 59: 2, 60: 0, 61: 0, 62: 600, 64: 1, 65: 100, 66: 600,
 			76: 4, 77: 400, 80: 0xFFFF, 81: 0x8000, 124: 5, 125: 1, 126: 3, 127: 8, 128: 0x10, 129: 0, 130: 0x20, 131: 0, 132: 4, 133: 512, 134: 125,
-			135: 5, 136: 2, 137: 0xFFFF, 152: 0, 200: 'b'<<8 | 'r', 206: ' '<<8 | '0', 207: 0, 214: ' '<<8 | '1', 240: 0,
+			135: 5, 136: 2, 137: 0xFFFF, 150: 1, 151: 2, 154: 0, 155: 0, 158: 0, 200: 'b'<<8 | 'r', 206: ' '<<8 | '0', 207: 0, 214: ' '<<8 | '1', 240: 0,
 		} {
 			if got[n] != want {
 				t.Errorf("low word first %v: input register %d is %d (%04X), want %d", low, n, got[n], got[n], want)
 			}
+		}
+		// A few seconds have passed for the requests before.
+		if clock := long(152); clock < 1_764_531_001 || clock > 1_764_531_006 || got[156] < 2 || got[156] > 7 || got[157] < 5395 || got[157] > 5400 {
+			t.Errorf("low word first %v: the clock is %d, %d s of the test and %d s of the inhibit are left", low, clock, got[156], got[157])
 		}
 		if long(42) != 1_700_000_000 || long(52) != math.Float32bits(1) || long(138) != 0x10007 || long(140) != 0x12345 || long(44) < 4711 || long(44) > 4716 {
 			t.Errorf("low word first %v: % X", low, got[42:54])

@@ -135,6 +135,13 @@ type Snapshot struct {
 	LastAlarm   int8   // alarm of the newest event, negative for none
 	LastAlarmAt int64  // its wall time, seconds since 1970 UTC
 
+	// The wall clock: ClockWall, since 1970 UTC, at the moment ClockAt.
+	ClockSource        uint8 // a state.ClockSource
+	ClockAt, ClockWall time.Duration
+
+	Silenced                uint16        // alarms that are unacknowledged and silenced
+	TestUntil, InhibitUntil time.Duration // when they end; in the past: there is none
+
 	StartedAt    time.Duration
 	ConfigCRC    uint16  // of the config file in force
 	Numbering    uint32  // counts how often the numbers of alarms came to mean others

@@ -110,9 +110,13 @@ func (l *stLexer) function() stValue {
 		switch name {
 		case "SHL":
 			return x << args[1](f)
+		case "SHR":
+			return x >> args[1](f)
+		case "DWORD_TO_WORD":
+			return x & 0xFFFF
 		case "WORD_TO_INT":
 			return int64(int16(x))
-		case "WORD_TO_UINT", "WORD_TO_DWORD", "DWORD_TO_UDINT":
+		case "WORD_TO_UINT", "WORD_TO_DWORD", "DWORD_TO_UDINT", "UDINT_TO_DWORD", "UINT_TO_WORD":
 			return x
 		}
 		panic("there is no function " + name)

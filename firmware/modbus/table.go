@@ -4,7 +4,7 @@ import "fmt"
 
 // MapVersion is the version of the register map, in input register 0. It goes
 // up when registers are added; a published address never changes its meaning.
-const MapVersion = 3
+const MapVersion = 4
 
 // MirrorBase is the holding register from which the input registers can be
 // read as well, for masters that know only function 3.
@@ -109,7 +109,7 @@ var discreteBits = 96 + len(moreFaultNames)
 const coilBits = 8 + MaxAlarms
 
 // holdingWords is the length of the holding registers below MirrorBase.
-const holdingWords = 10 + 4*MaxAlarms
+const holdingWords = holdingCommandEnd
 
 // Size is how many addresses of a space can be read, from 0 on, and as many input
 // registers from MirrorBase on. Masters round a request up to whole blocks: what

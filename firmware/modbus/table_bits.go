@@ -2,6 +2,7 @@ package modbus
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -81,7 +82,8 @@ const (
 	holdingHostTimeout
 	holdingShelveMask
 	holdingShelveMinutes
-	holdingLimits = 10
+	holdingLimits    = 10
+	holdingLimitsEnd = holdingLimits + 4*MaxAlarms
 )
 
 // delayTick is the unit of the delay registers.
@@ -110,6 +112,17 @@ func holdingRegisters() []Register {
 		for i := len(t) - 4; i < len(t); i++ {
 			t[i].NA, t[i].index = true, n
 		}
+	}
+	first := len(t)
+	row(holdingCommand, "command", Enum, "", 1, ReadWrite, 0, len(commandNames)-1,
+		"what a new command_sequence asks for, as coils and shelve_mask do: for masters without functions 5 and 15").Names = commandNames
+	row(holdingCommandAlarm, "command_alarm", Uint16, "", 1, ReadWrite, 0, 65535, "number of the alarm, where command is for one")
+	row(holdingCommandValue, "command_value", Uint32, "", 1, ReadWrite, 0, math.MaxUint32,
+		"shelve: for how many minutes; set clock: the time, seconds since 1970-01-01 UTC; else it does not matter").Words = 2
+	row(holdingCommandSequence, "command_sequence", Uint16, "", 1, ReadWrite, 0, 65535,
+		"another number than before gives the command, 0 none; write it with the others in one request, or last. The first since the port was opened or the host heartbeat was lost is only noted")
+	for i := first; i < len(t); i++ {
+		t[i].Since = 4
 	}
 	return t
 }

@@ -222,6 +222,7 @@ func moreInputRegisters() []Register {
 	more := mask(146, "faults_2", moreFaultNames, "second fault word: what came after the first was full", func(v *view, _ int) uint32 { return uint32(v.MoreFaults) })
 	more.Since = 2
 	t = append(t, more)
+	t = append(t, commandInputs()...)
 	for n := range MaxAlarms {
 		r := number(200+8*n, fmt.Sprintf("alarm%d_name", n), Text, "", 1, false, "first 16 characters of its name in the config; empty where there is no such alarm", nil)
 		r.Words, r.index = 8, n
@@ -235,6 +236,38 @@ func moreInputRegisters() []Register {
 	}
 	return append(t, signalRegisters()...)
 }
+
+// commandInputs are what came of commands by registers, what runs for a time, and
+// the clock.
+func commandInputs() []Register {
+	left := func(v *view, until time.Duration) uint32 {
+		return saturate(int64((max(until-v.now, 0) + time.Second - 1) / time.Second))
+	}
+	t := []Register{
+		choice(150, "clock_source", clockNames, false, "who vouches for the wall clock: nobody since the machine started, who set it since then, a time source, or the system's own whoever set that",
+			func(v *view, _ int) uint32 { return uint32(v.ClockSource) }),
+		mask(151, "alarms_silenced", alarmBits(), "alarms that are unacknowledged and silenced", func(v *view, _ int) uint32 { return uint32(v.Silenced) }),
+		word32(152, "clock_time", Uint32, "s", "the unit's wall clock, seconds since 1970-01-01 UTC", func(v *view, _ int) uint32 {
+			return uint32(max(0, min(math.MaxUint32, int64((v.ClockWall+v.now-v.ClockAt)/time.Second))))
+		}),
+		number(154, "command_done", Uint16, "", 1, false, "the newest command_sequence that was looked at", func(v *view, _ int) uint32 { return uint32(v.given.sequence) }),
+		choice(155, "command_result", resultNames, false, "what came of it: pending is done and not yet on the disk; only noted is the first number since the start; numbers changed: read config_crc first; busy: write the same again", func(v *view, _ int) uint32 { return uint32(v.given.result) }),
+		number(156, "output_test_left", Uint16, "s", 1, false, "how long the output test lasts yet; 0: there is none", func(v *view, _ int) uint32 { return left(v, v.TestUntil) }),
+		number(157, "inhibit_left", Uint16, "s", 1, false, "how long the inhibit lasts yet; 0: there is none", func(v *view, _ int) uint32 { return left(v, v.InhibitUntil) }),
+	}
+	for i := range t {
+		t[i].Since = 4
+	}
+	return t
+}
+
+// clockNames are the values of clock_source.
+var clockNames = func() (names []string) {
+	for c := state.ClockNotSet; c <= state.ClockSystem; c++ {
+		names = append(names, c.String())
+	}
+	return names
+}()
 
 // Where the signals of the network in use stand, whatever they are: their number,
 // their levels, their names.

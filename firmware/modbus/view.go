@@ -11,6 +11,7 @@ type view struct {
 	now          time.Duration
 	stats        *counters
 	host         *host
+	given        given // what came of a command by registers
 	lowWordFirst bool
 }
 

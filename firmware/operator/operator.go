@@ -28,6 +28,7 @@ const (
 	AskTest   Ask = "test"   // For
 	AskPilot  Ask = "pilot"  // Pilot; without: how recordings fare
 	AskMark   Ask = "mark"   // Mark, Alarm, For: how long ago
+	AskClock  Ask = "clock"  // Time
 )
 
 // Request is one line from a client.
@@ -37,6 +38,7 @@ type Request struct {
 	Alarm string           `json:"alarm,omitempty"`
 	For   time.Duration    `json:"for,omitempty"`
 	Text  string           `json:"text,omitempty"`
+	Time  time.Time        `json:"time,omitzero"`
 	After uint64           `json:"after,omitempty"` // events above this number
 	Most  int              `json:"most,omitempty"`  // at most so many, the newest; 0 is all there are
 	Mark  string           `json:"mark,omitempty"`  // right, false, missed or withdraw
@@ -86,6 +88,15 @@ type Status struct {
 	Alarms    []Alarm       `json:"alarms"`
 	Testing   time.Duration `json:"output_test_left"` // 0: none is in force
 	Inhibit   time.Duration `json:"inhibit_left"`     // likewise
+	Clock     Clock         `json:"clock"`
+}
+
+// Clock is the unit's wall clock.
+type Clock struct {
+	Time     time.Time     `json:"time"`
+	Source   string        `json:"source"` // who vouches for it: "not set", "set", "synchronised", "system"
+	Offset   time.Duration `json:"offset"` // how far it is ahead of the system's
+	Settable bool          `json:"settable"`
 }
 
 // Pilot is how recordings and marks fare.
@@ -208,6 +219,8 @@ func (d *desk) answer(r Request, who string) (reply Reply) {
 		default:
 			reply.Done, reply.Pending, err = d.do(who, state.Command{Do: do, For: r.For, Text: r.Text, Drill: r.Drill})
 		}
+	case AskClock:
+		reply.Done, reply.Pending, err = d.do(who, state.Command{Do: state.SetClock, Time: r.Time})
 	default:
 		err = fmt.Errorf("cannot do %q", r.Ask)
 	}
@@ -255,6 +268,7 @@ func (d *desk) status() *Status {
 	flags := s.Flags(now)
 	st := &Status{Unit: s.About.Unit, Version: s.About.Version, Up: now - s.About.Started, Trusted: flags.Has(state.ResultValid),
 		Rate: float64(s.Rate), Latency: s.Latency, Dropped: s.Dropped, Reason: s.Reason, Alarms: alarms(s)}
+	st.Clock = Clock{s.Clock.Time(now).UTC(), s.Clock.Source.String(), s.Clock.Offset, s.Clock.Settable}
 	if s.Testing {
 		st.Testing = max(s.TestEnds-now, 1)
 	}

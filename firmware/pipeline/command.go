@@ -81,6 +81,8 @@ func (u *Unit) possible(c state.Command) error {
 	case state.Alarms:
 	case state.StartPilot, state.MarkAlarm, state.Drill:
 		return fmt.Errorf("%w: it comes alone", alarm.ErrInvalid)
+	case state.SetClock:
+		return u.clock.possible(c.Time)
 	default:
 		return nil
 	}
@@ -123,10 +125,13 @@ func (u *Unit) possible(c state.Command) error {
 // carryOut does one command, and gives the events of what it changed. The lock is
 // held.
 func (u *Unit) carryOut(who string, c state.Command) (done []alarm.Event, err error) {
-	if c.Do == state.TestOutputs {
+	switch c.Do {
+	case state.TestOutputs:
 		return []alarm.Event{u.test(c, who)}, nil
-	}
-	if c.Do != state.Alarms {
+	case state.SetClock:
+		return u.setClock(who, c.Time)
+	case state.Alarms:
+	default:
 		return u.pilotDo(who, c)
 	}
 	a := c.Alarm

@@ -54,14 +54,18 @@ line = 2
 function = "alarm:frown"
 `
 
-func newClocked(t *testing.T, alarmText, more string) *clocked {
+func newClocked(t *testing.T, alarmText, more string, change ...func(*Options)) *clocked {
 	t.Helper()
 	cfg, err := config.Parse("clocked.toml", fmt.Appendf(nil, clockedConfig+more, alarmText))
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := &clocked{t: t, chip: gpio.NewFake(gpio.FakeChip{Label: "fake", Lines: make([]string, 8)})}
-	c.Unit, err = New(Options{Config: cfg, Resolve: plainResolver, Host: c.chip})
+	o := Options{Config: cfg, Resolve: plainResolver, Host: c.chip, Wall: func() time.Time { return time.Unix(1_800_000_000, 0).Add(c.at) }}
+	for _, f := range change {
+		f(&o)
+	}
+	c.Unit, err = New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +102,7 @@ func (c *clocked) run(lasts time.Duration, next func() time.Duration, check func
 			c.at = look
 			look += tick
 			c.health.Turn(c.at)
-			c.super.look(c.at, time.Unix(1_800_000_000, 0).Add(c.at))
+			c.super.look(c.at, c.wall())
 		}
 		c.panel.drive(c.at)
 		was := c.blind

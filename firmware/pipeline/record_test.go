@@ -57,6 +57,8 @@ purpose_reason = "test"
 silence_max = "1m"
 [pilot]
 record = true
+[clock]
+settable = true
 [modbus]
 unlock = ["all"]
 [[alarm]]
@@ -109,7 +111,8 @@ func (l *life) begin() {
 	l.filter = []config.FilterKind{config.Box, config.Gaussian}[l.random.IntN(2)]
 	l.cfg = l.config()
 	u, err := New(Options{Config: l.cfg, Host: rig.New(nil).Chip, Resolve: rig.Resolve, PilotDir: l.dir, Version: "test",
-		Found: store.Found{Saved: l.saved}, Wall: func() time.Time { return l.wall }})
+		Found: store.Found{Saved: l.saved}, Wall: func() time.Time { return l.wall },
+		Boot: "a boot", Synced: func() bool { return false }})
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -294,6 +297,10 @@ func TestRecordingsComputedAgain(t *testing.T) {
 			l.wall = l.wall.Add(time.Duration(r.IntN(7200)-3600) * time.Second)
 		case n < 76:
 			l.unit.pilot.Anew()
+		case n == 77:
+			l.unit.syncedIs(r.IntN(3) > 0)
+		case n == 78:
+			l.unit.Do("modbus", []state.Command{{Do: state.SetClock, Time: l.wall.Add(time.Duration(r.IntN(72)) * time.Hour)}})
 		case n == 76 && l.frames > 2000*restarts:
 			l.restart()
 			restarts++

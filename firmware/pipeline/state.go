@@ -173,7 +173,7 @@ func (u *Unit) publish() {
 		st.Alarms = append(st.Alarms, u.engine.Status(i))
 	}
 	st.Summary, st.Trusted, st.Testing, st.TestEnds = u.summary, u.trusted, u.until != 0, u.until
-	st.Numbering = u.engine.Numbering()
+	st.Numbering, st.Clock = u.engine.Numbering(), u.clock.tells()
 	u.latest.Store(st)
 	sum := &u.summary
 	if is := (cause{sum.Active, sum.Unacknowledged, sum.Latched, sum.Horn, sum.Lamp, sum.Safe, st.FaultBits(), u.trusted, st.Testing}); is != u.woken {
@@ -271,12 +271,6 @@ func (u *Unit) unread() string {
 		return "a signal unknown"
 	}
 	return u.state.Reason
-}
-
-func (u *Unit) syncedIs(on bool) {
-	u.mu.Lock()
-	u.state.TimeSynced = on
-	u.mu.Unlock()
 }
 
 func (u *Unit) temperatureIs(celsius float32) {

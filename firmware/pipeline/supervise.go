@@ -6,8 +6,6 @@ import (
 	"math"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"mien/board"
 	"mien/drivers/watchdog"
 	"mien/firmware/health"
@@ -27,6 +25,8 @@ type supervisor struct {
 	keepAlive time.Duration // how often systemd wants to hear of us; 0: never
 
 	clock     health.ClockJump
+	sets      int  // how often the clock was set, as seen last
+	setLately bool // since the look before
 	available availability
 	unjudged  unjudged
 	rate      health.Rate   // of results, as shown
@@ -85,9 +85,15 @@ func (s *supervisor) look(now time.Duration, wall time.Time) {
 const steady = 10 * time.Second
 
 // checkClock makes a wall clock that was set a fault for a while. Each jump is
-// journaled with its size; nothing but the times in the journal goes by it.
+// journaled with its size; nothing but the times in the journal goes by it. That
+// somebody sets the unit's clock is no jump: it is journaled as what it is.
 func (s *supervisor) checkClock(now time.Duration, wall time.Time) {
 	u := s.unit
+	sets := u.clock.jumps()
+	if sets != s.sets || s.setLately { // wall may have been read before it was set
+		s.clock = health.ClockJump{}
+	}
+	s.setLately, s.sets = sets != s.sets, sets
 	s.clock.Limit = u.settings().Health.ClockJump
 	if jump := s.clock.Update(wall, now); jump != 0 {
 		text := fmt.Sprintf("the wall clock jumped by %v", jump.Round(time.Millisecond))
@@ -207,9 +213,7 @@ func (s *supervisor) sense(now time.Duration) {
 		}
 		s.dipped = p.EverUnderVoltage
 	}
-	var clock unix.Timex
-	state, err := unix.Adjtimex(&clock)
-	u.syncedIs(err == nil && state != unix.TIME_ERROR)
+	u.syncedIs(u.options.Synced())
 	u.health.Set(health.Overheated, detail != "", now, detail)
 }
 

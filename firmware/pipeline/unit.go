@@ -40,7 +40,9 @@ type Options struct {
 	OpenSerial func(serial.Settings) (serial.Line, error)
 	OpenDog    func(config.Watchdog) (watchdog.Watchdog, error)
 	Sensors    *board.Sensors
-	Wall       func() time.Time // the wall clock; only events carry it
+	Wall       func() time.Time // the system's wall clock; only events carry it
+	Synced     func() bool      // whether a time source sets it
+	Boot       string           // marks this start of the machine
 	Version    string
 	ConfigCRC  uint16 // of the config file, for the register map
 	// Store keeps alarm states and events over a restart, Found is what it had
@@ -63,7 +65,8 @@ type Unit struct {
 	options Options
 	version string
 	now     func() time.Duration
-	wall    func() time.Time
+	wall    func() time.Time // of the clock
+	clock   *wallClock
 	health  *health.Monitor
 	latest  *state.Latest
 
@@ -96,6 +99,7 @@ type Unit struct {
 	summary  alarm.Summary
 	marker   pilot.Marker
 	trusted  bool
+	vouched  bool            // for the wall clock, as the engine knows
 	woken    cause           // what the panel was last woken for
 	saved    alarm.Saved     // its list is used again
 	changes  []health.Change // likewise: of faults, as told last
@@ -114,7 +118,7 @@ func New(o Options) (*Unit, error) {
 		return nil, err
 	}
 	n := networkOf(cards, models)
-	u := &Unit{options: o, version: o.Version, now: device.Now, wall: o.Wall, latest: state.NewLatest(),
+	u := &Unit{options: o, version: o.Version, now: device.Now, latest: state.NewLatest(),
 		wake: make(chan struct{}, 1), over: make(chan struct{}), reloading: make(chan replacement)}
 	u.health = health.New(cfg.Health.Stale)
 	if err := cfg.SameLines(identify(o.Resolve)).Err(); err != nil {
@@ -127,11 +131,16 @@ func New(o Options) (*Unit, error) {
 		Allowed: recordable(o, cfg), Keep: cfg.Pilot.KeepDays, Most: int64(cfg.Pilot.MostMiB) << 20,
 		Note: func(text string) { u.note(text, ""); u.say(text) }})
 	u.started = u.now()
+	u.clock = newClock(&o, &o.Found.Saved, func() time.Duration { return u.now() })
+	u.wall = u.clock.time
+	u.vouched = u.clock.vouched()
+	u.engine.VouchFor(u.vouched)
 	u.state.Clear()
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.become(cfg, n, o.ConfigCRC)
 	u.happened(u.engine.Restore(o.Found.Saved, u.started, u.wall()))
+	u.syncedLocked(u.clock.synced)
 	for _, damage := range o.Found.Notes {
 		u.doLocked(alarm.Command{Do: alarm.Note, Text: damage})
 	}
@@ -167,6 +176,12 @@ func (o *Options) complete() {
 	}
 	if o.Wall == nil {
 		o.Wall = time.Now
+	}
+	if o.Synced == nil {
+		o.Synced = synchronised
+	}
+	if o.Boot == "" {
+		o.Boot = bootID()
 	}
 	if o.Say == nil {
 		o.Say = func(string, ...string) {}

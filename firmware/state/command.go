@@ -17,6 +17,7 @@ type Command struct {
 	Text  string        // StartPilot: what it is for, in whoever's words
 	Mark  Mark          // MarkAlarm
 	Drill *DrillStep    // Drill
+	Time  time.Time     // SetClock: what it is now
 }
 
 // Mark is what somebody says of an alarm.
@@ -86,6 +87,7 @@ const (
 	StopPilot             // and end
 	ErasePilot            // and are deleted
 	Drill                 // what somebody is asked in a drill
+	SetClock              // the unit's wall clock is Time from here on
 )
 
 const (
@@ -127,6 +129,8 @@ func (c Command) String() string {
 		return "pilot erase"
 	case Drill:
 		return "drill"
+	case SetClock:
+		return "set clock to " + c.Time.UTC().Format(time.RFC3339)
 	}
 	text := c.Alarm.Do.String()
 	if c.Alarm.Alarm != "" {

@@ -62,8 +62,9 @@ type State struct {
 	Inputs      []bool        // whether each line of About.Inputs is active
 	Testing     bool          // the output test is in force,
 	TestEnds    time.Duration // and until when
-	TimeSynced  bool          // the wall clock is set by a time source
+	TimeSynced  bool          // the system's wall clock is set by a time source
 	Pilot       Pilot         // recordings and marks
+	Clock       Clock         // the unit's, by which events are dated
 	Temperature float32       // °C of the processor
 }
 
@@ -115,6 +116,34 @@ type Signal struct {
 	Min, Max float32 // what the level can be
 	Derived  bool    // learnt from labels that were computed from other labels
 }
+
+// Clock is the unit's wall clock.
+type Clock struct {
+	Source   ClockSource
+	Settable bool          // by a command, while no time source sets the system's
+	At       time.Duration // a moment,
+	Wall     time.Time     // and what the clock said at it
+	Offset   time.Duration // how far it was ahead of the system's
+}
+
+// Time is what the clock says at now.
+func (c Clock) Time(now time.Duration) time.Time { return c.Wall.Add(now - c.At) }
+
+// ClockSource is who vouches for the time of the clock. The numbers are published
+// in the register map and never change.
+type ClockSource uint8
+
+const (
+	ClockNotSet       ClockSource = iota // nobody, since the machine started
+	ClockSet                             // who set it since the machine started
+	ClockSynchronised                    // a time source, which sets the system's
+	ClockSystem                          // who set up the machine: it is the system's, and cannot be set
+)
+
+var clockSources = [...]string{"not set", "set", "synchronised", "system"}
+
+// String gives the source in a word or two.
+func (c ClockSource) String() string { return clockSources[min(int(c), len(clockSources)-1)] }
 
 // Choice is the likeliest of several, "" while none is.
 type Choice struct {

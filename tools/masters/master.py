@@ -164,6 +164,67 @@ def exception3():
     holding(before)  # nothing of a refused request is taken
 
 
+def give(code, alarm=0, value=0, one_by_one=False):
+    """Gives a command by registers; what came of it by the mirror, and the answer to its last request."""
+    number = ask(client.read_holding_registers, 1154).registers[0] % 65535 + 1
+
+    def write(words):
+        if not one_by_one:
+            return client.write_registers(100, words, device_id=1)
+        for at, word in enumerate(words):
+            answer = client.write_register(100 + at, word, device_id=1)
+            if answer.isError():
+                break
+        return answer
+
+    if write([0] * 5).isError():
+        raise ValueError("the registers cannot be put at rest")
+    answer = write([code, alarm, value >> 16, value & 0xFFFF, number])
+    done, result = ask(client.read_holding_registers, 1154, count=2).registers
+    same(done, number)
+    return result, answer
+
+
+def commands(one_by_one):
+    done, nothing, locked = 1, 3, 6
+    for code, alarm, value, want in ((0, 0, 0, (nothing,)), (1, 0, 0, (done, nothing)), (2, 1, 0, (done, nothing)), (3, 0, 0, (done, nothing)),
+                                     (4, 0, 0, (done, nothing)), (5, 1, 30, (done,)), (6, 1, 0, (done,)), (7, 0, 0, (done,)),
+                                     (8, 0, 0, (done,)), (9, 0, 0, (done,)), (10, 0, 0, (done,))):
+        result, answer = give(code, alarm, value, one_by_one)
+        if result not in want or answer.isError():
+            raise ValueError(f"command {code}: result {result}, want {want}: {answer}")
+        if code == 5:
+            same(ask(client.read_holding_registers, 1127).registers[0], 2)
+    for code, alarm, value, want, exception in ((2, 2, 0, 5, 2), (5, 0, 61, 7, 3), (99, 0, 0, 7, 3)):
+        result, answer = give(code, alarm, value, one_by_one)
+        if result != want or not answer.isError() or answer.exception_code != exception:
+            raise ValueError(f"command {code}: result {result}, want {want} and exception {exception}: {answer}")
+
+
+def clock():
+    result, answer = give(11, value=1_800_000_000)
+    source, _, high, low = ask(client.read_holding_registers, 1150, count=4).registers
+    if source == 2:  # a time source sets the clock of this machine
+        same((result, answer.isError() and answer.exception_code), (6, 2))
+        return
+    same((result in (1, 3), answer.isError(), source), (True, False, 1))
+    now = high << 16 | low
+    if not 1_800_000_000 - 3 <= now <= 1_800_000_000 + 10:
+        raise ValueError(f"the clock is {now}")
+
+
+def repeated():
+    """The same block in each cycle gives one command: the inhibit that has ended does not begin again."""
+    give(9)
+    block = ask(client.read_holding_registers, 100, count=5).registers
+    give(10)
+    number = ask(client.read_holding_registers, 1154).registers[0]
+    for _ in range(5):
+        ask(client.write_registers, 100, [9, 0, 0, 0, number])
+    same(ask(client.read_holding_registers, 1157).registers[0], 0)
+    same(block[0], 9)
+
+
 def broadcast():
     client.write_register(0, 0x3333, device_id=0, no_response_expected=True)
     holding([0x3333])
@@ -190,6 +251,10 @@ row("43/14: identification, streams and one object", identification)
 row("exception 01: six functions it has not", exception1)
 row("exception 02: end, read-only, locked, no alarm", exception2)
 row("exception 03: values; nothing of it is taken", exception3)
+row("16, 03: each command by registers, and its result", lambda: commands(False))
+row("06, 03: each command by registers, one by one, and its result", lambda: commands(True))
+row("16: a block of commands in each cycle gives each once", repeated)
+row("16, 03: the clock by registers", clock)
 row("broadcast: obeyed, not answered", broadcast)
 client.close()
 print(json.dumps({"dump": dump}))

@@ -2,15 +2,17 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"mien/firmware/modbus"
 )
 
 // do gives one command as a PLC does, by the changes of coils and of the
-// shelve mask, and returns what was done in words.
-func (t task) do(l *link, r *reading) (string, error) {
+// shelve mask or by the command registers, and returns what was done in words.
+func (t task) do(l *link, r *reading, byWord bool) (string, error) {
 	alarm, name := -1, ""
 	if t.alarm != "" {
 		a, err := r.find(t.alarm)
@@ -18,6 +20,9 @@ func (t task) do(l *link, r *reading) (string, error) {
 			return "", err
 		}
 		alarm, name = a.number, fmt.Sprintf("alarm %d, %s", a.number, a.name)
+	}
+	if byWord || t.op == modbus.OpSetClock {
+		return t.byRegisters(l, r, alarm, name)
 	}
 	switch t.op {
 	case modbus.OpAck:
@@ -37,6 +42,59 @@ func (t task) do(l *link, r *reading) (string, error) {
 		return fmt.Sprintf("shelved %s, for %d min", name, t.minutes), shelve(l, r, alarm, t.minutes)
 	}
 	return "took off the shelf: " + name, unshelve(l, r, alarm)
+}
+
+// byRegisters gives the command by the command registers: a 0 first, so that the
+// unit has seen a number of this master, then the next number after the one that
+// it has looked at last.
+func (t task) byRegisters(l *link, r *reading, alarm int, name string) (string, error) {
+	word, value := "", uint32(t.minutes)
+	switch t.op {
+	case modbus.OpAck:
+		if word = "acknowledge"; alarm < 0 {
+			word = "acknowledge all"
+		}
+	case modbus.OpInhibit, modbus.OpTest:
+		word = map[modbus.Op]string{modbus.OpInhibit: "inhibit", modbus.OpTest: "output test"}[t.op]
+		if !t.on {
+			word = "end " + word
+		}
+	case modbus.OpSetClock:
+		if t.time.IsZero() {
+			t.time = time.Now()
+		}
+		word, value = "set clock", uint32(t.time.Unix())
+		name = "to " + t.time.UTC().Format(time.RFC3339)
+	default:
+		word = t.op.String()
+	}
+	at := register["command"].Address
+	code := slices.Index(register["command"].Names, word)
+	if code < 0 {
+		return "", fmt.Errorf("%v: the registers have no such command", t.op)
+	}
+	high, low := uint16(value>>16), uint16(value)
+	if r.low {
+		high, low = low, high
+	}
+	number := r.word16("command_done") + 1
+	if number == 0 {
+		number = 1
+	}
+	if err := l.write(at, 0, 0, 0, 0, 0); err != nil {
+		return "", err
+	}
+	if err := l.write(at, uint16(code), uint16(max(alarm, 0)), high, low, number); err != nil {
+		return "", fmt.Errorf("%s %s: %w", word, name, err)
+	}
+	if err := r.read(l, block{modbus.Input, register["command_done"].Address, 2}); err != nil {
+		return "", err
+	}
+	if done := r.word16("command_done"); done != number {
+		return "", fmt.Errorf("%s: the unit has looked at number %d, not at %d: another master?", word, done, number)
+	}
+	result := register["command_result"].Names[min(int(r.word16("command_result")), len(register["command_result"].Names)-1)]
+	return strings.TrimSpace(word+" "+name) + ", by registers: " + result, nil
 }
 
 // find is an alarm by its number or its name, the 16 characters that the map

@@ -129,7 +129,7 @@ func obey(key byte, l *link, r *reading) (string, error) {
 	if !ok {
 		return "", nil
 	}
-	return task{op: op}.do(l, r)
+	return task{op: op}.do(l, r, l.o.byWord)
 }
 
 // screen draws lines over those drawn before.

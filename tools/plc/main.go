@@ -72,7 +72,7 @@ func serve(ctx context.Context, o *options, in, out, errs *os.File) error {
 		fmt.Fprintln(errs, "plc:", doubt)
 	}
 	for _, t := range o.tasks {
-		done, err := t.do(l, r)
+		done, err := t.do(l, r, o.byWord)
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,6 +32,8 @@ map and shows it with names and units, gives commands, and measures the line.
   plc -port /dev/ttyUSB0 -once -json       the same for a program
   plc -port /dev/ttyUSB0 -ack 1            acknowledge alarm 1; -ack alone: all
   plc -port /dev/ttyUSB0 -shelve "eyes closed,30"
+  plc -port /dev/ttyUSB0 -registers -ack 1 by the command registers, with functions 3 and 16 only
+  plc -port /dev/ttyUSB0 -clock now        set the unit's clock to that of this machine
 
 On a terminal the view is drawn in place: a acknowledges all, r resets, s
 silences the horn, q ends. Elsewhere it prints a line a second, and one for
@@ -58,6 +61,7 @@ type options struct {
 	once    bool
 	json    bool
 	watch   bool
+	byWord  bool // commands by registers, not by coils
 	span    time.Duration
 	demo    bool
 	mien    string
@@ -72,6 +76,7 @@ type task struct {
 	alarm   string
 	on      bool
 	minutes int
+	time    time.Time // of OpSetClock; zero: now
 }
 
 func parse(args []string, errs io.Writer) (*options, error) {
@@ -92,6 +97,7 @@ func parse(args []string, errs io.Writer) (*options, error) {
 	f.DurationVar(&o.timeout, "timeout", 500*time.Millisecond, "how long to wait for an answer, beside its time on the wire")
 	f.BoolVar(&o.once, "once", false, "read everything once, print it and end")
 	f.BoolVar(&o.json, "json", false, "print JSON: one object with -once, else one a poll")
+	f.BoolVar(&o.byWord, "registers", false, "give commands by the command registers, as masters do that write holding registers only")
 	f.BoolVar(&o.watch, "watch", false, "go on after a command")
 	f.DurationVar(&o.span, "for", 0, "end after this long; 0: when interrupted")
 	f.BoolVar(&o.demo, "demo", false, "start `mien demo` on a pty and connect to it")
@@ -139,6 +145,16 @@ func parse(args []string, errs io.Writer) (*options, error) {
 		return task{alarm: alarm, minutes: n}, nil
 	}))
 	f.Func("unshelve", "take the alarm `N` off the shelf", add(modbus.OpUnshelve, func(s string) (task, error) { return task{alarm: s}, nil }))
+	f.Func("clock", "set the unit's clock to `TIME`: now (this machine's clock), or such as 2026-11-30T19:30:00Z", add(modbus.OpSetClock, func(s string) (task, error) {
+		if s == "now" {
+			return task{}, nil
+		}
+		to, err := time.Parse(time.RFC3339, s)
+		if err != nil || to.Unix() < 0 || to.Unix() > math.MaxUint32 {
+			return task{}, fmt.Errorf("is now, or a time such as 2026-11-30T19:30:00Z")
+		}
+		return task{time: to}, nil
+	}))
 
 	if err := f.Parse(joinValues(args)); err != nil {
 		if errors.Is(err, flag.ErrHelp) {

@@ -185,6 +185,12 @@ func TestCommands(t *testing.T) {
 		{"-test off", []modbus.Command{{Op: modbus.OpTest, On: true}, {Op: modbus.OpTest}}, "ended the output test"},
 		{"-shelve 1,45", []modbus.Command{{Op: modbus.OpShelve, Alarm: 1, For: 45 * time.Minute}}, "45 min"},
 		{"-unshelve 3", []modbus.Command{{Op: modbus.OpUnshelve, Alarm: 3}}, "off the shelf: alarm 3"},
+		{"-registers -ack", []modbus.Command{{Op: modbus.OpAckAll}}, "acknowledge all, by registers: done"},
+		{"-registers -ack 1 -reset -silence", []modbus.Command{{Op: modbus.OpAck, Alarm: 1}, {Op: modbus.OpReset}, {Op: modbus.OpSilence}}, "silence, by registers: done"},
+		{"-registers -shelve 1,45 -unshelve 3", []modbus.Command{{Op: modbus.OpShelve, Alarm: 1, For: 45 * time.Minute}, {Op: modbus.OpUnshelve, Alarm: 3}}, "shelve alarm 1, brow lowered 1, by registers: done"},
+		{"-registers -test on", []modbus.Command{{Op: modbus.OpTest, On: true}}, "output test, by registers: done"},
+		{"-registers -inhibit off", []modbus.Command{{Op: modbus.OpInhibit}}, "end inhibit, by registers: done"},
+		{"-clock 2026-11-30T19:30:00Z", []modbus.Command{{Op: modbus.OpSetClock, Time: 1_796_067_000}}, "set clock to 2026-11-30T19:30:00Z, by registers: done"},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			u := newUnit(t, modbus.Config{})
@@ -228,6 +234,8 @@ func TestRefusalsSayWhy(t *testing.T) {
 		{[]string{"-reset"}, modbus.ErrBusy, "exception 06"},
 		{[]string{"-reset"}, io.ErrUnexpectedEOF, "exception 04"},
 		{[]string{"-reset"}, modbus.ErrLocked, "exception 02"},
+		{[]string{"-clock", "now"}, modbus.ErrLocked, "exception 02"},
+		{[]string{"-registers", "-shelve", "1,481"}, nil, "exception 03"},
 	} {
 		if c.fail != nil {
 			u.commands.Fail(1, 1, c.fail)
@@ -334,7 +342,7 @@ func TestCommandLine(t *testing.T) {
 	for args, want := range map[string]string{
 		"": "no port", "-port x -demo": "-demo makes its own", "-port x y": `"y" is no option`, "-port x -address 248": "248",
 		"-port x -baud 50": "50", "-port x -parity mark": "parity", "-port x -stop 3": "stop", "-port x -word-order big": "high-first",
-		"-port x -shelve 3": "minutes", "-port x -shelve 3,0": "minutes", "-port x -test perhaps": "on or off", "-port x -reset=3": "no value",
+		"-port x -shelve 3": "minutes", "-port x -shelve 3,0": "minutes", "-port x -test perhaps": "on or off", "-port x -reset=3": "no value", "-port x -clock yesterday": "is now, or a time such as 2026-11-30T19:30:00Z",
 		"-port x -rate -1s": "negative", "-nonsense": "nonsense",
 	} {
 		var said bytes.Buffer

@@ -44,14 +44,26 @@ func each(space modbus.Space, f func(r *modbus.Register)) {
 	}
 }
 
-// names are those of an input register's bits or values.
+// names are those of a register's bits or values.
 func names(register string) (list []string) {
-	each(modbus.Input, func(r *modbus.Register) {
+	for _, space := range []modbus.Space{modbus.Holding, modbus.Input} {
+		each(space, func(r *modbus.Register) {
+			if r.Name == register {
+				list = r.Names
+			}
+		})
+	}
+	return list
+}
+
+// holding is a holding register.
+func holding(register string) (at *modbus.Register) {
+	each(modbus.Holding, func(r *modbus.Register) {
 		if r.Name == register {
-			list = r.Names
+			at = r
 		}
 	})
-	return list
+	return at
 }
 
 // address is that of an input register.
@@ -179,6 +191,8 @@ func writeFunction(r *modbus.Register) string {
 		return ""
 	case r.Space == modbus.Coil:
 		return "5"
+	case r.Words > 1:
+		return "16"
 	}
 	return "6"
 }

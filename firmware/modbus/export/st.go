@@ -54,6 +54,12 @@ func WriteStructuredTextConstants(w io.Writer) error {
 	for i, name := range stateNames() {
 		l.f("    MIEN_ALARM_%s : UINT := %d;", strings.ToUpper(strings.ReplaceAll(name, " ", "_")), i)
 	}
+	for _, list := range []struct{ register, prefix string }{{"command", "COMMAND"}, {"command_result", "RESULT"}, {"clock_source", "CLOCK"}} {
+		l.f("    (* Values of %s *)", list.register)
+		for i, name := range names(list.register) {
+			l.f("    MIEN_%s_%s : UINT := %d;", list.prefix, strings.ToUpper(strings.ReplaceAll(name, " ", "_")), i)
+		}
+	}
 	l.f("END_VAR")
 	return l.b.Flush()
 }

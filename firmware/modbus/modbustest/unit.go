@@ -49,6 +49,8 @@ type Recorder struct {
 	event             uint64
 	refused           []string
 	pending           error
+	idle              bool // what is asked for changes nothing
+	done              [8]alarm.Event
 }
 
 // Do records batch, or refuses it.
@@ -66,7 +68,10 @@ func (r *Recorder) Do(who string, batch []modbus.Command) (state.Receipt, error)
 	r.who = who
 	r.got = append(r.got, batch...)
 	r.event++
-	return state.Receipt{Event: r.event}, nil
+	if r.idle {
+		return state.Receipt{Event: r.event}, nil
+	}
+	return state.Receipt{Event: r.event, Done: r.done[:min(len(batch), len(r.done))]}, nil
 }
 
 // Refused gives what was told of refused writes since the last call.
@@ -90,6 +95,13 @@ func (r *Recorder) Pend(why error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.pending = why
+}
+
+// Idle lets commands find nothing to do, from now on.
+func (r *Recorder) Idle() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.idle = true
 }
 
 // Fail refuses the at-th call from now on (1 is the next) and count-1 more,
@@ -170,6 +182,8 @@ func Snapshot(now time.Duration) *modbus.Snapshot {
 	s.Active, s.Unacknowledged, s.Latched, s.Shelved, s.Suppressed, s.OutOfService, s.Unknown = 0x3, 0x2, 0x4, 0x8, 0x10, 0, 0x20
 	s.Annunciator, s.FirstOut = modbus.AnnunciatorHorn|modbus.AnnunciatorLamp, 1
 	s.Events, s.LastAlarm, s.LastAlarmAt = 0x10007, 1, 1_700_000_000
+	s.ClockSource, s.ClockAt, s.ClockWall = 1, now-time.Second, 1_764_531_000*time.Second
+	s.Silenced, s.TestUntil, s.InhibitUntil = 0x2, now+7*time.Second, now+90*time.Minute
 	s.StartedAt = now - 4711*time.Second
 	s.ConfigCRC, s.ModelCRC, s.Temperature, s.Availability = 0xBEEF, 0xCAFE, 51.3, 0.987
 	s.Outputs, s.Inputs = 0x5, 0x2
