@@ -160,4 +160,18 @@ func (r *reader) next() ([]byte, error) {
 	return body, nil
 }
 
+// RecordBytes is the size of a recording, without its beginning.
+func RecordBytes(path string) (int64, error) {
+	r, _, err := open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer r.close()
+	info, err := r.file.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size() - r.at, nil
+}
+
 func (r *reader) close() { r.file.Close() }

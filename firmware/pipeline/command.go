@@ -41,6 +41,7 @@ func (u *Unit) Do(who string, batch []state.Command) (state.Receipt, error) {
 		}
 		done = append(done, events...)
 	}
+	u.pilotIs()
 	u.publish()
 	r := u.receipt()
 	r.Done = done

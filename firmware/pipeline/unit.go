@@ -147,6 +147,7 @@ func New(o Options) (*Unit, error) {
 	if cfg.Unit.Purpose != "" {
 		u.doLocked(alarm.Command{Do: alarm.Note, Text: "purpose " + string(cfg.Unit.Purpose) + ": " + cfg.Unit.PurposeReason})
 	}
+	u.pilotIs()
 	u.publish()
 	return u, nil
 }

@@ -23,6 +23,8 @@ var wanted = []struct {
 	{"pipeline_ms", "whole unit, ms of processor time a frame", 0, false, "%.3f"},
 	{"bare_ms", "the bare loop, ms a frame", 0, false, "%.3f"},
 	{"yielding_ms", "the bare loop that yields: the networks alone, ms a frame", 0, false, "%.3f"},
+	{"recording_over_not", "whole unit while it records for a pilot, with a purpose, over one that does not", 1.02, false, "%.3f"},
+	{"recording_mb_a_shift", "what it records in 8 h at 30 frames a second, MB", 30, false, "%.1f"},
 	{"rss_mb", "resident memory of `mien demo`, MB", 40, false, "%.1f"},
 	{"start_ms", "from the start of the process to the first result, ms", 1000, false, "%.0f"},
 	{"frame_to_output_p50_ms", "from a frame's timestamp to the edge of the line, median, ms", 0, false, "%.1f"},

@@ -43,6 +43,7 @@ func bench(rounds int, python, mien, tables string, asJSON bool) error {
 	fmt.Printf("clip: %d frames 640x480, raw YUYV and motion JPEG\n", len(clip.JPEGs))
 	for _, step := range []func() error{
 		func() error { return pipelineOverInvoke(f, clip, 3*rounds) }, // each is short, and the ratios are near 1
+		func() error { return recordingOverNot(f, clip, rounds) },
 		func() error { return latency(f, clip) },
 		func() error { return process(f, mien) },
 		func() error { return peers(f, clip, python, rounds) },

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"mien/firmware/alarm"
+	"mien/firmware/operator"
+	"mien/firmware/pilot"
+)
+
+// A pilot from its start to its tables, with the commands that people give and a unit
+// that plays the demo clip: what was recorded gives the same events again.
+func TestPilotFromStartToTables(t *testing.T) {
+	p := newProcess(t)
+	text := fmt.Sprintf("[camera]\nclip = \"demo.mjpeg\"\nloop = true\n[health]\nfrozen = \"1h\"\n[pilot]\nrecord = true\n[state]\ndir = %q\n[socket]\npath = %q\n"+
+		"[[alarm]]\nname = \"brow\"\nsignal = \"au4\"\nhigh = 0.6\non_delay = \"200ms\"\n", filepath.Join(p.dir, "state"), p.socket())
+	os.WriteFile(p.config(), []byte(text), 0o600)
+	p.start()
+	socket := "-socket=" + p.socket()
+	says := func(want string, code int, args ...string) string {
+		t.Helper()
+		got, out := mien(args...)
+		if got != code || !strings.Contains(out, want) {
+			t.Errorf("mien %s: exit code %d, should be %d and say %q:\n%s", strings.Join(args, " "), got, code, want, out)
+		}
+		return out
+	}
+	p.until("its socket", func() bool { code, _ := mien("pilot", "status", socket); return code == exitOK })
+	says("no pilot was started", exitOK, "pilot", "status", socket)
+	says("-for", exitUsage, "pilot", "start", socket)
+	says("purpose", exitUsage, "pilot", "start", socket, "-for", "14d")
+	says("no time", exitUsage, "pilot", "start", socket, "-for", "soon", "-purpose", "a")
+	says("too many arguments", exitUsage, "mark", socket, "right", "a", "b")
+	says("say right", exitUsage, "mark", socket, "perhaps")
+	says("in the future", exitUsage, "mark", socket, "missed", "-ago", "-1m")
+	says("-yes", exitUsage, "pilot", "erase", socket)
+	says("nothing is recorded", exitFailed, "pilot", "drill", socket, "usual")
+	says("recording until", exitOK, "pilot", "start", socket, "-for", "14d", "-purpose", "limits for press 4")
+	says("recording already", exitFailed, "pilot", "start", socket, "-for", "1d", "-purpose", "again")
+	p.until("frames in the recording", func() bool {
+		r, err := p.ask(operator.Request{Ask: operator.AskPilot})
+		return err == nil && r.Pilot.Frames > 10
+	})
+	var raised uint64
+	p.until("an alarm", func() bool {
+		r, err := p.ask(operator.Request{Ask: operator.AskEvents, After: raised})
+		for _, ev := range r.Events {
+			if ev.Trigger == alarm.Raise {
+				raised = ev.Number
+			}
+		}
+		return err == nil && raised > 0
+	})
+	says("mark right: brow", exitOK, "mark", socket, "right")
+	says("in place of right", exitOK, "mark", socket, "false", "brow")
+	says("mark withdrawn", exitOK, "mark", socket, "withdraw")
+	says("mark right: brow", exitOK, "mark", socket, "right", "brow")
+	script := filepath.Join(p.dir, "mine.toml")
+	os.WriteFile(script, []byte("name = \"mine\"\nreaction = \"100ms\"\n[[step]]\nseconds = 0.4\nen = \"Look here.\"\nja = \"見て\"\nabsent = [\"au12\"]\n[[step]]\nseconds = 0.4\nen = \"Smile.\"\npresent = [\"au12\", \"au999\"]\n"), 0o600)
+	if out := says("ありがとう", exitOK, "pilot", "drill", socket, "-lang", "ja", script); !strings.Contains(out, "見て") || strings.Count(out, "\a") != 3 {
+		t.Errorf("the drill said %q", out)
+	}
+	says("purpose", exitOK, "pilot", "status", socket, "-json")
+	// A drill that is stopped by hand counts for nothing.
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	c := &call{FlagSet: flag.NewFlagSet("drill", flag.ContinueOnError), out: io.Discard, err: io.Discard}
+	s, err := pilot.ParseScript("mine", []byte("name = \"broken\"\nreaction = \"0s\"\n[[step]]\nseconds = 100\nen = \"Wait.\"\nabsent = [\"au4\"]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.lead(ctx, s, "en", p.socket(), time.After); err == nil || !strings.Contains(err.Error(), "nothing of it counts") {
+		t.Errorf("a broken drill: %v", err)
+	}
+	says("mark right", exitOK, "events", socket, "-n", "0")
+	says("broken off", exitOK, "events", socket, "-n", "0")
+	p.signal(syscall.SIGTERM)
+	p.ends()
+
+	dir := filepath.Join(p.dir, "state", "pilot")
+	if out := says(" 0 differ", exitOK, "pilot", "replay", dir); !strings.Contains(out, "alarm brow: raised") {
+		t.Errorf("replay says %s", out)
+	}
+	other := filepath.Join(p.dir, "other.toml")
+	os.WriteFile(other, []byte("[[alarm]]\nname = \"brow\"\nsignal = \"au4\"\nhigh = 0.999\n"), 0o600)
+	says("computed 0 times", exitOK, "pilot", "replay", "-config", other, dir)
+	says("no recording", exitMissing, "pilot", "replay", p.dir)
+	says("-levels FILE and -marks FILE", exitUsage, "pilot", "export", dir)
+	says("divide a day", exitUsage, "pilot", "export", "-levels", "l", "-marks", "m", "-shift", "7h", dir)
+	levels, marks := filepath.Join(p.dir, "l.csv"), filepath.Join(p.dir, "m.csv")
+	says("1 drill left out", exitOK, "pilot", "export", "-levels", levels, "-marks", marks, dir)
+	rows := func(path string) [][]string {
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		list, err := csv.NewReader(f).ReadAll()
+		if err != nil || len(list) < 2 {
+			t.Fatalf("%s: %d rows, %v", path, len(list), err)
+		}
+		return list
+	}
+	if head := rows(levels)[0]; head[0] != "session" || head[1] != "time" || strings.Contains(strings.Join(head, " "), "expression") {
+		t.Errorf("levels: %v", head)
+	}
+	truths := map[string]int{}
+	for _, row := range rows(marks)[1:] {
+		truths[row[1]+" "+row[4]]++
+	}
+	if truths["au4 present"] != 1 || truths["au12 present"] != 1 || truths["au12 absent"] != 1 || len(truths) != 3 {
+		t.Errorf("marks: %v", truths)
+	}
+	if _, out := mien("pilot", "tune", "-levels", levels, "-marks", marks, "-signal", "au4", "-cost-false", "1", "-cost-missed", "10"); !strings.Contains(out, "need") {
+		t.Errorf("tune reads the tables and says %s", out)
+	}
+}
