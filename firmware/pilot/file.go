@@ -28,6 +28,9 @@ const (
 // ErrVersion: the recording was made by another version of mien.
 var ErrVersion = errors.New("is a recording of another version")
 
+// errNoBeginning: the unit or its disk ended before the recording had any frame.
+var errNoBeginning = errors.New("its beginning is cut or damaged")
+
 // ErrNoRecording: the file is none.
 var ErrNoRecording = errors.New("is no recording")
 
@@ -105,7 +108,7 @@ func (r *reader) begin() (*Beginning, error) {
 	}
 	body, err := r.next()
 	if err != nil {
-		return nil, fmt.Errorf("its beginning is missing: %w", err)
+		return nil, fmt.Errorf("%w: %w", errNoBeginning, err)
 	}
 	b := new(Beginning)
 	if err := json.Unmarshal(body, b); err != nil {

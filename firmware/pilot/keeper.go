@@ -46,6 +46,7 @@ const (
 	controlFile = "pilot.json"
 	controlMost = 64 << 10
 	suffix      = ".rec"
+	beginning   = ".new" // behind the name of a file whose beginning is not whole yet
 )
 
 // Errors of Start, Stop and Erase.
@@ -554,7 +555,8 @@ func (k *Keeper) create(now time.Time, b *Beginning) error {
 		return fmt.Errorf("begin a recording: %w", err)
 	}
 	path := filepath.Join(k.options.Dir, fmt.Sprintf("%s-%06d%s", b.Pilot, b.File, suffix))
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND|unix.O_NOFOLLOW, 0o600)
+	// Under its name only once its beginning is whole.
+	f, err := os.OpenFile(path+beginning, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err
 	}
@@ -566,6 +568,9 @@ func (k *Keeper) create(now time.Time, b *Beginning) error {
 		return fmt.Errorf("append to %s: %w", path, err)
 	}
 	if err := k.put(text); err != nil {
+		return err
+	}
+	if err := os.Rename(path+beginning, path); err != nil {
 		return err
 	}
 	return k.syncNames()
@@ -592,7 +597,7 @@ func (k *Keeper) purge() {
 	k.mu.Unlock()
 	deleted := 0
 	err := k.erase(func(path string, info os.FileInfo) bool {
-		old := keep > 0 && info.ModTime().Before(wall.AddDate(0, 0, -keep)) && (k.file == nil || path != k.file.Name())
+		old := keep > 0 && info.ModTime().Before(wall.AddDate(0, 0, -keep)) && (k.file == nil || path+beginning != k.file.Name())
 		if old {
 			deleted++
 		}
@@ -614,6 +619,11 @@ func (k *Keeper) purge() {
 func (k *Keeper) erase(which func(path string, info os.FileInfo) bool) error {
 	list, _ := Files(k.options.Dir)
 	var errs error
+	if left, _ := filepath.Glob(filepath.Join(k.options.Dir, "*"+suffix+beginning)); k.file == nil { // by a power cut
+		for _, path := range left {
+			errs = errors.Join(errs, os.Remove(path))
+		}
+	}
 	for _, path := range list {
 		if info, err := os.Lstat(path); err == nil && which(path, info) {
 			errs = errors.Join(errs, os.Remove(path))

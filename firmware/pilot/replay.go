@@ -114,6 +114,10 @@ type player struct {
 
 func (p *player) file(path string) error {
 	r, b, err := open(path)
+	if errors.Is(err, errNoBeginning) {
+		p.sum.Damage = append(p.sum.Damage, err.Error())
+		return nil
+	}
 	if err != nil {
 		return err
 	}
