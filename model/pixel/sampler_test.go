@@ -302,21 +302,27 @@ func BenchmarkFillGrey112From1080(b *testing.B) {
 }
 
 // BenchmarkFillGrey112Cold is the first with pictures that lie in memory only, as those
-// that a camera wrote.
-func BenchmarkFillGrey112Cold(b *testing.B) {
+// that a camera wrote, BenchmarkFillGrey112Fetched with them fetched at once.
+func BenchmarkFillGrey112Cold(b *testing.B)    { benchmarkCold(b, Rect{}) }
+func BenchmarkFillGrey112Fetched(b *testing.B) { benchmarkCold(b, Rect{182, 102, 458, 378}) }
+
+func benchmarkCold(b *testing.B, part Rect) {
 	s, err := NewSampler(affectTarget)
 	if err != nil {
 		b.Fatal(err)
 	}
+	one := picture(YUYV, 640, 480, 0, smooth, 1)
 	list := make([]Image, 160) // 98 MB
 	for i := range list {
-		list[i] = *picture(YUYV, 640, 480, 0, smooth, 1)
-		list[i].Data = bytes.Clone(list[i].Data)
+		list[i] = *one
+		list[i].Data = bytes.Clone(one.Data)
 	}
 	dst := make([]byte, affectTarget.Bytes())
 	i := 0
 	for b.Loop() {
-		if err := s.Fill(dst, &list[i%len(list)], face200); err != nil {
+		img := &list[i%len(list)]
+		Fetch(img, part)
+		if err := s.Fill(dst, img, face200); err != nil {
 			b.Fatal(err)
 		}
 		i++

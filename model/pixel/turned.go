@@ -81,9 +81,6 @@ func (s *Sampler) fillTurned(j *job) {
 		s.kernels[p.kind()].prepare(l.bw, l.bh)
 	}
 	for y := range j.height {
-		if y%fetched == 0 {
-			s.fetch(j, y)
-		}
 		x0, x1 := s.inside(j, y)
 		for c := range j.n {
 			p := &j.planes[c]
@@ -92,38 +89,6 @@ func (s *Sampler) fillTurned(j *job) {
 		}
 		s.emit(j, y, x0, x1)
 	}
-}
-
-// fetched is for how many rows of the tensor the picture is fetched at once: few, so
-// that a small cache holds them.
-const fetched = 16
-
-// fetch reads one byte of each cache line that the next rows are made of. What a
-// camera writes is in no cache, and a box after the other waits for each line; these
-// reads do not wait for each other.
-func (s *Sampler) fetch(j *job, y int) {
-	const line = 64
-	var all byte
-	for c := range j.n {
-		p := &j.planes[c]
-		if p.same {
-			continue
-		}
-		a, b := p.way(&j.m, y), p.way(&j.m, min(y+fetched, j.height))
-		span := func(a, b, slope float64, samples int) (from, to int) {
-			way, last := slope*float64(j.width), float64(samples-1)
-			return int(hold(min(a, b)+min(way, 0), 0, last)), int(hold(max(a, b)+max(way, 0), 0, last))
-		}
-		left, right := span(a.u, b.u, a.du, p.width)
-		top, bottom := span(a.v, b.v, a.dv, p.height)
-		for v := top; v <= bottom; v++ {
-			row := p.data[p.offset+v*p.stride:]
-			for at := left * p.step; at <= right*p.step; at += line {
-				all ^= row[at]
-			}
-		}
-	}
-	s.seen = all // or the compiler leaves the reads out
 }
 
 // row samples one row of one plane, from x0 to before x1.
