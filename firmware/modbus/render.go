@@ -90,7 +90,10 @@ func (r *Render) unit(dst *Snapshot) {
 	dst.FramesPerSecond, dst.Latency, dst.Dropped = s.Rate, s.Latency, uint32(s.Dropped)
 	dst.ConfigCRC, dst.ModelCRC, dst.Numbering = a.ConfigCRC, a.NetworkCRC, s.Numbering
 	dst.Temperature, dst.Availability = s.Temperature, s.Available
-	dst.ClockSource, dst.ClockAt, dst.ClockWall = uint8(s.Clock.Source), s.Clock.At, time.Duration(s.Clock.Wall.UnixNano())
+	dst.ClockSource, dst.ClockAt, dst.ClockWall = uint8(s.Clock.Source), s.Clock.At, 0
+	if !s.Clock.Wall.IsZero() {
+		dst.ClockWall = time.Duration(s.Clock.Wall.UnixNano())
+	}
 	dst.TestUntil, dst.InhibitUntil = 0, 0
 	if s.Testing {
 		dst.TestUntil = s.TestEnds

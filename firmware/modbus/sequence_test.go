@@ -2,6 +2,8 @@ package modbus_test
 
 import (
 	"errors"
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -239,4 +241,88 @@ func TestCommandByRegistersNotYetOnTheDisk(t *testing.T) {
 	r.result(t, 7, resultDone) // without writing it again
 	r.want(t, byRegisters(1, 0, 0, 7), byRegisters(1, 0, 0, 7)[:5])
 	r.commands(t)
+}
+
+// Masters that write the registers in any order and pieces, again and again, while
+// ports are opened again, numbers of alarms change and the unit refuses: a command
+// is given exactly where a number that was not there before stands behind one that
+// this master wrote, and once.
+func TestCommandRegistersAtRandom(t *testing.T) {
+	random := rand.New(rand.NewPCG(19, 4))
+	r := newRig(t, nil)
+	r.recorder.Reserve(16)
+	var registers [5]int      // as the master must read them
+	counted, known := true, 0 // the unit has seen a number of this master; it knows the numbers of alarms
+	s := modbustest.Snapshot(r.now)
+	given, noted, refusals := 0, 0, 0
+	for step := range 20_000 {
+		switch random.IntN(40) {
+		case 0:
+			r.Reopen()
+			counted = false
+		case 1:
+			s.Numbering++
+		case 2:
+			r.ask(t, words(4, 46, 1)...)
+			if known != int(s.Numbering) {
+				known = int(s.Numbering)
+				registers = [5]int{4: registers[4]}
+			}
+		}
+		s.ResultAt = r.now
+		r.latest.Store(s)
+		// A piece of the block, most often with the number in it.
+		first := random.IntN(5)
+		n := 1 + random.IntN(5-first)
+		next := registers
+		for i := first; i < first+n; i++ {
+			next[i] = []int{0, 1, 2, 4, 99, registers[i]}[random.IntN(6)]
+		}
+		next[4] = []int{registers[4], next[4], random.IntN(3)}[random.IntN(3)]
+		if first+n < 5 {
+			next[4] = registers[4]
+		}
+		request := block(100+first, next[first:first+n]...)
+		if n == 1 {
+			request = words(6, 100+first, next[first])
+		}
+		answer := r.ask(t, request...)
+		_, got := r.recorder.Take()
+
+		fresh := first+n == 5 && next[4] != registers[4] && next[4] != 0
+		want := []modbus.Command(nil)
+		refused := false
+		switch code, alarm := next[0], next[1]; {
+		case !fresh:
+		case !counted:
+			want = []modbus.Command{held}
+			noted++
+		case code == 1:
+			want = []modbus.Command{{Op: modbus.OpAckAll}}
+		case code == 4:
+			want = []modbus.Command{{Op: modbus.OpSilence}}
+		case code == 2 && (alarm >= s.AlarmCount || known != int(s.Numbering)), code == 99:
+			refused = true
+			refusals++
+		case code == 2:
+			want = []modbus.Command{{Op: modbus.OpAck, Alarm: alarm}}
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("step %d: % X over %v: %v, want %v", step, request, registers, got, want)
+		}
+		if refused && answer[0]&0x80 == 0 {
+			t.Fatalf("step %d: % X over %v was taken", step, request, registers)
+		}
+		if answer[0]&0x80 == 0 || refused { // a refused number is used up, with all that it came with
+			registers = next
+			counted = counted || first+n == 5
+		}
+		given += len(want)
+		if back := r.ask(t, words(3, 100, 5)...); string(back[2:]) != string(words(0, registers[:]...)[1:]) {
+			t.Fatalf("step %d: reads back % X, want %v", step, back, registers)
+		}
+	}
+	if given < 500 || noted < 50 || refusals < 500 {
+		t.Errorf("%d given, %d held, %d refused", given, noted, refusals)
+	}
 }

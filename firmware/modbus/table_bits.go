@@ -66,7 +66,7 @@ func coilRegisters() []Register {
 	}
 	row(coilAckAll, "ack_all", "0 to 1 acknowledges every alarm")
 	row(coilReset, "reset_latched", "0 to 1 resets the latched alarms whose condition is gone")
-	row(coilSilence, "silence", "0 to 1 silences the horn until the next new alarm; this is no acknowledgement")
+	row(coilSilence, "silence", "0 to 1 silences the horn until the next new alarm, at most for unit.silence_max where the config sets one; this is no acknowledgement")
 	row(coilTest, "output_test", "0 to 1 starts the output test, which ends by itself; 1 to 0 ends it")
 	row(coilInhibit, "inhibit", "0 to 1 inhibits the alarm outputs for the time in the config; 1 to 0 ends it")
 	for n := range MaxAlarms {
