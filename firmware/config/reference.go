@@ -165,7 +165,7 @@ var reference = []Key{
 	{Path: "alarm.shelve_max", Kind: Duration, Default: `"1h"`, Min: 0, Max: 7 * day,
 		Meaning: "Longest time for which the alarm may be shelved; 0s forbids it."},
 	{Path: "alarm.re_alarm", Kind: Duration, Default: `"0s"`, Min: 0, Max: day, Example: `"30m"`,
-		Meaning: "Re-alarm time: once acknowledged for so long, the alarm is unacknowledged again if its condition is still present, and sounds the horn. At least 1m, and longer than on_delay and off_delay; 0s: it stays acknowledged."},
+		Meaning: "Re-alarm time: once acknowledged for so long, the alarm is unacknowledged again if its condition is still present, and sounds the horn. At least 1m, and no shorter than on_delay and off_delay; 0s: it stays acknowledged."},
 
 	{Path: "alarm.all.signal", Kind: Text, Required: true, Min: 1, Max: 64, Example: `"au4"`, Meaning: "Signal to watch."},
 	{Path: "alarm.all.high", Kind: OptionalNum, Example: "0.6", Meaning: "Met at or above. One of high and low."},
