@@ -1,6 +1,9 @@
 package pipeline
 
 import (
+	"errors"
+	"fmt"
+	"reflect"
 	"slices"
 
 	"mien/firmware/alarm"
@@ -15,10 +18,25 @@ type network struct {
 	parts   []string // of the face, which it may find covered
 	crc     uint16
 	about   []state.Signal
+	cards   []*affect.Card
+}
+
+// errCard: the card is another one than the unit was started or reloaded with.
+var errCard = errors.New("it is not as it was when the unit took its config over: it is damaged, or was changed: put it back, or reload the config")
+
+// same tells whether an eye's networks are those that the unit goes by: nothing but
+// the config, and whoever reloads it, says that a card is right.
+func (n *network) same(e *Eye) error {
+	for i, opened := range e.networks {
+		if i < len(n.cards) && opened.Card().Path() == n.cards[i].Path() && !reflect.DeepEqual(opened.Card(), n.cards[i]) {
+			return fmt.Errorf("model card %s: %w", n.cards[i].Path(), errCard)
+		}
+	}
+	return nil
 }
 
 func networkOf(cards []*affect.Card, models [][]byte) network {
-	n := network{signals: affect.Signals(cards...), crc: Mark(models[0])}
+	n := network{signals: affect.Signals(cards...), crc: Mark(models[0]), cards: cards}
 	if v := cards[0].Outputs.Visibility; v != nil {
 		n.parts = v.Parts
 	}

@@ -116,6 +116,49 @@ func TestDamagedModelIsRefusedUntilItIsWhole(t *testing.T) {
 	}
 }
 
+// A card that is another one than the config was taken over with is refused when the
+// networks are loaded again, though it fits its network: a damaged number in it would
+// be no error, and other alarms.
+func TestCardThatHasChanged(t *testing.T) {
+	dir := t.TempDir()
+	embedded, _, err := affect.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	card := filepath.Join(dir, "card.json")
+	for path, data := range map[string][]byte{card: assets.Card(), filepath.Join(dir, embedded.File): assets.Network()} {
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	u, w := byHand(t, func(c *config.Config) { c.Model.Card = card })
+	cards, models, err := Cards(u.current.Model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.network = networkOf(cards, models)
+	if w.loadEye() != 0 {
+		t.Fatal(u.Faults())
+	}
+	was := fmt.Sprint(embedded.Outputs.ActionUnits.Thresholds[0])
+	changed := strings.Replace(string(assets.Card()), was, "0.987", 1)
+	if changed == string(assets.Card()) {
+		t.Fatalf("no %s in the card", was)
+	}
+	if err := os.WriteFile(card, []byte(changed), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if w.loadEye() == 0 || !u.health.On(health.ModelRefused) || !strings.Contains(fmt.Sprint(u.Faults()), card) {
+		t.Fatalf("faults %v", u.Faults())
+	}
+	if err := os.WriteFile(card, assets.Card(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if w.loadEye() != 0 || u.health.Word() != 0 {
+		t.Fatalf("faults %v", u.Faults())
+	}
+}
+
 // An accelerator that is not there is told, and the processor does its work.
 func TestAcceleratorLostDegrades(t *testing.T) {
 	if _, err := os.Stat("/dev/apex_0"); err == nil {

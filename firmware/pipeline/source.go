@@ -58,6 +58,13 @@ func (c *demoClip) Next(timeout time.Duration) (*camera.Frame, error) {
 // DemoClip is the name of the clip in the binary, for camera.clip.
 const DemoClip = "demo.mjpeg"
 
+// sameCards tells whether an eye has the cards that the unit goes by.
+func (u *Unit) sameCards(e *Eye) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.network.same(e)
+}
+
 // cameraIs notes the time between the frames of a camera that is too slow, 0 for
 // one that is not. The supervisor ends the fault.
 func (u *Unit) cameraIs(apart, now time.Duration) {

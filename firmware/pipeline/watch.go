@@ -97,6 +97,11 @@ func (w *watcher) run(ctx context.Context) error {
 func (w *watcher) loadEye() time.Duration {
 	u := w.unit
 	eye, err := tryEye(u.settings(), func() { u.health.Turn(u.now()) })
+	if err == nil {
+		if err = u.sameCards(eye); err != nil {
+			eye.Close()
+		}
+	}
 	if err != nil {
 		// Whatever is in the way (a file that is missing, damaged or none, a library
 		// that will not open, a wrong answer): no frame was given to it yet.
