@@ -33,6 +33,7 @@ type condition struct {
 	ran     time.Duration // for how long already, without Unknown time
 	first   uint64        // frame in which it began
 	held    time.Duration // how long present already, without Unknown time
+	early   bool          // it was present before the start or the reload: for longer than held
 	blind   time.Duration // Unknown time less known time, from 0 to the hold
 	lost    bool          // Unknown was declared
 }
@@ -143,7 +144,7 @@ func (c *condition) advance(value truth, dt time.Duration, gap bool, def Definit
 		c.present = !c.present
 		c.turned = fell
 		if c.present {
-			c.turned, c.held = rose, c.ran
+			c.turned, c.held, c.early = rose, c.ran, false
 		}
 		c.running = false
 		if c.lost { // it was judged
@@ -174,7 +175,7 @@ func (c *condition) explain(def Definition) Explanation {
 	x := Explanation{Signal: limit.Signal, Condition: best, Side: limit.Side, Level: c.level[best], Limit: limit.Limit,
 		Over: bestOver, For: c.ran, First: c.first}
 	if !wanted {
-		x.Limit, x.For = limit.Off(), c.held
+		x.Limit, x.For, x.AtLeast = limit.Off(), c.held, c.early
 		x.Side = Below
 		if limit.Side == Below {
 			x.Side = Above

@@ -68,6 +68,9 @@ func (s Side) String() string {
 // MarshalText gives the name.
 func (s Side) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
+// Meets says in words when a level meets a limit on this side.
+func (s Side) Meets() string { return "at or " + s.String() }
+
 // UnmarshalText accepts "above" and "below".
 func (s *Side) UnmarshalText(text []byte) error {
 	switch string(text) {

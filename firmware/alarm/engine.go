@@ -326,7 +326,7 @@ func (e *Engine) heldBack(it *item) {
 func (e *Engine) explainHeld(it *item) {
 	first, held := it.why.First, it.held
 	it.why = it.explain(it.def)
-	it.why.First, it.why.For, it.why.Last = first, held, e.sequence
+	it.why.First, it.why.For, it.why.AtLeast, it.why.Last = first, held, it.early, e.sequence
 }
 
 // reAlarm tells an alarm once more that was acknowledged for its re-alarm time

@@ -21,11 +21,12 @@ type Explanation struct {
 	Condition int           `json:"condition"`        // its index in the definition
 	Side      Side          `json:"side"`             // on which side of Limit the level was
 	Level     float32       `json:"level"`
-	Limit     float32       `json:"limit"` // the limit in force; on Clear the level behind which it is gone
-	Over      float32       `json:"over"`  // how far beyond Limit, in the signal's unit, >= 0
-	For       time.Duration `json:"for"`   // Raise: how long met; Clear: how long it was present; both without Unknown time
-	First     uint64        `json:"first"` // frame in which it began
-	Last      uint64        `json:"last"`  // frame that decided
+	Limit     float32       `json:"limit"`              // the limit in force; on Clear the level behind which it is gone
+	Over      float32       `json:"over"`               // how far beyond Limit, in the signal's unit, >= 0
+	For       time.Duration `json:"for"`                // Raise: how long met; Clear: how long it was present; both without Unknown time
+	AtLeast   bool          `json:"at_least,omitempty"` // For is what is known of it: it began before the start or a reload
+	First     uint64        `json:"first"`              // frame in which it began
+	Last      uint64        `json:"last"`               // frame that decided
 }
 
 // Event is one change, or one command that was refused. Events are numbered
@@ -99,8 +100,22 @@ func (x Explanation) String() string {
 	if x.Signal == "" {
 		return ""
 	}
-	return fmt.Sprintf("%s %.3f, %.3f %s %.3f, %v, frames %d to %d", x.Signal, x.Level, x.Over, x.Side, x.Limit,
-		x.For.Round(time.Millisecond), x.First, x.Last)
+	from := "at"
+	if x.Over > 0 {
+		from = fmt.Sprintf("%.3f %s", x.Over, x.Side)
+	}
+	return fmt.Sprintf("%s %.3f, %s %.3f, %s, frames %d to %d", x.Signal, x.Level, from, x.Limit, x.Lasted(), x.First, x.Last)
+}
+
+// Lasted is For in words.
+func (x Explanation) Lasted() string {
+	switch {
+	case x.AtLeast && x.For < time.Second:
+		return "since before the start or reload"
+	case x.AtLeast:
+		return fmt.Sprintf("for more than %v, since before the start or reload", x.For.Round(time.Second))
+	}
+	return x.For.Round(time.Millisecond).String()
 }
 
 // Command is something that a person or the host wants.

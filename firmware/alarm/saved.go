@@ -212,7 +212,7 @@ func (e *Engine) orphans() int {
 
 // assume sets the condition to present or gone until readings say otherwise.
 func (c *condition) assume(present bool) {
-	c.present, c.running, c.ran, c.held, c.value = present, false, 0, 0, unknown
+	c.present, c.running, c.ran, c.held, c.early, c.value = present, false, 0, 0, present, unknown
 	for i := range c.met {
 		c.met[i] = present
 	}

@@ -554,3 +554,44 @@ func TestShelvingThatIsOverAtARestart(t *testing.T) {
 		t.Errorf("%q, %v", got, e.Status(0).State)
 	}
 }
+
+// An alarm that was present before the start, or whose conditions a reload changed,
+// was so for longer than this run has seen: its end says so, and not "0s".
+func TestClearAfterARestartSaysForHowLong(t *testing.T) {
+	defs := []Definition{{Name: "frown", Conditions: []Condition{{Signal: "au4", Limit: 0.6, Deadband: 0.1}}}}
+	e, err := New(defs, []string{"au4"}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wall := time.Unix(1_800_000_000, 0)
+	at, last := time.Second, Event{}
+	look := func(level float32, n int) {
+		for range n {
+			at += 100 * time.Millisecond
+			for _, ev := range e.Step(Reading{At: at, Wall: wall, Levels: []float32{level}}) {
+				last = ev
+			}
+		}
+	}
+	e.Restore(Saved{}, at, wall)
+	look(0.6, 30)
+	if s := last.Why.String(); last.Trigger != Raise || !strings.Contains(s, "au4 0.600, at 0.600, ") {
+		t.Fatalf("%v: %s", last, s)
+	}
+	var saved Saved
+	e.Save(&saved)
+	for seconds, want := range map[int]string{0: "since before the start or reload", 20: "for more than 20s, since before the start or reload"} {
+		e, _ = New(defs, []string{"au4"}, Options{})
+		e.Restore(saved, at, wall)
+		look(0.9, 10*seconds)
+		look(0.1, 30)
+		if s := last.Why.String(); last.Trigger != Clear || !strings.Contains(s, ", "+want+", ") {
+			t.Errorf("after %d s: %s", seconds, s)
+		}
+	}
+	look(0.9, 50)
+	look(0.1, 30)
+	if s := last.Why.String(); last.Trigger != Clear || strings.Contains(s, "before") {
+		t.Errorf("of an occurrence of this run: %s", s)
+	}
+}

@@ -299,7 +299,7 @@ func (w *show) report(c *call, s script, last *state.State) error {
 	for _, ch := range w.chip.Changes() {
 		changes[ch.Name]++
 	}
-	fmt.Fprintf(c.out, "level changes of the lines:")
+	fmt.Fprintf(c.out, "level changes of the lines, from the fail value at the start and to it at the end among them:")
 	for _, name := range w.names {
 		fmt.Fprintf(c.out, "  %s %d", name, changes[name])
 	}

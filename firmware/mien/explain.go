@@ -206,7 +206,7 @@ func alarmWords(cfg *config.Config, cards []*affect.Card) []string {
 			if info.Derived {
 				note = " (derived)"
 			}
-			parts = append(parts, fmt.Sprintf("%s%s is %s %.2f", info.Human, note, k.Side, k.Limit))
+			parts = append(parts, fmt.Sprintf("%s%s is %s %.2f", info.Human, note, k.Side.Meets(), k.Limit))
 			deadbands = append(deadbands, fmt.Sprintf("%.2f", k.Deadband))
 			t := reaches(cfg, k, info)
 			if slowest = max(slowest, t); i == 0 || t < fastest {

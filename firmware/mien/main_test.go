@@ -112,7 +112,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"ack", "-json"}, exitUsage, `not defined: -json`},
 		{[]string{"run", "-config", missing}, exitMissing, `mien config > ` + regexp.QuoteMeta(missing)},
 		{[]string{"run", "-config", wrong}, exitConfig, `widht`},
-		{[]string{"explain", weak}, exitOK, `alarm "lips" \(medium\) is raised when AU24 lip pressor is above 0.50 for 1s`},
+		{[]string{"explain", weak}, exitOK, `alarm "lips" \(medium\) is raised when AU24 lip pressor is at or above 0.50 for 1s`},
 		{[]string{"explain", "-signals"}, exitOK, `(?s)eyes_closed.*\npain is withdrawn: .*Register 58`},
 		{[]string{"explain", "-model"}, exitOK, `sha256`},
 		{[]string{"demo", "-plot", filepath.Join(t.TempDir(), "none", "x.html")}, exitUsage, `x.html: there is no folder .*none: make it, or name another file`},
@@ -182,7 +182,7 @@ func TestPlotHasEveryCondition(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"brow or smile: AU4 brow lowerer above 0.70 or AU12 lip corner puller above 0.60 for 1s", ">au4<", ">au12<"} {
+	for _, want := range []string{"brow or smile: AU4 brow lowerer at or above 0.70 or AU12 lip corner puller at or above 0.60 for 1s", ">au4<", ">au12<"} {
 		if !strings.Contains(string(data), want) {
 			t.Errorf("no %q in the picture", want)
 		}
@@ -492,13 +492,13 @@ func TestProbeTellsACameraInALine(t *testing.T) {
 // How long an alarm takes, in words: up and down, one and several conditions.
 func TestExplainTellsTheTime(t *testing.T) {
 	for _, c := range []struct{ alarm, want string }{
-		{"signal = \"au4\"\nhigh = 0.75", `AU4 brow lowerer is above 0.75 for 1s. From a full, sudden change of the face to the lamp: the filter reaches the limit after 300ms, then the on-delay of 1s, and up to two frames, the second for the mean of both views of the face (200ms): about 1.5s. It returns when that has been gone, by a deadband of 0.05, for 2s.`},
-		{"signal = \"au4\"\nlow = 0.75", `AU4 brow lowerer is below 0.75 for 1s. From a full, sudden change of the face to the lamp: the filter reaches the limit after 100ms,`},
+		{"signal = \"au4\"\nhigh = 0.75", `AU4 brow lowerer is at or above 0.75 for 1s. From a full, sudden change of the face to the lamp: the filter reaches the limit after 300ms, then the on-delay of 1s, and up to two frames, the second for the mean of both views of the face (200ms): about 1.5s. It returns when that has been gone, by a deadband of 0.05, for 2s.`},
+		{"signal = \"au4\"\nlow = 0.75", `AU4 brow lowerer is at or below 0.75 for 1s. From a full, sudden change of the face to the lamp: the filter reaches the limit after 100ms,`},
 		{"all = [{signal = \"au4\", high = 0.75}, {signal = \"au12\", high = 0.25, deadband = 0.1}]",
-			`AU4 brow lowerer is above 0.75 and AU12 lip corner puller is above 0.25 for 1s. From a full, sudden change of the face to the lamp: the filters reach the limits after 300ms, then the on-delay of 1s, and up to two frames, the second for the mean of both views of the face (200ms): about 1.5s. It returns when that has been gone, by a deadband of 0.05 and 0.10, for 2s.`},
+			`AU4 brow lowerer is at or above 0.75 and AU12 lip corner puller is at or above 0.25 for 1s. From a full, sudden change of the face to the lamp: the filters reach the limits after 300ms, then the on-delay of 1s, and up to two frames, the second for the mean of both views of the face (200ms): about 1.5s. It returns when that has been gone, by a deadband of 0.05 and 0.10, for 2s.`},
 		{"any = [{signal = \"au4\", high = 0.75}, {signal = \"au12\", high = 0.25}]",
-			`above 0.75 or AU12 lip corner puller is above 0.25 for 1s. From a full, sudden change of the face to the lamp: the filters reach the limits after 100ms to 300ms, then the on-delay of 1s, and up to two frames, the second for the mean of both views of the face (200ms): about 1.3s to 1.5s.`},
-		{"signal = \"perclos\"\nhigh = 0.25", `PERCLOS is above 0.25 for 1s. From a full, sudden change of the face to the lamp: the filter reaches the limit after 15s, then the on-delay of 1s, and up to two frames, the second for the mean of both views of the face (200ms): about 16.2s. PERCLOS counts closed eyes over the last 1m0s, and has no value before 30s of that are known.`},
+			`above 0.75 or AU12 lip corner puller is at or above 0.25 for 1s. From a full, sudden change of the face to the lamp: the filters reach the limits after 100ms to 300ms, then the on-delay of 1s, and up to two frames, the second for the mean of both views of the face (200ms): about 1.3s to 1.5s.`},
+		{"signal = \"perclos\"\nhigh = 0.25", `PERCLOS is at or above 0.25 for 1s. From a full, sudden change of the face to the lamp: the filter reaches the limit after 15s, then the on-delay of 1s, and up to two frames, the second for the mean of both views of the face (200ms): about 16.2s. PERCLOS counts closed eyes over the last 1m0s, and has no value before 30s of that are known.`},
 		{"signal = \"au4\"\nhigh = 0.75\n[model]\nmirror = false", `then the on-delay of 1s, and up to one frame (100ms): about 1.4s.`},
 	} {
 		code, out := mien("explain", write(t, "[camera]\nfps = 10\n[filter]\naction_units = \"400ms\"\n[[alarm]]\nname = \"x\"\n"+c.alarm))

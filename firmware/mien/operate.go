@@ -134,7 +134,7 @@ func operatorAlarms(c *call) error {
 		if a.FirstOut {
 			why = "first out; " + why
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s %.2f\t%d\t%s\n", a.Name, a.Priority, a.State, held, a.Signal, level, a.Side, a.Limit, a.Count, why)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\tat or %s %.2f\t%d\t%s\n", a.Name, a.Priority, a.State, held, a.Signal, level, a.Side, a.Limit, a.Count, why)
 	}
 	return w.Flush()
 }

@@ -250,7 +250,7 @@ func (tr *track) title() string {
 	var parts []string
 	for _, k := range tr.def.Conditions {
 		info, _ := affect.Describe(k.Signal)
-		parts = append(parts, fmt.Sprintf("%s %s %.2f", info.Human, k.Side, k.Limit))
+		parts = append(parts, fmt.Sprintf("%s %s %.2f", info.Human, k.Side.Meets(), k.Limit))
 	}
 	return fmt.Sprintf("%s: %s for %v", tr.def.Name, strings.Join(parts, joined(tr.def.Match)), tr.def.OnDelay)
 }

@@ -123,6 +123,7 @@ type session struct {
 	lines   chan logLine           // to the log, which may be slow; the unit never waits for it
 	missed  atomic.Uint64          // lines that the log was too slow for
 	last    atomic.Pointer[string] // newest message, for the view
+	told    atomic.Pointer[string] // its subject: a note of the same text is no news
 	serial  func() string          // what the view tells of the serial port
 	reloads <-chan os.Signal       // each asks for the config to be taken over again; nil: none comes
 	fatal   func() error           // what a unit would go on with, and this session does not; nil: nothing
@@ -165,6 +166,7 @@ func (s *session) fault(f health.Fault, began bool, text string) {
 
 // log puts something into the view, or into the log.
 func (s *session) log(level slog.Level, subject string, details ...string) {
+	s.told.Store(&subject)
 	detail := strings.Join(details, "; ")
 	if s.live {
 		text := subject
@@ -182,7 +184,7 @@ func (s *session) log(level slog.Level, subject string, details ...string) {
 }
 
 func (s *session) event(e alarm.Event) {
-	if e.Trigger == alarm.Note { // faults have been said; commands are told by what they do
+	if told := s.told.Load(); e.Trigger == alarm.Note && told != nil && *told == e.Cause { // a fault has been said
 		return
 	}
 	if s.live {
@@ -333,7 +335,7 @@ func (s *session) reload(ctx context.Context, unit *pipeline.Unit, path string) 
 		unit.Refuse(err)
 	}
 	if err != nil {
-		s.log(slog.LevelWarn, "config refused, the one in force stays", err.Error())
+		s.log(slog.LevelWarn, "config refused, the one in force stays", strings.Split(strings.TrimSpace(err.Error()), "\n")...)
 		return
 	}
 	s.cfg.Store(cfg)

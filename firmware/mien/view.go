@@ -233,6 +233,9 @@ func words(name string) string { return strings.ReplaceAll(name, "_", " ") }
 // journal has all of it.
 func happened(e alarm.Event) string {
 	text := e.Wall.Local().Format("15:04:05 ")
+	if e.Trigger == alarm.Note {
+		return text + e.Cause
+	}
 	if e.Alarm != "" {
 		text += e.Alarm + ": "
 	}
@@ -247,7 +250,11 @@ func happened(e alarm.Event) string {
 		text += " by " + e.Who
 	}
 	if w := e.Why; w.Signal != "" {
-		text += fmt.Sprintf("; %s %.2f, %s %.2f for %v", w.Signal, w.Level, w.Side, w.Limit, w.For.Round(100*time.Millisecond))
+		lasted := w.Lasted()
+		if !w.AtLeast {
+			lasted = "for " + w.For.Round(100*time.Millisecond).String()
+		}
+		text += fmt.Sprintf("; %s %.2f, %s %.2f %s", w.Signal, w.Level, w.Side, w.Limit, lasted)
 	}
 	return text
 }

@@ -72,8 +72,7 @@ func (b *button) run(ctx context.Context) error {
 		if err == nil {
 			if w, ok := line.(interface{ Warning() string }); ok && w.Warning() != "" && !warned {
 				warned = true
-				b.unit.note(w.Warning(), "")
-				b.unit.say(fmt.Sprintf("input %q", b.name), w.Warning())
+				b.unit.inform(fmt.Sprintf("input %s: %s", b.name, w.Warning()))
 			}
 			err = b.serve(ctx, line)
 		}

@@ -37,7 +37,8 @@ func (u *Unit) Reload(ctx context.Context, cfg *config.Config, crc uint16) error
 
 // Refuse notes a config that could not even be read.
 func (u *Unit) Refuse(err error) {
-	u.health.Begin(health.ConfigRefused, u.now(), err.Error())
+	// Problems stand in lines; a log and a register's text have one.
+	u.health.Begin(health.ConfigRefused, u.now(), strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; "))
 }
 
 // reloads takes configs over, one after the other, until ctx ends.

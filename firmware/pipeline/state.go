@@ -294,9 +294,15 @@ func (u *Unit) tellFaults() {
 		if c.Began {
 			text = fmt.Sprintf("%s %s: %s", info.Code, info.Name, c.Detail)
 		}
-		u.doLocked(alarm.Command{Do: alarm.Note, Text: text})
 		u.options.OnFault(c.Fault, c.Began, text)
+		u.doLocked(alarm.Command{Do: alarm.Note, Text: text})
 	}
+}
+
+// inform tells a technician something, with details, and journals it.
+func (u *Unit) inform(text string, details ...string) {
+	u.say(text, details...)
+	u.note(text, "")
 }
 
 // note puts a text into the journal.

@@ -53,8 +53,8 @@ type Options struct {
 	PilotDir string
 	// Say is told what a technician may want to know; it must not wait.
 	Say func(subject string, details ...string)
-	// OnFault is told each fault that begins or ends, in order, as the journal tells
-	// it; it must not wait, nor ask the unit.
+	// OnFault is told each fault that begins or ends, in order, before the journal has
+	// the same text as a note; it must not wait, nor ask the unit.
 	OnFault func(f health.Fault, began bool, text string)
 	// OnEvent is told each event, in order; it must not wait.
 	OnEvent func(alarm.Event)
@@ -293,9 +293,7 @@ func (u *Unit) tellReset(dog watchdog.Watchdog) {
 	if !ok || d.BootStatus() == 0 {
 		return
 	}
-	text := fmt.Sprintf("the machine was reset: %v", d.BootStatus())
-	u.note(text, "")
-	u.say(text)
+	u.inform(fmt.Sprintf("the machine was reset: %v", d.BootStatus()))
 }
 
 func (u *Unit) buttons(cfg *config.Config) ([]*button, error) {

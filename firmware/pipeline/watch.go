@@ -191,8 +191,7 @@ func (w *watcher) frame() (time.Duration, error) {
 		u.unseen(sight, now)
 		if w.refused.update(err, now) {
 			text := fmt.Sprintf("pictures could not be read: %d since the camera was opened", w.refused.count)
-			u.note(text+": "+err.Error(), "")
-			u.say(text, err.Error())
+			u.inform(text + ": " + err.Error())
 		}
 		if w.unread.Update(true, now) {
 			u.health.Begin(health.CameraLost, now, err.Error())
@@ -251,12 +250,10 @@ func (w *watcher) late(f *camera.Frame, now time.Duration) bool {
 	switch {
 	case change == notBelieved && (w.doubted == 0 || now-w.doubted >= tellAgain):
 		w.doubted, w.doubtTold = now, true
-		w.unit.note("the camera's clock is not believed: "+wrong, "")
-		w.unit.say("the camera's clock is not believed", wrong+"; its frames are dated by when they come")
+		w.unit.inform("the camera's clock is not believed: "+wrong, "its frames are dated by when they come")
 	case change == believedAgain && w.doubtTold:
 		w.doubtTold = false
-		w.unit.note("the camera's clock is believed again", "")
-		w.unit.say("the camera's clock is believed again", fmt.Sprintf("its times were plausible for %v", trustAfter))
+		w.unit.inform("the camera's clock is believed again", fmt.Sprintf("its times were plausible for %v", trustAfter))
 	}
 	if age <= w.limits.Stale {
 		w.old.Update(false, now)
