@@ -45,6 +45,7 @@ const (
 	turned    = 2 * time.Second
 	look      = 20 * time.Second // until the picture is next looked at upside down
 	stuck     = 400 * time.Millisecond
+	debounce  = 5 * time.Millisecond // the rig's
 	host      = time.Second
 	readBack  = 500 * time.Millisecond // pipeline's own
 	sensing   = 5 * time.Second        // likewise
@@ -217,9 +218,11 @@ func kinds() []kind {
 		{name: "input cannot be read", fault: health.InputStuck, detect: 300 * time.Millisecond,
 			begin: gpioFault(gpio.OpWait, rig.Button, eio), end: gpioHeal},
 		{name: "input bounces", none: true, begin: func(u *unit) {
-			u.chip.Bounce(rig.Line(rig.Button), true, 4, func() { time.Sleep(time.Millisecond) })
-			time.Sleep(50 * time.Millisecond)
-			u.chip.Bounce(rig.Line(rig.Button), false, 4, func() { time.Sleep(time.Millisecond) })
+			for try := 0; (u.bounce(true) || u.bounce(false)) && try < 20; try++ {
+				u.chip.Drive(rig.Line(rig.Button), false)
+				time.Sleep(time.Second) // what was no bounce is forgotten
+				u.healthy()
+			}
 		}, end: func(*unit) {}},
 		{name: "serial port gone", fault: health.SerialLost, detect: 200 * time.Millisecond,
 			begin: func(u *unit) { u.plc.unplug() }, end: func(u *unit) { u.plc.plug() }}, // what fails here is missed as the way back

@@ -242,6 +242,19 @@ func (u *unit) chatter() {
 	}()
 }
 
+// bounce presses the button or lets it go, with a contact that bounces for 1 ms at
+// a time. It tells that the machine was too busy for that: a level that stands for as
+// long as the debounce time is no bounce, and many of them are a loose wire.
+func (u *unit) bounce(press bool) (late bool) {
+	u.chip.Bounce(rig.Line(rig.Button), press, 4, func() {
+		began := time.Now()
+		time.Sleep(time.Millisecond)
+		late = late || time.Since(began) >= debounce-time.Millisecond
+	})
+	time.Sleep(50 * time.Millisecond)
+	return late
+}
+
 func (u *unit) quiet() { u.chat() }
 
 func (u *unit) reload() {
