@@ -184,7 +184,7 @@ func (s *session) log(level slog.Level, subject string, details ...string) {
 }
 
 func (s *session) event(e alarm.Event) {
-	if told := s.told.Load(); e.Trigger == alarm.Note && told != nil && *told == e.Cause { // a fault has been said
+	if told := s.told.Load(); e.Trigger == alarm.Note && told != nil && same(*told, e.Cause) { // a fault has been said
 		return
 	}
 	if s.live {
@@ -192,6 +192,12 @@ func (s *session) event(e alarm.Event) {
 		return
 	}
 	s.say(e.String())
+}
+
+// same tells whether a note is what was said: the journal cuts what is long.
+func same(said, note string) bool {
+	const enough = 100
+	return said[:min(len(said), enough)] == note[:min(len(note), enough)]
 }
 
 // write writes the log to out until ctx ends, and then what is left.

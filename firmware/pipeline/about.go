@@ -24,12 +24,12 @@ type network struct {
 // errCard: the card is another one than the unit was started or reloaded with.
 var errCard = errors.New("it is not as it was when the unit took its config over: it is damaged, or was changed: put it back, or reload the config")
 
-// same tells whether an eye's networks are those that the unit goes by: nothing but
-// the config, and whoever reloads it, says that a card is right.
-func (n *network) same(e *Eye) error {
-	for i, opened := range e.networks {
-		if i < len(n.cards) && opened.Card().Path() == n.cards[i].Path() && !reflect.DeepEqual(opened.Card(), n.cards[i]) {
-			return fmt.Errorf("model card %s: %w", n.cards[i].Path(), errCard)
+// same tells whether cards are those that the unit goes by: nothing but the config,
+// and whoever reloads it, says that a card is right.
+func (n *network) same(cards []*affect.Card) error {
+	for i, c := range cards {
+		if i < len(n.cards) && c.Path() == n.cards[i].Path() && !reflect.DeepEqual(c, n.cards[i]) {
+			return fmt.Errorf("model card %s: %w", c.Path(), errCard)
 		}
 	}
 	return nil

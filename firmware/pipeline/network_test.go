@@ -116,6 +116,33 @@ func TestDamagedModelIsRefusedUntilItIsWhole(t *testing.T) {
 	}
 }
 
+// Where one library is damaged and the other does its work, that is told for as long
+// as the unit runs.
+func TestDamagedLibraryIsToldThoughAnotherComputes(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{assets.LiteRT, assets.TFLiteC, assets.FaceShort} {
+		path, err := assets.Find(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name == assets.LiteRT {
+			data[len(data)/2] ^= 1
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("MIEN_LIB", dir)
+	u, w := byHand(t, nil)
+	if w.loadEye() != 0 || u.health.Word() != health.SelfTestFailed.Bit() || !strings.Contains(fmt.Sprint(u.Faults()), assets.LiteRT) {
+		t.Fatalf("faults %v", u.Faults())
+	}
+}
+
 // A card that is another one than the config was taken over with is refused when the
 // networks are loaded again, though it fits its network: a damaged number in it would
 // be no error, and other alarms.

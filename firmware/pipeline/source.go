@@ -9,6 +9,7 @@ import (
 	"mien/drivers/camera/v4l2"
 	"mien/firmware/config"
 	"mien/firmware/health"
+	"mien/model/affect"
 	"mien/model/assets"
 )
 
@@ -58,11 +59,11 @@ func (c *demoClip) Next(timeout time.Duration) (*camera.Frame, error) {
 // DemoClip is the name of the clip in the binary, for camera.clip.
 const DemoClip = "demo.mjpeg"
 
-// sameCards tells whether an eye has the cards that the unit goes by.
-func (u *Unit) sameCards(e *Eye) error {
+// sameCards tells whether cards are those that the unit goes by.
+func (u *Unit) sameCards(cards []*affect.Card) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.network.same(e)
+	return u.network.same(cards)
 }
 
 // cameraIs notes the time between the frames of a camera that is too slow, 0 for

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"mien/drivers/camera"
 	"mien/firmware/config"
 	"mien/firmware/health"
+	"mien/model/assets"
 )
 
 // frameWait is how long one look for a frame may take; between looks the loop
@@ -96,11 +98,14 @@ func (w *watcher) run(ctx context.Context) error {
 // they are there.
 func (w *watcher) loadEye() time.Duration {
 	u := w.unit
-	eye, err := tryEye(u.settings(), func() { u.health.Turn(u.now()) })
+	cfg := u.settings()
+	var eye *Eye
+	cards, _, err := Cards(cfg.Model)
 	if err == nil {
-		if err = u.sameCards(eye); err != nil {
-			eye.Close()
-		}
+		err = u.sameCards(cards)
+	}
+	if err == nil {
+		eye, err = tryEye(cfg, func() { u.health.Turn(u.now()) })
 	}
 	if err != nil {
 		// Whatever is in the way (a file that is missing, damaged or none, a library
@@ -116,7 +121,13 @@ func (w *watcher) loadEye() time.Duration {
 	}
 	u.health.Set(health.AcceleratorLost, u.settings().Model.Accelerator != config.NoAccelerator && !eye.Accelerated(), u.now(),
 		"the processor computes instead")
-	u.say("networks loaded", eye.Backends()...)
+	backends := eye.Backends()
+	for _, b := range backends {
+		if strings.Contains(b, assets.ErrAltered.Error()) { // another library does its work, and is known to
+			u.health.Begin(health.SelfTestFailed, u.now(), b)
+		}
+	}
+	u.say("networks loaded", backends...)
 	debug.FreeOSMemory() // what loading took is not needed again for years
 	return 0
 }
