@@ -46,6 +46,7 @@ type KeptAlarm struct {
 	Ran        time.Duration `json:"ran,omitempty"`
 	First      uint64        `json:"first,omitempty"`
 	Held       time.Duration `json:"held,omitempty"`
+	Early      bool          `json:"early,omitempty"`
 	Blind      time.Duration `json:"blind,omitempty"`
 	Lost       bool          `json:"lost,omitempty"`
 	Out        bool          `json:"out,omitempty"`
@@ -94,7 +95,7 @@ func (e *Engine) Keep(mask func(*Event)) *Kept {
 	}
 	for _, it := range e.items {
 		c, v := &it.condition, &it.cover
-		a := KeptAlarm{it.def, it.orphan, slices.Clone(c.met), nil, c.value, c.present, c.running, c.ran, c.first, c.held, c.blind, c.lost,
+		a := KeptAlarm{it.def, it.orphan, slices.Clone(c.met), nil, c.value, c.present, c.running, c.ran, c.first, c.held, c.early, c.blind, c.lost,
 			v.out, v.shelved, v.suppressed, v.until, v.shelvings, it.life, it.silenced, it.quiet, it.acked,
 			it.count, it.since, it.sinceWall, it.why}
 		a.Definition.Conditions, a.Definition.SuppressBy = slices.Clone(it.def.Conditions), slices.Clone(it.def.SuppressBy)
@@ -145,7 +146,7 @@ func Resume(k *Kept, signals []string, options Options) (*Engine, error) {
 		}
 		it.orphan = a.Orphan
 		it.condition = condition{met: slices.Clone(a.Met), level: it.level, value: a.Value, present: a.Present, running: a.Running,
-			ran: a.Ran, first: a.First, held: a.Held, blind: a.Blind, lost: a.Lost}
+			ran: a.Ran, first: a.First, held: a.Held, early: a.Early, blind: a.Blind, lost: a.Lost}
 		for j, level := range a.Level {
 			if level != nil {
 				it.level[j] = *level

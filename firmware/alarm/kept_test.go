@@ -31,7 +31,7 @@ func TestKeepKnowsEveryField(t *testing.T) {
 	known := map[reflect.Type]string{
 		reflect.TypeFor[Engine]():    "options signals items events number start started at now wall unset clock sequence reason inhibited inhibit firstOut raised last revision numbering places repeats saveBy",
 		reflect.TypeFor[item]():      "def signal suppress orphan place condition cover life silenced quiet acked count since sinceWall why",
-		reflect.TypeFor[condition](): "met level value present turned running ran first held blind lost",
+		reflect.TypeFor[condition](): "met level value present turned running ran first held early blind lost",
 		reflect.TypeFor[cover]():     "out shelved suppressed until shelvings",
 		reflect.TypeFor[repeats]():   "told sources counted looked",
 		reflect.TypeFor[repeat]():    "event at last more",
