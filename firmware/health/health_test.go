@@ -148,6 +148,8 @@ func frozenPatterns(t *testing.T, period time.Duration) {
 		{"two in turn", func(i int) int { return i % 2 }, true},
 		{"three in turn", func(i int) int { return i % 3 }, true},
 		{"four buffers in turn", func(i int) int { return i % 4 }, true},
+		{"eight buffers in turn", func(i int) int { return i % 8 }, true},
+		{"twelve in turn", func(i int) int { return i % 12 }, true},
 		{"a new one now and then", func(i int) int { return i / 20 }, true},
 		{"each twice", func(i int) int { return i / 2 }, false},
 		{"each five times", func(i int) int { return i / 5 }, false},
@@ -160,7 +162,7 @@ func frozenPatterns(t *testing.T, period time.Duration) {
 			switch on := f.Update(uint64(1000+c.picture(i)), at); {
 			case on && (!c.frozen || at < 4*s-period):
 				t.Fatalf("%s: frozen after %v", c.name, at-s)
-			case !on && c.frozen && at > s+3*s+max(s/2, 5*period):
+			case !on && c.frozen && at > s+3*s+max(s/2, 13*period):
 				t.Fatalf("%s: not frozen after %v", c.name, at-s)
 			}
 		}

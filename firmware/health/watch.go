@@ -44,7 +44,7 @@ const (
 	// A picture is a repeat if it is one of the last few, as many as a driver has
 	// buffers, or was seen within turnFor (of more). A clip played in a loop comes
 	// round later than that.
-	few     = 4
+	few     = 12
 	turn    = 16
 	turnFor = 400 * time.Millisecond
 	// So many repeats are made good by one new picture: a camera that is asked for
