@@ -53,9 +53,9 @@ const (
 	slowHeld  = 2 * time.Second
 	silence   = 4 * time.Second
 	undriven  = 600 * time.Millisecond
-	// Networks are loaded within this, or refused; a part that failed is started
-	// again within the other.
-	loaded  = 500 * time.Millisecond
+	// Networks are loaded within this, or refused: 14 MB of libraries are read from a
+	// disk and summed up. A part that failed is started again within the other.
+	loaded  = 2 * time.Second
 	failing = 100 * time.Millisecond
 	// The healthy line is written this often, if no other is: only then can a hang show.
 	healthyHalf = 500 * time.Millisecond
@@ -115,9 +115,9 @@ func kinds() []kind {
 			u.again()
 		}
 	}
-	failed := func(path string) func(*unit) {
+	failed := func(path string, how func([]byte) []byte) func(*unit) {
 		return func(u *unit) {
-			u.damage(path, misplace)
+			u.damage(path, how)
 			u.panics.Store(true)
 		}
 	}
@@ -195,8 +195,8 @@ func kinds() []kind {
 			end:   cam(func(f *camera.Fake) { f.Period = frame })},
 		{name: "detector damaged", fault: health.ModelRefused, detect: loaded, begin: reloaded(misplace), end: repaired},
 		{name: "detector missing", fault: health.ModelRefused, detect: loaded, begin: reloaded(missing), end: repaired},
-		{name: "network damaged", fault: health.ModelRefused, detect: failing + loaded, begin: failed(networkFile()), end: repaired},
-		{name: "card damaged", fault: health.ModelRefused, detect: failing + loaded, begin: failed(cardFile), end: repaired},
+		{name: "network damaged", fault: health.ModelRefused, detect: failing + loaded, begin: failed(networkFile(), misplace), end: repaired},
+		{name: "card damaged", fault: health.ModelRefused, detect: failing + loaded, begin: failed(cardFile, misplaceBlocks), end: repaired},
 		{name: "detector damaged at start", fault: health.ModelRefused, detect: loaded, atStart: true, begin: damaged(misplace, detector), end: repaired},
 		{name: "libraries damaged at start", fault: health.ModelRefused, detect: loaded, atStart: true, begin: damaged(misplace, library, other), end: repaired},
 		{name: "camera driver hangs", fault: health.TooSlow, detect: stale + silence + 200*time.Millisecond,
@@ -272,20 +272,29 @@ func kinds() []kind {
 	}
 }
 
-// misplace damages a file by blocks of 4 KiB, as disks and file systems do: some are
-// in each other's place, are a copy of another, are empty, or are the last.
+// misplace damages a file as disks and file systems do: by blocks, or one bit of it.
 func misplace(file []byte) []byte {
+	if rand.IntN(5) == 0 {
+		file[rand.IntN(len(file))] ^= 1 << rand.IntN(8)
+		return file
+	}
+	return misplaceBlocks(file)
+}
+
+// misplaceBlocks damages a file by blocks of 4 KiB: some are in each other's place,
+// are a copy of another, are empty, or are the last. A text says something else
+// afterwards; one bit of it may say the same ("name" and "Name" are one key).
+func misplaceBlocks(file []byte) []byte {
 	const block = 4 << 10
 	whole := bytes.Clone(file)
 	at := func(i int) []byte { return file[i*block:][:block] }
+	n := len(file) / block
+	if n < 2 {
+		return file[:len(file)/2]
+	}
 	for bytes.Equal(file, whole) {
-		n := len(file) / block
-		if n < 2 {
-			file[rand.IntN(len(file))] ^= 1 << rand.IntN(8)
-			continue
-		}
 		i, j := rand.IntN(n), rand.IntN(n)
-		switch rand.IntN(5) {
+		switch rand.IntN(4) {
 		case 0:
 			held := bytes.Clone(at(i))
 			copy(at(i), at(j))
@@ -296,8 +305,6 @@ func misplace(file []byte) []byte {
 			clear(at(i))
 		case 3:
 			file = file[:i*block]
-		case 4:
-			at(i)[rand.IntN(block)] ^= 1 << rand.IntN(8)
 		}
 	}
 	return file
