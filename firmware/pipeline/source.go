@@ -71,7 +71,7 @@ func (u *Unit) sameCards(cards []*affect.Card) error {
 func (u *Unit) cameraIs(apart, now time.Duration) {
 	u.apart.Store(int64(apart))
 	if apart > 0 {
-		u.health.Begin(health.TooSlow, now, fmt.Sprintf("the camera gives a frame only every %v", apart.Round(100*time.Millisecond)))
+		u.health.Begin(health.TooSlow, now, fmt.Sprintf("a frame is there only every %v: the camera is too slow, or this machine", apart.Round(100*time.Millisecond)))
 	}
 }
 
