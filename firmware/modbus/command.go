@@ -23,10 +23,11 @@ const (
 	OpSetLimit               // set Limit of Alarm to Value
 	OpHeld                   // nothing is asked for: a coil or shelve bit was 1 with its first value
 	OpSetClock               // set the wall clock to Time
+	OpMark                   // say what Truth of Alarm, or of the newest where it is negative, For ago
 	OpRefused                // nothing is asked for: a write was refused, Text says which and why
 )
 
-var opNames = [...]string{"", "ack all", "ack", "reset", "silence", "test", "inhibit", "shelve", "unshelve", "set limit", "held", "set clock", "refused"}
+var opNames = [...]string{"", "ack all", "ack", "reset", "silence", "test", "inhibit", "shelve", "unshelve", "set limit", "held", "set clock", "mark", "refused"}
 
 func (o Op) String() string {
 	if int(o) < len(opNames) && o != 0 {
@@ -61,10 +62,11 @@ type Command struct {
 	Op    Op
 	Alarm int           // OpAck, OpShelve, OpUnshelve, OpSetLimit: 0 to Snapshot.AlarmCount-1
 	On    bool          // OpTest, OpInhibit
-	For   time.Duration // OpShelve
+	For   time.Duration // OpShelve, OpMark
 	Limit Limit         // OpSetLimit
 	Value float64       // OpSetLimit
 	Time  uint32        // OpSetClock: seconds since 1970 UTC
+	Truth state.Truth   // OpMark
 	Text  string        // OpRefused
 }
 
@@ -73,6 +75,8 @@ func (c Command) numbered() bool {
 	switch c.Op {
 	case OpAck, OpShelve, OpUnshelve, OpSetLimit:
 		return true
+	case OpMark:
+		return c.Alarm >= 0
 	}
 	return false
 }
@@ -86,6 +90,8 @@ func (c Command) String() string {
 		return fmt.Sprintf("%v alarm %d for %v", c.Op, c.Alarm, c.For)
 	case OpSetLimit:
 		return fmt.Sprintf("set %v of alarm %d to %g", c.Limit, c.Alarm, c.Value)
+	case OpMark:
+		return fmt.Sprintf("mark %v alarm %d, %v ago", c.Truth, c.Alarm, c.For)
 	case OpTest, OpInhibit:
 		if !c.On {
 			return "end " + c.Op.String()

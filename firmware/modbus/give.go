@@ -83,6 +83,16 @@ func (g *giver) add(c Command) error {
 		}
 		g.batch = append(g.batch, test)
 		return nil
+	case OpMark:
+		m := state.Mark{Truth: c.Truth, Ago: c.For}
+		if c.Alarm >= len(s.Alarms) {
+			return ErrNoAlarm
+		}
+		if c.Alarm >= 0 {
+			m.Alarm = s.Alarms[c.Alarm].Name
+		}
+		g.batch = append(g.batch, state.Command{Do: state.MarkAlarm, Mark: m})
+		return nil
 	case OpSetClock:
 		g.batch = append(g.batch, state.Command{Do: state.SetClock, Time: time.Unix(int64(c.Time), 0).UTC()})
 		return nil

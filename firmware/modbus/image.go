@@ -23,6 +23,7 @@ type image struct {
 	coils   uint32
 	holding [holdingLimits]uint16
 	command [holdingCommandEnd - holdingCommand]uint16 // from holdingCommand on
+	mark    [holdingMarkEnd - holdingMarkAlarm]uint16
 	pending pendingLimits
 
 	began   uint32 // coils whose 1 was a command, and is still there
@@ -44,8 +45,10 @@ func (i *image) reopen() {
 
 // renumber clears what was written by the number of an alarm: it is another's.
 func (i *image) renumber(shelved uint16) {
-	i.noted &= 1<<coilAck - 1
-	i.coils &= 1<<coilAck - 1
+	const acks = (1<<MaxAlarms - 1) << coilAck
+	i.noted &^= acks
+	i.coils &^= acks
+	i.mark[0] = 0
 	i.masked, i.asked = false, 0
 	i.holding[holdingShelveMask] = shelved
 	i.pending = pendingLimits{}
@@ -63,8 +66,10 @@ func (s *Slave) holdingWord(n int) uint16 {
 	switch {
 	case n < holdingLimits:
 		return s.image.holding[n]
-	case n >= holdingWords, n >= holdingLimitsEnd && n < holdingCommand:
+	case n >= holdingWords, n >= holdingLimitsEnd && n < holdingCommand, n >= holdingCommandEnd && n < holdingMarkAlarm:
 		return 0
+	case n >= holdingMarkAlarm:
+		return s.image.mark[n-holdingMarkAlarm]
 	case n >= holdingCommand:
 		return s.image.command[n-holdingCommand]
 	}
@@ -149,15 +154,18 @@ func (g *staging) setCoil(n int, on bool, alarms int) exception {
 		return 0
 	}
 	switch {
-	case n > coilInhibit && n < coilAck:
+	case n > coilInhibit && n < coilAck, n >= coilAck+MaxAlarms && n < coilMark, n >= coilBits:
 		return g.deny(n, "it is reserved", illegalAddress)
-	case n >= coilAck+alarms:
+	case n >= coilAck+alarms && n < coilMark:
 		return g.deny(n, "there is no such alarm", illegalAddress)
 	}
 	g.image.coils |= mask
 	g.image.noted |= mask
 	switch {
 	case was:
+	case noted && n >= coilMark:
+		g.add(g.image.saying(n))
+		g.image.began |= mask
 	case noted:
 		g.add(coilCommand(n, true))
 		g.image.began |= mask
@@ -208,8 +216,14 @@ func (s *Slave) setHolding(g *staging, n int, value uint16) exception {
 		g.image.holding[n] = value
 	case n < holdingLimits:
 		return g.deny(n, "it is reserved", illegalAddress)
-	case n >= holdingLimitsEnd && n < holdingCommand:
+	case n >= holdingLimitsEnd && n < holdingCommand, n >= holdingCommandEnd && n < holdingMarkAlarm:
 		return g.deny(n, noRegister, illegalAddress)
+	case n == holdingMarkAlarm && int(value) > s.view.AlarmCount:
+		return g.deny(n, "there is no such alarm", illegalValue)
+	case n == holdingMarkAgo && value > markAgoMost:
+		return g.deny(n, "it is longer ago than a mark may be", illegalValue)
+	case n >= holdingMarkAlarm:
+		g.image.mark[n-holdingMarkAlarm] = value
 	case n >= holdingCommand:
 		g.image.command[n-holdingCommand] = value
 		if n == holdingCommandSequence {

@@ -101,6 +101,7 @@ func (r *Render) unit(dst *Snapshot) {
 	if s.Summary.Inhibited {
 		dst.InhibitUntil = s.Clock.At + s.Summary.InhibitLeft
 	}
+	dst.Pilot = pilotOf(s)
 	dst.Outputs, dst.Inputs = bits(s.Outputs), bits(s.Inputs)
 }
 
@@ -175,6 +176,24 @@ var compoundNames = func() (names [len(Compounds)]string) {
 }()
 
 // alarms renders those that the map has room for.
+// pilotOf is how recordings fare, as the registers have it.
+func pilotOf(s *state.State) Pilot {
+	from := &s.Pilot
+	p := Pilot{Frames: uint32(from.Frames), Dropped: from.Dropped, Right: uint16(from.Right), False: uint16(from.False), Missed: uint16(from.Missed), Marked: uint8(from.Marked)}
+	switch {
+	case from.Recording && from.Trouble != "":
+		p.State = 3
+	case from.Recording:
+		p.State = 1
+	case from.Ended != "":
+		p.State = 2
+	}
+	if from.Recording {
+		p.Left = uint16(saturate(int64((from.Left + time.Hour - 1) / time.Hour)))
+	}
+	return p
+}
+
 func (r *Render) alarms(dst *Snapshot) {
 	s, sum := &r.state, &r.state.Summary
 	dst.AlarmCount = min(len(s.Alarms), MaxAlarms)

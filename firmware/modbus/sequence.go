@@ -23,6 +23,13 @@ const (
 	holdingCommandEnd
 )
 
+// Holding registers of marks.
+const (
+	holdingMarkAlarm = 120 + iota
+	holdingMarkAgo
+	holdingMarkEnd
+)
+
 // Codes of the register command.
 const (
 	codeNone = iota
@@ -37,12 +44,16 @@ const (
 	codeInhibit
 	codeEndInhibit
 	codeSetClock
+	codeMarkRight
+	codeMarkFalse
+	codeMarkMissed
 )
 
 // commandNames are those of the codes; they are published.
 var commandNames = []string{codeNone: "none", codeAckAll: "acknowledge all", codeAck: "acknowledge", codeReset: "reset", codeSilence: "silence",
 	codeShelve: "shelve", codeUnshelve: "unshelve", codeTest: "output test", codeEndTest: "end output test", codeInhibit: "inhibit",
-	codeEndInhibit: "end inhibit", codeSetClock: "set clock"}
+	codeEndInhibit: "end inhibit", codeSetClock: "set clock",
+	codeMarkRight: "mark right", codeMarkFalse: "mark false", codeMarkMissed: "mark missed"}
 
 // result is what came of a command. The numbers are published.
 type result uint8
@@ -189,12 +200,35 @@ func (s *Slave) commandOf(r *[holdingCommandEnd - holdingCommand]uint16) (c Comm
 		c.Op, c.On = OpTest, code == codeTest
 	case codeInhibit, codeEndInhibit:
 		c.Op, c.On = OpInhibit, code == codeInhibit
+	case codeMarkRight, codeMarkFalse, codeMarkMissed:
+		c.Op, c.Truth = OpMark, markTruths[code-codeMarkRight]
+		if c.Alarm = alarm; alarm == anyAlarm {
+			c.Alarm = -1
+		} else if alarm >= s.view.AlarmCount {
+			return c, ErrNoAlarm, "command_alarm is not the number of an alarm"
+		}
+		if value > markAgoMost {
+			return c, ErrRange, "command_value is longer ago than a mark may be, in seconds"
+		}
+		c.For = time.Duration(value) * time.Second
 	case codeSetClock:
 		c.Op, c.Time = OpSetClock, value
 	default:
 		return c, ErrRange, "command is no code of a command"
 	}
 	return c, nil, ""
+}
+
+// anyAlarm is command_alarm for the newest alarm; markAgoMost how long ago a mark
+// may be, in seconds.
+const (
+	anyAlarm    = 65535
+	markAgoMost = 12 * 3600
+)
+
+// mark is what coil n of those from coilMark on says.
+func (i *image) saying(n int) Command {
+	return Command{Op: OpMark, Truth: markTruths[n-coilMark], Alarm: int(i.mark[0]) - 1, For: time.Duration(i.mark[1]) * time.Second}
 }
 
 // settle brings the result of a command up to date that was not on the disk.

@@ -104,7 +104,7 @@ func TestRefusedCommandByRegisters(t *testing.T) {
 		why          string
 	}{
 		"no such alarm":    {byRegisters(2, 5, 0, 7), 2, resultNoAlarm, "write to holding register 100 refused: command_alarm is not the number of an alarm"},
-		"no such command":  {byRegisters(12, 0, 0, 7), 3, resultRange, "write to holding register 100 refused: command is no code of a command"},
+		"no such command":  {byRegisters(15, 0, 0, 7), 3, resultRange, "write to holding register 100 refused: command is no code of a command"},
 		"shelve, no time":  {byRegisters(5, 0, 0, 7), 3, resultRange, "write to holding register 100 refused: command_value is no time for which the alarm may be shelved, in minutes"},
 		"shelve, too long": {byRegisters(5, 0, 481, 7), 3, resultRange, "write to holding register 100 refused: command_value is no time for which the alarm may be shelved, in minutes"},
 		"shelve, for ever": {byRegisters(5, 0, 0xFFFFFFFF, 7), 3, resultRange, "write to holding register 100 refused: command_value is no time for which the alarm may be shelved, in minutes"},

@@ -78,6 +78,17 @@ type Alarm struct {
 	Since             time.Duration // monotonic time at which State began
 }
 
+// Pilot is how recordings and marks fare.
+type Pilot struct {
+	State        uint8  // 0 off, 1 recording, 2 ended, 3 in force, and nothing can be written
+	Left         uint16 // hours, a begun one counts
+	Frames       uint32 // recorded since the start
+	Dropped      uint64 // records that had no room
+	Right, False uint16 // marks since the start
+	Missed       uint16
+	Marked       uint8 // what became of the newest mark, as state.Marked
+}
+
 // Signal is one signal in a Snapshot.
 type Signal struct {
 	Name  string  // as the config names it; the map shows the first 24 characters
@@ -149,6 +160,7 @@ type Snapshot struct {
 	Temperature  float32 // °C of the processor, NaN for unknown
 	Availability float32 // share of the last hour with valid results, 0 to 1
 
+	Pilot   Pilot
 	Outputs uint16 // bit n: output n is energised
 	Inputs  uint16 // bit n: input n is active
 

@@ -106,10 +106,10 @@ const inputWords = signalNames + signalNameWords*MaxSignals
 var discreteBits = 96 + len(moreFaultNames)
 
 // coilBits is the length of the coils.
-const coilBits = 8 + MaxAlarms
+const coilBits = coilMark + len(markTruths)
 
 // holdingWords is the length of the holding registers below MirrorBase.
-const holdingWords = holdingCommandEnd
+const holdingWords = holdingMarkEnd
 
 // Size is how many addresses of a space can be read, from 0 on, and as many input
 // registers from MirrorBase on. Masters round a request up to whole blocks: what

@@ -53,7 +53,8 @@ const (
 	coilSilence
 	coilTest
 	coilInhibit
-	coilAck = 8
+	coilAck  = 8
+	coilMark = 28 // right, false, missed
 )
 
 // coilRegisters are the rows of functions 1, 5 and 15. A coil reads back what
@@ -72,8 +73,17 @@ func coilRegisters() []Register {
 	for n := range MaxAlarms {
 		row(coilAck+n, fmt.Sprintf("ack_alarm%d", n), fmt.Sprintf("0 to 1 acknowledges alarm %d; exception 02 where there is no such alarm", n))
 	}
+	for i, truth := range markTruths {
+		row(coilMark+i, "mark_"+truth.String(), [...]string{"0 to 1 says that the alarm was right: the newest one, or mark_alarm", "0 to 1 says that there was nothing: at the newest alarm, or mark_alarm",
+			"0 to 1 says that an alarm was missed, mark_ago seconds ago"}[i])
+		t[len(t)-1].Since = 4
+	}
 	return t
 }
+
+// markTruths are what the coils from coilMark on say, and the register commands from
+// codeMarkRight on.
+var markTruths = [...]state.Truth{state.Right, state.False, state.Missed}
 
 // Holding registers with a meaning of their own; the settings of alarm n are
 // the four from holdingLimits+4n.
@@ -116,11 +126,14 @@ func holdingRegisters() []Register {
 	first := len(t)
 	row(holdingCommand, "command", Enum, "", 1, ReadWrite, 0, len(commandNames)-1,
 		"what a new command_sequence asks for, as coils and shelve_mask do: for masters without functions 5 and 15").Names = commandNames
-	row(holdingCommandAlarm, "command_alarm", Uint16, "", 1, ReadWrite, 0, 65535, "number of the alarm, where command is for one")
+	row(holdingCommandAlarm, "command_alarm", Uint16, "", 1, ReadWrite, 0, 65535, "number of the alarm, where command is for one; 65535 for a mark: the newest")
 	row(holdingCommandValue, "command_value", Uint32, "", 1, ReadWrite, 0, math.MaxUint32,
-		"shelve: for how many minutes; set clock: the time, seconds since 1970-01-01 UTC; else it does not matter").Words = 2
+		"shelve: for how many minutes; set clock: the time, seconds since 1970-01-01 UTC; mark: how many seconds ago; else it does not matter").Words = 2
 	row(holdingCommandSequence, "command_sequence", Uint16, "", 1, ReadWrite, 0, 65535,
 		"another number than before gives the command, 0 none; write it with the others in one request, or last. The first since the port was opened or the host heartbeat was lost is only noted")
+	row(holdingMarkAlarm, "mark_alarm", Uint16, "", 1, ReadWrite, 0, MaxAlarms,
+		"of which alarm the coils mark_... say something: 0 the newest (for mark_missed: the only one), n + 1 alarm n")
+	row(holdingMarkAgo, "mark_ago", Uint16, "s", 1, ReadWrite, 0, 43200, "how long ago that was; the newest alarm then is meant")
 	for i := first; i < len(t); i++ {
 		t[i].Since = 4
 	}

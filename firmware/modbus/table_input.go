@@ -223,6 +223,7 @@ func moreInputRegisters() []Register {
 	more.Since = 2
 	t = append(t, more)
 	t = append(t, commandInputs()...)
+	t = append(t, pilotInputs()...)
 	for n := range MaxAlarms {
 		r := number(200+8*n, fmt.Sprintf("alarm%d_name", n), Text, "", 1, false, "first 16 characters of its name in the config; empty where there is no such alarm", nil)
 		r.Words, r.index = 8, n
@@ -260,6 +261,30 @@ func commandInputs() []Register {
 	}
 	return t
 }
+
+// pilotInputs are recordings and marks.
+func pilotInputs() []Register {
+	t := []Register{
+		choice(170, "pilot_state", pilotNames, false, "recordings of what the network says, for a pilot", func(v *view, _ int) uint32 { return uint32(v.Pilot.State) }),
+		number(171, "pilot_left", Uint16, "h", 1, false, "hours until the pilot ends, a begun one counts; 0: there is none", func(v *view, _ int) uint32 { return uint32(v.Pilot.Left) }),
+		word32(172, "pilot_frames", Uint32, "", "frames recorded since the start", func(v *view, _ int) uint32 { return v.Pilot.Frames }),
+		number(174, "pilot_dropped", Uint16, "", 1, false, "records since the start that had no room; stops at 65535", func(v *view, _ int) uint32 { return saturate(int64(v.Pilot.Dropped)) }),
+		number(175, "marks_right", Uint16, "", 1, false, "alarms since the start that were marked as right; wraps, as do the next two", func(v *view, _ int) uint32 { return uint32(v.Pilot.Right) }),
+		number(176, "marks_false", Uint16, "", 1, false, "as false", func(v *view, _ int) uint32 { return uint32(v.Pilot.False) }),
+		number(177, "marks_missed", Uint16, "", 1, false, "alarms that were marked as missed", func(v *view, _ int) uint32 { return uint32(v.Pilot.Missed) }),
+		choice(178, "mark_result", markedNames, false, "what became of the newest mark: whether there was an alarm that it could mean", func(v *view, _ int) uint32 { return uint32(v.Pilot.Marked) }),
+	}
+	for i := range t {
+		t[i].Since = 4
+	}
+	return t
+}
+
+// Values of pilot_state and mark_result; they are published.
+var (
+	pilotNames  = []string{"off", "recording", "ended", "not written"}
+	markedNames = []string{"none yet", "noted", "no alarm", "said before"}
+)
 
 // clockNames are the values of clock_source.
 var clockNames = func() (names []string) {

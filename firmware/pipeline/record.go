@@ -124,6 +124,10 @@ func (u *Unit) drill(step *state.DrillStep) (string, error) {
 func (u *Unit) pilotIs() {
 	s, p := u.pilot.Status(), &u.state.Pilot
 	p.Recording, p.Purpose, p.Begun, p.Ends, p.Ended, p.Trouble = s.Recording, s.Purpose, s.Begun, s.Ends, s.Ended, s.Trouble
+	p.Left = 0
+	if s.Recording {
+		p.Left = max(s.Ends.Sub(u.wall()), 0)
+	}
 	p.Files, p.Bytes, p.Frames, p.Dropped, p.Allowed = s.Files, s.Bytes, s.Frames, s.Dropped, recordable(u.options, u.current)
 }
 

@@ -75,8 +75,9 @@ type Pilot struct {
 	Purpose   string    // of the newest pilot
 	Begun     time.Time // likewise, by the wall clock
 	Ends      time.Time
-	Ended     string // why it has
-	Trouble   string // why nothing is written just now
+	Left      time.Duration // until then, 0 for none
+	Ended     string        // why it has
+	Trouble   string        // why nothing is written just now
 	Files     int
 	Bytes     int64  // of all recordings
 	Frames    uint64 // recorded since the start
