@@ -287,8 +287,8 @@ func (r *Recorder) mask(ev *alarm.Event) {
 // person gives a number in place of somebody's name. Devices and the unit itself
 // keep theirs. The lock is held.
 func (r *Recorder) person(who string) string {
-	if who == "" || who == "modbus" || who == "ascii" || who == "reload" || strings.HasPrefix(who, "input ") {
-		return who
+	if device, _, has := strings.Cut(who, " "); who == "" || who == "reload" || has && (device == "modbus" || device == "ascii" || device == "input") {
+		return who // no user's name has a space
 	}
 	n, known := r.people[who]
 	if !known {

@@ -223,7 +223,7 @@ func (l *life) frame() {
 // command gives the unit something to do, possible or not.
 func (l *life) command() {
 	r := l.random
-	who := []string{"modbus", "input ack", "anna", "ben", "a name that is much too long to be one, and has more than sixty-four bytes"}[r.IntN(5)]
+	who := []string{"modbus /dev/ttyS0", "input ack", "anna", "ben", "a name that is much too long to be one, and has more than sixty-four bytes"}[r.IntN(5)]
 	names := []string{"brow", "eyes", "tired", "squint", "forehead", "nobody", ""}
 	do := []alarm.Trigger{alarm.Acknowledge, alarm.Acknowledge, alarm.Acknowledge, alarm.Reset, alarm.Reset, alarm.Silence, alarm.Shelve,
 		alarm.Unshelve, alarm.TakeOut, alarm.PutBack, alarm.PutBack, alarm.Inhibit, alarm.Uninhibit, alarm.SetLimits, alarm.Note}[r.IntN(15)]
