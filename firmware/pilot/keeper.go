@@ -504,7 +504,8 @@ func (k *Keeper) put(records []byte) error {
 		err = unix.Fdatasync(int(k.file.Fd()))
 	}
 	if err != nil {
-		return fmt.Errorf("append to %s: %w", k.file.Name(), err)
+		k.file.Truncate(k.size) // a part of a chunk is none; where that fails a reader leaves it out
+		return fmt.Errorf("append to %s: %w", strings.TrimSuffix(k.file.Name(), beginning), err)
 	}
 	k.size += int64(len(chunk))
 	k.mu.Lock()
