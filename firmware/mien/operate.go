@@ -242,6 +242,9 @@ func operatorStatus(c *call) error {
 		fmt.Fprintf(c.out, "OUTPUT TEST for another %s: every output is on\n", span(s.Testing))
 	}
 	fmt.Fprintln(c.out, clockWords(s.Clock))
+	if s.Recording != nil {
+		fmt.Fprintf(c.out, "RECORDING what the network says, until %s: mien pilot status\n", s.Recording.Local().Format("2006-01-02 15:04"))
+	}
 	normal := 0
 	for _, a := range s.Alarms {
 		notes := ""

@@ -46,6 +46,7 @@ func TestPilotFromStartToTables(t *testing.T) {
 	says("-yes", exitUsage, "pilot", "erase", socket)
 	says("nothing is recorded", exitFailed, "pilot", "drill", socket, "usual")
 	says("recording until", exitOK, "pilot", "start", socket, "-for", "14d", "-purpose", "limits for press 4")
+	says("RECORDING what the network says", exitOK, "status", socket)
 	says("recording already", exitFailed, "pilot", "start", socket, "-for", "1d", "-purpose", "again")
 	p.until("frames in the recording", func() bool {
 		r, err := p.ask(operator.Request{Ask: operator.AskPilot})

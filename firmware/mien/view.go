@@ -72,6 +72,9 @@ func (s *scene) rows(width, height int) []string {
 	for _, f := range s.Faults {
 		rows = append(rows, wrap(fmt.Sprintf("%s%s %s%s  %s  ", red+bold, f.Fault.Info().Code, f.Fault, plain, span(s.Now-f.Since)), f.Detail, width, 4)...)
 	}
+	if s.Pilot.Recording {
+		rows = append(rows, fmt.Sprintf("%sRECORDING%s what the network says, until %s", bold, plain, s.Pilot.Ends.Local().Format("2006-01-02 15:04")))
+	}
 	foot := s.footRows(width)
 	signals := s.signalRows(bar)
 	room := len(s.Alarms) + len(signals)

@@ -86,8 +86,9 @@ type Status struct {
 	Outputs   []Level       `json:"outputs"`
 	Inputs    []Level       `json:"inputs"`
 	Alarms    []Alarm       `json:"alarms"`
-	Testing   time.Duration `json:"output_test_left"` // 0: none is in force
-	Inhibit   time.Duration `json:"inhibit_left"`     // likewise
+	Testing   time.Duration `json:"output_test_left"`          // 0: none is in force
+	Recording *time.Time    `json:"recording_until,omitempty"` // what the networks say, for a pilot; nil: nothing is recorded
+	Inhibit   time.Duration `json:"inhibit_left"`              // likewise
 	Clock     Clock         `json:"clock"`
 }
 
@@ -269,6 +270,9 @@ func (d *desk) status() *Status {
 	st := &Status{Unit: s.About.Unit, Version: s.About.Version, Up: now - s.About.Started, Trusted: flags.Has(state.ResultValid),
 		Rate: float64(s.Rate), Latency: s.Latency, Dropped: s.Dropped, Reason: s.Reason, Alarms: alarms(s)}
 	st.Clock = Clock{s.Clock.Time(now).UTC(), s.Clock.Source.String(), s.Clock.Offset, s.Clock.Settable}
+	if s.Pilot.Recording {
+		st.Recording = &s.Pilot.Ends
+	}
 	if s.Testing {
 		st.Testing = max(s.TestEnds-now, 1)
 	}
