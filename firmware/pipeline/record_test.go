@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,15 +40,15 @@ type life struct {
 	cfg    *config.Config
 	filter config.FilterKind
 	stop   func()
-	clock  time.Duration
-	wall   time.Time
-	raw    []byte
-	drift  []float64
-	reason face.Reason
-	last   bool // the frame before was read
-	view   int
-	frames int
-	levels map[time.Duration]uint64 // of each frame, by when its result came: a sum over those of no emotion
+	// The two clocks, which the keeper's goroutine reads too.
+	nanoseconds, wallNanoseconds atomic.Int64
+	raw                          []byte
+	drift                        []float64
+	reason                       face.Reason
+	last                         bool // the frame before was read
+	view                         int
+	frames                       int
+	levels                       map[time.Duration]uint64 // of each frame, by when its result came: a sum over those of no emotion
 }
 
 const lifeConfig = `
@@ -105,18 +106,21 @@ func (l *life) config() *config.Config {
 	return cfg
 }
 
+func (l *life) clock() time.Duration { return time.Duration(l.nanoseconds.Load()) }
+func (l *life) wall() time.Time      { return time.Unix(0, l.wallNanoseconds.Load()).UTC() }
+
 // begin starts the unit, as after a restart.
 func (l *life) begin() {
 	l.t.Helper()
 	l.filter = []config.FilterKind{config.Box, config.Gaussian}[l.random.IntN(2)]
 	l.cfg = l.config()
 	u, err := New(Options{Config: l.cfg, Host: rig.New(nil).Chip, Resolve: rig.Resolve, PilotDir: l.dir, Version: "test",
-		Found: store.Found{Saved: l.saved}, Wall: func() time.Time { return l.wall },
+		Found: store.Found{Saved: l.saved}, Wall: l.wall,
 		Boot: "a boot", Synced: func() bool { return false }})
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	u.now = func() time.Duration { return l.clock }
+	u.now = l.clock
 	ctx, cancel := context.WithCancel(context.Background())
 	var runs sync.WaitGroup
 	runs.Add(1)
@@ -167,14 +171,14 @@ func (l *life) pass(d time.Duration) {
 	const look = 50 * time.Millisecond
 	for d > 0 {
 		part := min(d, look)
-		l.clock += part
-		l.wall = l.wall.Add(part + time.Duration(l.random.IntN(2000))*time.Nanosecond)
+		l.nanoseconds.Add(int64(part))
+		l.wallNanoseconds.Add(int64(part + time.Duration(l.random.IntN(2000))*time.Nanosecond))
 		d -= part
 		if part == look {
-			if !l.unit.health.Trusted(l.clock) {
-				l.unit.stale(l.clock, l.wall)
+			if !l.unit.health.Trusted(l.clock()) {
+				l.unit.stale(l.clock(), l.wall())
 			}
-			l.unit.expire(l.clock)
+			l.unit.expire(l.clock())
 		}
 	}
 }
@@ -190,13 +194,13 @@ func (l *life) frame() {
 		l.reason = []face.Reason{face.Good, face.Good, face.Good, face.Missing, face.Turned, face.TooDark}[r.IntN(6)]
 	}
 	s := &l.eye.sight
-	taken := l.clock - time.Duration(5+r.IntN(20))*time.Millisecond
+	taken := l.clock() - time.Duration(5+r.IntN(20))*time.Millisecond
 	*s = Sight{At: taken, Reason: l.reason, eye: l.eye}
 	s.Light.Mean, s.Light.Contrast = float32(80+l.frames/500%50), 30
 	if r.IntN(400) == 0 { // a damaged picture
 		s.Reason = face.Missing
 		s.Levels, _ = l.eye.views.Step(taken, false, 0, false)
-		l.unit.unseen(s, l.clock)
+		l.unit.unseen(s, l.clock())
 		return
 	}
 	read := s.Reason == face.Good
@@ -215,8 +219,8 @@ func (l *life) frame() {
 		s.Said = [2][]byte{n.AppendRaw(nil, false), n.AppendRaw(nil, true)}
 	}
 	s.Levels, s.Covered = l.eye.views.Step(taken, read, l.view, s.Paired)
-	l.levels[l.clock] = sum(l.unit.network.signals, s.Levels)
-	l.unit.result(s, l.unit.network.signals, 0, l.clock)
+	l.levels[l.clock()] = sum(l.unit.network.signals, s.Levels)
+	l.unit.result(s, l.unit.network.signals, 0, l.clock())
 	l.frames++
 }
 
@@ -249,8 +253,8 @@ func (l *life) restart() {
 	l.unit.engine.Save(&l.saved)
 	l.unit.mu.Unlock()
 	l.stop()
-	l.clock += time.Duration(1+l.random.IntN(1000)) * time.Second
-	l.wall = l.wall.Add(time.Minute)
+	l.nanoseconds.Add(int64(time.Duration(1+l.random.IntN(1000)) * time.Second))
+	l.wallNanoseconds.Add(int64(time.Minute))
 	l.begin()
 }
 
@@ -261,8 +265,9 @@ func (l *life) settle() { l.unit.pilot.Sync(10 * time.Second) }
 // people who leave, a recording gives the alarm events that the unit told, each at
 // the same frame and in every field.
 func TestRecordingsComputedAgain(t *testing.T) {
-	l := &life{t: t, levels: make(map[time.Duration]uint64), random: rand.New(rand.NewPCG(20261201, 18)), dir: filepath.Join(t.TempDir(), "pilot"), clock: 1000 * time.Hour,
-		wall: time.Date(2026, 12, 1, 6, 0, 0, 0, time.UTC)}
+	l := &life{t: t, levels: make(map[time.Duration]uint64), random: rand.New(rand.NewPCG(20261201, 18)), dir: filepath.Join(t.TempDir(), "pilot")}
+	l.nanoseconds.Store(int64(1000 * time.Hour)) // later than the machine's, by which the unit is made
+	l.wallNanoseconds.Store(time.Date(2026, 12, 1, 6, 0, 0, 0, time.UTC).UnixNano())
 	l.begin()
 	if _, err := l.unit.pilot.Start(pilot.Longest, "a test"); err != nil {
 		t.Fatal(err)
@@ -281,7 +286,7 @@ func TestRecordingsComputedAgain(t *testing.T) {
 			l.pass(time.Duration(r.IntN(4000)) * time.Millisecond)
 		case n < 50:
 			fault = []health.Fault{health.CameraDark, health.CameraFrozen, health.InputStuck}[r.IntN(3)]
-			l.unit.health.Begin(fault, l.clock, "for a test")
+			l.unit.health.Begin(fault, l.clock(), "for a test")
 			faults++
 		case n < 65:
 			l.unit.health.End(fault)
@@ -294,13 +299,13 @@ func TestRecordingsComputedAgain(t *testing.T) {
 		case n < 70:
 			l.open()
 		case n < 72:
-			l.wall = l.wall.Add(time.Duration(r.IntN(7200)-3600) * time.Second)
+			l.wallNanoseconds.Add(int64(time.Duration(r.IntN(7200)-3600) * time.Second))
 		case n < 76:
 			l.unit.pilot.Anew()
 		case n == 77:
 			l.unit.syncedIs(r.IntN(3) > 0)
 		case n == 78:
-			l.unit.Do("modbus", []state.Command{{Do: state.SetClock, Time: l.wall.Add(time.Duration(r.IntN(72)) * time.Hour)}})
+			l.unit.Do("modbus", []state.Command{{Do: state.SetClock, Time: l.wall().Add(time.Duration(r.IntN(72)) * time.Hour)}})
 		case n == 76 && l.frames > 2000*restarts:
 			l.restart()
 			restarts++
