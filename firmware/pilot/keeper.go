@@ -323,8 +323,14 @@ func (k *Keeper) look(now time.Time) {
 	k.ends()
 	k.save()
 	k.mu.Lock()
-	want := k.inForce() && k.options.Allowed && !k.options.Wall().Before(k.control.Begun.Add(-fileLasts))
+	want := k.inForce()
+	// A machine without a clock of its own starts in the past: a pilot could go on for
+	// ever, and its files would be dated wrongly.
+	past := want && k.options.Wall().Before(k.control.Begun.Add(-fileLasts))
 	k.mu.Unlock()
+	if past {
+		k.trouble(now, errPast)
+	}
 	switch on := k.recording(); {
 	case want && !on && !now.Before(k.retryAt):
 		k.enable(true)
@@ -349,13 +355,17 @@ func (r *Recorder) recording() bool {
 	return r.on
 }
 
-// ends ends a pilot whose time is over.
+// ends ends a pilot whose time is over, or which the config no longer allows.
 func (k *Keeper) ends() {
 	k.mu.Lock()
 	over := k.inForce() && !k.options.Wall().Before(k.control.Ends)
+	forbidden := k.inForce() && !k.options.Allowed
 	k.mu.Unlock()
-	if over {
+	switch {
+	case over:
 		k.end("its end date is reached")
+	case forbidden:
+		k.end("the config no longer allows recordings (pilot.record)")
 	}
 }
 
@@ -459,6 +469,9 @@ func (k *Keeper) append(now time.Time, last bool) {
 	}
 	k.trouble(now, err)
 }
+
+// errPast: nothing is recorded until the clock is right.
+var errPast = errors.New("the wall clock stands before the pilot's begin")
 
 // errFull ends a pilot.
 var errFull = errors.New("no room is left")

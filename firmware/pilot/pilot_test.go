@@ -442,6 +442,33 @@ func TestEndDateDuringAnAlarm(t *testing.T) {
 	}
 }
 
+// A clock that stands in the past keeps a pilot from going on for ever; a config that
+// no longer allows recordings ends it. Both are told.
+func TestPilotThatMayNotGoOn(t *testing.T) {
+	u, _ := recorded(t)
+	set := func(by time.Duration) {
+		u.mu.Lock()
+		u.wall = u.wall.Add(by)
+		u.mu.Unlock()
+		u.sync()
+	}
+	set(-50 * time.Hour)
+	if s := u.keeper.Status(); !s.Recording || !strings.Contains(s.Trouble, "before the pilot's begin") || !u.told("before the pilot's begin") {
+		t.Errorf("%+v, %v", s, u.notes)
+	}
+	before := u.keeper.Status().Frames
+	u.frames(50)
+	if now := u.keeper.Status().Frames; now != before {
+		t.Errorf("%d frames are recorded all the same", now-before)
+	}
+	set(50 * time.Hour)
+	u.keeper.Configure(false, 30, 1<<30)
+	u.sync()
+	if s := u.keeper.Status(); s.Recording || !strings.Contains(s.Ended, "pilot.record") || !u.told("pilot.record") {
+		t.Errorf("%+v, %v", s, u.notes)
+	}
+}
+
 // A pilot goes on after a restart, with a file of its own, and until its end date.
 func TestPilotGoesOnAfterARestart(t *testing.T) {
 	u, list := recorded(t)
