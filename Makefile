@@ -17,7 +17,7 @@ export VERSION
 .DEFAULT_GOAL := help
 include cross.mk
 
-.PHONY: help tools deps build demo test test-tools test-race fresh test-train train import test-import masters faults kill soak fuzz bench bench-peers hil hil-full hil-demo generate clean
+.PHONY: help tools deps build demo test test-tools test-race fresh test-train train import test-import masters faults kill soak line fuzz bench bench-peers hil hil-full hil-demo generate clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9 -]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -105,9 +105,12 @@ kill: build ## kill -9 a running unit N=2000 times just after it told something:
 soak: deps ## N=1000000 frames as fast as they go: memory, descriptors and goroutines must stay flat
 	$(GO) run ./tools/soak -frames "$${N:-1000000}"
 
+line: ## N=1000 pilots on simulated lines: do the intervals hold the truth, are the alarms the best possible
+	$(GO) run ./tools/line -pilots "$${N:-1000}"
+
 # Whatever comes in from outside: config, state folder, socket, serial line, pictures.
 FUZZERS := firmware/config:FuzzParse firmware/alarm:FuzzEngine firmware/alarm/store:FuzzFiles firmware/alarm/store:FuzzRecord \
-	firmware/operator:FuzzCommand firmware/operator:FuzzServer firmware/modbus:FuzzLine firmware/ascii:FuzzParser \
+	firmware/operator:FuzzCommand firmware/operator:FuzzServer firmware/pilot/tune:FuzzCSV firmware/modbus:FuzzLine firmware/ascii:FuzzParser \
 	model/pixel:FuzzDecode drivers/camera/mjpeg:FuzzWhole drivers/camera/clip:FuzzClip
 
 fuzz: deps ## each fuzzer for FUZZTIME=10m (or 3000x inputs), one after another; ONLY=FuzzParse is one of them

@@ -15,6 +15,7 @@ import (
 
 	"mien/firmware/config"
 	"mien/firmware/pilot/tune"
+	"mien/model/affect"
 )
 
 // pilotTune is `mien pilot tune`: limit, deadband and delays of least cost, from
@@ -33,6 +34,16 @@ func pilotTune(c *call) error {
 	c.DurationVar(&o.Shift, "shift", 8*time.Hour, "how long a shift is")
 	c.DurationVar(&o.Allow, "allow", 5*time.Second, "how far an alarm may be from its mark")
 	c.Float64Var(&o.Events, "events-per-shift", 0, "true events a shift (default: as the sessions have)")
+	c.Func("filter", "`WINDOWS` of a filter over time to try on the levels, such as 0s,300ms,1s (default: levels are as the alarm sees them)", func(text string) error {
+		for _, part := range strings.Split(text, ",") {
+			d, err := time.ParseDuration(strings.TrimSpace(part))
+			if err != nil {
+				return err
+			}
+			o.Windows = append(o.Windows, d)
+		}
+		return nil
+	})
 	if err := c.options(0); err != nil {
 		return err
 	}
@@ -102,6 +113,9 @@ func alarmInForce(path string, o *tune.Options) (*config.Alarm, error) {
 		return nil, err
 	}
 	o.Stale = cfg.Health.Stale
+	if cfg.Filter.Kind != config.NoFilter {
+		o.Filter = string(cfg.Filter.Kind)
+	}
 	for i := range cfg.Alarms {
 		a := &cfg.Alarms[i]
 		limit := a.High
@@ -111,6 +125,10 @@ func alarmInForce(path string, o *tune.Options) (*config.Alarm, error) {
 		if a.Signal == o.Signal && limit != nil {
 			o.Hold = a.UnknownHold
 			o.InForce = &tune.Candidate{Limit: *limit, Deadband: a.Deadband, OnDelay: a.OnDelay, OffDelay: a.OffDelay}
+			if len(o.Windows) > 0 && cfg.Filter.Kind != config.NoFilter {
+				o.InForce.Window = map[string]time.Duration{"expression": cfg.Filter.Expression, "compound": cfg.Filter.Compound,
+					"valence_arousal": cfg.Filter.ValenceArousal, "action_units": cfg.Filter.ActionUnits}[filterKey(o.Signal)]
+			}
 			return a, nil
 		}
 	}
@@ -143,12 +161,15 @@ func showResult(c *call, r *tune.Result, o tune.Options, now *config.Alarm) erro
 		}
 		w.Flush()
 		fmt.Fprintln(c.out, "In brackets: 95 % interval. What was found is scored on sessions that it was not chosen on.")
+		if r.Enough {
+			fmt.Fprintf(c.out, "The best possible alarm may cost less, by up to %.0f %%.\n", 100*r.Doubt)
+		}
 	}
 	if !r.Enough {
 		fmt.Fprintf(c.out, "\nNo limit is recommended. It needs:\n  - %s\n", strings.ReplaceAll(r.Needs, "; ", "\n  - "))
 		return nil
 	}
-	fmt.Fprintf(c.out, "\n%s", alarmBlock(r, now))
+	fmt.Fprintf(c.out, "\n%s", alarmBlock(r, o, now))
 	return nil
 }
 
@@ -163,7 +184,7 @@ func between(x tune.Interval, format string, times float64) string {
 func plainNumber(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
 
 // alarmBlock gives the alarm as a config has it, with what is other than in force.
-func alarmBlock(r *tune.Result, now *config.Alarm) string {
+func alarmBlock(r *tune.Result, o tune.Options, now *config.Alarm) string {
 	var b strings.Builder
 	name := strings.ReplaceAll(r.Signal, "_", " ")
 	if now != nil {
@@ -192,5 +213,21 @@ func alarmBlock(r *tune.Result, now *config.Alarm) string {
 	was("deadband", plainNumber(r.Best.Deadband), plainNumber(old.Deadband))
 	was("on_delay", quoted(r.Best.OnDelay), quoted(old.OnDelay))
 	was("off_delay", quoted(r.Best.OffDelay), quoted(old.OffDelay))
+	if len(o.Windows) > 1 {
+		fmt.Fprintf(&b, "\n[filter]\n%s = %s    # of all signals of this sort\n", filterKey(r.Signal), quoted(r.Best.Window))
+	}
 	return b.String()
+}
+
+// filterKey is the key of [filter] that a signal's window has.
+func filterKey(signal string) string {
+	switch {
+	case strings.HasPrefix(signal, "expression."):
+		return "expression"
+	case strings.HasPrefix(signal, "compound."):
+		return "compound"
+	case signal == affect.Valence || signal == affect.Arousal:
+		return "valence_arousal"
+	}
+	return "action_units"
 }

@@ -57,6 +57,16 @@ func (f Filter) Rise(share float64) time.Duration {
 	return 0
 }
 
+// Smooth filters the levels of one signal as a Stage does, at so many frames a
+// second at most. It writes into out, which may be levels itself.
+func (f Filter) Smooth(at []time.Duration, levels []float32, rate int, out []float32) {
+	b := newBank(f, 1, rate)
+	for i, t := range at {
+		out[i] = levels[i]
+		b.step(t, out[i:i+1])
+	}
+}
+
 // gaussReach is the window in standard deviations.
 const gaussReach = 3
 

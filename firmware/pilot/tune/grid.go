@@ -1,6 +1,7 @@
 package tune
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -15,26 +16,31 @@ type contest struct {
 }
 
 // group is the candidates with the same limit and deadband: they see the same
-// condition.
+// condition. Groups with the same window stand together.
 type group struct {
+	window     time.Duration
 	limit, off int // indexes of thresholds
 	members    []int
 }
 
 func newContest(list []Candidate, below bool) *contest {
 	c := &contest{list: list, below: below}
-	type pair struct{ on, off float32 }
+	type pair struct {
+		on, off float32
+		window  time.Duration
+	}
 	at := make(map[pair]int)
 	var pairs []pair
 	for i, k := range list {
 		var p pair
 		p.on, p.off = c.compared(k.Limit, k.Deadband)
+		p.window = k.Window
 		g, known := at[p]
 		if !known {
 			g = len(c.groups)
 			at[p] = g
 			pairs = append(pairs, p)
-			c.groups = append(c.groups, group{})
+			c.groups = append(c.groups, group{window: p.window})
 			c.thresholds = append(c.thresholds, p.on, p.off)
 		}
 		c.groups[g].members = append(c.groups[g].members, i)
@@ -45,6 +51,7 @@ func newContest(list []Candidate, below bool) *contest {
 		c.groups[g].limit, _ = slices.BinarySearch(c.thresholds, p.on)
 		c.groups[g].off, _ = slices.BinarySearch(c.thresholds, p.off)
 	}
+	slices.SortStableFunc(c.groups, func(a, b group) int { return cmp.Compare(a.window, b.window) })
 	return c
 }
 
@@ -61,6 +68,7 @@ func (c *contest) compared(limit, deadband float64) (on, off float32) {
 // grid is what a search looks at: each limit with each deadband and each pair of
 // delays.
 type grid struct {
+	windows   []time.Duration
 	limits    []float64 // neighbours stand side by side
 	deadbands []float64
 	on, off   []time.Duration
@@ -68,17 +76,16 @@ type grid struct {
 
 // newGrid has limits between the level of quiet work and the highest level while
 // present. Steps are round numbers, so that what is recommended can be read.
-func newGrid(low, high float64, longest time.Duration, frames int, below bool) *grid {
-	g := &grid{}
-	most := 80
+func newGrid(low, high float64, longest time.Duration, frames int, below bool, windows []time.Duration) *grid {
+	g := &grid{windows: windows}
+	most := 60
 	g.on = []time.Duration{0, 300 * time.Millisecond, 600 * time.Millisecond, time.Second, 1500 * time.Millisecond, 2 * time.Second, 3 * time.Second, 5 * time.Second, 8 * time.Second}
-	g.off = []time.Duration{time.Second, 2 * time.Second, 5 * time.Second}
-	shares := []float64{0.02, 0.05, 0.1}
+	g.off = []time.Duration{time.Second, 5 * time.Second}
+	shares := []float64{0.03, 0.08}
 	if frames > 4_000_000 { // a month: what is looked at is bounded
 		most = 40
 		g.on = []time.Duration{0, 500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second}
-		g.off = g.off[1:]
-		shares = shares[1:]
+		g.off = []time.Duration{2 * time.Second}
 	}
 	g.on = slices.DeleteFunc(g.on, func(d time.Duration) bool { return d > longest && d > 0 })
 	width := max(high-low, 1e-3)
@@ -102,14 +109,16 @@ func newGrid(low, high float64, longest time.Duration, frames int, below bool) *
 	return g
 }
 
-// candidates are in the order [deadband][on][off][limit].
+// candidates are in the order [window][deadband][on][off][limit].
 func (g *grid) candidates() []Candidate {
 	list := make([]Candidate, 0, g.size())
-	for _, deadband := range g.deadbands {
-		for _, on := range g.on {
-			for _, off := range g.off {
-				for _, limit := range g.limits {
-					list = append(list, Candidate{limit, deadband, on, off})
+	for _, window := range g.windows {
+		for _, deadband := range g.deadbands {
+			for _, on := range g.on {
+				for _, off := range g.off {
+					for _, limit := range g.limits {
+						list = append(list, Candidate{limit, deadband, on, off, window})
+					}
 				}
 			}
 		}
@@ -117,7 +126,9 @@ func (g *grid) candidates() []Candidate {
 	return list
 }
 
-func (g *grid) size() int { return len(g.deadbands) * len(g.on) * len(g.off) * len(g.limits) }
+func (g *grid) size() int {
+	return len(g.windows) * len(g.deadbands) * len(g.on) * len(g.off) * len(g.limits)
+}
 
 // roundStep gives 1, 2 or 5 times a power of ten, at least as large as x.
 func roundStep(x float64) float64 {

@@ -50,20 +50,22 @@ func binomial(count, all float64) (low, high float64) {
 
 // spread says how much more the sessions differ than chance alone would make
 // them, as a ratio of variances, from 1 up. squares is the sum over sessions of
-// (counted - expected)²/expected, sessions their number.
-//
-// What is estimated from few sessions is itself uncertain: as Student's t does
-// for a mean, the ratio is made larger by (t/z)².
-func spread(squares float64, sessions int) float64 {
+// (counted - expected)²/expected.
+func spread(squares float64, sessions int, wider float64) float64 {
 	if sessions < 2 {
 		return 1
 	}
-	ratio := squares / float64(sessions-1)
-	if !(ratio > 1) { // also where nothing was expected
-		return 1
+	if ratio := squares / float64(sessions-1); ratio > 1 { // not where nothing was expected
+		return ratio * wider
 	}
+	return 1
+}
+
+// widened is by how much a spread is made larger because it is estimated from few
+// sessions: (t/z)², as Student's t does for a mean.
+func widened(sessions int) float64 {
 	wider := student(float64(sessions-1)) / normal
-	return ratio * wider * wider
+	return wider * wider
 }
 
 // rate is what was counted over the exposure in all sessions: its value and
@@ -82,7 +84,7 @@ func rate(counts, exposure []float64) Interval {
 			squares += (counts[i] - want) * (counts[i] - want) / want
 		}
 	}
-	f := spread(squares, len(counts))
+	f := spread(squares, len(counts), widened(len(counts)))
 	low, high := poisson(count / f)
 	return Interval{count / all, low * f / all, high * f / all}
 }
@@ -104,7 +106,7 @@ func share(counts, all []float64) Interval {
 			}
 		}
 	}
-	f := spread(squares, with)
+	f := spread(squares, with, widened(with))
 	low, high := binomial(count/f, total/f)
 	return Interval{p, low, high}
 }

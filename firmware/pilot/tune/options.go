@@ -3,23 +3,28 @@ package tune
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
+
+	"mien/model/affect"
 )
 
 // Options say what is looked for. All but Signal, the costs, MostFalse and Shift have
 // defaults, or may be 0.
 type Options struct {
 	Signal     string
-	Below      bool          // a low limit: the alarm is for levels at or below it
-	CostFalse  float64       // of one false alarm, in any money
-	CostMissed float64       // of one true event without an alarm, in the same
-	MostFalse  float64       // false alarms a shift that are allowed
-	Shift      time.Duration // how long one is
-	Events     float64       // true events a shift; 0: as many as the sessions have
-	Allow      time.Duration // how far an alarm may be from its mark
-	Stale      time.Duration // health.stale of the unit; 0 is 1 s
-	Hold       time.Duration // unknown_hold of the alarm; 0 is 5 s
-	InForce    *Candidate    // scored as well, if there is one
+	Below      bool            // a low limit: the alarm is for levels at or below it
+	CostFalse  float64         // of one false alarm, in any money
+	CostMissed float64         // of one true event without an alarm, in the same
+	MostFalse  float64         // false alarms a shift that are allowed
+	Shift      time.Duration   // how long one is
+	Events     float64         // true events a shift; 0: as many as the sessions have
+	Allow      time.Duration   // how far an alarm may be from its mark
+	Stale      time.Duration   // health.stale of the unit; 0 is 1 s
+	Hold       time.Duration   // unknown_hold of the alarm; 0 is 5 s
+	Filter     string          // kind of the filter over time, where Windows says to apply one
+	Windows    []time.Duration // of filters to try on the levels; none: the levels are as the alarm sees them
+	InForce    *Candidate      // scored as well, if there is one
 }
 
 // Candidate is one way to set an alarm.
@@ -28,11 +33,15 @@ type Candidate struct {
 	Deadband float64
 	OnDelay  time.Duration
 	OffDelay time.Duration
+	Window   time.Duration // of the filter on the levels before the alarm; 0: none
 }
 
 const (
 	mostCost = 1e9
 	mostRate = 1e5
+
+	mostWindows = 8
+	mostWindow  = 10 * time.Second
 )
 
 // Check says what is wrong with the options.
@@ -77,6 +86,20 @@ func (o *Options) whole() error {
 		}
 		if *t.value < t.least || *t.value > t.most {
 			return fmt.Errorf("%s is %v; allowed: %v to %v", t.name, *t.value, t.least, t.most)
+		}
+	}
+	if len(o.Windows) == 0 {
+		o.Windows = []time.Duration{0}
+	}
+	if o.Filter == "" {
+		o.Filter = affect.Box
+	}
+	if o.Filter != affect.Box && o.Filter != affect.Gaussian {
+		return fmt.Errorf("the filter is %q; allowed: %s, %s", o.Filter, affect.Box, affect.Gaussian)
+	}
+	for i, w := range o.Windows {
+		if w < 0 || w > mostWindow || slices.Contains(o.Windows[:i], w) || i >= mostWindows {
+			return fmt.Errorf("filter window %v; allowed: up to %d windows of 0s to %v, each once", w, mostWindows, mostWindow)
 		}
 	}
 	if c := o.InForce; c != nil && (math.IsNaN(c.Limit) || math.IsInf(c.Limit, 0) || c.Deadband < 0 || c.OnDelay < 0 || c.OffDelay < 0) {

@@ -27,6 +27,7 @@ func (r *Result) MarshalJSON() ([]byte, error) {
 		Side   string `json:"side"` // the key of an alarm that the limit is for: high or low
 		settings
 		figures
+		Doubt      *float64  `json:"doubt"`
 		Events     *float64  `json:"events_per_shift"`
 		EventsLow  *float64  `json:"events_low"`
 		EventsHigh *float64  `json:"events_high"`
@@ -41,6 +42,7 @@ func (r *Result) MarshalJSON() ([]byte, error) {
 		BySession  []session `json:"by_session,omitempty"`
 	}{Signal: r.Signal, Side: r.Side(), figures: figuresOf(r.False, r.Missed, r.Cost), Sessions: r.Sessions, Hours: round(r.Hours), Present: r.Present,
 		Enough: r.Enough, Needs: r.Needs, Notes: append([]string{}, r.Notes...)}
+	out.Doubt = finite(r.Doubt)
 	out.Events, out.EventsLow, out.EventsHigh = finite(r.Events.Value), finite(r.Events.Low), finite(r.Events.High)
 	if r.Enough {
 		out.settings = settingsOf(r.Best)
@@ -72,11 +74,16 @@ type settings struct {
 	Deadband *float64 `json:"deadband"`
 	OnDelay  *float64 `json:"on_delay"`
 	OffDelay *float64 `json:"off_delay"`
+	Filter   *float64 `json:"filter,omitempty"` // window, where one is applied
 }
 
 func settingsOf(c Candidate) settings {
 	seconds := func(d time.Duration) *float64 { s := d.Seconds(); return &s }
-	return settings{&c.Limit, &c.Deadband, seconds(c.OnDelay), seconds(c.OffDelay)}
+	out := settings{&c.Limit, &c.Deadband, seconds(c.OnDelay), seconds(c.OffDelay), nil}
+	if c.Window > 0 {
+		out.Filter = seconds(c.Window)
+	}
+	return out
 }
 
 type figures struct {

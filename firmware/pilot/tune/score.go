@@ -3,6 +3,8 @@ package tune
 import (
 	"math"
 	"time"
+
+	"mien/model/affect"
 )
 
 // tally is what each candidate did in one session.
@@ -26,10 +28,18 @@ type scorer struct {
 
 // score runs all candidates over a session.
 func (sc *scorer) score(s *Session, ob observed) tally {
-	t := newTrack(s, sc.thresholds, sc.below, sc.options.Stale)
+	var t *track
+	levels := s.Level
 	n := len(sc.list)
 	out := tally{make([]uint16, n), make([]uint16, n), make([]float32, n)}
-	for _, g := range sc.groups {
+	for i, g := range sc.groups {
+		if i == 0 || g.window != sc.groups[i-1].window {
+			if g.window > 0 {
+				s.Level = make([]float32, len(levels))
+				affect.Filter{Kind: sc.options.Filter, Window: g.window}.Smooth(s.At, levels, mostFrames, s.Level)
+			}
+			t = newTrack(s, sc.thresholds, sc.below, sc.options.Stale)
+		}
 		sc.runs = t.runs(g.limit, g.off, sc.runs[:0])
 		hopeless := sc.restless(t)
 		for _, i := range g.members {
@@ -44,8 +54,12 @@ func (sc *scorer) score(s *Session, ob observed) tally {
 			out.stood[i] = float32(stood.Seconds())
 		}
 	}
+	s.Level = levels
 	return out
 }
+
+// mostFrames are those of a second that a filter holds.
+const mostFrames = 60
 
 func (sc *scorer) restless(t *track) bool {
 	if n := len(t.at); n == 0 || len(sc.runs) < 100 {

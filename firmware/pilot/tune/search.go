@@ -22,6 +22,7 @@ type Result struct {
 	False     Interval // a shift
 	Missed    Interval // share of true events
 	Cost      Interval // a shift
+	Doubt     float64  // how much more than the best possible it may cost, as a share
 	Events    Interval // true events a shift
 	Sessions  int      // with observed time
 	Hours     float64  // observed
@@ -55,6 +56,7 @@ type SessionFigures struct {
 const (
 	fewestEvents   = 5
 	fewestSessions = 3
+	mostDoubt      = 0.08
 )
 
 // Search finds the alarm. The error says what is wrong with what it was given; too
@@ -75,7 +77,7 @@ func Search(source Source, o Options) (*Result, error) {
 	}
 	t := &table{options: o, sessions: first.sessions, events: r.Events.Value}
 	low, high, longest := first.between()
-	t.grid = newGrid(low, high, longest, first.frames, o.Below)
+	t.grid = newGrid(low, high, longest, first.frames, o.Below, o.Windows)
 	list := t.grid.candidates()
 	if o.InForce != nil {
 		list = append(list, *o.InForce)
@@ -174,7 +176,7 @@ func look(source Source, o Options) (*seen, error) {
 // between gives the levels between which limits are looked for, and the longest
 // on-delay that most true events outlast.
 func (a *seen) between() (low, high float64, longest time.Duration) {
-	low, high = a.absent.quantile(0.5), a.present.quantile(0.995)
+	low, high = a.absent.quantile(0.75), a.present.quantile(0.995)
 	if high <= low {
 		low, high = min(low, high), max(low, high)
 	}
@@ -210,7 +212,7 @@ func (r *Result) count(a *seen, o Options) {
 	if drills := len(a.sessions) - a.unobserved - len(events); drills > 0 && len(events) > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("%d sessions are more than a fifth present, and count as drills: only their absent time is time of a shift", drills))
 	}
-	r.False, r.Missed, r.Cost = none, none, none
+	r.False, r.Missed, r.Cost, r.Doubt = none, none, none, math.NaN()
 }
 
 var none = Interval{math.NaN(), math.NaN(), math.NaN()}
@@ -307,6 +309,7 @@ func (t *table) fill(source Source) error {
 // judge chooses on all sessions, scores on those left out, and says whether that
 // is enough.
 func (t *table) judge(r *Result) {
+	t.smooth()
 	all := t.newSums()
 	for s := range t.sessions {
 		t.add(all, s, 1)
@@ -328,6 +331,7 @@ func (t *table) judge(r *Result) {
 	}
 	f := t.figures(falses, missed, r.Events)
 	r.False, r.Missed, r.Cost = f.False, f.Missed, f.Cost
+	r.Doubt = t.doubt(&whole)
 	r.Best = t.contest.list[whole.best]
 
 	if t.options.InForce != nil {
@@ -340,6 +344,11 @@ func (t *table) judge(r *Result) {
 	o := t.options
 	if !whole.allowed || r.False.High > o.MostFalse {
 		needs = append(needs, t.moreHours(r))
+	}
+	if whole.allowed && r.Doubt > mostDoubt {
+		n := float64(len(t.sessions))
+		needs = append(needs, fmt.Sprintf("more sessions to choose by: as few as these %d find alarms that cost up to %.0f %% more than the best possible, at most %.0f %% is allowed: some %.0f more are needed if they are like these",
+			len(t.sessions), 100*r.Doubt, 100*mostDoubt, math.Ceil(n*r.Doubt/mostDoubt-n)))
 	}
 	if silent := o.CostMissed * t.events; len(needs) == 0 && r.Cost.Value >= silent {
 		needs = append(needs, fmt.Sprintf("a signal that tells more: no alarm at all would cost %.3g a shift, this one %.3g", silent, r.Cost.Value))

@@ -2,6 +2,8 @@ package tune
 
 import (
 	"math"
+	"math/rand/v2"
+	"slices"
 
 	"gonum.org/v1/gonum/mathext"
 )
@@ -16,16 +18,65 @@ type table struct {
 	shifts   []float64 // exposure of each session
 	present  []float64 // true events of each session
 	events   float64   // true events a shift
+	smoothed []smoothed
 }
 
 // mostStanding is the share of time that false alarms may stand.
 const mostStanding = 0.05
 
-// sums are a candidate's counts over some of the sessions.
+// smoothed is a tally in which each candidate's counts are the mean of its own and
+// its neighbours': they see nearly the same alarms, so that the mean is steadier.
+type smoothed struct{ falses, missed []float32 }
+
+// kernel is how much neighbours weigh in on each axis, from oneself outwards.
+var kernel = struct{ limit, on, other []float64 }{[]float64{4, 3, 2, 1}, []float64{3, 1}, []float64{2, 1}}
+
+func (t *table) smooth() {
+	g := t.grid
+	shape := []struct {
+		n, stride int
+		weights   []float64
+	}{
+		{len(g.limits), 1, kernel.limit},
+		{len(g.off), len(g.limits), kernel.other},
+		{len(g.on), len(g.limits) * len(g.off), kernel.on},
+		{len(g.deadbands), len(g.limits) * len(g.off) * len(g.on), kernel.other},
+	}
+	n := g.size()
+	for _, k := range t.tallies {
+		s := smoothed{make([]float32, n), make([]float32, n)}
+		for i := range n {
+			s.falses[i], s.missed[i] = float32(k.falses[i]), float32(k.missed[i])
+		}
+		for _, axis := range shape {
+			if len(axis.weights) > 1 && axis.n > 1 {
+				s.falses, s.missed = along(s.falses, axis.n, axis.stride, axis.weights), along(s.missed, axis.n, axis.stride, axis.weights)
+			}
+		}
+		t.smoothed = append(t.smoothed, s)
+	}
+}
+
+func along(x []float32, n, stride int, weights []float64) []float32 {
+	out := make([]float32, len(x))
+	for i := range x {
+		at := i / stride % n
+		total, w := 0.0, 0.0
+		for k := max(at-len(weights)+1, 0); k <= min(at+len(weights)-1, n-1); k++ {
+			weight := weights[abs(k-at)]
+			total += weight * float64(x[i+(k-at)*stride])
+			w += weight
+		}
+		out[i] = float32(total / w)
+	}
+	return out
+}
+
+// sums are the candidates' counts over some of the sessions.
 type sums struct {
-	falses, missed []float64
+	falses, missed []float64 // smoothed
 	squares        []float64 // of falses by exposure: how far the sessions differ
-	stood          []float64
+	stood          []float64 // as it is
 	shifts         float64
 	present        float64
 	watched        float64
@@ -33,8 +84,15 @@ type sums struct {
 }
 
 func (t *table) newSums() *sums {
-	n := len(t.contest.list)
+	n := t.grid.size()
 	return &sums{falses: make([]float64, n), missed: make([]float64, n), squares: make([]float64, n), stood: make([]float64, n)}
+}
+
+func (s *sums) clear() {
+	for _, list := range [][]float64{s.falses, s.missed, s.squares, s.stood} {
+		clear(list)
+	}
+	s.shifts, s.present, s.watched, s.sessions = 0, 0, 0, 0
 }
 
 // add counts a session so many times; -1 takes it away.
@@ -42,16 +100,16 @@ func (t *table) add(to *sums, session int, times float64) {
 	if times == 0 {
 		return
 	}
-	k, e := &t.tallies[session], t.shifts[session]
+	k, e := &t.smoothed[session], t.shifts[session]
 	for c, f := range k.falses {
 		x := float64(f)
 		to.falses[c] += times * x
 		to.missed[c] += times * float64(k.missed[c])
-		if e > 0 && x > 0 {
+		if e > 0 {
 			to.squares[c] += times * x * x / e
 		}
 	}
-	for c, s := range k.stood {
+	for c, s := range t.tallies[session].stood[:len(k.falses)] {
 		if s > 0 {
 			to.stood[c] = max(to.stood[c]+times*min(float64(s), 1e9), 0)
 		}
@@ -76,66 +134,96 @@ func (t *table) cost(falses, shifts, missed, present float64) float64 {
 
 // choice is what a set of sessions says of the candidates.
 type choice struct {
-	best    int  // candidate of least cost within the constraints; -1: there is none
-	allowed bool // false: none is within the most false alarms, and best has the fewest
-	costs   []float64
+	best    int       // candidate of least cost within the constraints; -1: there is none
+	allowed bool      // false: none is within the most false alarms, and best has the fewest
+	costs   []float64 // infinite where a candidate is not within them
+	all     []float64 // the same for every candidate
+	likely  []float64 // the same, where the estimate, not its upper bound, must be within
 }
 
-// choose finds the candidate of least cost. Neighbours on the axis of limits see
-// nearly the same alarms, so that their mean is the steadier estimate; of several
-// with the same cost the one farthest from where it rises is taken.
+// choose finds the candidate of least cost; of several with the same cost the one
+// farthest from where it rises.
 func (t *table) choose(s *sums, c *choice) {
 	n := t.grid.size()
 	if len(c.costs) != n {
-		c.costs = make([]float64, n)
+		c.costs, c.likely, c.all = make([]float64, n), make([]float64, n), make([]float64, n)
 	}
-	width := len(t.grid.limits)
 	c.best, c.allowed = -1, false
 	fewest, least := -1, math.Inf(1)
-	for from := 0; from < n; from += width {
-		for l := range width {
-			i := from + l
-			c.costs[i] = math.Inf(1)
-			if s.stood[i] > mostStanding*s.watched {
-				continue
-			}
-			var f, m, q, w float64
-			for k := max(l-smooth, 0); k <= min(l+smooth, width-1); k++ {
-				if s.stood[from+k] > mostStanding*s.watched {
-					continue
-				}
-				weight := float64(smooth + 1 - abs(k-l))
-				f += weight * s.falses[from+k]
-				m += weight * s.missed[from+k]
-				q += weight * s.squares[from+k]
-				w += weight
-			}
-			f, m, q = f/w, m/w, q/w
-			if fewest < 0 || f < s.falses[fewest] {
-				fewest = i
-			}
-			if !t.within(f, q, s) {
-				continue
-			}
-			c.costs[i] = t.cost(f, s.shifts, m, s.present)
-			least = min(least, c.costs[i])
+	wider := widened(s.sessions)
+	for i := range n {
+		c.costs[i], c.likely[i], c.all[i] = math.Inf(1), math.Inf(1), math.Inf(1)
+		if s.stood[i] > mostStanding*s.watched {
+			continue
+		}
+		f := max(s.falses[i], 0) // what was added and taken away leaves crumbs
+		if fewest < 0 || f < s.falses[fewest] {
+			fewest = i
+		}
+		cost := t.cost(f, s.shifts, max(s.missed[i], 0), s.present)
+		c.all[i] = cost
+		if f <= t.options.MostFalse*s.shifts {
+			c.likely[i] = cost
+		}
+		if cost <= tied(least) && t.within(f, s.squares[i], wider, s) { // others do not matter
+			c.costs[i] = cost
+			least = min(least, cost)
 		}
 	}
 	if math.IsInf(least, 1) {
-		c.best = fewest
+		c.best = max(fewest, 0)
 		return
 	}
 	c.allowed = true
 	c.best = t.middle(c.costs, least)
 }
 
-// smooth is how many neighbours on each side weigh in, in a triangle.
-const smooth = 2
+// doubt says by what share the best possible alarm may cost less than the one that
+// was found. As the line is to these sessions, so are these to sessions drawn from
+// them with replacement. What is found in a draw is priced here: it is not exceeded
+// in nine of ten draws. That alone is blind for what is best by luck, because most
+// draws share it. So what was found here is priced in the draws as well, beside
+// what is best there: that is not exceeded in three of four, and is too high for
+// what varies by chance alone. The larger of the two counts.
+func (t *table) doubt(whole *choice) float64 {
+	const draws = 100
+	best := slices.Min(whole.likely)
+	if best <= 0 || math.IsInf(best, 1) {
+		return 0
+	}
+	r := rand.New(rand.NewPCG(1, uint64(len(t.sessions))))
+	var drawn choice
+	var there, here []float64
+	times := make([]float64, len(t.sessions))
+	s := t.newSums()
+	for range draws {
+		clear(times)
+		for range t.sessions {
+			times[r.IntN(len(times))]++
+		}
+		s.clear()
+		for i, n := range times {
+			t.add(s, i, n)
+		}
+		t.choose(s, &drawn)
+		there = append(there, whole.all[drawn.best]/best-1)
+		if least := slices.Min(drawn.likely); least > 0 && !math.IsInf(least, 1) {
+			here = append(here, drawn.all[whole.best]/least-1)
+		}
+	}
+	slices.Sort(there)
+	slices.Sort(here)
+	more := there[len(there)*9/10]
+	if len(here) > 0 {
+		more = max(more, here[len(here)*3/4])
+	}
+	return max(more, 0)
+}
 
 // middle finds, of all candidates whose cost is the least, the one with the most
 // of them around it on the axis of limits; of those the one that alarms soonest.
 func (t *table) middle(costs []float64, least float64) int {
-	tie := least + 1e-9*(1+least)
+	tie := tied(least)
 	width := len(t.grid.limits)
 	best, room := -1, -1
 	for from := 0; from < len(costs); from += width {
@@ -157,8 +245,11 @@ func (t *table) middle(costs []float64, least float64) int {
 	return best
 }
 
+// tied is the most that counts as the same cost.
+func tied(cost float64) float64 { return cost + 1e-9*(1+cost) }
+
 // within says whether the upper bound of false alarms is within what is allowed.
-func (t *table) within(falses, squares float64, s *sums) bool {
+func (t *table) within(falses, squares, wider float64, s *sums) bool {
 	if s.shifts <= 0 {
 		return false
 	}
@@ -168,7 +259,7 @@ func (t *table) within(falses, squares float64, s *sums) bool {
 	}
 	f := 1.0
 	if rate > 0 {
-		f = spread(squares/rate-falses, s.sessions)
+		f = spread(squares/rate-falses, s.sessions, wider)
 	}
 	return mathext.GammaIncReg(falses/f+1, t.options.MostFalse*s.shifts/f) >= 1-outside
 }

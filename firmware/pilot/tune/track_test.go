@@ -59,11 +59,11 @@ func TestSameAsTheEngine(t *testing.T) {
 	for round := range 200 {
 		s := randomSession(r, 600)
 		below := round%2 == 1
-		g := newGrid(0, 1, 10*time.Second, len(s.At), false)
+		g := newGrid(0, 1, 10*time.Second, len(s.At), false, []time.Duration{0})
 		k := newContest(g.candidates(), below)
 		tr := newTrack(s, k.thresholds, below, time.Second)
 		for range 5 {
-			c := Candidate{g.limits[r.IntN(len(g.limits))], g.deadbands[r.IntN(len(g.deadbands))], ons[r.IntN(len(ons))], offs[r.IntN(len(offs))]}
+			c := Candidate{g.limits[r.IntN(len(g.limits))], g.deadbands[r.IntN(len(g.deadbands))], ons[r.IntN(len(ons))], offs[r.IntN(len(offs))], 0}
 			hold := holds[r.IntN(len(holds))]
 			on, off := k.compared(c.Limit, c.Deadband)
 			limit, _ := slices.BinarySearch(k.thresholds, on)

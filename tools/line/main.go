@@ -1,0 +1,34 @@
+// Command line tries `mien pilot tune` on simulated production lines, whose true
+// figures are known by a very long run:
+//
+//	go run ./tools/line -pilots 1000
+//
+// It runs many pilots and tells how often the 95 % intervals hold the truth, what
+// the recommended alarms really cost beside the best possible ones, and how often
+// too little data is said to be too little.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+)
+
+func main() {
+	o := options{}
+	flag.IntVar(&o.pilots, "pilots", 1000, "how many pilots")
+	flag.IntVar(&o.lines, "lines", 20, "on how many lines")
+	flag.IntVar(&o.truth, "truth", 2000, "shifts of the long run that the truth is taken from, a line")
+	flag.Uint64Var(&o.seed, "seed", 1, "of all chance")
+	verbose := flag.Bool("v", false, "a row for each pilot")
+	flag.Parse()
+	if *verbose {
+		o.each = os.Stdout
+	}
+	s, err := try(o)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "line:", err)
+		os.Exit(1)
+	}
+	s.write(os.Stdout)
+}
