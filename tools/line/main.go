@@ -15,7 +15,7 @@ import (
 )
 
 func main() {
-	o := options{}
+	o := options{sizes: []int{10, 21, 42, 90}}
 	flag.IntVar(&o.pilots, "pilots", 1000, "how many pilots")
 	flag.IntVar(&o.lines, "lines", 20, "on how many lines")
 	flag.IntVar(&o.truth, "truth", 2000, "shifts of the long run that the truth is taken from, a line")

@@ -13,6 +13,7 @@ import (
 type options struct {
 	pilots, lines, truth int
 	seed                 uint64
+	sizes                []int // sessions of a pilot, in turn
 	each                 io.Writer
 }
 
@@ -63,7 +64,7 @@ func try(o options) (*summary, error) {
 			MostFalse: []float64{2, 4, 8}[r.IntN(3)], Shift: shift, Allow: 5 * time.Second}
 		var list []pilot
 		for i := range o.pilots/o.lines + btoi(n < o.pilots%o.lines) {
-			p := pilot{sessions: []int{10, 21, 42, 90}[i%4]}
+			p := pilot{sessions: o.sizes[i%len(o.sizes)]}
 			events := 1.0
 			if i%8 == 7 { // one in which hardly anything happens
 				p.few, p.sessions, events = true, 3+r.IntN(20), 0.03
