@@ -17,7 +17,7 @@ func pilotCommands() []command {
 		{"replay", "[RECORDING...]", "compute recordings again: as it was, or with other settings", pilotReplay, "what was counted, as JSON"},
 		{"drill", "SCRIPT", "lead a person through a script of which the truth is known", pilotDrill, ""},
 		{"export", "[RECORDING...]", "levels, and what marks and drills say, as CSV", pilotExport, "what was written, as JSON"},
-		{"tune", "", "find an alarm's limit and delays from levels and marks, with what certainty", pilotTune, ""},
+		{"tune", "[RECORDING...]", "find an alarm's limit and delays, and say with what certainty", pilotTune, ""},
 		{"plan", "", "how many hours, alarms and drills a statement needs, before a pilot begins", pilotPlan, ""},
 	}
 }

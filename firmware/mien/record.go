@@ -206,6 +206,18 @@ func (c *call) printReplayed(sum *pilot.Replayed, other bool, counts [2]map[stri
 	}
 }
 
+// exportAs says how recordings are divided into sessions.
+func exportAs(shift time.Duration, begins string) (pilot.Export, error) {
+	at, err := time.Parse("15:04", begins)
+	switch {
+	case err != nil:
+		return pilot.Export{}, usageError(fmt.Sprintf("-begins %q is no time of day: write 06:00", begins))
+	case shift < time.Minute || shift > 24*time.Hour || (24*time.Hour)%shift != 0:
+		return pilot.Export{}, usageError(fmt.Sprintf("-shift %v does not divide a day", shift))
+	}
+	return pilot.Export{Shift: shift, Begins: time.Duration(at.Hour())*time.Hour + time.Duration(at.Minute())*time.Minute}, nil
+}
+
 // pilotExport is `mien pilot export`: tables for the search for limits, or for
 // programs of one's own.
 func pilotExport(c *call) error {
@@ -217,17 +229,14 @@ func pilotExport(c *call) error {
 	if err := c.options(1000); err != nil {
 		return err
 	}
-	at, err := time.Parse("15:04", *begins)
-	switch {
-	case *levels == "" || *marks == "":
+	if *levels == "" || *marks == "" {
 		return usageError("-levels FILE and -marks FILE are needed")
-	case err != nil:
-		return usageError(fmt.Sprintf("-begins %q is no time of day: write 06:00", *begins))
-	case *shift < time.Minute || *shift > 24*time.Hour || (24*time.Hour)%*shift != 0:
-		return usageError(fmt.Sprintf("-shift %v does not divide a day", *shift))
 	}
-	with, err := otherSettings(*path)
+	e, err := exportAs(*shift, *begins)
 	if err != nil {
+		return err
+	}
+	if e.With, err = otherSettings(*path); err != nil {
 		return err
 	}
 	list, err := c.recordings()
@@ -244,7 +253,7 @@ func pilotExport(c *call) error {
 		return err
 	}
 	defer m.Close()
-	told, err := pilot.Tables(list, pilot.Export{Shift: *shift, Begins: time.Duration(at.Hour())*time.Hour + time.Duration(at.Minute())*time.Minute, With: with}, l, m)
+	told, err := pilot.Tables(list, e, l, m)
 	if err == nil {
 		err = errors.Join(l.Close(), m.Close())
 	}

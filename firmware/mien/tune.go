@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -14,15 +16,16 @@ import (
 	"time"
 
 	"mien/firmware/config"
+	"mien/firmware/pilot"
 	"mien/firmware/pilot/tune"
 	"mien/model/affect"
 )
 
 // pilotTune is `mien pilot tune`: limit, deadband and delays of least cost, from
-// levels and marks.
+// recordings, or from levels and marks.
 func pilotTune(c *call) error {
-	levels := c.String("levels", "", "levels as CSV `FILE`: session,time and a column for each signal; seconds; empty is Unknown")
-	marks := c.String("marks", "", "what was so, as CSV `FILE`: session,signal,from,to,truth; seconds; truth is present or absent; other time is not observed")
+	levels := c.String("levels", "", "in place of recordings, levels as CSV `FILE`: session,time and a column for each signal; seconds; empty is Unknown")
+	marks := c.String("marks", "", "with -levels: what was so, as CSV `FILE`: session,signal,from,to,truth; seconds; truth is present or absent; other time is not observed")
 	out := c.String("json", "", "also write the result into `FILE` as JSON")
 	path := c.String("config", "", "config `FILE` whose alarm on the signal is compared (default: "+defaultConfig+", if it is there)")
 	o := tune.Options{}
@@ -44,11 +47,15 @@ func pilotTune(c *call) error {
 		}
 		return nil
 	})
-	if err := c.options(0); err != nil {
+	begins := c.String("begins", "06:00", "of recordings: `HH:MM` at which the first shift of a day begins")
+	if err := c.options(1000); err != nil {
 		return err
 	}
-	if *levels == "" || *marks == "" {
-		return usageError("-levels FILE and -marks FILE are needed; mien pilot tune -help lists the options")
+	switch {
+	case (*levels == "") != (*marks == ""):
+		return usageError("-levels FILE and -marks FILE go together; without both, recordings are read")
+	case *levels != "" && c.NArg() > 0:
+		return usageError("recordings or -levels and -marks, not both: " + strings.Join(c.Args(), " "))
 	}
 	if !c.given("cost-false") || !c.given("cost-missed") {
 		return usageError("-cost-false and -cost-missed are needed: a limit is right for what its mistakes cost")
@@ -56,7 +63,14 @@ func pilotTune(c *call) error {
 	if err := o.Check(); err != nil {
 		return usageError(err.Error())
 	}
-	files, err := tune.OpenFiles(*levels, *marks)
+	l, m := tune.File(*levels), tune.File(*marks)
+	if *levels == "" {
+		var err error
+		if l, m, err = c.recordedTables(o, *path, *begins); err != nil {
+			return err
+		}
+	}
+	files, err := tune.ReadTables(l, m)
 	if err != nil {
 		return notThere(err)
 	}
@@ -83,6 +97,46 @@ func pilotTune(c *call) error {
 		}
 	}
 	return showResult(c, result, o, now)
+}
+
+// recordedTables are recordings as tables, as mien pilot export writes them; none of
+// it gets onto a disk. Where windows of filters are looked for, levels are as they are
+// before the filter.
+func (c *call) recordedTables(o tune.Options, path, begins string) (levels, marks tune.Table, err error) {
+	e, err := exportAs(o.Shift, begins)
+	if err != nil {
+		return levels, marks, err
+	}
+	if len(o.Windows) > 0 {
+		if path == "" {
+			return levels, marks, usageError("-filter needs -config FILE: recordings are computed again with its settings, but without a filter")
+		}
+		if e.With, err = otherSettings(path); err != nil {
+			return levels, marks, err
+		}
+		s := &e.With.Stage
+		for _, f := range []*affect.Filter{&s.Expression, &s.ValenceArousal, &s.ActionUnits, &s.Compound} {
+			f.Window = 0
+		}
+	}
+	list, err := c.recordings()
+	if err != nil {
+		return levels, marks, err
+	}
+	var truth bytes.Buffer
+	if _, err := pilot.Tables(list, e, io.Discard, &truth); err != nil {
+		return levels, marks, err
+	}
+	levels = tune.Table{Name: "the recordings", Open: func() (io.ReadCloser, error) {
+		r, w := io.Pipe()
+		go func() {
+			_, err := pilot.Tables(list, e, w, io.Discard)
+			w.CloseWithError(err) // nil is the end; who reads no more ends it with an error that nobody needs
+		}()
+		return r, nil
+	}}
+	marks = tune.Table{Name: "marks and drills", Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(truth.Bytes())), nil }}
+	return levels, marks, nil
 }
 
 // given says whether an option is on the command line.

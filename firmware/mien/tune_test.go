@@ -188,7 +188,15 @@ func TestPilotTuneCommandLine(t *testing.T) {
 		code int
 		want string
 	}{
-		{nil, exitUsage, "-levels FILE and -marks FILE are needed"},
+		{nil, exitUsage, "-cost-false and -cost-missed are needed"},
+		{right[:2], exitUsage, "-levels FILE and -marks FILE go together"},
+		{append(right[4:8:8], filepath.Join(levels, "x.rec")), exitMissing, "x.rec"},
+		{append(right[4:8:8], "-filter", "0s,1s", levels), exitUsage, "-filter needs -config FILE"},
+		{append(right[4:8:8], "-begins", "six", levels), exitUsage, "no time of day"},
+		{append(right[4:8:8], levels), exitFailed, "L.csv"},
+		{append(right[:8:8], "-filter", "1"), exitUsage, "missing unit"},
+		{append(right[:8:8], "-filter", "1h"), exitUsage, "filter window 1h0m0s; allowed: up to 8 windows of 0s to 10s"},
+		{append(right[:8:8], "-filter", "0s,1s,1s"), exitUsage, "each once"},
 		{right[:4], exitUsage, "-cost-false and -cost-missed are needed"},
 		{append(right[:6:6], "-cost-missed", "0"), exitUsage, "no alarm at all would be the best; allowed: more than 0"},
 		{append(right[:8:8], "-cost-false", "0"), exitUsage, "always on would be the best"},
@@ -205,7 +213,7 @@ func TestPilotTuneCommandLine(t *testing.T) {
 		{append(right[:8:8], "-signal", "au5"), exitFailed, `there is no signal "au5"; did you mean "au4"?`},
 		{append(right[:8:8], "-levels", levels+"x"), exitMissing, "L.csvx"},
 		{append(right[:8:8], "-config", levels+"x"), exitMissing, "L.csvx"},
-		{append(right[:8:8], "more"), exitUsage, "too many arguments"},
+		{append(right[:8:8], "more"), exitUsage, "recordings or -levels and -marks, not both"},
 		{append(right[:8:8], "-json", filepath.Join(levels, "x")), exitFailed, "write the result"},
 		{right, exitOK, "No limit is recommended"},
 	} {

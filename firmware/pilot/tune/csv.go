@@ -50,6 +50,21 @@ const (
 	mostSpans  = 1_000_000
 )
 
+// Table is a CSV table: its name in messages, and what it is read from, each time
+// from its begin.
+type Table struct {
+	Name string
+	Open func() (io.ReadCloser, error)
+}
+
+// File is a table in a regular file.
+func File(path string) Table {
+	return Table{path, func() (io.ReadCloser, error) {
+		f, _, err := given.Open(path)
+		return f, err
+	}}
+}
+
 // reader reads the rows of one CSV file.
 type reader struct {
 	file  string
@@ -77,8 +92,8 @@ func (l *limited) Read(p []byte) (int, error) {
 
 const buffered = 1 << 16
 
-func open(path string) (*reader, error) {
-	f, _, err := given.Open(path)
+func (t Table) open() (*reader, error) {
+	f, err := t.Open()
 	if err != nil {
 		return nil, err
 	}
@@ -87,9 +102,9 @@ func open(path string) (*reader, error) {
 		b.Discard(3)
 	} else if len(head) >= 2 && (string(head[:2]) == "\xff\xfe" || string(head[:2]) == "\xfe\xff") {
 		f.Close()
-		return nil, Mistake{File: path, Line: 1, Text: "is UTF-16", Allowed: "UTF-8"}
+		return nil, Mistake{File: t.Name, Line: 1, Text: "is UTF-16", Allowed: "UTF-8"}
 	}
-	r := &reader{file: path, left: &limited{b, 0}, close: f.Close}
+	r := &reader{file: t.Name, left: &limited{b, 0}, close: f.Close}
 	r.csv = csv.NewReader(r.left)
 	r.csv.FieldsPerRecord = -1
 	r.csv.ReuseRecord = true
@@ -208,14 +223,14 @@ func (r *reader) seconds(row []string, field int, what string) (time.Duration, e
 	return time.Duration(math.Round(v * 1e9)), err
 }
 
-// Files are levels and marks as CSV.
+// Tables are levels and marks as CSV.
 //
 // Levels: session,time and a column for each signal. Rows of a session stand
 // together, in order of time; times are seconds of the session's own clock; an empty
 // level is Unknown. Marks: session,signal,from,to,truth, in any order; truth is
 // present or absent; spans of one signal in one session do not overlap.
-type Files struct {
-	levels  string
+type Tables struct {
+	levels  Table
 	signals []string
 	marks   map[string]map[string][]Span // by signal, session
 	marked  []string                     // signals with marks, in order of the levels' columns
@@ -223,9 +238,9 @@ type Files struct {
 	file    string                       // of the marks
 }
 
-// OpenFiles reads the marks and the header of the levels.
-func OpenFiles(levels, marks string) (*Files, error) {
-	l, err := open(levels)
+// ReadTables reads the marks and the header of the levels.
+func ReadTables(levels, marks Table) (*Tables, error) {
+	l, err := levels.open()
 	if err != nil {
 		return nil, err
 	}
@@ -234,7 +249,7 @@ func OpenFiles(levels, marks string) (*Files, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Files{levels: levels, file: marks, marks: make(map[string]map[string][]Span), lines: make(map[string]int)}
+	f := &Tables{levels: levels, file: marks.Name, marks: make(map[string]map[string][]Span), lines: make(map[string]int)}
 	f.signals = make([]string, len(place))
 	for name, i := range place {
 		f.signals[i] = name
@@ -249,21 +264,21 @@ func OpenFiles(levels, marks string) (*Files, error) {
 		}
 	}
 	if len(f.marked) == 0 {
-		return nil, Mistake{marks, 1, 0, "there are no spans: nothing is known of the truth", "at least one row behind the header"}
+		return nil, Mistake{marks.Name, 1, 0, "there are no spans: nothing is known of the truth", "at least one row behind the header"}
 	}
 	return f, nil
 }
 
 // Signals gives the names of the levels' columns that have marks.
-func (f *Files) Signals() []string { return f.marked }
+func (f *Tables) Signals() []string { return f.marked }
 
 type mark struct {
 	Span
 	line int
 }
 
-func (f *Files) readMarks(path string) error {
-	r, err := open(path)
+func (f *Tables) readMarks(marks Table) error {
+	r, err := marks.open()
 	if err != nil {
 		return err
 	}
@@ -294,7 +309,7 @@ func (f *Files) readMarks(path string) error {
 			return r.wrong(place["session"], fmt.Sprintf("a name of 1 to %d bytes", mostName), "session is %s", shown(session))
 		}
 		if !slices.Contains(f.signals, signal) {
-			return r.wrong(place["signal"], "a column of "+f.levels+": "+strings.Join(f.signals, ", "), "signal %s is not there%s", shown(signal), meant(signal, f.signals))
+			return r.wrong(place["signal"], "a column of "+f.levels.Name+": "+strings.Join(f.signals, ", "), "signal %s is not there%s", shown(signal), meant(signal, f.signals))
 		}
 		var m mark
 		m.line = line
@@ -326,7 +341,7 @@ func (f *Files) readMarks(path string) error {
 		last := 0
 		for i, m := range list {
 			if i > 0 && m.From < list[last].To {
-				return Mistake{path, max(m.line, list[last].line), 0, fmt.Sprintf("the span overlaps the one of line %d: session %s, signal %s", min(m.line, list[last].line), shown(k.session), shown(k.signal)),
+				return Mistake{marks.Name, max(m.line, list[last].line), 0, fmt.Sprintf("the span overlaps the one of line %d: session %s, signal %s", min(m.line, list[last].line), shown(k.session), shown(k.signal)),
 					"each moment in one span; spans may touch"}
 			}
 			last = i
@@ -341,9 +356,9 @@ func (f *Files) readMarks(path string) error {
 }
 
 // Source gives the sessions of one signal. A session without marks has no spans.
-func (f *Files) Source(signal string) Source {
+func (f *Tables) Source(signal string) Source {
 	return func(yield func(*Session) error) error {
-		r, err := open(f.levels)
+		r, err := f.levels.open()
 		if err != nil {
 			return err
 		}
@@ -354,7 +369,7 @@ func (f *Files) Source(signal string) Source {
 		}
 		column, ok := place[signal]
 		if !ok || slices.Contains([]string{"session", "time"}, signal) {
-			return Mistake{f.levels, 1, 0, fmt.Sprintf("there is no signal %s%s", shown(signal), meant(signal, f.signals)), strings.Join(f.signals, ", ")}
+			return Mistake{f.levels.Name, 1, 0, fmt.Sprintf("there is no signal %s%s", shown(signal), meant(signal, f.signals)), strings.Join(f.signals, ", ")}
 		}
 		name, clock := place["session"], place["time"]
 		done := make(map[string]int) // session: its last line
@@ -417,7 +432,7 @@ func (f *Files) Source(signal string) Source {
 			return err
 		}
 		if s == nil {
-			return Mistake{f.levels, 1, 0, "there are no rows behind the header", levelsHead}
+			return Mistake{f.levels.Name, 1, 0, "there are no rows behind the header", levelsHead}
 		}
 		for session := range f.marks[signal] {
 			if _, known := done[session]; !known {
@@ -425,7 +440,7 @@ func (f *Files) Source(signal string) Source {
 				for have := range done {
 					names = append(names, have)
 				}
-				return Mistake{f.file, f.lines[session], 0, fmt.Sprintf("session %s is not in %s%s", shown(session), f.levels, meant(session, names)), "the sessions of the levels"}
+				return Mistake{f.file, f.lines[session], 0, fmt.Sprintf("session %s is not in %s%s", shown(session), f.levels.Name, meant(session, names)), "the sessions of the levels"}
 			}
 		}
 		return nil

@@ -26,7 +26,7 @@ func readAll(t *testing.T, levels, marks, signal string) ([]*Session, error) {
 			t.Fatal(err)
 		}
 	}
-	f, err := OpenFiles(l, m)
+	f, err := ReadTables(File(l), File(m))
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +127,7 @@ func TestBadCSV(t *testing.T) {
 	if _, err := readAll(t, goodLevels, goodMarks, "au12"); err == nil || !strings.Contains(err.Error(), `there is no signal "au12"`) {
 		t.Error(err)
 	}
-	if _, err := OpenFiles(t.TempDir(), "M.csv"); err == nil {
+	if _, err := ReadTables(File(t.TempDir()), File("M.csv")); err == nil {
 		t.Error("a folder was read")
 	}
 }

@@ -84,7 +84,7 @@ func newGrid(low, high float64, longest time.Duration, frames int, below bool, w
 	shares := []float64{0.03, 0.08}
 	if frames > 4_000_000 { // a month: what is looked at is bounded
 		most = 40
-		g.on = []time.Duration{0, 500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second}
+		g.on = []time.Duration{0, 500 * time.Millisecond, time.Second, 1500 * time.Millisecond, 2 * time.Second, 3 * time.Second, 5 * time.Second}
 		g.off = []time.Duration{2 * time.Second}
 	}
 	g.on = slices.DeleteFunc(g.on, func(d time.Duration) bool { return d > longest && d > 0 })
