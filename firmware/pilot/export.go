@@ -2,14 +2,13 @@ package pilot
 
 import (
 	"bufio"
-	"cmp"
-	"fmt"
 	"io"
 	"math"
 	"slices"
 	"strconv"
 	"time"
 
+	"mien/firmware/alarm"
 	"mien/firmware/state"
 )
 
@@ -32,14 +31,6 @@ type Told struct {
 	NotAlike bool     `json:"not_alike"` // the networks differ from file to file, so that columns are missing in some
 }
 
-// span is one row of truth.
-type span struct {
-	session  string
-	signal   string
-	from, to float64
-	present  bool
-}
-
 // exporter turns what a Visitor is told into tables.
 type exporter struct {
 	e       Export
@@ -56,8 +47,19 @@ type exporter struct {
 	name   string
 	last   float64
 
-	marks  []placed // in order; withdrawn and replaced ones are out
+	first  map[string]float64 // time of each session's first frame
+	marks  []placed           // in order; withdrawn and replaced ones are out
 	drills map[string][]drillAt
+	raises []raised
+	watch  map[string][]string // signals of each alarm
+}
+
+// raised is an alarm that was told.
+type raised struct {
+	run     string
+	event   uint64
+	session string
+	alarm   string
 }
 
 type placed struct {
@@ -74,13 +76,14 @@ type drillAt struct {
 // Tables writes recordings as two CSV tables: levels (session, time in seconds, a
 // column a signal, empty for Unknown) and truth (session, signal, from, to in
 // seconds, present or absent), which the search for limits reads. A span that no
-// row covers was not observed.
+// row covers was not observed; see writeTruth for what was.
 func Tables(paths []string, e Export, levels, truth io.Writer) (*Told, error) {
 	if e.In == nil {
 		e.In = time.Local
 	}
-	x := &exporter{e: e, levels: bufio.NewWriterSize(levels, 1<<16), told: &Told{}, names: make(map[string]float64), drills: make(map[string][]drillAt)}
-	sum, err := Replay(paths, e.With, Visitor{Begin: x.begin, Frame: x.frame, Mark: x.mark, Drill: x.drill})
+	x := &exporter{e: e, levels: bufio.NewWriterSize(levels, 1<<16), told: &Told{}, names: make(map[string]float64), drills: make(map[string][]drillAt),
+		first: make(map[string]float64), watch: make(map[string][]string)}
+	sum, err := Replay(paths, e.With, Visitor{Begin: x.begin, Frame: x.frame, Event: x.event, Mark: x.mark, Drill: x.drill})
 	if err != nil {
 		return nil, err
 	}
@@ -111,6 +114,20 @@ func (x *exporter) begin(b *Beginning) {
 		x.at = append(x.at, i)
 	}
 	x.run, x.offset = b.Run, time.Duration(b.Begun.UnixNano())-b.Now
+	for _, d := range b.Alarms.Definitions {
+		x.watch[d.Name] = nil
+		for _, c := range d.Conditions {
+			x.watch[d.Name] = append(x.watch[d.Name], c.Signal)
+		}
+	}
+}
+
+func (x *exporter) event(ev alarm.Event, again bool) {
+	if again || ev.Trigger != alarm.Raise || ev.To.Covered() {
+		return
+	}
+	session, _ := x.place(ev.At, x.offset)
+	x.raises = append(x.raises, raised{x.run, ev.Number, session, ev.Alarm})
 }
 
 // emotion is config.Emotion, of a room that this one does without.
@@ -153,6 +170,9 @@ func (x *exporter) frame(f *Frame, levels []float32) {
 	if at <= x.last { // the wall clock was set back between two files: this time has been told
 		return
 	}
+	if x.last < 0 {
+		x.first[x.name] = at
+	}
 	x.last, x.names[x.name] = at, at
 	x.row = append(append(x.row[:0], x.name...), ',')
 	x.row = strconv.AppendFloat(x.row, at, 'f', 3, 64)
@@ -177,53 +197,4 @@ func (x *exporter) mark(m Mark) {
 
 func (x *exporter) drill(s DrillStep) {
 	x.drills[s.Number] = append(x.drills[s.Number], drillAt{s, x.offset})
-}
-
-// writeTruth writes what marks and drills say. What a mark says counts for more than
-// what a drill asked for; of two that contradict each other for other reasons both
-// are written, and the search for limits leaves out what they share.
-func (x *exporter) writeTruth(w io.Writer) error {
-	var spans []span
-	add := func(signal string, from, to, offset time.Duration, present bool) {
-		name, at := x.place(from, offset)
-		if to > from {
-			spans = append(spans, span{name, signal, max(at, 0), at + (to - from).Seconds(), present})
-		}
-	}
-	for _, m := range x.marks {
-		if len(m.Shows) == 0 {
-			x.told.Unnamed++
-		}
-		for _, s := range m.Shows {
-			add(s.Signal, m.From, m.To, m.offset, s.Present)
-		}
-	}
-	for _, steps := range x.drills {
-		if steps[len(steps)-1].State != state.DrillEnded {
-			x.told.Broken++
-			continue
-		}
-		for i, s := range steps[:len(steps)-1] {
-			for _, signal := range s.Present {
-				add(signal, s.At+s.Reaction, steps[i+1].At, s.offset, true)
-			}
-			for _, signal := range s.Absent {
-				add(signal, s.At+s.Reaction, steps[i+1].At, s.offset, false)
-			}
-		}
-	}
-	slices.SortFunc(spans, func(a, b span) int {
-		return cmp.Or(cmp.Compare(a.session, b.session), cmp.Compare(a.signal, b.signal), cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to))
-	})
-	out := bufio.NewWriter(w)
-	fmt.Fprintln(out, "session,signal,from,to,truth")
-	for _, s := range spans {
-		truth := "absent"
-		if s.present {
-			truth = "present"
-		}
-		fmt.Fprintf(out, "%s,%s,%.3f,%.3f,%s\n", s.session, s.signal, s.from, s.to, truth)
-	}
-	x.told.Spans = len(spans)
-	return out.Flush()
 }

@@ -49,10 +49,10 @@ func newLine(seed uint64, people int) *line {
 
 // marking is how the truth gets onto paper.
 type marking struct {
-	late      time.Duration // a mark is up to this late
-	unmarked  float64       // share of events around which nobody looked: not observed
-	forgotten float64       // share of events that were seen and not marked: they count as absent
-	breaks    float64       // share of the time in which nobody looks
+	late     time.Duration // a mark is up to this late
+	unmarked float64       // share of events around which nobody looked: not observed
+	skipped  float64       // share of events that were seen and not marked: they count as absent
+	breaks   float64       // share of the time in which nobody looks
 }
 
 // episode is a movement of the face.
@@ -162,8 +162,8 @@ func mark(r *rand.Rand, wanted []episode, length time.Duration, m marking) []tun
 			e := wanted[i]
 			chance, late := r.Float64(), time.Duration(r.Float64()*float64(m.late))
 			switch {
-			case e.from < from || chance < m.forgotten: // it began before anybody looked, or is taken for nothing
-			case chance < m.forgotten+m.unmarked:
+			case e.from < from || chance < m.skipped: // it began before anybody looked, or is taken for nothing
+			case chance < m.skipped+m.unmarked:
 				absent(max(e.from-30*time.Second, from))
 				from = min(e.to+30*time.Second, length)
 			default:

@@ -71,7 +71,7 @@ func TestLine(t *testing.T) {
 		t.Errorf("absent for %v only", absent)
 	}
 	collect := func() (list []*tune.Session) {
-		l.shifts(7, 3, time.Hour, 1, marking{late: time.Second, unmarked: 0.1, forgotten: 0.1, breaks: 0.2})(func(s *tune.Session) error {
+		l.shifts(7, 3, time.Hour, 1, marking{late: time.Second, unmarked: 0.1, skipped: 0.1, breaks: 0.2})(func(s *tune.Session) error {
 			list = append(list, s)
 			return nil
 		})
