@@ -141,8 +141,7 @@ type choice struct {
 	likely  []float64 // the same, where the estimate, not its upper bound, must be within
 }
 
-// choose finds the candidate of least cost; of several with the same cost the one
-// farthest from where it rises.
+// choose finds the candidate of least cost.
 func (t *table) choose(s *sums, c *choice) {
 	n := t.grid.size()
 	if len(c.costs) != n {
@@ -220,29 +219,42 @@ func (t *table) doubt(whole *choice) float64 {
 	return max(more, 0)
 }
 
-// middle finds, of all candidates whose cost is the least, the one with the most
-// of them around it on the axis of limits; of those the one that alarms soonest.
+// middle finds, of all candidates whose cost is the least, the one that alarms
+// soonest and has room on the axis of limits: at least half as many neighbours of the
+// same cost as any has.
 func (t *table) middle(costs []float64, least float64) int {
-	tie := tied(least)
-	width := len(t.grid.limits)
-	best, room := -1, -1
-	for from := 0; from < len(costs); from += width {
-		for l := 0; l < width; {
-			if costs[from+l] > tie {
-				l++
+	type plateau struct{ from, to int }
+	var list []plateau
+	width, most := len(t.grid.limits), 0
+	for row := 0; row < len(costs); row += width {
+		for l := row; l < row+width; l++ {
+			if costs[l] > tied(least) {
 				continue
 			}
-			to := l
-			for to+1 < width && costs[from+to+1] <= tie {
-				to++
+			p := plateau{l, l}
+			for l+1 < row+width && costs[l+1] <= tied(least) {
+				l++
 			}
-			if to-l > room { // an on-delay that is longer comes later, and must be better
-				best, room = from+(l+to)/2, to-l
-			}
-			l = to + 1
+			p.to = l
+			list = append(list, p)
+			most = max(most, p.to-p.from)
 		}
 	}
-	return best
+	best := plateau{-1, -1}
+	for _, p := range list {
+		if 2*(p.to-p.from) < most {
+			continue
+		}
+		if best.from < 0 {
+			best = p
+			continue
+		}
+		a, b := t.contest.list[p.from].OnDelay, t.contest.list[best.from].OnDelay
+		if a < b || a == b && p.to-p.from > best.to-best.from {
+			best = p
+		}
+	}
+	return (best.from + best.to) / 2
 }
 
 // tied is the most that counts as the same cost.
