@@ -56,7 +56,7 @@ type SessionFigures struct {
 const (
 	fewestEvents   = 5
 	fewestSessions = 3
-	mostDoubt      = 0.08
+	mostDoubt      = 0.05
 )
 
 // Search finds the alarm. The error says what is wrong with what it was given; too

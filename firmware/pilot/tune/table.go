@@ -183,7 +183,8 @@ func (t *table) choose(s *sums, c *choice) {
 // in nine of ten draws. That alone is blind for what is best by luck, because most
 // draws share it. So what was found here is priced in the draws as well, beside
 // what is best there: that is not exceeded in three of four, and is too high for
-// what varies by chance alone. The larger of the two counts.
+// what varies by chance alone. The larger of the two counts, and with few sessions
+// more: see widened.
 func (t *table) doubt(whole *choice) float64 {
 	const draws = 100
 	best := slices.Min(whole.likely)
@@ -216,7 +217,7 @@ func (t *table) doubt(whole *choice) float64 {
 	if len(here) > 0 {
 		more = max(more, here[len(here)*3/4])
 	}
-	return max(more, 0)
+	return max(more, 0) * widened(len(t.sessions))
 }
 
 // middle finds, of all candidates whose cost is the least, the one that alarms
