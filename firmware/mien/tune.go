@@ -36,6 +36,8 @@ func pilotTune(c *call) error {
 	c.Float64Var(&o.MostFalse, "most-false-per-shift", 1, "false alarms a shift that are allowed; 95 % certain")
 	c.DurationVar(&o.Shift, "shift", 8*time.Hour, "how long a shift is")
 	c.DurationVar(&o.Allow, "allow", 5*time.Second, "how far an alarm may be from its mark")
+	c.DurationVar(&o.Stale, "stale", time.Second, "between two frames that are further apart nothing is known (default: health.stale of the config, or 1s)")
+	c.DurationVar(&o.Hold, "unknown-hold", 5*time.Second, "unknown_hold of the alarm (default: that of the config's, or 5s)")
 	c.Float64Var(&o.Events, "events-per-shift", 0, "true events a shift (default: as the sessions have)")
 	c.Func("filter", "`WINDOWS` of a filter over time to try on the levels, such as 0s,300ms,1s (default: levels are as the alarm sees them)", func(text string) error {
 		for _, part := range strings.Split(text, ",") {
@@ -79,7 +81,7 @@ func pilotTune(c *call) error {
 			return usageError("-signal is missing; allowed: " + strings.Join(files.Signals(), ", "))
 		}
 	}
-	now, err := alarmInForce(*path, &o)
+	now, err := c.alarmInForce(*path, &o)
 	if err != nil {
 		return err
 	}
@@ -155,7 +157,7 @@ func notThere(err error) error {
 
 // alarmInForce finds the alarm that a config has on the signal, with one condition,
 // and takes what the search must know of the unit.
-func alarmInForce(path string, o *tune.Options) (*config.Alarm, error) {
+func (c *call) alarmInForce(path string, o *tune.Options) (*config.Alarm, error) {
 	if path == "" {
 		if !exists(defaultConfig) {
 			return nil, nil
@@ -166,7 +168,9 @@ func alarmInForce(path string, o *tune.Options) (*config.Alarm, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Stale = cfg.Health.Stale
+	if !c.given("stale") {
+		o.Stale = cfg.Health.Stale
+	}
 	if cfg.Filter.Kind != config.NoFilter {
 		o.Filter = string(cfg.Filter.Kind)
 	}
@@ -177,7 +181,9 @@ func alarmInForce(path string, o *tune.Options) (*config.Alarm, error) {
 			limit = a.Low
 		}
 		if a.Signal == o.Signal && limit != nil {
-			o.Hold = a.UnknownHold
+			if !c.given("unknown-hold") {
+				o.Hold = a.UnknownHold
+			}
 			o.InForce = &tune.Candidate{Limit: *limit, Deadband: a.Deadband, OnDelay: a.OnDelay, OffDelay: a.OffDelay}
 			if len(o.Windows) > 0 && cfg.Filter.Kind != config.NoFilter {
 				o.InForce.Window = map[string]time.Duration{"expression": cfg.Filter.Expression, "compound": cfg.Filter.Compound,

@@ -78,7 +78,7 @@ func (o *Options) whole() error {
 	}{
 		{"shift", &o.Shift, 0, time.Minute, 24 * time.Hour},
 		{"allowance", &o.Allow, 0, 0, 10 * time.Minute},
-		{"stale", &o.Stale, time.Second, 100 * time.Millisecond, time.Minute},
+		{"stale", &o.Stale, time.Second, 10 * time.Millisecond, time.Minute},
 		{"hold of Unknown", &o.Hold, 5 * time.Second, 500 * time.Millisecond, time.Hour},
 	} {
 		if *t.value == 0 {

@@ -206,6 +206,9 @@ func (r *Result) count(a *seen, o Options) {
 	if a.unobserved > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("%d of %d sessions have no observed time, and count for nothing", a.unobserved, len(a.sessions)))
 	}
+	if a.slow > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("in %d of them frames are further apart than stale, %v", a.slow, o.Stale))
+	}
 	if a.unseen > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("%d present spans have no frame, and count for nothing", a.unseen))
 	}
@@ -220,8 +223,8 @@ var none = Interval{math.NaN(), math.NaN(), math.NaN()}
 // lacks says what is missing for any search at all.
 func (r *Result) lacks(a *seen, o Options) []string {
 	var needs []string
-	if a.slow > 0 {
-		needs = append(needs, fmt.Sprintf("frames closer together: %d sessions have them further apart than stale, %v, and an alarm cannot judge them", a.slow, o.Stale))
+	if a.slow > 0 && r.Sessions == 0 {
+		needs = append(needs, fmt.Sprintf("frames closer together: %d sessions have them further apart than stale, %v, and an alarm that is set so cannot judge them", a.slow, o.Stale))
 	}
 	if r.Present < fewestEvents {
 		needs = append(needs, fmt.Sprintf("%d more true events (spans that are present): there are %d, at least %d are needed, and 30 to 60 for a useful figure of what is missed", fewestEvents-r.Present, r.Present, fewestEvents))
