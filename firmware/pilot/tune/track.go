@@ -188,10 +188,6 @@ func (t *track) occurrences(runs []run, d delays, list []occurrence) []occurrenc
 		if present {
 			delay = d.off
 		}
-		regain := d.hold - d.regain(delay)
-		if lost && !r.gap && blind <= regain {
-			lost, blind = false, 0
-		}
 		if present == (r.value == yes) {
 			running, ran = false, 0
 		} else {
@@ -213,7 +209,7 @@ func (t *track) occurrences(runs []run, d delays, list []occurrence) []occurrenc
 			}
 		}
 		// A declared Unknown ends once enough of the run is known.
-		if lost && blind-rest <= regain {
+		if lost && blind-rest <= d.hold-d.regain(delay) {
 			lost, blind = false, 0
 		}
 		blind = max(blind-rest, 0)

@@ -12,12 +12,15 @@ import (
 
 var nan = float32(math.NaN())
 
+var holds = []time.Duration{500 * time.Millisecond, 2 * time.Second, 5 * time.Second}
+
 // randomSession has everything that an alarm's rules look at: levels that cross
 // limits often and rarely, some exactly on them, Unknown for a frame and for long,
 // gaps of all lengths, frames at the same time.
 func randomSession(r *rand.Rand, frames int) *Session {
 	s := &Session{Name: "random"}
 	at, level, until, unread := time.Duration(0), float32(0.5), 0, 0
+	rare := 20 + r.IntN(100)
 	step := time.Duration(20+r.IntN(400)) * time.Millisecond
 	for i := range frames {
 		switch r.IntN(60) {
@@ -40,8 +43,11 @@ func randomSession(r *rand.Rand, frames int) *Session {
 		if unread > 0 {
 			unread--
 			l = nan
-		} else if r.IntN(50) == 0 {
+		} else if r.IntN(rare) == 0 {
 			unread = r.IntN(60)
+			if r.IntN(2) == 0 { // about as long as an alarm holds Unknown
+				unread = int(holds[r.IntN(len(holds))]/step) + r.IntN(5) - 2
+			}
 		}
 		s.At, s.Level = append(s.At, at), append(s.Level, l)
 	}
@@ -54,9 +60,8 @@ func TestSameAsTheEngine(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	ons := []time.Duration{0, 100 * time.Millisecond, 700 * time.Millisecond, time.Second, 3 * time.Second, 10 * time.Second}
 	offs := []time.Duration{0, 500 * time.Millisecond, 2 * time.Second, 7 * time.Second}
-	holds := []time.Duration{500 * time.Millisecond, 2 * time.Second, 5 * time.Second}
 	raised, cleared := 0, 0
-	for round := range 200 {
+	for round := range 400 {
 		s := randomSession(r, 600)
 		below := round%2 == 1
 		g := newGrid(0, 1, 10*time.Second, len(s.At), false, []time.Duration{0})
