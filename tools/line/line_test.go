@@ -26,9 +26,9 @@ func TestPilots(t *testing.T) {
 	if s.few == 0 || s.fewNotEnough != s.few {
 		t.Errorf("%d of %d pilots with fewer than 5 true events have enough data", s.few-s.fewNotEnough, s.few)
 	}
-	for name, n := range map[string]int{"false alarms": s.falses, "missed share": s.missed} {
-		if 4*n < 3*s.enough {
-			t.Errorf("%s: the interval holds the truth in %d of %d", name, n, s.enough)
+	for name, o := range map[string]one{"false alarms": s.all.falses, "missed share": s.all.missed, "cost": s.all.cost} {
+		if o.n < 6 || 4*o.in < 3*o.n {
+			t.Errorf("%s: the interval holds the truth in %v", name, o)
 		}
 	}
 	if s.ratio(0.5) > 1.1 || s.ratio(1) > 1.5 {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -19,13 +20,27 @@ type options struct {
 
 // summary is what came of all pilots.
 type summary struct {
-	pilots, enough        int
-	falses, missed, cost  int // intervals that hold the truth, where there was enough
-	falseHigh, missedHigh int // truth above the interval
-	costHigh              int
-	ratios                []float64 // true cost by the best possible
-	few, fewNotEnough     int       // pilots with fewer than 5 true events
-	bySize                map[int][2]int
+	pilots, enough    int
+	all, sure         held      // of all pilots with figures; of those with enough data
+	ratios            []float64 // true cost by the best possible, where there was enough
+	few, fewNotEnough int       // pilots with fewer than 5 true events
+	bySize            map[int][2]int
+}
+
+// held counts the intervals that hold the truth.
+type held struct{ falses, missed, cost one }
+
+type one struct{ n, in, above int } // above: the truth is
+
+func (o *one) add(i tune.Interval, truth float64) {
+	o.n++
+	o.in += btoi(i.Low <= truth && truth <= i.High)
+	o.above += btoi(truth > i.High)
+}
+
+func (o one) String() string {
+	n := float64(max(o.n, 1))
+	return fmt.Sprintf("%.1f %% of %d (truth above it %.1f %%)", 100*float64(o.in)/n, o.n, 100*float64(o.above)/n)
 }
 
 // pilot is one pilot and what it found.
@@ -34,6 +49,9 @@ type pilot struct {
 	few      bool
 	result   *tune.Result
 }
+
+// figures says whether there was enough to score an alarm at all.
+func (p pilot) figures() bool { return !math.IsNaN(p.result.False.Value) }
 
 const shift = 8 * time.Hour
 
@@ -95,7 +113,7 @@ func (s *summary) judge(l *line, list []pilot, search tune.Options, o options, n
 	candidates := reference()
 	references := len(candidates)
 	for _, p := range list {
-		if p.result.Enough {
+		if p.figures() {
 			candidates = append(candidates, p.result.Best)
 		}
 	}
@@ -120,34 +138,35 @@ func (s *summary) judge(l *line, list []pilot, search tune.Options, o options, n
 			s.few++
 			s.fewNotEnough += btoi(!r.Enough)
 		}
-		size := s.bySize[p.sessions]
 		if !p.few {
-			size[0]++
+			size := s.bySize[p.sessions]
+			s.bySize[p.sessions] = [2]int{size[0] + 1, size[1] + btoi(r.Enough)}
 		}
-		if !r.Enough {
-			s.bySize[p.sessions] = size
-			if o.each != nil {
-				fmt.Fprintf(o.each, "  %2d sessions, %3d events: %s\n", p.sessions, r.Present, r.Needs)
-			}
+		if o.each != nil && !r.Enough {
+			fmt.Fprintf(o.each, "  %2d sessions, %3d events: %s\n", p.sessions, r.Present, r.Needs)
+		}
+		if !p.figures() {
 			continue
 		}
-		if !p.few {
-			size[1]++
-		}
-		s.bySize[p.sessions] = size
 		t := truth[at]
 		at++
-		s.enough++
-		holds := func(i tune.Interval, v float64, in, above *int) {
-			*in += btoi(i.Low <= v && v <= i.High)
-			*above += btoi(v > i.High)
+		for _, h := range []*held{&s.all, &s.sure} {
+			if h == &s.sure && !r.Enough {
+				break
+			}
+			h.falses.add(r.False, t.False.Value)
+			h.missed.add(r.Missed, t.Missed.Value)
+			if !p.few { // its true events a shift are others than the line's
+				h.cost.add(r.Cost, t.Cost.Value)
+			}
 		}
-		holds(r.False, t.False.Value, &s.falses, &s.falseHigh)
-		holds(r.Missed, t.Missed.Value, &s.missed, &s.missedHigh)
-		if !p.few { // its true events a shift are others than the line's
+		if !r.Enough {
+			continue
+		}
+		s.enough++
+		if !p.few {
 			ratio := t.Cost.Value / truth[best].Cost.Value
 			s.ratios = append(s.ratios, ratio)
-			holds(r.Cost, t.Cost.Value, &s.cost, &s.costHigh)
 			if o.each != nil {
 				fmt.Fprintf(o.each, "  %2d sessions, %3d events: %+v false %.3f [%.3f %.3f] %.3f missed %.3f [%.3f %.3f] %.3f cost %.2f [%.2f %.2f] %.2f doubt %.3f ratio %.3f\n", p.sessions, r.Present, r.Best,
 					r.False.Value, r.False.Low, r.False.High, t.False.Value, r.Missed.Value, r.Missed.Low, r.Missed.High, t.Missed.Value, r.Cost.Value, r.Cost.Low, r.Cost.High, t.Cost.Value, r.Doubt, ratio)
@@ -169,8 +188,12 @@ func (s *summary) ratio(q float64) float64 {
 func (s *summary) write(w io.Writer) {
 	of := func(n, all int) float64 { return 100 * float64(n) / float64(max(all, 1)) }
 	fmt.Fprintf(w, "%d pilots, %d with enough data\n", s.pilots, s.enough)
-	fmt.Fprintf(w, "95 %% interval holds the truth: false alarms a shift %.1f %% (truth above it %.1f %%), missed share %.1f %% (%.1f %%), cost %.1f %% (%.1f %%)\n",
-		of(s.falses, s.enough), of(s.falseHigh, s.enough), of(s.missed, s.enough), of(s.missedHigh, s.enough), of(s.cost, len(s.ratios)), of(s.costHigh, len(s.ratios)))
+	for _, k := range []struct {
+		name string
+		held
+	}{{"all pilots with figures", s.all}, {"those with enough data", s.sure}} {
+		fmt.Fprintf(w, "95 %% intervals of %s hold the truth: false alarms a shift %v, missed share %v, cost %v\n", k.name, k.falses, k.missed, k.cost)
+	}
 	above := 0
 	for _, r := range s.ratios {
 		above += btoi(r > 1.1)

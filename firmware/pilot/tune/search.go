@@ -18,7 +18,7 @@ type Result struct {
 	Below     bool
 	Enough    bool
 	Needs     string // why not
-	Best      Candidate
+	Best      Candidate // recommended only where that is enough
 	False     Interval // a shift
 	Missed    Interval // share of true events
 	Cost      Interval // a shift
@@ -249,7 +249,7 @@ func (r *Result) lacks(a *seen, o Options) []string {
 }
 
 func (r *Result) refuse(needs []string) {
-	r.Enough, r.Best = false, Candidate{}
+	r.Enough = false
 	r.Needs = strings.Join(needs, "; ")
 }
 
