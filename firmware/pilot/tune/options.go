@@ -22,6 +22,7 @@ type Options struct {
 	Allow      time.Duration   // how far an alarm may be from its mark
 	Stale      time.Duration   // health.stale of the unit; 0 is 1 s
 	Hold       time.Duration   // unknown_hold of the alarm; 0 is 5 s
+	MostDoubt  float64         // share by which the best possible alarm may cost less; 0 is 0.05
 	Filter     string          // kind of the filter over time, where Windows says to apply one
 	Windows    []time.Duration // of filters to try on the levels; none: the levels are as the alarm sees them
 	InForce    *Candidate      // scored as well, if there is one
@@ -69,6 +70,12 @@ func (o *Options) whole() error {
 	}
 	if !(o.Events >= 0 && o.Events <= mostRate) {
 		return fmt.Errorf("true events a shift is %g; allowed: 0 (as the sessions have) to %g", o.Events, mostRate)
+	}
+	if o.MostDoubt == 0 {
+		o.MostDoubt = 0.05
+	}
+	if !(o.MostDoubt >= 0.01 && o.MostDoubt <= 10) {
+		return fmt.Errorf("most doubt is %g; allowed: 0.01 to 10", o.MostDoubt)
 	}
 	for _, t := range []struct {
 		name        string

@@ -17,18 +17,18 @@ type Result struct {
 	Signal    string
 	Below     bool
 	Enough    bool
-	Needs     string // why not
+	Needs     string    // why not
 	Best      Candidate // recommended only where that is enough
-	False     Interval // a shift
-	Missed    Interval // share of true events
-	Cost      Interval // a shift
-	Doubt     float64  // how much more than the best possible it may cost, as a share
-	Events    Interval // true events a shift
-	Sessions  int      // with observed time
-	Hours     float64  // observed
-	Present   int      // true events observed
-	Notes     []string // what a reader of the figures should know
-	InForce   *Figures // of Options.InForce
+	False     Interval  // a shift
+	Missed    Interval  // share of true events
+	Cost      Interval  // a shift
+	Doubt     float64   // how much more than the best possible it may cost, as a share
+	Events    Interval  // true events a shift
+	Sessions  int       // with observed time
+	Hours     float64   // observed
+	Present   int       // true events observed
+	Notes     []string  // what a reader of the figures should know
+	InForce   *Figures  // of Options.InForce
 	ByLimit   []Figures
 	BySession []SessionFigures
 }
@@ -56,7 +56,6 @@ type SessionFigures struct {
 const (
 	fewestEvents   = 5
 	fewestSessions = 3
-	mostDoubt      = 0.05
 )
 
 // Search finds the alarm. The error says what is wrong with what it was given; too
@@ -348,10 +347,10 @@ func (t *table) judge(r *Result) {
 	if !whole.allowed || r.False.High > o.MostFalse {
 		needs = append(needs, t.moreHours(r))
 	}
-	if whole.allowed && r.Doubt > mostDoubt {
+	if whole.allowed && r.Doubt > o.MostDoubt {
 		n := float64(len(t.sessions))
-		needs = append(needs, fmt.Sprintf("more sessions to choose by: as few as these %d find alarms that cost up to %.0f %% more than the best possible, at most %.0f %% is allowed: some %.0f more are needed if they are like these",
-			len(t.sessions), 100*r.Doubt, 100*mostDoubt, math.Ceil(n*r.Doubt/mostDoubt-n)))
+		needs = append(needs, fmt.Sprintf("more sessions to choose by: as few as these %d find alarms that cost up to %.0f %% more than the best possible, at most %.3g %% is allowed: some %.0f more are needed if they are like these",
+			len(t.sessions), 100*r.Doubt, 100*o.MostDoubt, math.Ceil(n*r.Doubt/o.MostDoubt-n)))
 	}
 	if silent := o.CostMissed * t.events; len(needs) == 0 && r.Cost.Value >= silent {
 		needs = append(needs, fmt.Sprintf("a signal that tells more: no alarm at all would cost %.3g a shift, this one %.3g", silent, r.Cost.Value))
