@@ -63,6 +63,11 @@ func pilotTune(c *call) error {
 	if !c.given("cost-false") || !c.given("cost-missed") {
 		return usageError("-cost-false and -cost-missed are needed: a limit is right for what its mistakes cost")
 	}
+	for name, zero := range map[string]bool{"stale": o.Stale == 0, "unknown-hold": o.Hold == 0, "most-doubt": o.MostDoubt == 0} {
+		if zero { // which would be the default, and was not meant so
+			return usageError("-" + name + " is 0; allowed: more than that")
+		}
+	}
 	if err := o.Check(); err != nil {
 		return usageError(err.Error())
 	}

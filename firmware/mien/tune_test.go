@@ -194,6 +194,8 @@ func TestPilotTuneCommandLine(t *testing.T) {
 		{append(right[4:8:8], "-filter", "0s,1s", levels), exitUsage, "-filter needs -config FILE"},
 		{append(right[4:8:8], "-begins", "six", levels), exitUsage, "no time of day"},
 		{append(right[4:8:8], levels), exitFailed, "L.csv"},
+		{append(right[:8:8], "-most-doubt", "0"), exitUsage, "-most-doubt is 0"},
+		{append(right[:8:8], "-stale", "0s"), exitUsage, "-stale is 0"},
 		{append(right[:8:8], "-most-doubt", "-1"), exitUsage, "most doubt is -1; allowed: 0.01 to 10"},
 		{append(right[:8:8], "-stale", "1h"), exitUsage, "stale is 1h0m0s; allowed: 10ms to 1m0s"},
 		{append(right[:8:8], "-stale", "500ms"), exitOK, "frames closer together"},
