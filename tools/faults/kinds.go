@@ -220,7 +220,7 @@ func kinds() []kind {
 		{name: "input bounces", none: true, begin: func(u *unit) {
 			for try := 0; (u.bounce(true) || u.bounce(false)) && try < 20; try++ {
 				u.chip.Drive(rig.Line(rig.Button), false)
-				time.Sleep(time.Second) // what was no bounce is forgotten
+				time.Sleep(time.Second) // until what was no bounce counts no more
 				u.healthy()
 			}
 		}, end: func(*unit) {}},
