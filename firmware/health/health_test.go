@@ -325,3 +325,43 @@ func TestAliveNeedsATurningLoopAndAResultNowAndThen(t *testing.T) {
 		t.Error("lines that hang are alive for exactly one turn")
 	}
 }
+
+// Results flow once they have come for a second without a gap, or for as long as one
+// stays fresh where that is less; bursts of them do not.
+func TestFlows(t *testing.T) {
+	for _, c := range []struct {
+		stale time.Duration
+		apart []time.Duration // between results, in turn
+		after time.Duration   // 0: never
+	}{
+		{s, []time.Duration{s / 30}, s},
+		{s, []time.Duration{s}, s},
+		{s, []time.Duration{s + s/100}, 0},
+		{s, []time.Duration{s / 10, s / 10, s / 10, 3 * s / 2}, 0},
+		{s / 5, []time.Duration{s / 30}, s / 5},
+		{20 * s, []time.Duration{3 * s}, 3 * s},
+		{time.Minute, []time.Duration{s / 2}, s},
+	} {
+		m := New(c.stale)
+		flowed := time.Duration(0)
+		for i, at := 0, 100*s; at < 200*s && flowed == 0; i++ {
+			if m.Result(at); m.Flows(at) {
+				flowed = max(at-100*s, 1)
+			}
+			at += c.apart[i%len(c.apart)]
+		}
+		if (flowed == 0) != (c.after == 0) || (flowed-c.after).Abs() > s/20 {
+			t.Errorf("stale %v, results %v apart: flow after %v, want %v", c.stale, c.apart, flowed, c.after)
+		}
+		for at := 297 * s; at <= 300*s; at += s / 50 {
+			m.Result(at)
+		}
+		if !m.Flows(300*s) || m.Flows(300*s+c.stale+s) {
+			t.Errorf("stale %v: they do not flow, or do so after the last", c.stale)
+		}
+		m.Begin(CameraDark, 300*s, "a hand")
+		if m.Flows(300 * s) {
+			t.Error("they flow though a fault stops the unit")
+		}
+	}
+}

@@ -179,13 +179,16 @@ func (m *Monitor) Trusted(now time.Duration) bool {
 	return m.results > 0 && now-m.result <= m.stale && m.word&stopping == 0
 }
 
-// Flows tells whether results flow: the last one may be acted on, and for as long as
-// one stays fresh they have come without a gap. Where they come so rarely that each
+// flowsAfter is how long results must have come without a gap before they flow.
+const flowsAfter = time.Second
+
+// Flows tells whether results flow: the last one may be acted on, and they have come
+// for a while with no gap that is longer than one stays fresh. Where they come so rarely that each
 // is trusted for a while and then is not, no heartbeat may say that all is well.
 func (m *Monitor) Flows(now time.Duration) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.results > 0 && now-m.result <= m.stale && m.word&stopping == 0 && m.result-m.flow >= m.stale
+	return m.results > 0 && now-m.result <= m.stale && m.word&stopping == 0 && m.result-m.flow >= min(m.stale, flowsAfter)
 }
 
 // Word is the fault word: bit n is fault n.
