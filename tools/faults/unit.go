@@ -307,7 +307,11 @@ func (u *unit) healthy() (since time.Time, err error) {
 			return since, nil
 		}
 	}
-	return time.Now(), fmt.Errorf("not well within 30 s: faults %v", u.unit.Faults())
+	var alarms []string
+	for _, a := range s.Alarms {
+		alarms = append(alarms, fmt.Sprintf("%s %v", a.Name, a.State))
+	}
+	return time.Now(), fmt.Errorf("not well within 30 s: faults %v, alarms %v, no reading as %q", u.unit.Faults(), alarms, s.Reason)
 }
 
 // grace is what the safe state may take beyond the time to detect.
