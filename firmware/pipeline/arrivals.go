@@ -11,8 +11,8 @@ type arrivals struct {
 	last  time.Duration // when a frame came, or the camera was opened
 	run   int           // readable frames since then, each in time after the one before
 	quick bool          // they came faster than stale
-	late  time.Duration // the last gap that was longer than stale,
-	when  time.Duration // and when it ended; late is 0: there was none for slowFor
+	when  time.Duration // when the last gap ended that was longer than stale; 0: there was none
+	late  time.Duration // that gap, where it was not the only one within slowFor; else 0
 }
 
 const (
@@ -23,7 +23,8 @@ const (
 	// that gives a frame whenever it is opened, and no more, is not.
 	backWith = 3
 	slowBack = 3 * time.Second
-	// It is slow for so long after a frame that came late.
+	// It is slow with the second frame within this that came late, and until none has
+	// for as long. One alone is a machine that was busy for a moment.
 	slowFor = 10 * time.Second
 )
 
@@ -36,7 +37,10 @@ func (a *arrivals) frame(now time.Duration, readable bool) {
 	gap := now - a.last
 	switch {
 	case a.run > 0 && gap > a.stale:
-		a.late, a.when, a.quick = gap, now, false
+		if a.when != 0 && now-a.when <= slowFor {
+			a.late = gap
+		}
+		a.when = now
 	case a.late != 0 && now-a.when > slowFor:
 		a.late = 0
 	}

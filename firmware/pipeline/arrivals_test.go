@@ -175,7 +175,7 @@ func TestEveryRateOfTheCamera(t *testing.T) {
 						t.Errorf("%s: well for %v of %v, %d edges, %d beats, %v", name, v.well, v.lasted, v.edges, v.beats, v.changes)
 					}
 				case rate < least/1.2 && isEven || rate < least/2:
-					if v.well > v.lasted/200 || isEven && v.well > 0 || v.edges != 0 {
+					if v.well > v.lasted/100 || isEven && v.well > 0 || v.edges != 0 {
 						t.Errorf("%s: well for %v of %v, %d edges of the healthy line, %v", name, v.well, v.lasted, v.edges, v.changes)
 					}
 					if isEven && (len(v.changes) > 0 || onset > 2 || (rate > 0.34) != (slow && !lost) || rate < 0.2 && !lost) {
@@ -238,5 +238,23 @@ func TestAFrameEverySecondAndAHalf(t *testing.T) {
 	}
 	if !v.health.On(health.CameraLost) || v.changes[health.CameraLost] > 0 || n < 20 {
 		t.Errorf("a frame at each opening: %v, %v, opened %d times", v.Faults(), v.changes, n)
+	}
+}
+
+// One frame that comes late, now and then, is no slow camera.
+func TestOneLateFrameIsNoFault(t *testing.T) {
+	v := newWatched(t, "")
+	v.run(5 * time.Second)
+	n := 0
+	v.cam.next = func() time.Duration {
+		if n++; n%400 == 0 { // once in 13 s
+			v.pass(1300 * time.Millisecond) // the whole machine stands
+		}
+		return time.Second / 30
+	}
+	v.clear()
+	v.run(2 * time.Minute)
+	if len(v.changes) > 0 {
+		t.Errorf("%v", v.changes)
 	}
 }
