@@ -18,6 +18,7 @@ func pilotCommands() []command {
 		{"drill", "SCRIPT", "lead a person through a script of which the truth is known", pilotDrill, ""},
 		{"export", "[RECORDING...]", "levels, and what marks and drills say, as CSV", pilotExport, "what was written, as JSON"},
 		{"tune", "[RECORDING...]", "find an alarm's limit and delays, and say with what certainty", pilotTune, ""},
+		{"report", "[RECORDING...]", "one page to print and sign: coverage, costs by limit, groups, rules", pilotReport, ""},
 		{"plan", "", "how many hours, alarms and drills a statement needs, before a pilot begins", pilotPlan, ""},
 	}
 }

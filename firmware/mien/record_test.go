@@ -100,6 +100,15 @@ func TestPilotFromStartToTables(t *testing.T) {
 	says("divide a day", exitUsage, "pilot", "export", "-levels", "l", "-marks", "m", "-shift", "7h", dir)
 	levels, marks := filepath.Join(p.dir, "l.csv"), filepath.Join(p.dir, "m.csv")
 	says("1 drill left out", exitOK, "pilot", "export", "-levels", levels, "-marks", marks, dir)
+	page := filepath.Join(p.dir, "report.html")
+	says("-cost-false", exitUsage, "pilot", "report", "-o", page, dir)
+	says("no report in", exitFailed, "pilot", "report", "-o", page, "-lang", "de", "-cost-false", "1", "-cost-missed", "10", dir)
+	for lang, title := range map[string]string{"en": "Pilot report", "ja": "試行報告書"} {
+		says("open it with a browser", exitOK, "pilot", "report", "-o", page, "-lang", lang, "-cost-false", "1", "-cost-missed", "10", dir)
+		if text, _ := os.ReadFile(page); !strings.Contains(string(text), title) || !strings.Contains(string(text), "limits for press 4") {
+			t.Errorf("the report in %s has %d bytes, and not what was recorded", lang, len(text))
+		}
+	}
 	rows := func(path string) [][]string {
 		f, err := os.Open(path)
 		if err != nil {

@@ -135,19 +135,19 @@ func emotion(signal string) bool {
 	return signal == "valence" || signal == "arousal" || len(signal) > 11 && signal[:11] == "expression." || len(signal) > 9 && signal[:9] == "compound."
 }
 
-// session gives the name and the beginning of the session of a moment.
-func (x *exporter) session(wall time.Time) (string, time.Time) {
-	t := wall.In(x.e.In)
-	midnight := time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, x.e.In)
-	n := math.Floor(float64(t.Sub(midnight)-x.e.Begins) / float64(x.e.Shift))
-	block := midnight.Add(x.e.Begins + time.Duration(n)*x.e.Shift)
+// Session gives the name and the beginning of the session of a moment.
+func (e Export) Session(wall time.Time) (string, time.Time) {
+	t := wall.In(e.In)
+	midnight := time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, e.In)
+	n := math.Floor(float64(t.Sub(midnight)-e.Begins) / float64(e.Shift))
+	block := midnight.Add(e.Begins + time.Duration(n)*e.Shift)
 	return block.Format("2006-01-02 15:04"), block
 }
 
 // place gives session and seconds of a moment on the unit's clock.
 func (x *exporter) place(at, offset time.Duration) (string, float64) {
 	wall := time.Unix(0, int64(at+offset))
-	name, block := x.session(wall)
+	name, block := x.e.Session(wall)
 	return name, wall.Sub(block).Seconds()
 }
 
@@ -157,7 +157,7 @@ func (x *exporter) frame(f *Frame, levels []float32) {
 	}
 	wall := time.Unix(0, int64(f.Now+x.offset))
 	if x.name == "" || wall.Before(x.block) || wall.Sub(x.block) >= x.e.Shift {
-		x.name, x.block = x.session(wall)
+		x.name, x.block = x.e.Session(wall)
 		last, known := x.names[x.name]
 		x.last = -1
 		if known {
