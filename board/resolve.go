@@ -133,7 +133,10 @@ func number(line string) (n int, ok bool) {
 // nothing is known.
 func (u Unit) Mind(chip, line string, output bool) ([]string, error) {
 	if u.Board == nil {
-		return nil, nil // a config may be checked on another machine than its own
+		if HeaderPin(line) { // a config may be checked on another machine than its own
+			return []string{"this machine is no board whose header is known: here the unit would refuse this line, and start nothing"}, nil
+		}
+		return nil, nil
 	}
 	l, err := u.Find(chip, line)
 	if err != nil || l.Offset < 0 || !slices.Contains(u.Chips(), l.Chip) {

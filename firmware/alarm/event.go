@@ -73,6 +73,13 @@ func (e Event) Words() string {
 	if e.Alarm != "" {
 		fmt.Fprintf(&b, "%s: ", e.Alarm)
 	}
+	if e.Trigger == Note && e.Cause != "" && !e.Refused { // it is its text
+		b.WriteString(e.Cause)
+		if e.Who != "" {
+			fmt.Fprintf(&b, " (by %s)", e.Who)
+		}
+		return b.String()
+	}
 	b.WriteString(e.Trigger.String())
 	if e.Refused {
 		b.WriteString(" refused")
@@ -81,7 +88,7 @@ func (e Event) Words() string {
 		fmt.Fprintf(&b, ", %s -> %s", e.From, e.To)
 	}
 	if e.For > 0 {
-		fmt.Fprintf(&b, " for %v", e.For)
+		fmt.Fprintf(&b, " for %s", Time(e.For))
 	}
 	if e.Who != "" {
 		fmt.Fprintf(&b, " by %s", e.Who)
@@ -113,9 +120,22 @@ func (x Explanation) Lasted() string {
 	case x.AtLeast && x.For < time.Second:
 		return "since before the start or reload"
 	case x.AtLeast:
-		return fmt.Sprintf("for more than %v, since before the start or reload", x.For.Round(time.Second))
+		return fmt.Sprintf("for more than %s, since before the start or reload", Time(x.For.Round(time.Second)))
 	}
-	return x.For.Round(time.Millisecond).String()
+	return Time(x.For.Round(time.Millisecond))
+}
+
+// Time writes a time as the config does, the one style of the whole program: 1h30m,
+// 2m5s, 4.2s, 300ms. Units of zero at the end are left out: 1h.
+func Time(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 // Command is something that a person or the host wants.

@@ -109,7 +109,7 @@ func (c *checker) alarms() {
 func (c *checker) reminders() {
 	const least = time.Minute
 	if t := c.Unit.SilenceMax; t > 0 && t < least {
-		c.wrong("unit.silence_max", fmt.Sprintf(`"0s", or from %q to "24h"`, formatDuration(least)), "is %s: the horn would hardly be silenced", formatDuration(t))
+		c.wrong("unit.silence_max", fmt.Sprintf(`"0s", or from %q to "24h"`, alarm.Time(least)), "is %s: the horn would hardly be silenced", alarm.Time(t))
 	}
 	for i, a := range c.Alarms {
 		key, t := alarmKey(i, "re_alarm"), a.ReAlarm
@@ -117,14 +117,14 @@ func (c *checker) reminders() {
 		if a.OnDelay > longest {
 			longest, name = a.OnDelay, "on_delay"
 		}
-		switch allowed := fmt.Sprintf(`"0s", or from %q to "24h"`, formatDuration(max(least, longest))); {
+		switch allowed := fmt.Sprintf(`"0s", or from %q to "24h"`, alarm.Time(max(least, longest))); {
 		case t == 0:
 		case !a.Acknowledge:
-			c.wrong(key, `"0s", or acknowledge = true`, "is %s, and the alarm needs no acknowledgement that could be too long ago", formatDuration(t))
+			c.wrong(key, `"0s", or acknowledge = true`, "is %s, and the alarm needs no acknowledgement that could be too long ago", alarm.Time(t))
 		case t < least:
-			c.wrong(key, allowed, "is %s: whoever acknowledged is still on the way", formatDuration(t))
+			c.wrong(key, allowed, "is %s: whoever acknowledged is still on the way", alarm.Time(t))
 		case t < longest:
-			c.wrong(key, allowed, "is %s, and %s is %s: the alarm would come again before it could be judged", formatDuration(t), name, formatDuration(longest))
+			c.wrong(key, allowed, "is %s, and %s is %s: the alarm would come again before it could be judged", alarm.Time(t), name, alarm.Time(longest))
 		}
 	}
 }
@@ -270,7 +270,7 @@ func (c *checker) lines() {
 		inputs = append(inputs, in.Name)
 		take(key("line"), in.Chip, in.Line, "input "+fmt.Sprintf("%q", in.Name))
 		if in.Function == Inhibit && in.For > c.Unit.InhibitMax {
-			c.wrong(key("for"), fmt.Sprintf(`at most unit.inhibit_max, "%s"`, formatDuration(c.Unit.InhibitMax)), "is %s", formatDuration(in.For))
+			c.wrong(key("for"), fmt.Sprintf(`at most unit.inhibit_max, "%s"`, alarm.Time(c.Unit.InhibitMax)), "is %s", alarm.Time(in.For))
 		}
 	}
 }
@@ -459,6 +459,6 @@ func (c *checker) rest() {
 		c.wrong("watchdog.device", `"off", "auto" or an absolute path`, "is %q", p).Nearest = spelling.Nearest(p, []string{"off", "auto"})
 	}
 	if c.Watchdog.Device != "off" && c.Watchdog.Timeout < 2*c.Health.Stale {
-		c.wrong("watchdog.timeout", `at least twice health.stale`, "is %s: one late result would restart the machine", formatDuration(c.Watchdog.Timeout))
+		c.wrong("watchdog.timeout", `at least twice health.stale`, "is %s: one late result would restart the machine", alarm.Time(c.Watchdog.Timeout))
 	}
 }

@@ -147,20 +147,7 @@ func quoteAll(list []string) string {
 
 func number(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
 
-func seconds(s float64) string { return formatDuration(time.Duration(s * float64(time.Second))) }
-
-// formatDuration writes a duration as people do in the file: no trailing "0s"
-// and "0m" units.
-func formatDuration(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = s[:len(s)-2]
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = s[:len(s)-2]
-	}
-	return s
-}
+func seconds(s float64) string { return alarm.Time(time.Duration(s * float64(time.Second))) }
 
 // Reference lists every key, in the order of the example file.
 func Reference() []Key {

@@ -31,11 +31,11 @@ func (o Output) StartsOn() bool {
 func (c *checker) times() {
 	h := c.Health
 	if frames := 2 * period(c.Camera.FPS); h.Stale < frames {
-		c.wrong("health.stale", fmt.Sprintf("at least two frames of camera.fps, %q", formatDuration(frames)),
-			"is %s: a result would be too old before the next one comes, and no alarm with a delay could be judged", formatDuration(h.Stale))
+		c.wrong("health.stale", fmt.Sprintf("at least two frames of camera.fps, %q", alarm.Time(frames)),
+			"is %s: a result would be too old before the next one comes, and no alarm with a delay could be judged", alarm.Time(h.Stale))
 	} else if h.MinRate > 0 && h.Stale < period(h.MinRate) {
-		c.wrong("health.stale", fmt.Sprintf("at least 1/health.min_rate, %q, or a higher min_rate", formatDuration(period(h.MinRate))),
-			"is %s: results at health.min_rate, %s a second, would not be too slow, and yet each too old before the next one comes", formatDuration(h.Stale), number(h.MinRate))
+		c.wrong("health.stale", fmt.Sprintf("at least 1/health.min_rate, %q, or a higher min_rate", alarm.Time(period(h.MinRate))),
+			"is %s: results at health.min_rate, %s a second, would not be too slow, and yet each too old before the next one comes", alarm.Time(h.Stale), number(h.MinRate))
 	}
 }
 
@@ -50,11 +50,11 @@ func (c *checker) sight() {
 	for i, a := range c.Alarms {
 		for key, delay := range map[string]time.Duration{"on_delay": a.OnDelay, "off_delay": a.OffDelay} {
 			if delay > 0 && delay < frame {
-				c.warn(alarmKey(i, key), "is %s, less than a frame of camera.fps: it lasts %s at least", formatDuration(delay), formatDuration(frame))
+				c.warn(alarmKey(i, key), "is %s, less than a frame of camera.fps: it lasts %s at least", alarm.Time(delay), alarm.Time(frame))
 			}
 		}
 		if a.UnknownHold < h.Stale {
-			c.warn(alarmKey(i, "unknown_hold"), "is %s, less than health.stale, %s: one late result is enough to declare it", formatDuration(a.UnknownHold), formatDuration(h.Stale))
+			c.warn(alarmKey(i, "unknown_hold"), "is %s, less than health.stale, %s: one late result is enough to declare it", alarm.Time(a.UnknownHold), alarm.Time(h.Stale))
 		}
 		c.rests(i, a)
 	}

@@ -162,7 +162,7 @@ func valueText(k Key, v reflect.Value) string {
 	case bool:
 		return strconv.FormatBool(x)
 	case time.Duration:
-		return quoted(formatDuration(x))
+		return quoted(alarm.Time(x))
 	case *float64:
 		if x == nil {
 			return ""

@@ -26,12 +26,12 @@ type benchmark struct {
 // bench is `mien bench`: how fast is this machine? It takes the demo clip, or
 // the config's own, through decoder, detector and networks as fast as it goes.
 func bench(c *call) error {
-	path := c.String("config", "-", "config `FILE`, for its networks, backend and clip; - is the defaults and the demo clip")
 	lasts := c.Duration("for", 5*time.Second, "how long to measure, as `TIME`")
-	if err := c.options(0); err != nil {
+	path, err := c.config("-", ", for its networks, backend and clip; - is the defaults and the demo clip")
+	if err != nil {
 		return err
 	}
-	cfg, _, err := loadConfig(*path)
+	cfg, _, err := loadConfig(path)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"mien/board"
 	"mien/firmware/alarm"
 	"mien/firmware/operator"
 )
@@ -23,7 +24,7 @@ func TestCommandsTellWhatTheyDid(t *testing.T) {
 	p.configure("press")
 	f, err := os.OpenFile(p.config(), os.O_APPEND|os.O_WRONLY, 0)
 	if err == nil {
-		_, err = f.WriteString("[[alarm]]\nname = \"brow\"\nsignal = \"au4\"\nhigh = 0.7\nshelve_max = \"1h\"\n[clock]\nsettable = true\n")
+		_, err = f.WriteString("[[alarm]]\nname = \"brow\"\nsignal = \"au4\"\nhigh = 0.7\nshelve_max = \"1h\"\n[[output]]\nname = \"lamp\"\nchip = \"not here\"\nline = \"3\"\nfunction = \"lamp\"\n[clock]\nsettable = true\n")
 		f.Close()
 	}
 	if err != nil {
@@ -52,16 +53,16 @@ func TestCommandsTellWhatTheyDid(t *testing.T) {
 		{"reset", ""},
 		{"silence", ""},
 		{"unshelve", ""},
-		{"shelve|brow|2h", `^brow: shelve, normal -> shelved for 1h0m0s by .+ \(shortened to the longest time that is allowed\)$`},
+		{"shelve|brow|2h", `^brow: shelve, normal -> shelved for 1h by .+ \(shortened to the longest time that is allowed\)$`},
 		{"unshelve|brow", `^brow: unshelve, shelved -> normal by `},
-		{"shelve|brow|30m", `^brow: shelve, normal -> shelved for 30m0s by [^(]+$`},
+		{"shelve|brow|30m", `^brow: shelve, normal -> shelved for 30m by [^(]+$`},
 		{"unshelve", `^brow: unshelve, shelved -> normal by `},
 		{"service|out|brow", `^brow: take out, normal -> out of service by `},
 		{"service|in|brow", `^brow: put back, out of service -> normal by `},
-		{"inhibit|5h", `^inhibit for 15m0s by .+ \(shortened to the longest time that is allowed\)$`},
+		{"inhibit|5h", `^inhibit for 15m by .+ \(shortened to the longest time that is allowed\)$`},
 		{"inhibit|off", `^uninhibit by `},
-		{"inhibit|3m", `^inhibit for 3m0s by [^(]+$`},
-		{"outputs|-test|5m", `output test for 1m0s, the longest that is allowed: no output is configured`},
+		{"inhibit|3m", `^inhibit for 3m by [^(]+$`},
+		{"outputs|-test|5m", `^output test for 1m, the longest that is allowed \(by .+\)$`},
 	} {
 		before := len(journal())
 		code, out := mien(append(strings.Split(c.line, "|"), "-socket", socket)...)
@@ -98,12 +99,12 @@ func TestCommandsTellWhatTheyDid(t *testing.T) {
 	}
 
 	clockIsSet(t, socket, journal)
-	if code, out := mien("outputs", "-socket", socket); code != exitOK || out != "no output is configured\n" {
+	if code, out := mien("outputs", "-socket", socket); code != exitOK || out != "output lamp: off\n" {
 		t.Errorf("outputs: exit %d, %q", code, out)
 	}
 
 	_, out := mien("status", "-socket", socket)
-	for _, want := range []string{`INHIBIT for another 2 min 5`, `OUTPUT TEST for another \d`, `alarm brow: suppressed by design for \d`} {
+	for _, want := range []string{`INHIBIT for another 2m5`, `OUTPUT TEST for another \d`, `alarm brow: suppressed by design for \d`, `unknown: \d+ of \d+ signals`} {
 		if !regexp.MustCompile(want).MatchString(out) {
 			t.Errorf("status has no %s:\n%s", want, out)
 		}
@@ -164,7 +165,7 @@ func clockIsSet(t *testing.T, socket string, journal func() []alarm.Event) {
 	if code != exitOK || last.Trigger != alarm.SetClock || out != last.Words()+"\n" || !strings.Contains(out, "to 2031-05-06T05:08:09Z") || last.Wall.Year() != 2031 {
 		t.Errorf("clock -set: exit %d, %q, the journal: %v", code, out, last)
 	}
-	if _, out = mien("clock", "-socket", socket); !regexp.MustCompile(`^clock 2031-05-06 05:08:\d\d UTC: set since the machine started, \d+ d \d+ h ahead of the system's\n$`).MatchString(out) {
+	if _, out = mien("clock", "-socket", socket); !regexp.MustCompile(`^clock 2031-05-06 05:08:\d\d UTC: set since the machine started, \d+d\d+h ahead of the system's\n$`).MatchString(out) {
 		t.Errorf("clock: %q", out)
 	}
 	for _, c := range [][2]string{{"yesterday", "is no time: write 2026-11-30T19:30:00Z"}, {"2019-01-01T00:00:00Z", "takes a time from 2026 to 2050"}} {
@@ -172,4 +173,78 @@ func clockIsSet(t *testing.T, socket string, journal func() []alarm.Event) {
 			t.Errorf("clock -set %s: exit %d, %q", c[0], code, out)
 		}
 	}
+}
+
+// A unit without outputs tests nothing, and does not say that it does.
+func TestOutputTestOfAUnitWithoutOutputs(t *testing.T) {
+	p := newProcess(t)
+	p.configure("press")
+	p.start()
+	p.until("the socket", p.called("press"))
+	code, out := mien("outputs", "-test", "5s", "-socket", p.socket())
+	if code != exitOK || !strings.HasPrefix(out, "no output is configured: nothing was tested (by ") {
+		t.Errorf("exit %d, %q", code, out)
+	}
+	if _, out := mien("status", "-socket", p.socket()); strings.Contains(out, "OUTPUT TEST") {
+		t.Errorf("status:\n%s", out)
+	}
+	if code, out := mien("outputs", "-socket", p.socket()); code != exitOK || out != "no output is configured\n" {
+		t.Errorf("outputs: exit %d, %q", code, out)
+	}
+	p.signal(syscall.SIGTERM)
+	p.ends()
+}
+
+// A line that this machine cannot have ends the unit before its start is journaled,
+// and check has said so.
+func TestALineThatIsNotHere(t *testing.T) {
+	if b, _ := board.Detect("/"); b.Board != nil {
+		t.Skip("this board has the line")
+	}
+	p := newProcess(t)
+	text := append(p.settings("press"), "[[output]]\nname = \"lamp\"\nline = \"pin 13\"\nfunction = \"lamp\"\n"...)
+	if err := os.WriteFile(p.config(), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out := mien("check", p.config()); code != exitOK || !strings.Contains(out, "mien.toml:11: warning: output[1].line: this machine is no board whose header is known") {
+		t.Errorf("check: exit %d: %s", code, out)
+	}
+	if code, out := mien("run", "-log", p.config()); code != exitConfig || !strings.Contains(out, `mien.toml:11: output[1].line: pin "pin 13": board is not known`) {
+		t.Errorf("run: exit %d: %s", code, out)
+	}
+	if _, out := mien("events", "-state", filepath.Join(p.dir, "state")); strings.Contains(out, "start 1") {
+		t.Errorf("journaled: %s", out)
+	}
+}
+
+// Every command writes a time as the config does.
+func TestOneStyleOfTime(t *testing.T) {
+	p := newProcess(t)
+	p.configure("press")
+	f, err := os.OpenFile(p.config(), os.O_APPEND|os.O_WRONLY, 0)
+	if err == nil {
+		_, err = f.WriteString("[[alarm]]\nname = \"brow\"\nsignal = \"au4\"\nhigh = 0.7\non_delay = \"1m\"\noff_delay = \"2h\"\nshelve_max = \"12h\"\n[[alarm]]\nname = \"drowsy\"\nsignal = \"perclos\"\nhigh = 0.3\n")
+		f.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.start()
+	p.until("the socket", p.called("press"))
+	odd := regexp.MustCompile(`h0m|m0s|\b[0-9.]+ (ms|s|min|h|d)\b`)
+	for _, line := range []string{"shelve|brow|90m", "inhibit|600s", "outputs|-test|9s", "status", "alarms", "events", "inhibit|off", "unshelve"} {
+		_, out := mien(append(strings.Split(line, "|"), "-socket", p.socket())...)
+		if bad := odd.FindString(out); bad != "" {
+			t.Errorf("%s: %q in\n%s", line, bad, out)
+		}
+	}
+	for _, args := range [][]string{{"explain", p.config()}, {"explain", "-config", p.config()}} {
+		code, out := mien(args...)
+		_, out, _ = strings.Cut(out, "\n\nalarm ") // a setting's meaning is prose
+		if bad := odd.FindString(out); code != exitOK || bad != "" {
+			t.Errorf("%q: exit %d, %q in\n%s", args, code, bad, out)
+		}
+	}
+	p.signal(syscall.SIGTERM)
+	p.ends()
 }

@@ -240,9 +240,15 @@ func (w *show) draw(out io.Writer) {
 	end := changes[len(changes)-1].At
 	n := min(int((end-changes[0].At)/mark)+1, marks)
 	from := end - time.Duration(n)*mark
-	fmt.Fprintf(out, "the lines, each mark is %v: # on, . off, + both\n", mark)
+	fmt.Fprintf(out, "the lines and how often each changed, its fail value before the first result and at the end with it; a mark is %s: # on, . off, + both\n", alarm.Time(mark))
 	for _, name := range w.names {
 		row, high := make([]byte, n), false
+		times := 0
+		for _, ch := range changes {
+			if ch.Name == name {
+				times++
+			}
+		}
 		at := 0 // of changes
 		for i := range row {
 			on, off := high, !high
@@ -265,7 +271,7 @@ func (w *show) draw(out io.Writer) {
 				row[i] = '.'
 			}
 		}
-		fmt.Fprintf(out, "  %-10s %s\n", name, row)
+		fmt.Fprintf(out, "  %-11s %s %3d\n", name, row, times)
 	}
 }
 
@@ -273,9 +279,13 @@ func (w *show) draw(out io.Writer) {
 func (w *show) report(c *call, s script, last *state.State) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	fmt.Fprintf(c.out, "\nwhat the clip shows\n")
+	lasted := time.Since(w.begun).Seconds()
+	if lasted < s.Seconds {
+		fmt.Fprintf(c.out, "\nstopped after %.1f of %.0f s", lasted, s.Seconds)
+	}
+	fmt.Fprintf(c.out, "\nwhat the clip showed\n")
 	for _, e := range s.Events {
-		if e.Name != "neutral" {
+		if e.Name != "neutral" && e.Start < lasted {
 			fmt.Fprintf(c.out, "  %5.1f to %4.1f s  %s\n", e.Start, e.End, e.Name)
 		}
 	}
@@ -295,14 +305,6 @@ func (w *show) report(c *call, s script, last *state.State) error {
 		fmt.Fprintln(c.out, "  no alarm")
 	}
 	w.draw(c.out)
-	changes := map[string]int{}
-	for _, ch := range w.chip.Changes() {
-		changes[ch.Name]++
-	}
-	fmt.Fprintf(c.out, "level changes of the lines, from the fail value at the start and to it at the end among them:")
-	for _, name := range w.names {
-		fmt.Fprintf(c.out, "  %s %d", name, changes[name])
-	}
-	_, err := fmt.Fprintf(c.out, "\n%d results, latency of the last %s, %d frames dropped\n", last.Results, millis(last.Latency), last.Dropped)
+	_, err := fmt.Fprintf(c.out, "%d results, latency of the last %s, %d frames dropped\n", last.Results, millis(last.Latency), last.Dropped)
 	return err
 }

@@ -19,11 +19,11 @@ func explain(c *call) error {
 	signals := c.Bool("signals", false, "list the network's signals: what an alarm can be on")
 	model := c.Bool("model", false, "show the model card: data, rights, scores, limits")
 	plot := c.String("plot", "", "run the config over its clip (else the demo's) and draw signals, limits and alarm states into `FILE`, a .html or .svg")
-	if err := c.options(1); err != nil {
+	path, err := c.config(defaultConfig, "; - is none: the defaults")
+	if err != nil {
 		return err
 	}
-	path := c.configArgument()
-	if c.NArg() == 0 {
+	if c.NArg() == 0 && !c.given("config") {
 		if _, err := os.Stat(path); err != nil {
 			path = "-" // nothing named and nothing in the usual place: the defaults
 		}
@@ -167,20 +167,20 @@ func hornWords(cfg *config.Config) string {
 	if cfg.Unit.SilenceMax == 0 {
 		return "Silenced, it stays so until the next new alarm (unit.silence_max is 0s)."
 	}
-	return fmt.Sprintf("Silenced, it sounds again after %v for what nobody has acknowledged, or with the next new alarm.", cfg.Unit.SilenceMax)
+	return fmt.Sprintf("Silenced, it sounds again after %s for what nobody has acknowledged, or with the next new alarm.", alarm.Time(cfg.Unit.SilenceMax))
 }
 
 // lineInputWords says of an input what a press does, for how long, and when it is stuck.
 func lineInputWords(i config.Input) string {
 	does := string(i.Function)
 	if i.Function == config.Inhibit || i.Function == config.Test {
-		does += fmt.Sprintf(" for %v", i.For)
+		does += " for " + alarm.Time(i.For)
 	}
 	stuck := ""
 	if i.StuckAfter > 0 {
-		stuck = fmt.Sprintf("; pressed for longer than %v is a fault", i.StuckAfter)
+		stuck = fmt.Sprintf("; pressed for longer than %s is a fault", alarm.Time(i.StuckAfter))
 	}
-	return fmt.Sprintf("input %q on %s: a press (%s for %v) does %s%s.", i.Name, lineWords(i.Chip, i.Line), i.Active, i.Debounce, does, stuck)
+	return fmt.Sprintf("input %q on %s: a press (%s for %s) does %s%s.", i.Name, lineWords(i.Chip, i.Line), i.Active, alarm.Time(i.Debounce), does, stuck)
 }
 
 func lineWords(chip, line string) string {
@@ -213,7 +213,7 @@ func alarmWords(cfg *config.Config, cards []*affect.Card) []string {
 				fastest = t
 			}
 			if k.Signal == affect.Perclos {
-				perclos = fmt.Sprintf(" PERCLOS counts closed eyes over the last %v, and has no value before %v of that are known.", cfg.Filter.PerclosWindow, cfg.Filter.PerclosKnown)
+				perclos = fmt.Sprintf(" PERCLOS counts closed eyes over the last %s, and has no value before %s of that are known.", alarm.Time(cfg.Filter.PerclosWindow), alarm.Time(cfg.Filter.PerclosKnown))
 			}
 		}
 		filters := "the filter reaches the limit"
@@ -225,17 +225,21 @@ func alarmWords(cfg *config.Config, cards []*affect.Card) []string {
 			frames, count = 2*frames, "two frames, the second for the mean of both views of the face"
 		}
 		about := func(filter time.Duration) time.Duration {
-			return (filter + d.OnDelay + frames).Round(10 * time.Millisecond)
+			t := filter + d.OnDelay + frames
+			if t >= time.Minute {
+				return t.Round(time.Second)
+			}
+			return t.Round(10 * time.Millisecond)
 		}
-		after, whole := slowest.Round(time.Millisecond).String(), about(slowest).String()
+		after, whole := alarm.Time(slowest.Round(time.Millisecond)), alarm.Time(about(slowest))
 		if d.Match == alarm.Any && fastest != slowest { // one is enough
-			after = fmt.Sprintf("%v to %s", fastest.Round(time.Millisecond), after)
-			whole = fmt.Sprintf("%v to %s", about(fastest), whole)
+			after = fmt.Sprintf("%s to %s", alarm.Time(fastest.Round(time.Millisecond)), after)
+			whole = fmt.Sprintf("%s to %s", alarm.Time(about(fastest)), whole)
 		}
-		line := fmt.Sprintf("alarm %q (%s) is raised when %s for %v.", d.Name, d.Priority, strings.Join(parts, joined(d.Match)), d.OnDelay)
-		line += fmt.Sprintf(" From a full, sudden change of the face to the lamp: %s after %s, then the on-delay of %v, and up to %s (%v): about %s.%s",
-			filters, after, d.OnDelay, count, frames.Round(time.Millisecond), whole, perclos)
-		line += fmt.Sprintf(" It returns when that has been gone, by a deadband of %s, for %v.", strings.Join(deadbands, " and "), d.OffDelay)
+		line := fmt.Sprintf("alarm %q (%s) is raised when %s for %s.", d.Name, d.Priority, strings.Join(parts, joined(d.Match)), alarm.Time(d.OnDelay))
+		line += fmt.Sprintf(" From a full, sudden change of the face to the lamp: %s after %s, then the on-delay of %s, and up to %s (%s): about %s.%s",
+			filters, after, alarm.Time(d.OnDelay), count, alarm.Time(frames.Round(time.Millisecond)), whole, perclos)
+		line += fmt.Sprintf(" It returns when that has been gone, by a deadband of %s, for %s.", strings.Join(deadbands, " and "), alarm.Time(d.OffDelay))
 		if d.Latch {
 			line += " It latches: it stays until acknowledged and reset."
 		}
@@ -243,10 +247,10 @@ func alarmWords(cfg *config.Config, cards []*affect.Card) []string {
 			line += " It needs no acknowledgement."
 		}
 		if d.ReAlarm > 0 {
-			line += fmt.Sprintf(" Acknowledged for %v and still there, it alarms again.", d.ReAlarm)
+			line += fmt.Sprintf(" Acknowledged for %s and still there, it alarms again.", alarm.Time(d.ReAlarm))
 		}
-		line += fmt.Sprintf(" Without a reading for %v its state is %s; so it is where results come more than %v apart, fewer than %.2g a second.",
-			d.UnknownHold, d.OnUnknown, cfg.Health.Stale, 1/cfg.Health.Stale.Seconds())
+		line += fmt.Sprintf(" Without a reading for %s its state is %s; so it is where results come more than %s apart, fewer than %.2g a second.",
+			alarm.Time(d.UnknownHold), d.OnUnknown, alarm.Time(cfg.Health.Stale), 1/cfg.Health.Stale.Seconds())
 		lines = append(lines, line)
 	}
 	return lines

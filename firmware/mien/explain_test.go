@@ -50,7 +50,7 @@ stuck_after = "0s"
 		}
 	}
 	for i, want := range []string{
-		`input "ack" on pin 15: a press (low for 30ms) does acknowledge; pressed for longer than 1m0s is a fault.`,
+		`input "ack" on pin 15: a press (low for 30ms) does acknowledge; pressed for longer than 1m is a fault.`,
 		`input "pause" on pinctrl-bcm2835 17: a press (low for 30ms) does inhibit for 20s.`,
 	} {
 		if got := lineInputWords(cfg.Inputs[i]); got != want {
@@ -62,7 +62,7 @@ stuck_after = "0s"
 // explain tells when an alarm and the horn come again.
 func TestExplainReminders(t *testing.T) {
 	text := "[[alarm]]\nname = \"a\"\nsignal = \"eyes_closed\"\nhigh = 0.6\n"
-	const again, quiet = "Acknowledged for 30m0s and still there, it alarms again.", "Silenced, it sounds again after 10m0s for what nobody has acknowledged, or with the next new alarm."
+	const again, quiet = "Acknowledged for 30m and still there, it alarms again.", "Silenced, it sounds again after 10m for what nobody has acknowledged, or with the next new alarm."
 	for _, c := range []struct {
 		text  string
 		again bool

@@ -31,20 +31,28 @@ func configSignals(cfg *config.Config) ([]config.Signal, error) {
 	return list, nil
 }
 
-// configArgument is the config that a command is about.
-func (c *call) configArgument() string {
-	if c.NArg() == 1 {
-		return c.Arg(0)
+// config declares the option that names a config, which may also stand alone behind
+// the command, parses the command line, and gives the config's path.
+func (c *call) config(usual, meaning string) (string, error) {
+	path := c.String("config", usual, "config `FILE`"+meaning+"; the name alone does too")
+	if err := c.options(1); err != nil {
+		return "", err
 	}
-	return defaultConfig
+	switch {
+	case c.NArg() == 0:
+		return *path, nil
+	case c.given("config") && c.Arg(0) != *path:
+		return "", usageError(fmt.Sprintf("two configs are named: %s and %s", *path, c.Arg(0)))
+	}
+	return c.Arg(0), nil
 }
 
 func check(c *call) error {
 	strict := c.Bool("strict", false, "warnings are mistakes too")
-	if err := c.options(1); err != nil {
+	path, err := c.config(defaultConfig, "")
+	if err != nil {
 		return err
 	}
-	path := c.configArgument()
 	data, err := readConfig(path)
 	if err != nil {
 		return err

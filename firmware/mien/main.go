@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -41,13 +43,13 @@ var commands []command
 
 func init() { // a table that its own help command reads cannot be initialised in place
 	commands = []command{
-		{"run", "", "watch: camera, alarms, outputs, PLC; until it is stopped", run, "log lines as JSON"},
+		{"run", "[FILE]", "watch: camera, alarms, outputs, PLC; until it is stopped", run, "log lines as JSON"},
 		{"demo", "", "the same on the clip in the binary, with lines on the terminal and a pty for the PLC", demo, "log lines as JSON"},
 		{"check", "[FILE]", "is the config right? Every mistake with line, key and what is allowed", check, "the problems as JSON"},
 		{"explain", "[FILE]", "every setting in force, in words; -signals, -model, -plot OUT.html", explain, "settings, signals or model card as JSON"},
 		{"probe", "", "what is here: board, cameras, GPIO chips, serial ports, accelerators", probe, "what is here as JSON"},
-		{"selftest", "", "camera, network, lines, serial port, watchdog: a report to sign", selftest, "the report as JSON"},
-		{"bench", "", "how fast is this machine on the demo clip, or on the config's", bench, "the figures as JSON"},
+		{"selftest", "[FILE]", "camera, network, lines, serial port, watchdog: a report to sign", selftest, "the report as JSON"},
+		{"bench", "[FILE]", "how fast is this machine on the demo clip, or on the config's", bench, "the figures as JSON"},
 		{"alarms", "", "alarms of the running unit", operatorAlarms, "the alarms as JSON"},
 		{"events", "", "the running unit's journal; -follow", operatorEvents, "one JSON object a line"},
 		{"status", "", "the running unit at a glance", operatorStatus, "the status as JSON"},
@@ -75,6 +77,7 @@ type call struct {
 	args     []string
 	out, err io.Writer
 	json     *bool
+	usage    func() // prints the command's options
 }
 
 func main() {
@@ -89,14 +92,14 @@ func main() {
 // Main runs one subcommand and gives the exit code.
 func Main(args []string, out, errs io.Writer) int {
 	if len(args) == 0 {
-		usage(out)
+		usage(errs)
 		return exitUsage
 	}
 	name := args[0]
 	switch name {
 	case "-h", "-help", "--help":
 		name = "help"
-	case "-version", "--version":
+	case "-version", "--version", "-v", "-V":
 		name = "version"
 	}
 	i := slices.IndexFunc(commands, func(c command) bool { return c.name == name })
@@ -105,10 +108,11 @@ func Main(args []string, out, errs io.Writer) int {
 		return exitUsage
 	}
 	c := &call{FlagSet: flag.NewFlagSet("mien "+name, flag.ContinueOnError), args: args[1:], out: out, err: errs}
-	c.SetOutput(errs)
-	c.Usage = func() {
-		fmt.Fprintln(errs, strings.TrimSpace(fmt.Sprintf("usage: mien %s [options] %s", name, commands[i].args)))
-		fmt.Fprintln(errs, commands[i].summary)
+	c.SetOutput(io.Discard) // what is wrong is said by options, in our words
+	c.usage = func() {
+		fmt.Fprintln(out, strings.TrimSpace(fmt.Sprintf("usage: mien %s [options] %s", name, commands[i].args)))
+		fmt.Fprintln(out, commands[i].summary)
+		c.SetOutput(out)
 		c.PrintDefaults()
 	}
 	c.json = new(bool)
@@ -125,9 +129,10 @@ func (c *call) options(most int) error {
 	for rest := c.args; ; {
 		if err := c.Parse(rest); err != nil {
 			if errors.Is(err, flag.ErrHelp) {
+				c.usage()
 				return errHelp
 			}
-			return errShown
+			return c.mistake(err)
 		}
 		if n := len(rest) - c.NArg(); n > 0 && rest[n-1] == "--" || c.NArg() == 0 {
 			arguments = append(arguments, c.Args()...)
@@ -143,10 +148,39 @@ func (c *call) options(most int) error {
 	return nil
 }
 
-var (
-	errHelp  = errors.New("help was printed")
-	errShown = errors.New("the mistake was printed")
-)
+// mistake puts what package flag says of a command line into words for people: the
+// option that was meant, what a value must be, and where all are listed.
+func (c *call) mistake(err error) error {
+	text, command := err.Error(), strings.TrimPrefix(c.Name(), "mien ")
+	var names []string
+	c.VisitAll(func(f *flag.Flag) { names = append(names, "-"+f.Name) })
+	if name, ok := strings.CutPrefix(text, "flag provided but not defined: "); ok {
+		return usageError(fmt.Sprintf("%s has no option %s%s; mien help %s lists them", command, name, nearest(name, names), command))
+	}
+	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
+		what, _ := flag.UnquoteUsage(c.Lookup(name))
+		return usageError(fmt.Sprintf("-%s needs %s behind it; mien help %s tells more", name, what, command))
+	}
+	if m := invalidValue.FindStringSubmatch(text); m != nil {
+		value, name, kind := m[1], m[2], "value that it takes"
+		if f := c.Lookup(name); f != nil {
+			switch f.Value.(flag.Getter).Get().(type) {
+			case time.Duration:
+				kind = "time: write 90s, 30m or 1h30m"
+			case int, uint64:
+				kind = "whole number"
+			case float64:
+				kind = "number"
+			}
+		}
+		return usageError(fmt.Sprintf("-%s: %s is no %s", name, value, kind))
+	}
+	return usageError(text)
+}
+
+var invalidValue = regexp.MustCompile(`^invalid (?:boolean )?value (".*") for (?:flag )?-([^:]+): `)
+
+var errHelp = errors.New("help was printed")
 
 type usageError string
 
@@ -168,8 +202,6 @@ func report(errs io.Writer, err error) int {
 	switch {
 	case err == nil, errors.Is(err, errHelp):
 		return exitOK
-	case errors.Is(err, errShown):
-		return exitUsage
 	case errors.As(err, &usage):
 		fmt.Fprintln(errs, "mien:", usage)
 		return exitUsage
@@ -211,10 +243,7 @@ func help(c *call) error {
 	if i < 0 {
 		return usageError(fmt.Sprintf("no command %q%s", c.Arg(0), didYouMean(c.Arg(0))))
 	}
-	code := Main([]string{c.Arg(0), "-help"}, c.out, c.out)
-	if code != exitOK {
-		return errShown
-	}
+	Main([]string{c.Arg(0), "-help"}, c.out, c.out) // each command has it
 	return nil
 }
 
@@ -222,10 +251,17 @@ func help(c *call) error {
 func didYouMean(name string) string {
 	var names []string
 	for _, c := range commands {
-		if strings.HasPrefix(c.name, name) || strings.HasPrefix(name, c.name) {
-			return fmt.Sprintf(": did you mean %s?", c.name)
-		}
 		names = append(names, c.name)
+	}
+	return nearest(name, names)
+}
+
+// nearest asks for the name that was meant, if one is near.
+func nearest(name string, names []string) string {
+	for _, n := range names {
+		if strings.HasPrefix(n, name) || strings.HasPrefix(name, n) {
+			return fmt.Sprintf(": did you mean %s?", n)
+		}
 	}
 	if near := spelling.Nearest(name, names); near != "" {
 		return fmt.Sprintf(": did you mean %s?", near)

@@ -63,7 +63,7 @@ func TestCommandLine(t *testing.T) {
 	library := write(t, "[model]\nlibrary = \"/nowhere/lib.so\"\n")
 	foreign := write(t, fmt.Sprintf("[model]\nlibrary = %q\n", write(t, "no library of mien's")))
 	plain := write(t, "")
-	quiet := write(t, "[[alarm]]\nname = \"brow\"\nsignal = \"au4\"\nhigh = 0.5\n[[output]]\nname = \"healthy\"\nline = \"pin 13\"\nfunction = \"healthy\"\n[[output]]\nname = \"lamp\"\nline = \"pin 11\"\nfunction = \"lamp\"\n")
+	quiet := write(t, "[[alarm]]\nname = \"brow\"\nsignal = \"au4\"\nhigh = 0.5\n[[output]]\nname = \"healthy\"\nchip = \"c\"\nline = \"13\"\nfunction = \"healthy\"\n[[output]]\nname = \"lamp\"\nchip = \"c\"\nline = \"11\"\nfunction = \"lamp\"\n")
 	weak := write(t, "[[alarm]]\nname = \"lips\"\nsignal = \"au24\"\nhigh = 0.5\n")
 	network := write(t, "[[alarm]]\nname = \"x\"\nsignal = \"au99\"\nhigh = 0.5\n")
 	both := write(t, "[camera]\nwidht = 3\n[[alarm]]\nname = \"x\"\nsignal = \"au99\"\nhigh = 0.5\n")
@@ -80,7 +80,21 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"demo", "-h"}, exitOK, `usage: mien demo`},
 		{[]string{"help", "nothing"}, exitUsage, `no command "nothing"`},
 		{[]string{"prob"}, exitUsage, `did you mean probe\?`},
-		{[]string{"demo", "-nonsense"}, exitUsage, `nonsense`},
+		{[]string{"demo", "-nonsense"}, exitUsage, `^mien: demo has no option -nonsense; mien help demo lists them\n$`},
+		{[]string{"run", "-conf", plain}, exitUsage, `^mien: run has no option -conf: did you mean -config\?; mien help run lists them\n$`},
+		{[]string{"run", "-config"}, exitUsage, `^mien: -config needs FILE behind it; mien help run tells more\n$`},
+		{[]string{"events", "-n", "ten"}, exitUsage, `^mien: -n: "ten" is no whole number\n$`},
+		{[]string{"events", "-follow=perhaps"}, exitUsage, `^mien: -follow: "perhaps" is no value that it takes\n$`},
+		{[]string{"outputs", "-test", "5"}, exitUsage, `^mien: -test: "5" is no time: write 90s, 30m or 1h30m\n$`},
+		{[]string{"-v"}, exitOK, `^mien unknown`},
+		{[]string{"check", "-config", plain}, exitOK, `is right`},
+		{[]string{"check", "-config", plain, plain}, exitOK, `is right`},
+		{[]string{"check", "-config", plain, weak}, exitUsage, `two configs are named`},
+		{[]string{"explain", "-config", weak}, exitOK, `alarm "lips"`},
+		{[]string{"run", wrong}, exitConfig, `widht`},
+		{[]string{"selftest", wrong}, exitConfig, `widht`},
+		{[]string{"bench", "-for", "100ms", plain}, exitOK, `frames a second are possible`},
+		{[]string{"bench", wrong}, exitConfig, `widht`},
 		{[]string{"probe", "surplus"}, exitUsage, `too many arguments: surplus`},
 		{[]string{"version"}, exitOK, `^mien unknown, go1`},
 		{[]string{"version"}, exitOK, `backends litert, tflite.*; network mien-affect-1 .*; register map version \d`},
@@ -88,7 +102,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"check", missing}, exitMissing, `no such file.*write one \(mien config > .*none\)`},
 		{[]string{"chekc"}, exitUsage, `did you mean check\?`},
 		{[]string{"xyzzy"}, exitUsage, `no command "xyzzy"; mien help lists them`},
-		{[]string{"run", "-h"}, exitOK, `^usage: mien run \[options\]\nwatch.*\n  -config FILE`},
+		{[]string{"run", "-h"}, exitOK, `^usage: mien run \[options\] \[FILE\]\nwatch.*\n  -config FILE`},
 		{[]string{"check", wrong}, exitConfig, `mien.toml:4.*widht.*width`},
 		{[]string{"check", network}, exitConfig, `au99`},
 		{[]string{"check", both}, exitConfig, `(?s):2.*widht.*:5.*au99.*2 mistakes`},
@@ -109,7 +123,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"check", "-json", quiet}, exitOK, `^\[\]\n$`},
 		{[]string{"check", wrong}, exitConfig, `: 1 mistake, 1 warning`},
 		{[]string{"check", plain}, exitOK, `(?s)warning: alarm: there is none.*is right: 0 alarms, 0 outputs, 0 inputs; 1 warning`},
-		{[]string{"ack", "-json"}, exitUsage, `not defined: -json`},
+		{[]string{"ack", "-json"}, exitUsage, `ack has no option -json; mien help ack lists them`},
 		{[]string{"run", "-config", missing}, exitMissing, `mien config > ` + regexp.QuoteMeta(missing)},
 		{[]string{"run", "-config", wrong}, exitConfig, `widht`},
 		{[]string{"explain", weak}, exitOK, `alarm "lips" \(medium\) is raised when AU24 lip pressor is at or above 0.50 for 1s`},
@@ -331,7 +345,7 @@ func TestDemo(t *testing.T) {
 	}
 	for _, want := range []string{`12.0 to 15.0 s  eyes closed`, `s  brow lowered   raise, normal -> unacknowledged: au4 0\.\d+, .* above 0\.700, .*frames \d+ to \d+`,
 		`brow lowered   acknowledge by input ack button`, `s  brow lowered   clear`, `s  eyes closed    raise`, `eyes closed    clear, .* -> latched`,
-		`eyes closed    reset by input reset key, latched acknowledged -> normal`, `\n  lamp +[.#+]*\+[.#+]*\n`, `\n  horn +\.+[#+]+\.+`, `level changes of the lines:  healthy [1-9]\d*  lamp [1-9]\d*  horn [1-9]`,
+		`eyes closed    reset by input reset key, latched acknowledged -> normal`, `\n  healthy +[.#+]+ +[1-9]\d\n`, `\n  lamp +[.#+]*\+[.#+]* +[1-9]\d*\n`, `\n  horn +\.+[#+]+\.+ +[1-9]\n`, `how often each changed, its fail value before the first result and at the end with it`,
 		`\n[1-9]\d+ results, latency`} {
 		if !regexp.MustCompile(want).MatchString(r.out) {
 			t.Errorf("no %q in\n%s", want, r.out)
@@ -416,7 +430,7 @@ func TestFaultsAreWholeInTheView(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows := strings.Split(regexp.MustCompile(`\x1b\[[0-9;?]*[A-Za-z]`).ReplaceAllString(b.String(), ""), "\r\n")
-	if rows[1] != "no result yet" || !strings.HasPrefix(rows[3], "F01 camera lost  0.0 s  open camera usb-cam") || !strings.HasPrefix(rows[4], "        ") ||
+	if rows[1] != "no result yet" || !strings.HasPrefix(rows[3], "F01 camera lost  0s  open camera usb-cam") || !strings.HasPrefix(rows[4], "        ") ||
 		!strings.HasSuffix(rows[5], "SupplementaryGroups=video)") {
 		t.Errorf("%q", rows[:7])
 	}
@@ -445,7 +459,7 @@ func TestMeter(t *testing.T) {
 			t.Errorf("%+v: %s", c, got)
 		}
 	}
-	for d, want := range map[time.Duration]string{1500 * time.Millisecond: "1.5 s", 125 * time.Second: "2 min 05 s", 2*time.Hour + 11*time.Minute: "2 h 11 min", 75 * time.Hour: "3 d 3 h"} {
+	for d, want := range map[time.Duration]string{1500 * time.Millisecond: "1.5s", 125 * time.Second: "2m5s", 2*time.Hour + 11*time.Minute: "2h11m", 75 * time.Hour: "3d3h", 2*time.Hour + 300*time.Millisecond: "2h", 60 * time.Second: "1m"} {
 		if got := span(d); got != want {
 			t.Errorf("%v: %s", d, got)
 		}
@@ -498,7 +512,7 @@ func TestExplainTellsTheTime(t *testing.T) {
 			`AU4 brow lowerer is at or above 0.75 and AU12 lip corner puller is at or above 0.25 for 1s. From a full, sudden change of the face to the lamp: the filters reach the limits after 300ms, then the on-delay of 1s, and up to two frames, the second for the mean of both views of the face (200ms): about 1.5s. It returns when that has been gone, by a deadband of 0.05 and 0.10, for 2s.`},
 		{"any = [{signal = \"au4\", high = 0.75}, {signal = \"au12\", high = 0.25}]",
 			`above 0.75 or AU12 lip corner puller is at or above 0.25 for 1s. From a full, sudden change of the face to the lamp: the filters reach the limits after 100ms to 300ms, then the on-delay of 1s, and up to two frames, the second for the mean of both views of the face (200ms): about 1.3s to 1.5s.`},
-		{"signal = \"perclos\"\nhigh = 0.25", `PERCLOS is at or above 0.25 for 1s. From a full, sudden change of the face to the lamp: the filter reaches the limit after 15s, then the on-delay of 1s, and up to two frames, the second for the mean of both views of the face (200ms): about 16.2s. PERCLOS counts closed eyes over the last 1m0s, and has no value before 30s of that are known.`},
+		{"signal = \"perclos\"\nhigh = 0.25", `PERCLOS is at or above 0.25 for 1s. From a full, sudden change of the face to the lamp: the filter reaches the limit after 15s, then the on-delay of 1s, and up to two frames, the second for the mean of both views of the face (200ms): about 16.2s. PERCLOS counts closed eyes over the last 1m, and has no value before 30s of that are known.`},
 		{"signal = \"au4\"\nhigh = 0.75\n[model]\nmirror = false", `then the on-delay of 1s, and up to one frame (100ms): about 1.4s.`},
 	} {
 		code, out := mien("explain", write(t, "[camera]\nfps = 10\n[filter]\naction_units = \"400ms\"\n[[alarm]]\nname = \"x\"\n"+c.alarm))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -275,12 +276,19 @@ func operatorStatus(c *call) error {
 	case normal > 0:
 		fmt.Fprintf(c.out, "alarms normal: %d of %d\n", normal, len(s.Alarms))
 	}
+	var unknown []string
 	for _, signal := range s.Signals {
-		level := "unknown"
-		if signal.Level != nil {
-			level = fmt.Sprintf("%.2f", *signal.Level)
+		if signal.Level == nil {
+			unknown = append(unknown, signal.Name)
+			continue
 		}
-		fmt.Fprintf(c.out, "signal %s: %s\n", signal.Name, level)
+		fmt.Fprintf(c.out, "signal %s: %.2f\n", signal.Name, *signal.Level)
+	}
+	switch n := len(unknown); {
+	case n > 0 && n <= 3:
+		fmt.Fprintf(c.out, "unknown: %s\n", strings.Join(unknown, ", "))
+	case n > 0:
+		fmt.Fprintf(c.out, "unknown: %d of %d signals\n", n, len(s.Signals))
 	}
 	printLevels(c, "output", s.Outputs)
 	printLevels(c, "input", s.Inputs)

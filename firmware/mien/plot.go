@@ -252,7 +252,7 @@ func (tr *track) title() string {
 		info, _ := affect.Describe(k.Signal)
 		parts = append(parts, fmt.Sprintf("%s %s %.2f", info.Human, k.Side.Meets(), k.Limit))
 	}
-	return fmt.Sprintf("%s: %s for %v", tr.def.Name, strings.Join(parts, joined(tr.def.Match)), tr.def.OnDelay)
+	return fmt.Sprintf("%s: %s for %s", tr.def.Name, strings.Join(parts, joined(tr.def.Match)), alarm.Time(tr.def.OnDelay))
 }
 
 // chart draws one alarm: its states as bands, its signals, their limits, and

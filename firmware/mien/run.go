@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -8,12 +9,14 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"mien/board"
@@ -42,12 +45,12 @@ func run(c *call) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 
-	path := c.String("config", defaultConfig, "config `FILE`; - is none: the first camera, no alarms")
 	quiet := c.Bool("log", false, "log lines also on a terminal, in place of the live view")
-	if err := c.options(0); err != nil {
+	path, err := c.config(defaultConfig, "; - is none: the first camera, no alarms")
+	if err != nil {
 		return err
 	}
-	cfg, crc, err := loadConfig(*path)
+	cfg, crc, err := loadConfig(path)
 	if err != nil {
 		return err
 	}
@@ -70,7 +73,7 @@ func run(c *call) error {
 	if err != nil {
 		return coded{err, exitConfig}
 	}
-	return s.run(ctx, unit, *path, kept)
+	return s.run(ctx, unit, path, kept)
 }
 
 // loadConfig reads and checks a config, against its network too.
@@ -246,6 +249,9 @@ func (s *session) run(ctx context.Context, unit *pipeline.Unit, path string, kep
 			time.Sleep(time.Second)
 		}
 	}()
+	if s.live {
+		defer s.aside()()
+	}
 	beside.Add(1)
 	go func() {
 		defer beside.Done()
@@ -264,6 +270,38 @@ func (s *session) run(ctx context.Context, unit *pipeline.Unit, path string, kep
 		return coded{err, exitMissing}
 	}
 	return nil
+}
+
+// aside keeps what C libraries write to standard error out of the live view, and shows
+// it as what was said last; the function that it gives ends that. A crash of the
+// program is still written to the terminal. Who writes never waits: what does not fit
+// is dropped.
+func (s *session) aside() (back func()) {
+	terminal, err := unix.FcntlInt(2, unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return func() {} // the view is drawn anyway
+	}
+	crash := os.NewFile(uintptr(terminal), "stderr")
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		crash.Close()
+		return func() {}
+	}
+	debug.SetCrashOutput(crash, debug.CrashOptions{}) // on the terminal it is in any case of an error here
+	unix.Dup3(ends[1], 2, unix.O_CLOEXEC)
+	unix.Close(ends[1])
+	said := os.NewFile(uintptr(ends[0]), "pipe")
+	go func() {
+		for lines := bufio.NewScanner(said); lines.Scan(); {
+			s.say(lines.Text())
+		}
+	}()
+	return func() {
+		unix.Dup3(terminal, 2, 0)
+		debug.SetCrashOutput(nil, debug.CrashOptions{})
+		crash.Close()
+		said.Close()
+	}
 }
 
 // leave waits for what stands around a unit, and leaves behind what hangs in a log

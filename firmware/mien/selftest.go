@@ -48,21 +48,21 @@ type selfTest struct {
 // lets the PLC read and confirms what only eyes can see, and the report has a
 // place for a signature.
 func selftest(c *call) error {
-	path := c.String("config", defaultConfig, "config `FILE`; - is none: network and camera only")
 	walk := c.Bool("walk", false, "ask a person beside the unit to try camera, lines, serial port and watchdog, and print a report to sign")
 	dog := c.Bool("watchdog", false, "also open the watchdog and close it again: some cannot be closed, and restart the machine")
-	if err := c.options(0); err != nil {
+	path, err := c.config(defaultConfig, "; - is none: network and camera only")
+	if err != nil {
 		return err
 	}
 	if *walk && *c.json {
 		return usageError("-walk speaks with a person, -json with a program")
 	}
-	cfg, _, err := loadConfig(*path)
+	cfg, _, err := loadConfig(path)
 	if err != nil {
 		return err
 	}
 	t := &selfTest{c: c, cfg: cfg, ask: *walk, answers: bufio.NewReader(os.Stdin)}
-	return t.run(*path, *dog)
+	return t.run(path, *dog)
 }
 
 func (t *selfTest) run(path string, dog bool) error {

@@ -255,7 +255,7 @@ func happened(e alarm.Event) string {
 	if w := e.Why; w.Signal != "" {
 		lasted := w.Lasted()
 		if !w.AtLeast {
-			lasted = "for " + w.For.Round(100*time.Millisecond).String()
+			lasted = "for " + alarm.Time(w.For.Round(100*time.Millisecond))
 		}
 		text += fmt.Sprintf("; %s %.2f, %s %.2f %s", w.Signal, w.Level, w.Side, w.Limit, lasted)
 	}
@@ -302,19 +302,21 @@ func level(v float32) string {
 	return fmt.Sprintf("%5.2f", v)
 }
 
-func millis(d time.Duration) string { return fmt.Sprintf("%.0f ms", float64(d)/1e6) }
+func millis(d time.Duration) string { return alarm.Time(d.Round(time.Millisecond)) }
 
-// span writes a time as people do: 4.2 s, 3 min 05 s, 2 h 11 min, 12 d 3 h.
+// span writes how long something has lasted, in the two units that tell: 4.2s, 3m5s,
+// 2h11m, 12d3h.
 func span(d time.Duration) string {
+	const day = 24 * time.Hour
 	switch {
 	case d < time.Minute:
-		return fmt.Sprintf("%.1f s", d.Seconds())
+		return alarm.Time(d.Truncate(100 * time.Millisecond))
 	case d < time.Hour:
-		return fmt.Sprintf("%d min %02d s", d/time.Minute, d%time.Minute/time.Second)
-	case d < 24*time.Hour:
-		return fmt.Sprintf("%d h %02d min", d/time.Hour, d%time.Hour/time.Minute)
+		return alarm.Time(d.Truncate(time.Second))
+	case d < day:
+		return alarm.Time(d.Truncate(time.Minute))
 	}
-	return fmt.Sprintf("%d d %d h", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
+	return fmt.Sprintf("%dd%dh", d/day, d%day/time.Hour)
 }
 
 func short(s string, n int) string {

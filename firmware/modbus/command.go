@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"mien/firmware/alarm"
 	"mien/firmware/state"
 )
 
@@ -81,13 +82,13 @@ func (c Command) numbered() bool {
 	return false
 }
 
-// String is the command as the journal shows it: "shelve alarm 3 for 30m0s".
+// String is the command as the journal shows it: "shelve alarm 3 for 30m".
 func (c Command) String() string {
 	switch c.Op {
 	case OpAck, OpUnshelve:
 		return fmt.Sprintf("%v alarm %d", c.Op, c.Alarm)
 	case OpShelve:
-		return fmt.Sprintf("%v alarm %d for %v", c.Op, c.Alarm, c.For)
+		return fmt.Sprintf("%v alarm %d for %s", c.Op, c.Alarm, alarm.Time(c.For))
 	case OpSetLimit:
 		return fmt.Sprintf("set %v of alarm %d to %g", c.Limit, c.Alarm, c.Value)
 	case OpMark:

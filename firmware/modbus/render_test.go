@@ -122,7 +122,7 @@ func TestCommandsInTheUnitsWords(t *testing.T) {
 	}
 	one, two := fmt.Sprintf("%032d", 1), fmt.Sprintf("%032d", 2)
 	want := []string{"acknowledge", "acknowledge " + two, "reset", "silence", "output test for 10s", "end output test", "inhibit",
-		"shelve " + one + " for 1m0s", "unshelve " + one, "set limits " + one, "set limits " + two, "set clock to 2025-11-30T19:30:00Z"}
+		"shelve " + one + " for 1m", "unshelve " + one, "set limits " + one, "set limits " + two, "set clock to 2025-11-30T19:30:00Z"}
 	if !slices.Equal(words, want) { // no uninhibit: there is no inhibit to end
 		t.Fatalf("%q, want %q", words, want)
 	}

@@ -156,14 +156,13 @@ func (u *Unit) test(c state.Command, who string) alarm.Event {
 	text := "output test ended"
 	asked := c.For
 	switch c.For = min(c.For, state.TestLongest); {
+	case c.For > 0 && len(u.current.Outputs) == 0:
+		text = "no output is configured: nothing was tested"
 	case c.For > 0:
 		u.until = u.now() + c.For
-		text = fmt.Sprintf("output test for %v", c.For)
+		text = "output test for " + alarm.Time(c.For)
 		if c.For < asked {
 			text += ", the longest that is allowed"
-		}
-		if len(u.current.Outputs) == 0 {
-			text += ": no output is configured"
 		}
 	case u.until == 0:
 		text = "output test: there was none to end"

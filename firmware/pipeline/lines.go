@@ -38,6 +38,15 @@ func identify(resolve Resolver) func(chip, line string) string {
 	}
 }
 
+// wirable says which lines of a config can never be had: named twice, or none of this
+// board's. A chip that is still missing may come.
+func wirable(cfg *config.Config, resolve Resolver) error {
+	return append(cfg.SameLines(identify(resolve)), cfg.Wiring(func(chip, line string, _ bool) ([]string, error) {
+		_, err := resolve(chip, line)
+		return nil, err
+	})...).Err()
+}
+
 // Wiring looks at a config's GPIO lines on a board: lines named twice, header
 // pins that are no lines, and what an installer should mind.
 func Wiring(cfg *config.Config, b board.Unit) config.Problems {

@@ -197,7 +197,7 @@ func TestPosterAloneIsTold(t *testing.T) {
 			t.Fatalf("after %d s: %q", n*20, w.said)
 		}
 	}
-	if len(w.said) != 1 || !strings.Contains(w.said[0], "stood still for 10m0s: a poster") || !strings.Contains(w.said[0], "face.region") {
+	if len(w.said) != 1 || !strings.Contains(w.said[0], "stood still for 10m: a poster") || !strings.Contains(w.said[0], "face.region") {
 		t.Errorf("%q", w.said)
 	}
 	if len(w.events) != 1 || w.events[0].Trigger != alarm.Note || !strings.Contains(w.events[0].Cause, "stood still") {

@@ -126,7 +126,7 @@ func TestStopEndsAnOutputTest(t *testing.T) {
 	b.do("test", state.Command{Do: state.TestOutputs, For: 0})
 	b.until("the fail values once more", func() bool { return !b.chip.High(pin(0)) && !b.chip.High(pin(1)) })
 	b.do("anna", state.Command{Do: state.TestOutputs, For: 0})
-	b.told("by anna (output test: there was none to end)")
+	b.told("output test: there was none to end (by anna)")
 	b.with(func(f *camera.Fake) { f.Gone = false })
 	b.until("the way back", b.trusted)
 }

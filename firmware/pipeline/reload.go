@@ -70,7 +70,7 @@ func (u *Unit) reload(ctx context.Context, r replacement) error {
 	if err != nil {
 		return err
 	}
-	if err := cfg.SameLines(identify(u.options.Resolve)).Err(); err != nil {
+	if err := wirable(cfg, u.options.Resolve); err != nil {
 		return err
 	}
 	n := networkOf(cards, models)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mien/drivers/serial"
+	"mien/firmware/alarm"
 	"mien/firmware/ascii"
 	"mien/firmware/config"
 	"mien/firmware/health"
@@ -92,7 +93,7 @@ func (u *Unit) checkHost(now time.Duration) {
 	if !h.Watched || h.Beating || h.Age <= h.Timeout {
 		u.health.End(health.HostLost)
 	} else if !u.health.On(health.HostLost) {
-		u.health.Begin(health.HostLost, now, fmt.Sprintf("no change of the host heartbeat for %v", h.Timeout))
+		u.health.Begin(health.HostLost, now, fmt.Sprintf("no change of the host heartbeat for %s", alarm.Time(h.Timeout)))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"mien/firmware/alarm"
 	"mien/model/face"
 )
 
@@ -137,7 +138,7 @@ func (w *watcher) tell(s *Sight, now time.Duration) {
 		w.unit.say("the face cannot be read", w.eye.explain(s)+"; "+s.Reason.Advice())
 	}
 	if w.still.update(&s.View, now) {
-		w.unit.inform(fmt.Sprintf("the face that is watched has stood still for %v", stillFor), `a poster, a screen or a mirror? cover it, or leave it out by face.select = "region" and face.region`)
+		w.unit.inform(fmt.Sprintf("the face that is watched has stood still for %s", alarm.Time(stillFor)), `a poster, a screen or a mirror? cover it, or leave it out by face.select = "region" and face.region`)
 	}
 }
 

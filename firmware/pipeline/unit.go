@@ -121,7 +121,7 @@ func New(o Options) (*Unit, error) {
 	u := &Unit{options: o, version: o.Version, now: device.Now, latest: state.NewLatest(),
 		wake: make(chan struct{}, 1), over: make(chan struct{}), reloading: make(chan replacement)}
 	u.health = health.New(cfg.Health.Stale)
-	if err := cfg.SameLines(identify(o.Resolve)).Err(); err != nil {
+	if err := wirable(cfg, o.Resolve); err != nil {
 		return nil, err
 	}
 	if u.engine, err = newEngine(cfg, n.signals); err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mien/drivers/camera"
+	"mien/firmware/alarm"
 	"mien/firmware/config"
 	"mien/firmware/health"
 	"mien/model/assets"
@@ -298,10 +299,10 @@ func (w *watcher) judge(s *Sight, now time.Duration) {
 	}
 	switch {
 	case w.frozen.Update(s.Hash, now):
-		w.unit.health.Begin(health.CameraFrozen, now, fmt.Sprintf("the same picture, or a few in turn, for %v", h.Frozen))
+		w.unit.health.Begin(health.CameraFrozen, now, fmt.Sprintf("the same picture, or a few in turn, for %s", alarm.Time(h.Frozen)))
 		w.renew(now)
 	case stiff:
-		w.unit.health.Begin(health.CameraFrozen, now, fmt.Sprintf("the face is the same in each pixel for %v, only other parts of the picture change", h.Frozen))
+		w.unit.health.Begin(health.CameraFrozen, now, fmt.Sprintf("the face is the same in each pixel for %s, only other parts of the picture change", alarm.Time(h.Frozen)))
 		w.renew(now)
 	case w.frozen.Lively() && (w.stiff.Lively() || now-w.faceAt > h.Stale):
 		w.unit.health.End(health.CameraFrozen)

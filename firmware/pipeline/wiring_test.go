@@ -43,7 +43,8 @@ func TestWiringTellsWhatTheBoardKnows(t *testing.T) {
 		"an expander's line":       {pi, output("chip = \"pcf8574\"\nline = 3"), nil},
 		"a resistor it cannot set": {nano, input("line = \"pin 15\"\npull = \"up\""), []string{"m:4: warning: input[1].line: pull = \"up\" has no effect on a Jetson Nano|10 kΩ"}},
 		"none asked for":           {nano, input("line = \"pin 15\"\npull = \"as-is\""), nil},
-		"no board":                 {nil, output(`line = "pin 11"`), nil},
+		"no board":                 {nil, output(`line = "pin 11"`), []string{"m:4: warning: output[1].line: this machine is no board whose header is known|start nothing"}},
+		"no board, a chip's line":  {nil, output("chip = \"pcf8574\"\nline = 3"), nil},
 		"twice":                    {pi, output("line = 17") + "\n" + input(`line = "pin 11"`), []string{"m:8: input[1].line: \"pin 11\"|one and the same"}},
 	} {
 		cfg, err := config.Parse("m", []byte(c.text))

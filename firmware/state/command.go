@@ -103,13 +103,13 @@ const (
 // On is a command about the alarms.
 func On(c alarm.Command) Command { return Command{Alarm: c} }
 
-// String is the command in words: "shelve brow lowered for 30m0s".
+// String is the command in words: "shelve brow lowered for 30m".
 func (c Command) String() string {
 	if c.Do == TestOutputs {
 		if c.For <= 0 {
 			return "end output test"
 		}
-		return fmt.Sprintf("output test for %v", c.For)
+		return "output test for " + alarm.Time(c.For)
 	}
 	switch c.Do {
 	case MarkAlarm:
@@ -137,7 +137,7 @@ func (c Command) String() string {
 		text += " " + c.Alarm.Alarm
 	}
 	if c.Alarm.For > 0 && c.Alarm.For != Longest {
-		text += fmt.Sprintf(" for %v", c.Alarm.For)
+		text += " for " + alarm.Time(c.Alarm.For)
 	}
 	return text
 }
