@@ -37,7 +37,7 @@ func (u *Unit) result(s *Sight, signals []string, lost uint32, now time.Duration
 		st.Blind(f.Why())
 	}
 	if f.Sequence == 1 {
-		u.say(fmt.Sprintf("first result %.0f ms after the start", float64(now-u.started)/1e6))
+		u.say(fmt.Sprintf("first result %s after the start", alarm.Time((now - u.started).Round(time.Millisecond))))
 	}
 	st.Results = f.Sequence
 	st.ResultAt, st.Latency = now, max(now-s.At, 0)

@@ -24,10 +24,10 @@ var howTos = map[string][]edit{
 `},
 	},
 	"Add a signal": {
-		{"model/affect/signals.go", "	Pain       =", "	Smile = \"smile\"\n"},
+		{"model/affect/signals.go", "	Perclos    =", "	Smile = \"smile\"\n"},
 		{"model/affect/signals.go", "	return names\n}\n\nfunc unitName", "	if has(\"au6\", \"au12\") {\n		names = append(names, Smile)\n	}\n"},
-		{"model/affect/signals.go", "	case name == Pain:", "	case name == Smile:\n		in.Human, in.Unit, in.From = \"throwaway smile\", \"level\", \"AU6 and AU12\"\n"},
-		{"model/affect/stage.go", "	if p := s.pain; p.into >= 0 {", `	if i := slices.Index(s.signals, Smile); i >= 0 {
+		{"model/affect/signals.go", "	case name == Perclos:", "	case name == Smile:\n		in.Human, in.Unit, in.From = \"throwaway smile\", \"level\", \"AU6 and AU12\"\n"},
+		{"model/affect/stage.go", "	if s.eyes.closed >= 0 {\n		l[", `	if i := slices.Index(s.signals, Smile); i >= 0 {
 		l[i] = 0.25 + 0*l[slices.Index(s.signals, "au12")]
 	}
 `},
@@ -41,7 +41,7 @@ var howTos = map[string][]edit{
 		{"firmware/pipeline/outputs.go", "	case anyLine:", "	case sirenLine:\n		on = sum.Active != 0\n"},
 	},
 	"Add a check of the config": {
-		{"firmware/config/check.go", "(*checker).alarms, (*checker).purpose", "(*checker).throwaway, "},
+		{"firmware/config/check.go", "(*checker).alarms, ", "(*checker).throwaway, "},
 		{"firmware/config/check.go", "// consistent applies", "func (c *checker) throwaway() {\n	if c.Unit.Name == \"nobody\" {\n		c.wrong(\"unit.name\", \"\", \"is nobody\")\n	}\n}\n\n"},
 		{"firmware/config/mistakes_test.go", "		{\"[socket]", "		{\"[unit]\\nname = \\\"nobody\\\"\", `m:2: unit.name:|is nobody`},\n"},
 	},
