@@ -155,23 +155,25 @@ func (c *call) mistake(err error) error {
 	var names []string
 	c.VisitAll(func(f *flag.Flag) { names = append(names, "-"+f.Name) })
 	if name, ok := strings.CutPrefix(text, "flag provided but not defined: "); ok {
-		return usageError(fmt.Sprintf("%s has no option %s%s; mien help %s lists them", command, name, nearest(name, names), command))
+		return usageError(fmt.Sprintf("%s has no option %s%s; mien %s -help lists them", command, name, nearest(name, names), command))
 	}
 	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
 		what, _ := flag.UnquoteUsage(c.Lookup(name))
-		return usageError(fmt.Sprintf("-%s needs %s behind it; mien help %s tells more", name, what, command))
+		return usageError(fmt.Sprintf("-%s needs %s behind it; mien %s -help tells more", name, what, command))
 	}
 	if m := invalidValue.FindStringSubmatch(text); m != nil {
 		value, name, kind := m[1], m[2], "value that it takes"
-		if f := c.Lookup(name); f != nil {
-			switch f.Value.(flag.Getter).Get().(type) {
-			case time.Duration:
-				kind = "time: write 90s, 30m or 1h30m"
-			case int, uint64:
-				kind = "whole number"
-			case float64:
-				kind = "number"
-			}
+		of, known := c.Lookup(name).Value.(flag.Getter)
+		if !known { // a function's, which says what is wrong
+			return usageError(fmt.Sprintf("-%s: %s", name, strings.TrimPrefix(text, m[0])))
+		}
+		switch of.Get().(type) {
+		case time.Duration:
+			kind = "time: write 90s, 30m or 1h30m"
+		case int, uint64:
+			kind = "whole number"
+		case float64:
+			kind = "number"
 		}
 		return usageError(fmt.Sprintf("-%s: %s is no %s", name, value, kind))
 	}

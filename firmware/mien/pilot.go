@@ -3,6 +3,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 )
@@ -46,13 +47,14 @@ func runPilot(c *call) error {
 	}
 	k := list[i]
 	sub := &call{FlagSet: flag.NewFlagSet("mien pilot "+k.name, flag.ContinueOnError), args: c.args[1:], out: c.out, err: c.err, json: new(bool)}
-	sub.SetOutput(c.err)
+	sub.SetOutput(io.Discard) // what is wrong is said by options, in our words
 	if k.json != "" {
 		sub.BoolVar(sub.json, "json", false, k.json)
 	}
-	sub.Usage = func() {
-		fmt.Fprintln(c.err, strings.TrimSpace(fmt.Sprintf("usage: mien pilot %s [options] %s", k.name, k.args)))
-		fmt.Fprintln(c.err, k.summary)
+	sub.usage = func() {
+		fmt.Fprintln(c.out, strings.TrimSpace(fmt.Sprintf("usage: mien pilot %s [options] %s", k.name, k.args)))
+		fmt.Fprintln(c.out, k.summary)
+		sub.SetOutput(c.out)
 		sub.PrintDefaults()
 	}
 	return k.run(sub)

@@ -209,7 +209,7 @@ func TestPilotTuneCommandLine(t *testing.T) {
 		{append(right[:8:8], "-cost-false", "-1"), exitUsage, "cost of a false alarm is -1; allowed"},
 		{append(right[:8:8], "-cost-missed", "1e30"), exitUsage, "cost of a missed event is 1e+30"},
 		{append(right[:8:8], "-cost-missed", "NaN"), exitUsage, "cost of a missed event is NaN"},
-		{append(right[:8:8], "-cost-missed", "ten"), exitUsage, "invalid value"},
+		{append(right[:8:8], "-cost-missed", "ten"), exitUsage, `-cost-missed: "ten" is no number`},
 		{append(right[:8:8], "-most-false-per-shift", "0"), exitUsage, "can never be proven"},
 		{append(right[:8:8], "-most-false-per-shift", "-3"), exitUsage, "allowed: more than 0"},
 		{append(right[:8:8], "-shift", "0s"), exitUsage, "shift is 0s; allowed: 1m0s to 24h0m0s"},
