@@ -155,7 +155,7 @@ func explainConfig(c *call, cfg *config.Config, path string, cards []*affect.Car
 	return nil
 }
 
-// lineOutputWords says of an output what it shows, and its value when nobody can know.
+// lineOutputWords says of an output what it shows, and its value when the unit cannot know.
 func lineOutputWords(o config.Output) string {
 	value := map[bool]string{false: "off", true: "on"}
 	return fmt.Sprintf("output %q on %s shows %s; on is %s. At start it is %s; with a fault, at exit and after a crash it is %s.",

@@ -82,6 +82,9 @@ func TestRoomsImportOnlyWhatTheyMay(t *testing.T) {
 			if inside && !may(room, name, allowed) {
 				t.Errorf("%s imports mien/%s: %s may import only %q", rel, name, room, allowed)
 			}
+			if (name == "log" || name == "log/slog") && !strings.HasPrefix(room, "firmware/mien") && !strings.HasPrefix(room, "tools") {
+				t.Errorf("%s logs: drivers return errors, and a unit has its journal", rel)
+			}
 			if inside && !allowedOnly(filepath.ToSlash(rel), name) {
 				t.Errorf("%s imports mien/%s, which only %q may: read firmware/state", rel, name, only[name])
 			}

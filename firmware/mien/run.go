@@ -30,7 +30,7 @@ import (
 	"mien/given"
 )
 
-// defaultConfig is where a unit's config lies.
+// defaultConfig is the usual place of a unit's config.
 const defaultConfig = "/etc/mien/mien.toml"
 
 // run is `mien run`: it starts in an order that can be read from top to bottom;

@@ -159,7 +159,7 @@ func (r *receiver) doubtful(i int) bool {
 }
 
 // within says that what begins at start i, a request for us or something that
-// only its CRC makes a frame, lies in the data of a longer frame that began
+// only its CRC makes a frame, is in the data of a longer frame that began
 // before a silence, or may do so as long as that frame goes on. Only when
 // silence follows was it a frame.
 func (r *receiver) within(i int) bool {

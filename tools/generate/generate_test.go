@@ -104,7 +104,7 @@ func TestLicencesAreListed(t *testing.T) {
 			rows[path] = []string{strings.TrimSpace(f[2]), strings.TrimSpace(f[3])}
 		}
 	}
-	// Words by which each licence is told.
+	// Words by which each licence is known.
 	words := map[string]string{"MIT": "Software without restriction", "Apache-2.0": "Apache License", "BSD-3-Clause": "Redistribution and use in source and binary forms",
 		"CC-BY-4.0": "Creative Commons Attribution 4.0", "SIL OFL 1.1": "SIL OPEN FONT LICENSE Version 1.1"}
 	for _, m := range list {

@@ -1,5 +1,5 @@
 // Command generate writes what documents have from tables in the code: the
-// config's keys, the alarm states, the faults, the register map and its files for
+// config's keys, the alarm states, the rates at which alarms work, the faults, the register map and its files for
 // PLC tools, the picture of the rooms. A test fails when one of them is stale.
 //
 //	go run ./tools/generate [-docs docs]
@@ -41,6 +41,7 @@ var parts = []struct {
 	{"config.md", "keys", configKeys},
 	{"alarms.md", "picture", statePicture},
 	{"alarms.md", "states", stateTable},
+	{"alarms.md", "rates", ratesTable},
 	{"faults.md", "faults", faultTable},
 	{"architecture.md", "rooms", roomPicture},
 }
