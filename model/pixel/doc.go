@@ -43,9 +43,9 @@
 // # How it is fast
 //
 // Two ways lead to the same numbers, both in 64-bit words with four samples to a
-// word, alike on every processor. Maps that do not turn go by a grid: rows are
-// summed for all columns at once, then columns (a face detector's picture). Other
-// maps read each box on its own (a face).
+// word, alike on every processor. Maps that do not turn go by a grid where they show
+// colour or boxes of more than 7 pixels: rows are summed for all columns at once, then
+// columns. All others read each box on its own (a face).
 //
 // # Colour
 //

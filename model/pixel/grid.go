@@ -17,7 +17,6 @@ type grid struct {
 	height int
 
 	cols, rows [2][]span // of the luma, of the chroma
-	whole      [2]int    // samples in each column, where all are of whole samples; else 0
 	wide, high [2]int    // the boxes in 1/256 samples
 	shift      [2]uint   // summed rows are in 1/2^shift samples
 	scale      [2]uint64 // from summed samples to their mean
@@ -51,7 +50,6 @@ func (g *grid) fits(j *job) bool {
 		l := p.line(&j.m, 0)
 		g.wide[i], g.high[i] = int(math.Round(l.bw*256)), int(math.Round(l.bh*256))
 		g.cols[i] = spans(g.cols[i], j.width, l.u, l.du, g.wide[i], p.width)
-		g.whole[i] = allWhole(g.cols[i])
 		down := p.line(&j.m, 1).v - l.v
 		g.rows[i] = spans(g.rows[i], j.height, l.v, down, g.high[i], p.height)
 		area := uint64(g.wide[i]) * uint64(g.high[i])
@@ -82,19 +80,6 @@ func spans(out []span, n int, start, slope float64, size, samples int) []span {
 		out[i] = s
 	}
 	return out
-}
-
-// allWhole gives how many samples each span has, where they follow each other and
-// all consist of as many whole ones; else 0.
-func allWhole(list []span) int {
-	n := list[0].hi - list[0].lo
-	for i := range list {
-		s := &list[i]
-		if s.firstShare|s.lastShare != 0 || s.hi-s.lo != n || s.lo != list[0].lo+int32(i)*n {
-			return 0
-		}
-	}
-	return int(n)
 }
 
 // fillGrid fills a tensor by a map that does not turn.
@@ -292,10 +277,6 @@ func (g *grid) sums(p *plane) (sums []byte, at, step int) {
 func (g *grid) addColumns(dst []uint16, p *plane, cols []span, scale uint64) {
 	sums, at, step := g.sums(p)
 	cols = cols[:len(dst)]
-	if n := g.whole[p.kind()]; n > 0 && n <= 8 && step == 1 {
-		addWhole(dst, sums[2*(at+int(cols[0].lo)):], n, scale)
-		return
-	}
 	for i := range dst {
 		c := &cols[i]
 		k, n := 2*(at+int(c.lo)*step), int(c.hi-c.lo)
@@ -320,22 +301,6 @@ func (g *grid) addColumns(dst []uint16, p *plane, cols []span, scale uint64) {
 			sum += w * uint64(binary.LittleEndian.Uint16(sums[2*(at+int(c.last)*step):]))
 		}
 		dst[i] = uint16((sum*scale + 1<<39) >> 40)
-	}
-}
-
-// addWhole is addColumns for columns of n whole samples, 1 to 8, that follow each
-// other.
-func addWhole(dst []uint16, sums []byte, n int, scale uint64) {
-	// Two words of 4 sums each, what is too much shifted out.
-	cut, more := uint(16*(4-min(n, 4))), uint(16*(8-n))
-	if n <= 4 {
-		more = 64
-	}
-	for i := range dst {
-		b := sums[2*n*i:][:16]
-		v, w := binary.LittleEndian.Uint64(b)<<cut, binary.LittleEndian.Uint64(b[8:])<<more
-		sum := v&pairLanes + v>>16&pairLanes + w&pairLanes + w>>16&pairLanes
-		dst[i] = uint16((((sum&0xffffffff+sum>>32)<<8)*scale + 1<<39) >> 40)
 	}
 }
 

@@ -74,7 +74,9 @@ func (s *Sampler) Fill(dst []byte, img *Image, m Affine) error {
 		channels = 1
 	}
 	job.planes, job.n = img.planes(&l, channels)
-	if job.m[1] == 0 && job.m[3] == 0 && s.grid.fits(&job) {
+	// Boxes of luma alone that are small are read sooner each on its own.
+	small := job.n == 1 && max(math.Abs(float64(job.m[0])), math.Abs(float64(job.m[4]))) < 2*maxTaps-1
+	if !small && job.m[1] == 0 && job.m[3] == 0 && s.grid.fits(&job) {
 		s.fillGrid(&job)
 	} else {
 		s.fillTurned(&job)
