@@ -70,7 +70,7 @@ func (u *Unit) sameCards(cards []*affect.Card) error {
 // one that is not. The supervisor ends the fault.
 func (u *Unit) cameraIs(apart, now time.Duration) {
 	u.apart.Store(int64(apart))
-	if apart > 0 {
+	if apart > 0 && !u.health.On(health.TooSlow) { // its text is made once, and not for each frame
 		u.health.Begin(health.TooSlow, now, fmt.Sprintf("a frame is there only every %v: the camera is too slow, or this machine", apart.Round(100*time.Millisecond)))
 	}
 }
