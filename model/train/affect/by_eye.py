@@ -220,9 +220,16 @@ def scores(answers, table, thresholds, closed_at, visible=(.5, .5), rounds=500):
     return out
 
 
+def wilson(k, n, z=1.96):
+    """Wilson's 95% interval of the share k of n."""
+    p, d = k / n, 1 + z * z / n
+    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return [round(float(max(0, p + z * z / (2 * n) + s * half) / d), 3) for s in (-1, 1)]
+
+
 def groups(answers, table, thresholds, closed_at, least=25):
-    """False positives among clearly absent, by what the rater saw of the person: {unit: {column: {value: (n, share)}}}.
-    For the audit; values with fewer than least faces are left out."""
+    """False positives among clearly absent, by what the rater saw of the person: {unit: {column: {value: [n, share,
+    low, high]}}}, the last two its 95% interval. For the audit; values with fewer than least faces are left out."""
     calls = called(answers, thresholds, closed_at)
     out = {}
     for mark in UNITS:
@@ -230,7 +237,7 @@ def groups(answers, table, thresholds, closed_at, least=25):
         out[mark] = {}
         for w in ("sex", "age", "skin", "beard", "glasses"):
             v = {str(k): absent & (table.word[w] == k) for k in sorted(set(table.word[w])) if k}
-            out[mark][w] = {k: [int(m.sum()), round(float(call[m].mean()), 3)] for k, m in v.items() if m.sum() >= least}
+            out[mark][w] = {k: [int(m.sum()), round(float(call[m].mean()), 3), *wilson(call[m].sum(), m.sum())] for k, m in v.items() if m.sum() >= least}
     return out
 
 

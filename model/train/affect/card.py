@@ -107,12 +107,13 @@ def make(work, data, weights, assets, version, test=False, log=print):
     log("thresholds on validation identities")
     thresholds, on_valid = evaluate.thresholds(work, data, runner, index)
     closed_at = evaluate.eyes_closed_at(work, data, runner, index)
-    scores = {"validation": evaluate.measure(work, data, runner, index, thresholds, closed_at, "valid", log)}
+    visible = evaluate.visible_at(data, runner, index)
+    scores = {"validation": evaluate.measure(work, data, runner, index, thresholds, closed_at, "valid", log, visible)}
     scores["float_to_int8"] = evaluate.quantisation(work, model, runner, index, thresholds)
     if test:
-        scores["test"] = evaluate.measure(work, data, runner, index, thresholds, closed_at, "test", log)
+        scores["test"] = evaluate.measure(work, data, runner, index, thresholds, closed_at, "test", log, visible)
     log("the worker's face")
-    scores["disturbed"] = evaluate.disturbed(work, runner, index, thresholds, "test" if test else "valid")
+    scores["disturbed"] = evaluate.disturbed(work, runner, index, thresholds, "test" if test else "valid", visible)
     info = {"multiply_adds": net.macs(model), "parameters": int(model.count_params()), "bytes": len(content)}
     card = {
         "schema": 1, "name": "mien-affect-1", "version": version, "file": "affect.tflite", "sha256": hashlib.sha256(content).hexdigest(),
@@ -125,7 +126,7 @@ def make(work, data, weights, assets, version, test=False, log=print):
             "expression": {"index": index["expression"], "kind": "logits", "classes": list(EXPRESSIONS)},
             "valence_arousal": {"index": index["valence_arousal"], "kind": "raw", "order": ["valence", "arousal"], "derived": True},
             "action_units": {"index": index["action_units"], "kind": "logits", "units": list(AUS), "thresholds": thresholds, "weak": list(WEAK), "eyes_closed_at": closed_at},
-            "visibility": {"index": index["visibility"], "kind": "logits", "parts": ["eyes", "mouth"], "thresholds": [.5, .5]},
+            "visibility": {"index": index["visibility"], "kind": "logits", "parts": ["eyes", "mouth"], "thresholds": visible},
         },
         "regions": {"eyes": list(EYE_AUS), "mouth": list(MOUTH_AUS)},
         "known_answer": {"input": "lcg:1", "outputs": export.known_answer(content)},

@@ -76,7 +76,7 @@ def _by_eye(b, lines):
               f"{sum(b['parts'].values())} real faces of faces144, FER+ and people320, rated from contact sheets without any score beside them (model/train/labels/by_eye.csv): {b['parts']['train']} for training, "
               f"{b['parts']['threshold']} to choose thresholds, {b['parts']['score']} for this table, of {s['groups']} persons and groups that no network was trained on. Only what is clearly present or clearly absent "
               "counts. The rater was a vision model that looked at the pictures, neither a person nor a FACS coder.", "",
-              f"Most faces were chosen where networks err: where version 0.5.0 called AU4, AU9, AU15 or closed eyes, where MediaPipe differed, dark glasses, masks. {s['chosen_at_random']} were drawn at random; the last column "
+              f"Most faces were chosen where networks err: where an earlier version called AU4, AU9, AU15, raised brows or closed eyes, where MediaPipe differed, where FER+'s raters saw sadness, surprise, fear, anger or disgust, dark glasses, masks. {s['chosen_at_random']} were drawn at random; the last column "
               "has those alone, which is nearer to what a line sees. Thresholds are the card's. Intervals: bootstrap 95% over persons and groups.", "",
               "| mark | present | absent | AUC | recall | false positives | false positives, random faces |", "|---|---|---|---|---|---|---|"]
     for k, u in s["units"].items():
@@ -87,16 +87,16 @@ def _by_eye(b, lines):
     lines += ["", "Called closed, of eyes that are not: " + "; ".join(f"{k} {_f(v['called_closed'])} of {v['n']}" for k, v in s["not_closed"].items()) + ".", ""]
     lines += ["The pain index, 0 to 16, which is withdrawn, made of levels: " + "; ".join(f"{k} faces median {v['median']}, {100 * v['from_8']:.0f} % from 8 on, of {v['n']}" for k, v in b["pain"].items())
               + ". None of them is known to be in pain. A level is a probability that a unit is there, not how strong it is.", ""]
-    far = []
+    lines += ["False positives by what a rater saw of the person, of groups of at least 25 faces with the unit clearly absent, 95% intervals (Wilson). *Worst to best* is meant to be within a factor of 2; "
+              "a dash: none above 0.03; *intervals meet* where those of worst and best do: then chance may be all of it.", "", "| mark | by | false positives | worst to best |", "|---|---|---|---|"]
     for k, columns in b["groups"].items():
         for w, v in columns.items():
-            if w == "glasses" or len(v) < 2:
+            if len(v) < 2:
                 continue
-            lo, hi = min(x[1] for x in v.values()), max(x[1] for x in v.values())
-            if hi > .03 and hi > 2 * lo:
-                far.append(f"{k.replace('or', ' or AU')} by {w}: " + ", ".join(f"{n} {x[1]:.3f} of {x[0]}" for n, x in v.items()))
-    if far:
-        lines += ["False positives that differ by more than a factor of 2 between apparent groups of at least 25 faces:", ""] + [f"- {x}" for x in far] + [""]
+            best, worst = min(v.values(), key=lambda x: x[1]), max(v.values(), key=lambda x: x[1])
+            ratio = "–" if worst[1] <= .03 else ("> 9" if worst[1] > 9 * best[1] else f"{worst[1] / best[1]:.1f}") + (", intervals meet" if best[3] >= worst[2] else "")
+            lines.append(f"| {k.replace('or', ' or AU')} | {w} | " + ", ".join(f"{n} {x[1]:.3f} ({x[2]:.3f}–{x[3]:.3f}) of {x[0]}" for n, x in v.items()) + f" | {ratio} |")
+    lines.append("")
     if b["agreement"]:
         lines += ["How two ratings of one face agree (share equal, and Cohen's kappa, where both told; empty: either left it so). *Again* is the same rater, who knew many of the pictures again: it is no measure of "
                   "reliability, only of consistency. *Other* is a second rater of the same kind, who saw neither score nor first rating.", "",

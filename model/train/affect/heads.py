@@ -1,8 +1,8 @@
 """The heads alone, trained on frozen features: real faces rated by eye and real masks beside the renders and the teacher.
 
-A few hundred ratings are too few for a trunk, and enough for two layers. The hidden layer gets a second half of its own,
-which starts as a copy and serves RATED units and the visibility of the mouth alone: what is rated by eye differs from the
-teacher, and the other outputs would lose by sharing a layer with it. They stay as they are, to the weight. Every
+Two thousand ratings are too few for a trunk, and enough for two layers. The hidden layer gets a second half of its own,
+which starts as a copy and serves RATED units and visibility alone: what is rated by eye differs from the teacher, and
+the other outputs would lose by sharing a layer with it. They stay as they are, to the weight. Every
 picture is disturbed as in training; its features are kept in WORK/heads."""
 
 import os
@@ -16,12 +16,14 @@ from . import AUS, EYE_AUS, MOUTH_AUS, augment, by_eye, fit, net, pool
 _EYE, _MOUTH = (np.array([k in g for k in AUS]) for g in (EYE_AUS, MOUTH_AUS))
 COUNT = {"renders": 6000, "faces144": 5000, "FER+": 4000}  # pictures of each source
 LOOKS = {"by eye": 8, "masks": 3}  # disturbed views of each rated face, each masked or bare one
-RATED = (4, 9, 26)  # units that the second half answers: better by eye, and no worse on rendered persons
-# How much more the teacher counts beside the ratings than in training, where it is good: without this the brows
-# follow the few ratings and leave the teacher. AU4's teacher is biased against heavy brows: no more than before.
+# Units that the second half answers, and its share where the first half takes part: both together are as good by eye, and
+# better on rendered persons.
+RATED = {1: 1., 2: 1., 4: 1., 6: .7, 9: .7, 12: .7, 15: 1., 26: .7, 43: .7}
+# How much more the teacher counts beside the ratings than in training, where it is good. AU4's teacher is biased
+# against heavy brows.
 TEACHER = {1: 4., 2: 4., 15: 6., 43: 4.}
-EYE_WEIGHT, MASK_WEIGHT, DARK_WEIGHT = .7, 8., 25.
-OWN = .05  # pull of the present network's own opinion
+RENDER_WEIGHT, EYE_WEIGHT, MASK_WEIGHT, DARK_WEIGHT = 3., 2., 8., 8.
+OWN = .2  # pull of the present network's own opinion
 
 
 def parts(model):
@@ -92,7 +94,7 @@ def _labels(name, of, ids, v, logits):
     y, w = of.au[ids], of.au_w[ids].copy()
     if name == "renders":
         pos = np.clip((1 - y.mean(0)) / y.mean(0), 1, 3)
-        w = w * fit.EMPHASIS * (1 + y * (pos - 1))
+        w = w * RENDER_WEIGHT * fit.EMPHASIS * (1 + y * (pos - 1))
     else:
         w = w * [TEACHER.get(k, 1.) for k in AUS]
     return y, w, np.nan_to_num(v), seen(v, of.vis_w)
@@ -129,7 +131,7 @@ def forward(p, f):
     return h, h @ p[2] + p[3], h @ p[4] + p[5]
 
 
-def train(p, samples, epochs=15, rate=7e-4, decay=1e-4, batch=512, seed=0):
+def train(p, samples, epochs=25, rate=1e-3, decay=1e-4, batch=512, seed=0):
     """Adam on the two layers, from p; returns new ones."""
     f, y, w, vy, vw, own = samples
     p, r, own, batch = [a.copy() for a in p], np.random.default_rng(seed), _sigmoid(own), min(batch, len(f))
@@ -159,12 +161,17 @@ def retrain(work, data, weights, log=print, **options):
     model = net.of(weights, drop=0.)
     _, layers = parts(model)
     old = [a.reshape(a.shape[-2:]) if a.ndim == 4 else a for l in layers for a in l.get_weights()]
-    half = net.TRUNK["hidden"]
-    first, last = ([old[0][:, s], old[1][s], old[2][s], old[3], old[4][s], old[5]] for s in (slice(half), slice(-half, None)))
-    new = train(last, collect(work, data, model, log), **options)
-    unit, part = np.isin(AUS, RATED), np.array([False, True])  # what the new half answers; of eyes and mouth the mouth
-    either = lambda take, i: np.concatenate([np.where(take, 0, first[i]), np.where(take, new[i], 0)])
-    joined = [np.concatenate([first[0], new[0]], 1), np.concatenate([first[1], new[1]]), either(unit, 2), np.where(unit, new[3], first[3]), either(part, 4), np.where(part, new[5], first[5])]
+    half, wide = net.TRUNK["hidden"], old[0].shape[1] > net.TRUNK["hidden"]
+    left = np.array([wide and 1 - RATED.get(k, 0.) or 1. for k in AUS])  # what join() left of a unit in the first half
+    first = [old[0][:, :half], old[1][:half], old[2][:half] / left, old[3], old[4][:half], old[5]]
+    return join(weights, first, train(first, collect(work, data, model, log), **options))
+
+
+def join(weights, first, new):
+    """weights with both halves: new answers visibility and its share of RATED units, first the rest."""
+    half, share = net.TRUNK["hidden"], np.array([RATED.get(k, 0.) for k in AUS])
+    joined = [np.concatenate([first[0], new[0]], 1), np.concatenate([first[1], new[1]]), np.concatenate([(1 - share) * first[2], share * new[2]]),
+              (1 - share) * first[3] + share * new[3], np.concatenate([0 * first[4], new[4]]), new[5]]
     wide = net.build(drop=0., hidden=2 * half)
     _, layers = parts(wide)
     ends = {id(v): a for l, pair in zip(layers, zip(joined[::2], joined[1::2])) for v, a in zip(l.weights, pair)}

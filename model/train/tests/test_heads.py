@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from affect import AUS, heads
+from affect import AUS, heads, net
 
 
 class Rated:
@@ -65,3 +65,19 @@ def test_two_layers_learn():
     _, a, b = heads.forward(new, f)
     assert np.mean((a > 0) == (y > .5)) > .9
     assert np.mean((b > 0) == (v > .5)) > .9
+
+
+def test_halves_answer_by_their_shares():
+    model = net.build(drop=0.)
+    front, layers = heads.parts(model)
+    first = [a.reshape(a.shape[-2:]) if a.ndim == 4 else a for l in layers for a in l.get_weights()]
+    r = np.random.default_rng(2)
+    new = [a + r.normal(size=a.shape).astype(np.float32) * .1 for a in first]
+    joined = net.of(heads.join(model.get_weights(), first, new), drop=0.)
+    x = r.uniform(-1, 1, (3, 112, 112, 1)).astype(np.float32)
+    f, own = (v.numpy().reshape(3, -1) for v in front(x))
+    share = np.array([heads.RATED.get(k, 0.) for k in AUS])
+    units, visible = joined(x)[2:]
+    _, a, v = heads.forward(new, f)
+    assert np.allclose(units, (1 - share) * own + share * a, atol=1e-3)
+    assert np.allclose(visible, v, atol=1e-3)
