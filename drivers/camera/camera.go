@@ -82,7 +82,7 @@ const (
 )
 
 // formats is the one list of them, in the order in which they are tried when none
-// is named: first those whose luma lies together, then packed 4:2:2, grey before
+// is named: first those whose luma is in one piece, then packed 4:2:2, grey before
 // RGB because it carries the same luma in a third of the bytes, and last MJPEG,
 // which costs a decode.
 var formats = []struct {

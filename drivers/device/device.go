@@ -1,5 +1,5 @@
 // Package device is what cameras, GPIO chips, serial ports and watchdogs have in
-// common as files of the kernel: how one is opened, waited for and let go of by
+// common as files of the kernel: how one is opened, waited for and closed by
 // another goroutine, which errors mean that it is gone, and what a person can do
 // who may not use it.
 //

@@ -158,7 +158,7 @@ func (f *Fake) Release(l Line) {
 	}
 }
 
-// Take lets another consumer hold a line; with "" it lets go.
+// Take lets another consumer hold a line; with "" it releases it.
 func (f *Fake) Take(l Line, consumer string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -343,7 +343,7 @@ func TestKernelChipVanishes(t *testing.T) {
 	write := func(file string) {
 		t.Helper()
 		if err := os.WriteFile(filepath.Join(driver, file), []byte(device), 0); err != nil {
-			t.Skipf("this driver does not let go: %v", err)
+			t.Skipf("this driver does not release it: %v", err)
 		}
 	}
 	for i := range 3 {

@@ -112,7 +112,7 @@ func TestOutputReadBack(t *testing.T) {
 
 func TestOutputStartsAndEndsClean(t *testing.T) {
 	s := OutputSettings{Line: Line{Chip: "chip", Offset: 3}, Fail: true}
-	// A line that does not take its first value is let go, at its fail value.
+	// A line that does not take its first value is released, at its fail value.
 	l := &chipLine{value: 1}
 	o, err := newOutput(s, l)
 	if o != nil || !errors.Is(err, ErrMismatch) || l.closed != 1 || fmt.Sprint(l.writes) != "[1]" {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Wire is what lies between the two ends of a Pipe. Set its fields before the
+// Wire is what is between the two ends of a Pipe. Set its fields before the
 // first use.
 type Wire struct {
 	// Now is the clock of delays and waits; nil is a real one. A clock of the
@@ -108,13 +108,6 @@ func (w *Wire) Replug() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.gone = false
-}
-
-// Disturb sets Noise while the ends are in use.
-func (w *Wire) Disturb(flip, lose, insert, mark float64) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.Noise.Flip, w.Noise.Lose, w.Noise.Insert, w.Noise.Mark = flip, lose, insert, mark
 }
 
 // Tick lets all waits look at the clock again.

@@ -26,7 +26,7 @@ type Pty struct {
 var _ Line = (*Pty)(nil)
 
 const (
-	// unreadMax is how much may lie unread on the other side before it is
+	// unreadMax is how much may be unread on the other side before it is
 	// thrown away: above any frame, below the kernel's buffer of 4096.
 	unreadMax = 3500
 	// idleReader is how long a listener may read nothing before it counts as
@@ -119,7 +119,7 @@ func (p *Pty) open() {
 }
 
 // Write is as Port.Write, but what nobody reads makes room for it. On the way
-// to the other side lie at most some 16 KiB.
+// to the other side there are at most some 16 KiB.
 func (p *Pty) Write(b []byte, timeout time.Duration) (int, error) {
 	start := time.Now()
 	p.makeRoom(len(b), timeout)
@@ -140,7 +140,7 @@ func (p *Pty) Write(b []byte, timeout time.Duration) (int, error) {
 	return n, err
 }
 
-// makeRoom throws away what lies unread if n more would be too much and nobody
+// makeRoom drops what is unread if n more would be too much and nobody
 // reads on.
 func (p *Pty) makeRoom(n int, timeout time.Duration) {
 	last, start := -1, time.Now()

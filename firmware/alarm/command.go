@@ -29,7 +29,7 @@ func (c Command) Clean() Command {
 
 // Do carries out a command. Every command gives at least one event, also one
 // that is refused, so that the journal has all of them with who gave them; what
-// changes nothing and was told within a minute is counted, and told by one event
+// changes nothing and was journaled within a minute is counted, and journaled as one event
 // with their number. The events are valid until the next Step or Do.
 //
 // Acknowledge, Reset, Silence and Unshelve without a name mean every alarm

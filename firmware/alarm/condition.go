@@ -184,7 +184,7 @@ func (c *condition) explain(def Definition) Explanation {
 	return x
 }
 
-// beyond is how far a level lies beyond the limit, or, when gone is looked
+// beyond is how far a level is beyond the limit, or, when gone is looked
 // at, how far behind the level at which it counts as gone.
 func (c Condition) beyond(level float32, met bool) float32 {
 	over := level - c.Limit

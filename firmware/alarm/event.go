@@ -41,7 +41,7 @@ type Event struct {
 	Alarm   string        `json:"alarm,omitempty"` // empty: the unit
 	From    State         `json:"from"`            // as shown before
 	To      State         `json:"to"`              // as shown after
-	Life    State         `json:"life"`            // what lies beneath To afterwards
+	Life    State         `json:"life"`            // the state beneath To afterwards
 	Who     string        `json:"who,omitempty"`   // who gave the command; empty: the unit itself
 	Cause   string        `json:"cause,omitempty"` // in words; of a refused command the reason
 	Refused bool          `json:"refused,omitempty"`

@@ -10,7 +10,7 @@ import (
 var ErrTooMany = errors.New("too many commands, try again later")
 
 // What changes no alarm must not fill the journal, and no source may fill it:
-// the same note or refused command is told once in repeatFor, with how often it
+// the same note or refused command is journaled once in repeatFor, with how often it
 // came since; and a source whose commands and notes make more than burst events
 // at once, and one in refill, is refused until that is over.
 const (
@@ -19,20 +19,20 @@ const (
 	refill    = time.Second
 )
 
-// repeats are the events that were told lately, and their sources.
+// repeats are the events that were journaled lately, and their sources.
 type repeats struct {
 	told    [32]repeat
 	sources [16]source
-	counted bool          // something waits to be told
+	counted bool          // something waits to be journaled
 	looked  time.Duration // when that was looked at
 }
 
-// repeat is an event that was told, and may come again.
+// repeat is an event that was journaled, and may come again.
 type repeat struct {
 	event Event
-	at    time.Duration // when it was told
+	at    time.Duration // when it was journaled
 	last  time.Duration // when it came last
-	more  int           // times since it was told
+	more  int           // times since then
 }
 
 // source is one who gives commands; the unit itself has no name.
@@ -57,7 +57,7 @@ func (ev *Event) same(other *Event) bool {
 }
 
 // Allow says whether a source may give commands now, else ErrTooMany; that is
-// counted, and told by an event.
+// counted, and journaled as one event.
 func (e *Engine) Allow(who string, at time.Duration) error {
 	if e.repeats.source(who, at).inDebt(at) {
 		e.repeats.counted = true

@@ -57,7 +57,7 @@ func (e *Engine) Save(dst *Saved) {
 		a := SavedAlarm{Name: it.def.Name, Life: it.life, Out: it.out, Shelvings: it.shelvings, Count: it.count, Since: it.sinceWall, Why: it.why,
 			Priority: it.def.Priority, Latch: it.def.Latch, NoAck: it.def.NoAck, Horn: it.def.Horn, Lamp: it.def.Lamp}
 		if it.shelved {
-			a.ShelvedLeft = max(it.until-e.now, 1) // over or not, its end is told by an event
+			a.ShelvedLeft = max(it.until-e.now, 1) // over or not, its end is an event
 			a.ShelvedUntil = e.wall.Add(a.ShelvedLeft)
 		}
 		if it.life == Acknowledged {
@@ -220,7 +220,7 @@ func (c *condition) assume(present bool) {
 
 // Reconfigure takes over other definitions and signals while running: alarms
 // keep their state by name, delays begin again where the conditions differ,
-// limits that were set by command give way to the new ones. Alarms that are
+// limits that were set by command are replaced by the new ones. Alarms that are
 // gone are kept until acknowledged and reset if they need it. With an error
 // nothing has changed.
 func (e *Engine) Reconfigure(defs []Definition, signals []string, who string, at time.Duration, wall time.Time) ([]Event, error) {

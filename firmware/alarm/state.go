@@ -34,7 +34,7 @@ func (s State) String() string {
 		return stateNames[s]
 	}
 	if s == Beneath {
-		return "what lies beneath"
+		return "the state beneath"
 	}
 	return fmt.Sprintf("state %d", uint8(s))
 }

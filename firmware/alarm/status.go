@@ -107,7 +107,7 @@ type Status struct {
 	Place       int // its bit in the masks; alarms of the config come first, in its order
 	Priority    Priority
 	State       State
-	Life        State // what lies beneath a cover; otherwise State
+	Life        State // the state beneath a cover; otherwise State
 	Present     bool  // the condition is present, whatever is shown
 	Unknown     bool  // reading lost for longer than the hold
 	Safe        bool  // and that declares a fault

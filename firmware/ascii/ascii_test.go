@@ -82,7 +82,7 @@ func newBench(t testing.TB, cfg Config) *bench {
 
 var grammar = regexp.MustCompile(`^\$MIEN,(S,\d+,\d+(,[0-9A-F]{4,24}){5},\d+,\d*(,-?[0-9.]*){5}|A,\d+,\d+,\d+,[^,*$]*,[0-9.-]*|L,\d+,[a-z0-9_.]+,[0-9.-]*|C,\d+,[0-3],\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ|R,\d+,(OK|ERR|PENDING)(,[^,*$]*)?)\*[0-9A-F]{2}$`)
 
-// next reads one whole line and holds it against the grammar and its checksum.
+// next reads one whole line and compares it with the grammar and its checksum.
 func (b *bench) next() string {
 	b.t.Helper()
 	chunk := make([]byte, 64)

@@ -36,7 +36,7 @@ type Stroke struct {
 	Dashes string
 }
 
-// Chart is one plot. What is added first lies below. A name stands in the
+// Chart is one plot. What is added first is drawn below. A name stands in the
 // legend, once; "" does not.
 type Chart struct {
 	Title, XLabel, YLabel string
@@ -226,7 +226,7 @@ func (c *Chart) WriteSVG(w io.Writer) error {
 		x, y := edge+textSize-3, (top+bottom)/2
 		text(&b, x, y, c.YLabel, fmt.Sprintf(`text-anchor="middle" transform="rotate(-90 %s %s)"`, short(x), short(y)))
 	}
-	// An inner picture of the same scale: what lies beyond the axes is not shown.
+	// An inner picture of the same scale: what is beyond the axes is not shown.
 	box := fmt.Sprintf("%s %s %s %s", short(left-4), short(top-4), short(right-left+8), short(bottom-top+8))
 	f := strings.Fields(box)
 	fmt.Fprintf(&b, `<svg x="%s" y="%s" width="%s" height="%s" viewBox="%s">`+"\n", f[0], f[1], f[2], f[3], box)

@@ -194,7 +194,7 @@ func (c *checker) limit(block string, high, low *float64) {
 
 // circles finds alarms that would suppress each other.
 func (c *checker) circles(names []string) {
-	if ring := alarm.Circle(c.Definitions()); len(ring) > 1 { // one that names itself is told already
+	if ring := alarm.Circle(c.Definitions()); len(ring) > 1 { // one that names itself is reported already
 		c.wrong(alarmKey(slices.Index(names, ring[0]), "suppress_by"), "", "goes in a circle: %s", strings.Join(append(ring, ring[0]), " is suppressed by "))
 	}
 }

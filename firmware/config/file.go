@@ -59,8 +59,8 @@ func (r *reader) complain(at place, key, format string, args ...any) {
 	r.problems = append(r.problems, Problem{File: r.file, Line: at.line, Column: at.column, Key: key, Text: fmt.Sprintf(format, args...)})
 }
 
-// read reads a whole file. What cannot be read is told and skipped, so that the
-// mistakes behind it are told too.
+// read reads a whole file. What cannot be read is reported and skipped, so that
+// the mistakes behind it are reported too.
 func read(file string, data []byte) *reader {
 	r := &reader{file: file}
 	if len(data) > maxSize {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Folder is where the state lies. An empty Dir stands for $STATE_DIRECTORY (as
+// Folder is where the state is kept. An empty Dir stands for $STATE_DIRECTORY (as
 // systemd sets it), else /var/lib/mien for root, else mien in $XDG_STATE_HOME
 // or ~/.local/state.
 func (s State) Folder() string {

@@ -41,7 +41,7 @@ func Parse(file string, data []byte) (*Config, error) {
 	return cfg, nil
 }
 
-// mostProblems of one file are told; a file with more is another kind of file.
+// mostProblems of one file are reported; a file with more is another kind of file.
 const mostProblems = 200
 
 // parse gives what could be read, what is wrong with it, and whether its syntax
@@ -73,7 +73,7 @@ func parse(file string, data []byte) (*Config, Problems, bool) {
 // Examine is Parse and Check in one go, for who mends a file: what is wrong with
 // it and what does not fit its network, all in the order of its lines. The signals
 // are those of the network that a config names; their error, unless [model] itself
-// has a mistake, is told at its place if it is a KeyError, and else passed on. The
+// has a mistake, is reported at its place if it is a KeyError, and else passed on. The
 // Config is nil if there are errors.
 func Examine(file string, data []byte, signals func(*Config) ([]Signal, error)) (*Config, Problems, error) {
 	cfg, found, whole := parse(file, data)
@@ -81,7 +81,7 @@ func Examine(file string, data []byte, signals func(*Config) ([]Signal, error)) 
 		found.sort()
 		return nil, found, nil // an alarm may have lost any of its lines
 	}
-	// A mistake is told once, and where a block has one, its other keys are judged
+	// A mistake is reported once, and where a block has one, its other keys are judged
 	// by what is missing. The name of a signal needs no other key.
 	keys, blocks := make(map[string]bool), make(map[string]bool)
 	for _, p := range found {

@@ -109,7 +109,7 @@ var reference = []Key{
 	{Path: "face.quality.max_roll", Kind: Number, Takes: ReopenCamera, Default: "35", Min: 1, Max: 180, Unit: "°",
 		Meaning: "How far the head may be tilted to a shoulder."},
 	{Path: "face.quality.max_outside", Kind: Number, Takes: ReopenCamera, Default: "0.1", Min: 0, Max: 1, Unit: "share",
-		Meaning: "Greatest share of the face that may lie beyond the edge of the picture."},
+		Meaning: "Greatest share of the face that may be beyond the edge of the picture."},
 
 	{Path: "model.card", Kind: Text, Takes: ReopenCamera, Default: `""`, Min: 0, Max: 4095, Example: `"/etc/mien/other.json"`,
 		Meaning: "Model card (JSON) of the network, its .tflite file beside it. Empty is the network in the binary. Another one is foreign: it is tried in a process of its own before it is opened, bounded to 20 s and 512 MiB."},
@@ -245,7 +245,7 @@ var reference = []Key{
 	{Path: "state.dir", Kind: Text, Takes: Restart, Default: `""`, Min: 0, Max: 4095, Example: `"/var/lib/mien"`,
 		Meaning: "Folder of the alarm states and the journal. Empty: $STATE_DIRECTORY, else /var/lib/mien for root, else ~/.local/state/mien."},
 	{Path: "state.journal_kib", Kind: Integer, Takes: Restart, Default: "2048", Min: 64, Max: 1048576, Unit: "KiB", Meaning: "Most that the journal takes on the disk. Half is its file, half is set aside for the file that follows it. Alarms' own events have half of a file to themselves."},
-	{Path: "state.journal_days", Kind: Integer, Takes: Restart, Default: "0", Min: 0, Max: 3650, Unit: "days", Meaning: "Events that are older are let go, by the wall clock. 0: none is too old."},
+	{Path: "state.journal_days", Kind: Integer, Takes: Restart, Default: "0", Min: 0, Max: 3650, Unit: "days", Meaning: "Older events are dropped, by the wall clock. 0: none is too old."},
 
 	{Path: "pilot.record", Kind: Boolean, Default: "false",
 		Meaning: "Allow recordings. One is made only while a pilot is in force, which mien pilot start begins, with an end and a purpose."},

@@ -77,7 +77,7 @@ func (c *checker) rests(i int, a Alarm) {
 		shown = n
 	}
 	switch {
-	case shown < 0 && len(c.Outputs) > 0: // without any the config is told as a whole
+	case shown < 0 && len(c.Outputs) > 0: // without any the config is warned of as a whole
 		c.warn(fmt.Sprintf("alarm[%d]", i+1), "no output shows it and there is no serial port: only the socket and the journal will tell of it")
 	case shown < 0:
 	case a.OnUnknown == alarm.Fault:

@@ -79,7 +79,7 @@ func (m *Monitor) End(f Fault) {
 }
 
 // changed notes a change for whoever takes them. The lock is held: who sets a
-// fault may hold the lock under which it is told.
+// fault may hold the lock under which it is journaled.
 func (m *Monitor) changed(c Change) {
 	if len(m.changes) == mostChanges {
 		m.changes = append(m.changes[:0], m.changes[1:]...)

@@ -63,7 +63,7 @@ var ErrNetwork = errors.New("is of another network")
 
 // Replay computes recordings again, in the order of their names, which is that in
 // which they were made. with nil: by the settings that were in force, and each
-// event is held against the one that the unit told.
+// event is compared with the one that the unit told.
 func Replay(paths []string, with *Settings, v Visitor) (*Replayed, error) {
 	if len(paths) == 0 {
 		return nil, errors.New("there is no recording")

@@ -27,7 +27,7 @@ type dates struct {
 	frames int           // how many they are
 }
 
-// ahead is how far a stamp may lie in the future: a driver that stamps the end of
+// ahead is how far a stamp may be in the future: a driver that stamps the end of
 // a frame in advance (vivid) is up to one frame early.
 const ahead = time.Second
 

@@ -69,8 +69,8 @@ type Eye struct {
 }
 
 // Cards reads the model cards that the config names, the network files with
-// them: the embedded network where it names none. What of a network can be told
-// without its library is held against its card. Errors are a config.KeyError.
+// them: the embedded network where it names none. What can be known of a
+// network without its library is compared with its card. Errors are a config.KeyError.
 func Cards(m config.Model) (cards []*affect.Card, models [][]byte, err error) {
 	load := func(key, path string) error {
 		card, model, err := affect.Embedded()

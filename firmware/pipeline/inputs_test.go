@@ -34,7 +34,7 @@ func (h madInputs) Input(s gpio.InputSettings) (gpio.Input, error) {
 	return madInput{in, h.closed}, err
 }
 
-// A panic while an input line is let go is a fault for a moment, and not the end
+// A panic while an input line is released is a fault for a moment, and not the end
 // of the program.
 func TestInputThatPanicsAtItsEnd(t *testing.T) {
 	var closed atomic.Int32

@@ -132,7 +132,7 @@ func TestStopEndsAnOutputTest(t *testing.T) {
 }
 
 // A reload that gives alarms other places keeps the line of each with its alarm,
-// and lets go of no line for that.
+// and releases no line for that.
 func TestReloadKeepsLinesWithTheirAlarms(t *testing.T) {
 	b := newBench(t, "", nil)
 	b.until("results", b.trusted)

@@ -21,7 +21,7 @@ func (p madPort) Close() error {
 	return p.Line.Close()
 }
 
-// A panic while the serial port is let go is a fault for a moment, and not the end
+// A panic while the serial port is closed is a fault for a moment, and not the end
 // of the program.
 func TestSerialPortThatPanicsAtItsEnd(t *testing.T) {
 	var closed atomic.Int32

@@ -46,7 +46,7 @@ type demoClip struct {
 	shown int
 }
 
-// keptPictures is after how many pictures those that were shown are let go.
+// keptPictures is after how many pictures those that were shown leave the memory.
 const keptPictures = 32
 
 func (c *demoClip) Next(timeout time.Duration) (*camera.Frame, error) {

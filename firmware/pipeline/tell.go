@@ -29,7 +29,7 @@ type unreadable struct {
 	told    map[face.Reason]time.Duration // when a reason was last told
 }
 
-// update tells whether a reason is to be told now: the one of this frame, if it has
+// update tells whether a reason is to be noted now: the one of this frame, if it has
 // its share of the time.
 func (u *unreadable) update(r face.Reason, now time.Duration) bool {
 	since := min(now-u.at, reasonHolds)
@@ -74,7 +74,7 @@ const (
 	refusedIn   = 10 * time.Second
 )
 
-// update counts one, and tells whether it is to be told now.
+// update counts one, and tells whether it is to be noted now.
 func (r *refused) update(why error, now time.Duration) bool {
 	r.count++
 	r.why = why
@@ -89,7 +89,7 @@ func (r *refused) update(why error, now time.Duration) bool {
 }
 
 // No living face keeps its eyes in one place for stillFor, to stillShare of their
-// distance (some 3 mm); a poster does. It is told and no more: whoever lies
+// distance (some 3 mm); a poster does. It is noted and no more: whoever lies
 // unconscious does not move either, and must go on being watched.
 const (
 	stillFor   = 10 * time.Minute
@@ -105,7 +105,7 @@ type still struct {
 	since     time.Duration
 	seen      time.Duration
 	told      bool          // of this face,
-	last      time.Duration // when it was told of any; 0: never
+	last      time.Duration // when any was noted; 0: never
 }
 
 const goneFor = time.Minute

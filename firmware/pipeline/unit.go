@@ -104,7 +104,7 @@ type Unit struct {
 	saved    alarm.Saved     // its list is used again
 	changes  []health.Change // likewise: of faults, as told last
 	revision uint64          // of the engine, as kept last
-	missing  uint64          // events that the store had to let go, as told so far
+	missing  uint64          // events that the store had to drop, as reported so far
 	aside    string          // the file that it put aside, as told
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // tellUnjudged is how often the journal is told for how long alarms had no
-// reading. That somebody left, and when, is nobody's business: what an operator
+// reading. That somebody left, and when, is private: what an operator
 // needs is how far the alarms can be relied on.
 const tellUnjudged = time.Hour
 
@@ -24,7 +24,7 @@ type reasonTime struct {
 }
 
 // update counts the time since the last call, in which alarms had no reading for
-// a reason, "" for one in which they had. It gives what is to be told: once in
+// a reason, "" for one in which they had. It gives what is to be noted: once in
 // tellUnjudged, "" for nothing.
 func (t *unjudged) update(reason string, now time.Duration) (text string) {
 	if t.began == 0 {
@@ -47,7 +47,7 @@ func (t *unjudged) update(reason string, now time.Duration) (text string) {
 	return text
 }
 
-// text is what is to be told now, in whole minutes; "" where it is less than one.
+// text is what is to be noted now, in whole minutes; "" where it is less than one.
 func (t *unjudged) text() string {
 	var all time.Duration
 	var parts []string

@@ -117,7 +117,7 @@ func TestAdviceNamesRealKeys(t *testing.T) {
 }
 
 // A line that another program holds is a fault that names the holder; the other
-// lines work meanwhile, and it is taken when it is let go.
+// lines work meanwhile, and it is taken when it is free.
 func TestLineThatIsTaken(t *testing.T) {
 	b := newBench(t, "", func(o *Options) { o.Host.(*gpio.Fake).Take(pin(1), "a relay script") })
 	b.until("the fault", b.fault(health.OutputMismatch))

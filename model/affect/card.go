@@ -68,7 +68,7 @@ type Input struct {
 	Template Template  `json:"template"`
 }
 
-// Template is where the eyes lie in the input after a similarity transform.
+// Template is where the eyes are in the input after a similarity transform.
 // The person's right eye is at the picture's left.
 type Template struct {
 	RightEye [2]float32 `json:"right_eye"`

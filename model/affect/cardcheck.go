@@ -78,7 +78,7 @@ func (in *Input) validate(k *check) {
 	r, l := in.Template.RightEye, in.Template.LeftEye
 	for key, p := range map[string][2]float32{"input.template.right_eye": r, "input.template.left_eye": l} {
 		k.want(p[0] >= 0 && p[0] < float32(in.Width) && p[1] >= 0 && p[1] < float32(in.Height),
-			key, "[%g, %g]: must lie within the %dx%d input", p[0], p[1], in.Width, in.Height)
+			key, "[%g, %g]: must be within the %dx%d input", p[0], p[1], in.Width, in.Height)
 	}
 	k.want(l[0]-r[0] >= 4, "input.template", "the person's right eye (x %g) must be at least 4 pixels to the left of the left eye (x %g)", r[0], l[0])
 }
@@ -129,7 +129,7 @@ func (a *UnitOutput) validate(k *check) {
 	}
 	if a.EyesClosedAt != nil {
 		v := *a.EyesClosedAt
-		k.want(v > 0 && v < 1, key+".eyes_closed_at", "%g: must lie between 0 and 1", v)
+		k.want(v > 0 && v < 1, key+".eyes_closed_at", "%g: must be between 0 and 1", v)
 		k.want(slices.Contains(a.Units, unitEyesClosed), key+".eyes_closed_at", "is set, but the network has no AU%d", unitEyesClosed)
 	}
 }

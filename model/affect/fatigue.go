@@ -47,7 +47,7 @@ const (
 const longestHold = time.Second
 
 // perclosStretches holds a window of the longest length at eight changes a
-// second, more than people blink; beyond it the oldest time is let go.
+// second, more than people blink; beyond it the oldest time is dropped.
 const perclosStretches = 8 * 600
 
 func newPerclos(window, known time.Duration) *perclos {
@@ -100,7 +100,7 @@ func (p *perclos) add(length time.Duration, state eyeState) {
 	p.count++
 }
 
-// trim lets go of what is older than the window.
+// trim drops what is older than the window.
 func (p *perclos) trim() {
 	for p.sum > p.window {
 		p.drop(min(p.sum-p.window, p.stretches[p.oldest].length))

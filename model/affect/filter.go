@@ -70,7 +70,7 @@ func (f Filter) Smooth(at []time.Duration, levels []float32, rate int, out []flo
 // gaussReach is the window in standard deviations.
 const gaussReach = 3
 
-// bank filters a row of levels by one Filter. Samples lie in a ring of fixed
+// bank filters a row of levels by one Filter. Samples are in a ring of fixed
 // size; weights depend on time alone, so they are computed once for the row.
 type bank struct {
 	kind   string

@@ -7,7 +7,7 @@ import (
 	"mien/model/tflite"
 )
 
-// Fits holds the card against the file of its network as Open does, by what the
+// Fits compares the card with the file of its network as Open does, by what the
 // file says of its tensors: no library is needed. What only a library can tell,
 // the known answer, stays for Open. Errors are Open's.
 func (c *Card) Fits(model []byte) error {

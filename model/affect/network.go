@@ -29,7 +29,7 @@ type Network struct {
 	Mirrored bool
 }
 
-// Open loads model and holds it against card: the SHA-256, the shapes and
+// Open loads model and compares it with card: the SHA-256, the shapes and
 // types of the tensors, the known answer, and that no output is constant.
 // Errors name the card, the key and what the model has instead; those from the
 // interpreter wrap its errors. o.Name may stay empty.
@@ -214,7 +214,7 @@ func (n *Network) Why() string { return tflite.Why(n.net) }
 func (n *Network) Close() error { return n.net.Close() }
 
 // Infer runs the network on one face of img, turned and scaled so that the eyes
-// lie where the card's template has them. It fills r, whose memory it keeps
+// are where the card's template has them. It fills r, whose memory it keeps
 // using.
 func (n *Network) Infer(img *pixel.Image, f *face.Face, r *Result) error {
 	m := face.Align(*f, n.template)

@@ -1,6 +1,6 @@
 // Package assets finds and holds the files a unit needs besides its binary:
 // the embedded network with its card, and the fetched libraries and face
-// detectors that lie beside the binary.
+// detectors beside the binary.
 package assets
 
 import (

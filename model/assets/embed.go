@@ -43,7 +43,7 @@ func Idle(data []byte) {
 	if p := unsafe.SliceData(data); p == nil || p != unsafe.SliceData(network) && p != unsafe.SliceData(demo) {
 		return
 	}
-	// Whole pages of them only: other variables lie around.
+	// Whole pages of them only: other variables are next to it.
 	page, start := uintptr(os.Getpagesize()), uintptr(unsafe.Pointer(unsafe.SliceData(data)))
 	from, to := (start+page-1)&^(page-1)-start, (start+uintptr(len(data)))&^(page-1)-start
 	if from < to && to <= uintptr(len(data)) {

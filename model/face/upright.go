@@ -16,7 +16,7 @@ import (
 // time.
 //
 // Measured by tools/finding on pictures of real people, held still for two minutes: of
-// bare faces upside down 98% are told, and 0.1% of upright ones wrongly; where half of
+// bare faces upside down 98% are found, and 0.1% of upright ones wrongly; where half of
 // the people wear masks, 75% and 1.2%. So one look is not enough.
 type Upright struct {
 	finder Finder

@@ -88,7 +88,7 @@ func (d *Decoder) Decode(jpeg []byte, o DecodeOptions) (Image, error) {
 	return img, nil
 }
 
-// tryTurbo decodes by libturbojpeg, which is told to stop at whatever it warns of.
+// tryTurbo decodes by libturbojpeg, which stops at whatever it warns of.
 // Where that is no loss of picture the frame is tried without what stuffs it, which
 // costs little, and at last Go's decoder says whether picture is lost: it reads
 // layouts that libturbojpeg does not, and passes over what stands before a marker.

@@ -163,7 +163,7 @@ func (c *checker) model() (*Description, error) {
 func (c *checker) readBuffers(root table) error {
 	for i, t := range root.tables(4) {
 		if t.u64(1) > 1 || t.u64(2) > 1 {
-			return fmt.Errorf("buffer %d lies behind the flatbuffer, where the C API cannot read it; write the weights into it: %w", i, ErrUnsupported)
+			return fmt.Errorf("buffer %d is behind the flatbuffer, where the C API cannot read it; write the weights into it: %w", i, ErrUnsupported)
 		}
 		c.buffers = append(c.buffers, t.bytes(0))
 	}

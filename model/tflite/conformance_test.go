@@ -94,7 +94,7 @@ func fill(net Interpreter, seed uint32) {
 	}
 }
 
-// compare holds the outputs against the golden: integers to the given steps,
+// compare compares the outputs with the golden ones: integers to the given steps,
 // floats to a part in ten thousand.
 func compare(t testing.TB, net Interpreter, want []golden, steps int) {
 	t.Helper()

@@ -23,7 +23,7 @@ func (f *flatbuffer) fail(format string, args ...any) {
 	}
 }
 
-// has reports whether n bytes lie at pos, and fails if not.
+// has reports whether there are n bytes at pos, and fails if not.
 func (f *flatbuffer) has(pos, n int) bool {
 	if f.err != nil {
 		return false
@@ -113,7 +113,7 @@ func (t table) field(slot, n int) int {
 	}
 	pos := t.pos + off
 	if off < 4 || off+n > t.size || pos%n != 0 {
-		t.f.fail("field %d of the table at byte %d lies outside of it", slot, t.pos)
+		t.f.fail("field %d of the table at byte %d is outside of it", slot, t.pos)
 		return 0
 	}
 	return pos

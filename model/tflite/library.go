@@ -56,7 +56,7 @@ var libraries struct {
 var checkLibrary = assets.Check
 
 // openLibrary opens the library at path and tells its kind by its symbols. One
-// that mien brings has a name, under which its bytes are held against what mien
+// that mien brings has a name, under which its bytes are compared with what mien
 // was made with. Each path is opened once.
 func openLibrary(name, path string) (*library, error) {
 	libraries.Lock()

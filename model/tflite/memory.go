@@ -20,11 +20,11 @@ type modelMemory struct {
 // in tensorflow/lite/schema/schema.fbs).
 const flatbufferAlign = 16
 
-// place brings a model into such memory: a copy, or with inPlace, where it lies
+// place brings a model into such memory: a copy, or with inPlace, where it is
 // aligned, itself.
 func place(model []byte, inPlace bool) (modelMemory, error) {
 	if start := uintptr(unsafe.Pointer(unsafe.SliceData(model))); inPlace && start%flatbufferAlign == 0 {
-		// The whole pages between its ends: what else lies in those is not ours.
+		// The whole pages between its ends: what else is in those is not ours.
 		page := uintptr(os.Getpagesize())
 		from, to := (start+page-1)&^(page-1)-start, (start+uintptr(len(model)))&^(page-1)-start
 		if from < to && to <= uintptr(len(model)) {

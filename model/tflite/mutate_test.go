@@ -61,7 +61,7 @@ func manyInOne() func([]byte, *Options) error {
 	var t *trial
 	tried := 0
 	return func(model []byte, o *Options) error {
-		if t != nil && (t.cmd.ProcessState != nil || tried == 200) { // what a library leaks is not held against a file
+		if t != nil && (t.cmd.ProcessState != nil || tried == 200) { // what a library leaks is not the fault of a file
 			t.stop()
 			t = nil
 		}

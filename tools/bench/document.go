@@ -106,7 +106,7 @@ nothing but their part of a search.
 const how = `
 ## How it is measured
 
-- Processor time (getrusage, user and system, all threads), not wall time. The frames lie in memory, 110 MB of
+- Processor time (getrusage, user and system, all threads), not wall time. The frames are in memory, 110 MB of
   them, far more than a core's own caches hold, and come as fast as the unit takes them.
 - The whole unit: camera interface, pixels, face, networks, filters, alarms, register map, output lines on a fake chip,
   supervisor. The bare loop invokes each network on just the frames on which the unit does, on whatever its input holds.
@@ -145,7 +145,7 @@ const how = `
   sample.
 - The light of the whole picture is not measured less often, since a covered lens is to be known in 2.5 s.
 - Resident memory is VmRSS of ` + "`mien demo`" + ` three seconds after its first result, pages of files included. The network in
-  the binary is read by its library where it lies and not copied; its pages, and those of the demo clip that were played,
+  the binary is read by its library in place, not copied; its pages, and those of the demo clip that were played,
   are given back to the system, which reads them again when they are touched.
 - Without the peers' environment (` + "`make bench-peers`" + `) their figures are left out.
 `

@@ -187,7 +187,7 @@ func (a *answerer) findInCrop(img *pixel.Image) (face.Face, bool, error) {
 	return face.Face{}, false, nil
 }
 
-// usualEyes is where the eyes lie in a face crop whose face is not found, in
+// usualEyes is where the eyes are in a face crop whose face is not found, in
 // parts of its width and height: in squares of 1.35 times BlazeFace's box they
 // are found at (0.35, 0.35) and (0.65, 0.35), in FER+ a little lower.
 var usualEyes = [2]face.Point{{X: 1. / 3, Y: 0.37}, {X: 2. / 3, Y: 0.37}}

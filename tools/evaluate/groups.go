@@ -9,7 +9,7 @@ import (
 // comparison is the scores by which groups are compared: each must be the same
 // thing in a group and in the rest. Average precision rises with the share of
 // positives, and the calibration error falls with the number of pictures,
-// whatever the network does: they are told of each group, but not compared.
+// whatever the network does: they are listed for each group, but not compared.
 type comparison struct {
 	common []string               // scores over all classes and units
 	units  []string               // of one unit each, behind the common ones
@@ -248,7 +248,7 @@ func (d *data) comparison(groups [][]bool) *comparison {
 	return c
 }
 
-// mostUnitWarnings is how many differences of single units are told one by one.
+// mostUnitWarnings is how many differences of single units are listed one by one.
 const mostUnitWarnings = 12
 
 // rank finds the worst and the best group by each score, and warns.

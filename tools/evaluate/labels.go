@@ -22,7 +22,7 @@ import (
 // labelled".
 type row struct {
 	file             string // as the CSV has it
-	path             string // where it lies
+	path             string // of the picture's file
 	line             int
 	group, person    string
 	validation       bool // part = validation: chooses thresholds, is not scored with them
@@ -75,7 +75,7 @@ type column struct {
 	set  func(r *row, cell string) error // cell is not empty
 }
 
-// readLabels reads the CSV at path for the network of card; pictures lie
+// readLabels reads the CSV at path for the network of card; pictures are
 // relative to folder, or to the CSV where folder is empty. The error holds a
 // line for each thing that is wrong: file, line, column.
 func readLabels(path, folder string, card *affect.Card) (*labelSet, error) {

@@ -252,7 +252,7 @@ func loadModel(path string) (*affect.Card, []byte, error) {
 	card := cardOf(path)
 	if card != path {
 		if _, err := os.Stat(card); err != nil {
-			return nil, nil, fmt.Errorf("%s: its model card is missing: it must lie beside it as %s: %w", path, filepath.Base(card), err)
+			return nil, nil, fmt.Errorf("%s: its model card is missing: it must be beside it as %s: %w", path, filepath.Base(card), err)
 		}
 	}
 	return affect.Load(card)

@@ -19,7 +19,7 @@ func near(t *testing.T, what string, got, want float64) {
 	}
 }
 
-// TestMetricsByHand holds each metric against values worked out on paper.
+// TestMetricsByHand compares each metric with values worked out on paper.
 func TestMetricsByHand(t *testing.T) {
 	m := confusion([]int{0, 0, 0, 1, 1, 2, -1}, []int{0, 0, 1, 1, 2, 2, 0}, ones(7), 4)
 	near(t, "accuracy, 4 of 6", accuracy(m), 4./6)

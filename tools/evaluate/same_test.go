@@ -77,7 +77,7 @@ func TestScoresAreThoseOfTraining(t *testing.T) {
 	compareScores(t, "", got, want)
 }
 
-// compareScores holds numbers against numbers; null is a score that is not
+// compareScores compares numbers with numbers; null is a score that is not
 // defined.
 func compareScores(t *testing.T, path string, got, want any) {
 	t.Helper()

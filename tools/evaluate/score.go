@@ -207,7 +207,7 @@ func (d *data) expressionBlock(r *scoreSet, n int, occur map[int]int) (block, fu
 	}
 	if len(occur) == 1 {
 		for c := range occur {
-			r.warn("expression: all %d labelled pictures are %s: accuracy is the share of them that was found, and nothing is told about the other classes", n, classes[c])
+			r.warn("expression: all %d labelled pictures are %s: accuracy is the share of them that was found, and it says nothing about the other classes", n, classes[c])
 		}
 	} else {
 		for c, name := range classes {

@@ -86,7 +86,7 @@ func (d *data) chooseThresholds(r *report, s *sampler) {
 }
 
 // writeConfig writes the thresholds as alarms of a unit's configuration. What
-// cannot be told, and units too weak for an alarm, stand there as comments.
+// are not known, and units too weak for an alarm, stand there as comments.
 func writeConfig(path string, r *report) error {
 	if r.Units == nil || r.Units.Best == nil {
 		return fmt.Errorf("write %s: no thresholds were chosen: the labels need columns of action units, and pictures for validation and test", path)

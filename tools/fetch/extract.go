@@ -73,7 +73,7 @@ func open(archive, member string) (io.ReadCloser, error) {
 	}
 }
 
-// stacked reads from the top of a pile of readers and closes what lies below.
+// stacked reads from the top of a pile of readers and closes those below.
 type stacked struct {
 	io.Reader
 	below, above io.Closer

@@ -47,7 +47,7 @@ func main() {
 	}
 }
 
-// libDir is where the files of an architecture lie: lib for this machine, so
+// libDir is where the files of an architecture are: lib for this machine, so
 // that tests find them without being told, lib-ARCH for the others.
 func libDir(dir, arch string) string {
 	if arch == runtime.GOARCH {

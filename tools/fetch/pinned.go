@@ -51,7 +51,7 @@ var (
 	}
 )
 
-// The files' own sums are those that mien holds them against when it opens them.
+// The files' own sums are those that mien compares them with when it opens them.
 var files = []file{
 	asset(assets.LiteRT, "amd64", litertAMD64, "ai_edge_litert/libLiteRt.so"),
 	asset(assets.LiteRT, "arm64", litertARM64, "ai_edge_litert/libLiteRt.so"),

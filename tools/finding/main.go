@@ -1,5 +1,5 @@
 // Finding measures on pictures of real people how the unit finds faces: how often, by
-// the size of the face, and how often a camera that is not upright is told.
+// the size of the face, and how often a camera that is not upright is found.
 //
 //	go run ./tools/finding people320.npz
 //
@@ -143,7 +143,7 @@ func newCanvas() (*canvas, error) {
 }
 
 // fill makes it one of a part of another picture: m maps its pixels to those. What
-// lies outside is grey.
+// is outside is grey.
 func (c *canvas) fill(img *pixel.Image, m pixel.Affine) error {
 	if err := c.greySampler.Fill(c.grey.Data, img, m); err != nil {
 		return err

@@ -22,7 +22,7 @@ var faultScenarios = []scenario{
 		stopped := b.stops(began, 3*time.Second)
 		b.becomes(faultLine, true, slack)
 		b.becomes(eyesLine, true, slack) // its fail value
-		b.m.call("stopplay", nil, nil)   // the last user lets go: it is plugged in again; the error says that it was gone
+		b.m.call("stopplay", nil, nil)   // the last user closes it: it is plugged in again; the error says that it was gone
 		b.eventually(slack, "the camera is there again", func() bool { return b.m.call("play", screenNode, nil) == nil })
 		b.says("F01 camera lost ended", 2*slack)
 		b.toggles(3, slack)
@@ -117,7 +117,7 @@ var faultScenarios = []scenario{
 		b.need(b.m.call("unhold", pid, nil))
 		b.toggles(2, slack)
 		b.becomes(eyesLine, false, slack)
-		b.logf("a thread held inside the library: the last change of the healthy line came %.1f s later; socket and Modbus say that no result is valid; let go, it went on", stopped.Seconds())
+		b.logf("a thread held inside the library: the last change of the healthy line came %.1f s later; socket and Modbus say that no result is valid; after that it went on", stopped.Seconds())
 	}},
 	{name: "a line that another driver holds", fault: true, ci: true, run: func(b *bench) {
 		b.seeing("neutral")
@@ -138,7 +138,7 @@ function = "any"
 		b.says("F09 output mismatch ended", slack)
 		b.becomes(faultLine, false, slack)
 		b.reload(baseConfig, takenOver)
-		b.logf("%s; it ended when the other driver let go", fault)
+		b.logf("%s; it ended when the other driver released the line", fault)
 	}},
 	{name: "the GPIO chip vanishes and comes back", fault: true, ci: true, run: func(b *bench) {
 		b.seeing("neutral")
@@ -367,7 +367,7 @@ func (b *bench) pid() int {
 	return pid
 }
 
-// ends kills the unit while an alarm is on. Its lines are let go by the kernel: a
+// ends kills the unit while an alarm is on. Its lines are released by the kernel: a
 // PL061 keeps what it drove, so that only the healthy line, which stands, tells.
 func ends(end func(b *bench)) func(b *bench) {
 	return func(b *bench) {

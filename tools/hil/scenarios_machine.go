@@ -188,7 +188,7 @@ func (b *bench) through(format uint32, w, h, stride int) {
 		rest := picture
 		for _, r := range rows {
 			for range r.count {
-				clear(rest[r.used:r.stride]) // what lies behind a row is nobody's
+				clear(rest[r.used:r.stride]) // what is behind a row may be anything
 				rest = rest[r.stride:]
 			}
 		}
@@ -210,7 +210,7 @@ func (b *bench) through(format uint32, w, h, stride int) {
 // far apart.
 type rowKind struct{ count, used, stride int }
 
-// rowsOf tells how a picture lies in memory, plane by plane; stride 0 is packed
+// rowsOf tells where the rows of a picture are in memory, plane by plane; stride 0 is packed
 // (Documentation/userspace-api/media/v4l/pixfmt-*.rst).
 func rowsOf(format uint32, w, h, stride int) []rowKind {
 	used := map[uint32]int{camera.YUYV: 2 * w, camera.UYVY: 2 * w, camera.RGB24: 3 * w}[format]

@@ -159,7 +159,7 @@ func (b *bench) recover() {
 			return
 		}
 		b.endAll(syscall.SIGKILL)
-		b.m.call("stopplay", nil, nil) // what it failed at is told already
+		b.m.call("stopplay", nil, nil) // what it failed at is reported already
 		b.shown = ""
 		b.control(cameraNode, "percentage_of_dropped_buffers", 0)
 	}})

@@ -8,7 +8,7 @@ import (
 	"mien/firmware/operator"
 )
 
-// ledger is what clients were told before a kill, held against what a unit
+// ledger is what clients were told before a kill, compared with what a unit
 // tells after the next start. Nothing that was told may be lost, however shortly
 // before the kill.
 type ledger struct {

@@ -1,7 +1,7 @@
 // Command masters proves the way to the PLC with other people's masters: it starts
 // `mien demo -modbus` and reads and writes it with github.com/simonvetter/modbus,
 // mbpoll (libmodbus) and pymodbus, and with the conformance cases of
-// firmware/modbus/modbustest. What they read is held against the register
+// firmware/modbus/modbustest. What they read is compared with the register
 // table. Then it measures the turnaround beside a pymodbus server, and what a
 // master that polls as fast as it can costs the unit.
 //

@@ -1,7 +1,7 @@
 """Tries a unit with pymodbus: python - PORT COILS DISCRETES INPUTS HOLDINGS.
 
 Prints one JSON line for each function tried, {"what", "error"}, and one with
-everything read, {"dump"}, which the caller holds against the register table.
+everything read, {"dump"}, which the caller compares with the register table.
 """
 
 import json

@@ -172,7 +172,7 @@ func split(path string) []string {
 
 // folder is a Folder of the machine. All is done relative to the open folder.
 type folder struct {
-	mu   sync.RWMutex // covers fd: Events reads while the writer may let go
+	mu   sync.RWMutex // covers fd: Events reads while the writer may release it
 	fd   int          // -1: closed
 	dir  string
 	lock *os.File // nil: not to be had yet

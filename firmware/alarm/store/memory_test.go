@@ -53,7 +53,7 @@ func TestMemoryKeepsWhatTheDiskHasNotTaken(t *testing.T) {
 }
 
 // A disk that is full, more events than the memory for them holds, and kill -9:
-// no state is lost, numbers do not fall, and what was let go is told.
+// no state is lost, numbers do not fall, and what was dropped is reported.
 func TestFullDiskAndKill(t *testing.T) {
 	f := NewFake()
 	s, _ := withMemory(f)

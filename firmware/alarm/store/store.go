@@ -50,7 +50,7 @@ type Options struct {
 	Dir          string
 	Memory       string           // folder on a file system in memory, of this journal alone; empty: none, and a kill may lose what the disk has not taken
 	JournalBytes int64            // the journal's file and the room set aside for the next one together; 0 is 2 MiB
-	KeepDays     int              // older events are let go; 0: none is too old
+	KeepDays     int              // older events are dropped; 0: none is too old
 	Delay        time.Duration    // after a few at once, syncs are this far apart at least, so that what chatters is gathered; 0 is 200 ms
 	StateEvery   time.Duration    // states that changed are recorded this often, so that events alone need not tell them; 0 is 5 min
 	Queue        int              // events kept in memory while they cannot be written; 0 is 1,000
@@ -63,7 +63,7 @@ type Options struct {
 type Found struct {
 	Saved  alarm.Saved // for Engine.Restore
 	Events int         // events that were newer than the states
-	Notes  []string    // what was damaged, missing or let go, in words, worth a Note in the journal
+	Notes  []string    // what was damaged, missing or dropped, in words, worth a Note in the journal
 }
 
 // Status tells how the store fares.
@@ -192,7 +192,7 @@ func prepare(o Options) (*Store, Found, error) {
 
 // Put hands over events, in the order of their numbers, to be written. It
 // copies them and never waits for the disk. When the disk takes nothing and the
-// memory for events is full, the oldest give way.
+// memory for events is full, the oldest are dropped.
 func (s *Store) Put(events []alarm.Event) {
 	if len(events) == 0 {
 		return

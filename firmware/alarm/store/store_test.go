@@ -385,7 +385,7 @@ func TestNotesDoNotWashAlarmsOut(t *testing.T) {
 	}
 }
 
-// Events are let go by their age, too, by the day they were told.
+// Events are dropped by their age, too, by the day they were told.
 func TestKeepDays(t *testing.T) {
 	f, today := NewFake(), wall0
 	s, _ := ready(Options{Dir: dir, FS: f, KeepDays: 30, Wall: func() time.Time { return today }})

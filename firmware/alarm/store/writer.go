@@ -207,7 +207,7 @@ func (s *Store) write(now time.Duration, pressing bool) error {
 }
 
 // gather encodes the next queued events that the journal lacks. With the last
-// of them go the states, where they are due or events before them were let go.
+// of them go the states, where they are due or events before them were dropped.
 func (s *Store) gather(due bool) (records []byte, last uint64, with bool, err error) {
 	s.mu.Lock()
 	s.batch, last = s.batch[:0], s.disk.last
@@ -282,7 +282,7 @@ func (s *Store) begin(now time.Duration, follow int) error {
 	}
 	most := s.disk.most
 	if s.legacy {
-		most = 1 << 40 // nothing of the version before is let go
+		most = 1 << 40 // nothing of the version before is dropped
 	}
 	events := c.events
 	for len(events) > 0 && s.tooOld(&events[0]) {

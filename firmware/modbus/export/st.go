@@ -17,7 +17,7 @@ const stHeader = `(* mien, register map version %d.
 `
 
 // stWords is how many input registers one request of function 4 brings into
-// FB_MienDecode: everything but what lies above the alarms.
+// FB_MienDecode: everything but what is above the alarms.
 const stWords = 60 + 4*modbus.MaxAlarms
 
 // WriteStructuredTextConstants writes the addresses as a global list of

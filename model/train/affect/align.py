@@ -4,7 +4,7 @@ Pixel coordinates name pixel centres: the centre of the first pixel is (0, 0).
 Going down (a destination pixel covers more than one source pixel) the sample is
 the mean over the destination pixel's footprint, taken as an axis-aligned box of
 the footprint's own side around the mapped centre; going up it is bilinear. What
-lies outside the source repeats its edge. The firmware does the same in Go.
+is outside the source repeats its edge. The firmware does the same in Go.
 """
 
 import numpy as np

@@ -2,7 +2,7 @@
 
 A row of the CSV is a rating of one face. set and index: which picture of which data set (faces144, FER+'s
 ferplus, people320). part: train, threshold (chooses the card's thresholds) or score; score and threshold are
-persons and groups that no network was trained on. unused: another crop of it lies in another part, or the
+persons and groups that no network was trained on. unused: another crop of it is in another part, or the
 preparation of FER+ drops it. chosen: random, or why it was chosen. group: person, or number of a group of near
 copies; the bootstrap draws groups. rating: first, again (the same rater later, in another sheet), other (another
 rater); what is trained and scored is the first. right_x to left_y: eyes in pixels of the picture. Then the marks:

@@ -39,7 +39,7 @@ def main():
         with tempfile.TemporaryDirectory() as d:
             if pickled(path):
                 s["weights"] = exported(path, s, d)
-            from . import bring  # TensorFlow takes seconds to load: a wrong name is told before
+            from . import bring  # TensorFlow takes seconds to load: a wrong name is reported before
             bring.run(s, say)
     except Refused as e:
         print(f"import: {e}", file=sys.stderr)
@@ -127,7 +127,7 @@ def settings(path):
     except ValueError as e:
         raise Refused(f"SIZE={get('SIZE')} TEMPLATE={get('TEMPLATE')}: {e}") from None
     if out["template"] and (len(out["template"]) != 4 or out["template"][2] - out["template"][0] < 4):
-        raise Refused(f"TEMPLATE={get('TEMPLATE')}: must be x,y of the person's right eye, then x,y of the left one, which lies at least 4 pixels further right")
+        raise Refused(f"TEMPLATE={get('TEMPLATE')}: must be x,y of the person's right eye, then x,y of the left one, which is at least 4 pixels further right")
     return out
 
 

@@ -30,7 +30,7 @@ def run(s, say):
     at = faces.template(n.size, s["template"])
     inside(at, n.size)
 
-    # A plain conversion first: an operator that cannot be had is told before minutes are spent.
+    # A plain conversion first: an operator that is not there is reported before minutes are spent.
     heads = heads_of(n)
     say("float32: translating")
     content = quantise.convert(quantise.function(n, heads))
@@ -59,7 +59,7 @@ def run(s, say):
         say(f"  {name:16} " + ", ".join(f"{k.replace('_', ' ')} {v:.4f}" for k, v in row.items()))
 
     note = [f"What its scores mean is {'as the file states' if n.stated else 'as told by whoever imported it; nothing in the file says so'}.",
-            f"Preprocessing {kind}{'' if s['preprocessing'] else ', chosen by the kind of network'}; where the eyes lie in its training crops is {'as told' if s['template'] else 'not in the file: the usual five-point template'}."]
+            f"Preprocessing {kind}{'' if s['preprocessing'] else ', chosen by the kind of network'}; where the eyes are in its training crops is {'as told' if s['template'] else 'not in the file: the usual five-point template'}."]
     if close["all"]["cosine_mean"] < CLOSE:
         note.append(f"int8 agrees badly with float32 (mean cosine {close['all']['cosine_mean']:.3f}).")
         say(f"WARNING: below {CLOSE}: give more and more varied faces (CALIBRATION=folder), or don't use this network")
@@ -93,7 +93,7 @@ def guess(n):
 def inside(at, size):
     for x, y in at:
         if not (0 <= x < size[1] and 0 <= y < size[0]):
-            raise Refused(f"TEMPLATE: an eye at {x}, {y} lies outside the input of {size[1]}x{size[0]}")
+            raise Refused(f"TEMPLATE: an eye at {x}, {y} is outside the input of {size[1]}x{size[0]}")
 
 
 def heads_of(n):

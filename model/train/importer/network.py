@@ -157,7 +157,7 @@ def parse(path):
 
 
 def beside(path, model):
-    """Reads the weights that lie in a file beside it, and in no other place."""
+    """Reads the weights from a file beside it, and from no other place."""
     folder, limit = os.path.dirname(os.path.abspath(path)), LIMIT
     for t in model.graph.initializer:
         if t.data_location != onnx.TensorProto.EXTERNAL:
@@ -166,11 +166,11 @@ def beside(path, model):
         name = told.get("location", "")
         file = os.path.join(folder, name)
         if not name or os.path.basename(name) != name or not os.path.isfile(file) or os.path.islink(file):
-            raise Refused(f"{path}: its weights lie in {name[:100]!r}, which is no file beside it: put it there, or save both as one (onnx.save_model with save_as_external_data=False)")
+            raise Refused(f"{path}: its weights are in {name[:100]!r}, which is no file beside it: put it there, or save both as one (onnx.save_model with save_as_external_data=False)")
         try:
             first, count = int(told.get("offset", 0)), int(told.get("length", os.path.getsize(file)))
         except ValueError:
-            raise Refused(f"{path}: where its weights lie in {name} is no number") from None
+            raise Refused(f"{path}: where its weights are in {name} is no number") from None
         limit -= count
         if first < 0 or count < 0 or first + count > os.path.getsize(file) or limit < 0:
             raise Refused(f"{path}: its weights are not whole in {name}, or have more than {LIMIT >> 20} MiB")

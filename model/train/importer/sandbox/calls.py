@@ -21,7 +21,7 @@ CLONE_THREAD, SHARED_ANONYMOUS = 0x10000, 0x21
 EPERM, ENOSYS = 1, 38
 LOAD, EQUAL, AT_LEAST, AND, ANY, RETURN = 0x20, 0x15, 0x35, 0x54, 0x45, 0x06
 ALLOW, REFUSE = 0x7fff0000, 0x00050000  # with an errno
-NUMBER, ARCH, ARGUMENT = 0, 4, 16       # where they lie in seccomp_data; the low half of argument 0
+NUMBER, ARCH, ARGUMENT = 0, 4, 16       # where they are in seccomp_data; the low half of argument 0
 
 
 def program():

@@ -60,7 +60,7 @@ class Made:
 
 
 def faithful(path, **told):
-    """The network, after its float32 translation was held against onnxruntime on pictures."""
+    """The network, after its float32 translation was compared with onnxruntime on pictures."""
     n = network.load(path, **told)
     x = np.random.default_rng(1).normal(0, 1, (12, SIDE, SIDE, 3)).astype(np.float32)
     want = quantise.Reference(path, n)(x)
