@@ -348,7 +348,7 @@ func TestDemo(t *testing.T) {
 	}
 	for _, want := range []string{`12.0 to 15.0 s  eyes closed`, `s  brow lowered   raise, normal -> unacknowledged: au4 [01]\.\d+, .* above 0\.700, .*frames \d+ to \d+`,
 		`brow lowered   acknowledge by input ack button`, `s  brow lowered   clear`, `s  eyes closed    raise`, `eyes closed    clear, .* -> latched`,
-		`eyes closed    reset by input reset key, latched acknowledged -> normal`, `\n  healthy +[.#+]+ +[1-9]\d\n`, `\n  lamp +[.#+]*\+[.#+]* +[1-9]\d*\n`, `\n  horn +\.+[#+]+\.+ +[1-9]\n`, `how often each changed, its fail value before the first result and at the end with it`,
+		`eyes closed    reset by input reset key, latched acknowledged -> normal`, `\n  healthy +[.#+]+ +[1-9]\d\n`, `\n  lamp +[.#+]*\+[.#+]* +[1-9]\d*\n`, `\n  horn +\.+[#+]+\.+[#+]+\.+ +[1-9]\n`, `how often each changed, its fail value before the first result and at the end with it`,
 		`\n[1-9]\d+ results, latency`} {
 		if !regexp.MustCompile(want).MatchString(r.out) {
 			t.Errorf("no %q in\n%s", want, r.out)

@@ -187,13 +187,7 @@ func kinds() []kind {
 			end:   cam(func(f *camera.Fake) { f.Period = frame })},
 		{name: "results every 0.3 to 3 s", fault: health.TooSlow, detect: rateKnown + slowHeld,
 			begin: func(u *unit) {
-				// Not the time in which the clip comes round: that is the same picture
-				// again and again.
-				slow := 300*time.Millisecond + rand.N(time.Second)
-				if rand.IntN(2) == 0 {
-					slow += 1400 * time.Millisecond
-				}
-				u.slow.Store(int64(slow))
+				u.slow.Store(int64(300*time.Millisecond + rand.N(2100*time.Millisecond)))
 			}, end: func(u *unit) { u.slow.Store(0) }},
 		{name: "a frame every 0.8 s", fault: health.TooSlow, detect: stale + 200*time.Millisecond + 3*800*time.Millisecond,
 			begin: cam(func(f *camera.Fake) { f.Period = 800 * time.Millisecond }),

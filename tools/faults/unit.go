@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync"
@@ -215,7 +216,11 @@ func (m *mad) Next(timeout time.Duration) (*camera.Frame, error) {
 	}
 	m.hangs.RLock()
 	defer m.hangs.RUnlock()
-	time.Sleep(time.Duration(m.slow.Load()))
+	if d := time.Duration(m.slow.Load()); d > 0 {
+		// Uneven: at an even pace a clip that comes round shows a few of its pictures alone,
+		// and a camera that does so is frozen.
+		time.Sleep(d + rand.N(d/4))
+	}
 	return m.Source.Next(timeout)
 }
 
