@@ -2,8 +2,11 @@
 // the size of the face, and how often a camera that is not upright is found.
 //
 //	go run ./tools/finding people320.npz
+//	go run ./tools/finding -scenes FOLDER
 //
-// The file holds pictures as JPEG: an .npz with the arrays jpeg (bytes) and offset
+// The second form writes as CSV what the unit makes of each JPEG of a folder.
+//
+// The file of the first holds pictures as JPEG: an .npz with the arrays jpeg (bytes) and offset
 // (picture i is jpeg[offset[i]:offset[i+1]]). Each is put into a picture of 640 x
 // 480, as a camera would give it. No picture leaves the program.
 package main
@@ -23,12 +26,19 @@ import (
 
 func main() {
 	every := flag.Int("every", 1, "take every n-th picture")
+	folder := flag.String("scenes", "", "write what the unit makes of each .jpg of this folder, as CSV")
 	flag.Parse()
-	if flag.NArg() != 1 {
-		fmt.Fprintln(os.Stderr, "usage: finding [-every n] FILE.npz")
+	var err error
+	switch {
+	case *folder != "" && flag.NArg() == 0:
+		err = scenes(*folder, os.Stdout)
+	case *folder == "" && flag.NArg() == 1:
+		err = measure(flag.Arg(0), *every)
+	default:
+		fmt.Fprintln(os.Stderr, "usage: finding [-every n] FILE.npz, or finding -scenes FOLDER")
 		os.Exit(2)
 	}
-	if err := measure(flag.Arg(0), *every); err != nil {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "finding:", err)
 		os.Exit(1)
 	}

@@ -9,26 +9,24 @@ a part counts as covered from 60% of its area, as visible up to 30%, between is 
 import cv2
 import numpy as np
 
-from .align import SIZE
-
 MOUTH = (0., 1.08)
 EYES = ((-.5, 0.), (.5, 0.))
 
 
 class Canvas:
-    """A crop being drawn over. to_px: 2x3 matrix from the face's frame to crop pixels."""
+    """A square crop being drawn over. to_px: 2x3 matrix from the face's frame to crop pixels."""
 
     def __init__(self, img, to_px):
-        self.img, self.m = img, to_px
+        self.img, self.m, self.size = img, to_px, len(img)
         self.unit = float(np.hypot(to_px[0, 0], to_px[1, 0]))
-        self.cover = np.zeros((SIZE, SIZE), np.float32)
+        self.cover = np.zeros((self.size, self.size), np.float32)
 
     def px(self, pts):
         p = np.asarray(pts, np.float32).reshape(-1, 2)
         return p @ self.m[:, :2].T + self.m[:, 2]
 
     def _mask(self, pts, soft):
-        m = np.zeros((SIZE, SIZE), np.uint8)
+        m = np.zeros((self.size, self.size), np.uint8)
         cv2.fillPoly(m, [np.round(self.px(pts) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
         if soft > 0:
             m = cv2.GaussianBlur(m, (0, 0), soft)
@@ -44,14 +42,14 @@ class Canvas:
         self.paint(self._mask(pts, soft), tone, alpha, shade)
 
     def line(self, pts, width, tone, alpha=1., closed=False):
-        m = np.zeros((SIZE, SIZE), np.uint8)
+        m = np.zeros((self.size, self.size), np.uint8)
         cv2.polylines(m, [np.round(self.px(pts) * 16).astype(np.int32)], closed, 255, max(1, int(round(width * self.unit))), cv2.LINE_AA, 4)
         self.paint(m.astype(np.float32) * np.float32(1 / 255), tone, alpha)
 
     def covered(self, centre, half_w, half_h):
         c = self.px([centre])[0]
-        x0, x1 = int(max(c[0] - half_w * self.unit, 0)), int(min(c[0] + half_w * self.unit + 1, SIZE))
-        y0, y1 = int(max(c[1] - half_h * self.unit, 0)), int(min(c[1] + half_h * self.unit + 1, SIZE))
+        x0, x1 = int(max(c[0] - half_w * self.unit, 0)), int(min(c[0] + half_w * self.unit + 1, self.size))
+        y0, y1 = int(max(c[1] - half_h * self.unit, 0)), int(min(c[1] + half_h * self.unit + 1, self.size))
         if x1 <= x0 or y1 <= y0:
             return 0.
         return float(self.cover[y0:y1, x0:x1].mean())
@@ -68,8 +66,8 @@ def ellipse(cx, cy, rx, ry, a0=0., a1=2 * np.pi, n=24):
     return np.stack([cx + rx * np.cos(t), cy + ry * np.sin(t)], 1)
 
 
-def _texture(r, amp, n=None):
-    return 1 + cv2.resize(r.normal(size=(n or int(r.integers(4, 24)),) * 2).astype(np.float32), (SIZE, SIZE), interpolation=cv2.INTER_LINEAR) * np.float32(amp)
+def _texture(c, r, amp, n=None):
+    return 1 + cv2.resize(r.normal(size=(n or int(r.integers(4, 24)),) * 2).astype(np.float32), (c.size, c.size), interpolation=cv2.INTER_LINEAR) * np.float32(amp)
 
 
 def glasses(c, r, dark=None):
@@ -94,9 +92,9 @@ def glasses(c, r, dark=None):
     c.line([(-sep + rx, dy), (0, dy - .06), (sep - rx, dy)], r.uniform(.03, .08), frame)
 
 
-def goggles(c, r):
+def goggles(c, r, dark=None):
     """One wide lens with a broad frame and a strap."""
-    dark, tone = r.random() < .3, r.uniform(10, 240)
+    dark, tone = r.random() < .3 if dark is None else dark, r.uniform(10, 240)
     lens = [(-.95, -.28), (-.5, -.42), (.5, -.42), (.95, -.28), (.95, .2), (.6, .4), (.2, .2), (-.2, .2), (-.6, .4), (-.95, .2)]
     c.polygon(lens, r.uniform(0, 60) if dark else r.uniform(120, 255), r.uniform(.9, 1) if dark else r.uniform(0, .28), .5)
     c.line(lens, r.uniform(.06, .16), tone, 1., True)
@@ -108,7 +106,7 @@ def mask(c, r):
     """Surgical mask, respirator or scarf over nose and mouth."""
     tone, top = r.uniform(20, 250), r.uniform(.36, .72)
     w, low = r.uniform(.78, 1.05), r.uniform(1.6, 2.1)
-    shade = _texture(r, .06)
+    shade = _texture(c, r, .06)
     pts = [(-w, top + .15), (-.3, top), (0, top - .06), (.3, top), (w, top + .15), (w * .9, low - .5), (.5, low), (-.5, low), (-w * .9, low - .5)]
     c.polygon(pts, tone, 1., .5, shade)
     if r.random() < .5:
@@ -123,7 +121,7 @@ def mask(c, r):
 def helmet(c, r, low=None):
     """Hard hat with a brim, rarely down to the brows, with its shadow."""
     brim = -r.uniform(.5, .95) if low is None else low
-    tone, shade = r.uniform(60, 255), _texture(r, .03)
+    tone, shade = r.uniform(60, 255), _texture(c, r, .03)
     s = c._mask([(-1.4, brim - .1), (1.4, brim - .1), (1.4, brim + r.uniform(.1, .6)), (-1.4, brim + r.uniform(.1, .6))], 3.)
     c.img *= 1 - s * np.float32(r.uniform(.1, .6))
     c.polygon(np.concatenate([ellipse(0, brim, 1.25, 1.5, np.pi, 2 * np.pi), [(1.3, brim + .05), (0, brim + .16), (-1.3, brim + .05)]]), tone, 1., .5, shade)
@@ -137,7 +135,7 @@ def helmet(c, r, low=None):
 def defenders(c, r):
     tone = r.uniform(10, 250)
     for s in (-1, 1):
-        c.polygon(ellipse(s * r.uniform(1.15, 1.35), .25, r.uniform(.22, .4), r.uniform(.4, .6)), tone, 1., .5, _texture(r, .05))
+        c.polygon(ellipse(s * r.uniform(1.15, 1.35), .25, r.uniform(.22, .4), r.uniform(.4, .6)), tone, 1., .5, _texture(c, r, .05))
     if r.random() < .6:
         c.line(ellipse(0, .1, 1.3, 1.6, np.pi, 2 * np.pi), .12, tone)
 
@@ -146,7 +144,7 @@ def hand(c, r, at=None):
     """Fingers over some part of the face."""
     x, y = at if at is not None else (r.uniform(-.9, .9), r.uniform(-.7, 1.6))
     tone = float(np.clip(np.median(c.img[40:90, 30:80]) * r.uniform(.7, 1.25), 15, 245))
-    a, shade = r.uniform(0, 2 * np.pi), _texture(r, .05)
+    a, shade = r.uniform(0, 2 * np.pi), _texture(c, r, .05)
     d, nrm = np.array([np.cos(a), np.sin(a)]), np.array([-np.sin(a), np.cos(a)])
     o = np.array([x, y])
     for i in range(4):
@@ -171,12 +169,12 @@ def slab(c, r, at=None):
     x, y = at if at is not None else (r.uniform(-.9, .9), r.uniform(-.6, 1.5))
     w, h, a = r.uniform(.15, .9), r.uniform(.1, .55), r.uniform(-.6, .6)
     p = np.array([(-w, -h), (w, -h), (w, h), (-w, h)]) @ np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]])
-    c.polygon(p + (x, y), r.uniform(0, 255), 1., r.uniform(.3, 2), _texture(r, r.uniform(0, .3)))
+    c.polygon(p + (x, y), r.uniform(0, 255), 1., r.uniform(.3, 2), _texture(c, r, r.uniform(0, .3)))
 
 
 def steam(c, r, strength=None):
     k = r.uniform(.2, .75) if strength is None else strength
-    a = cv2.resize(r.random((int(r.integers(2, 6)),) * 2).astype(np.float32), (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
+    a = cv2.resize(r.random((int(r.integers(2, 6)),) * 2).astype(np.float32), (c.size, c.size), interpolation=cv2.INTER_CUBIC)
     a = np.clip(a * k * 1.3, 0, .95)
     c.img += a * (np.float32(r.uniform(170, 250)) - c.img)
 
@@ -185,7 +183,7 @@ def glare(c, r, strength=None):
     k = r.uniform(.3, 1.) if strength is None else strength
     for _ in range(int(r.integers(1, 6))):
         x, y = c.px([(r.uniform(-.9, .9), r.uniform(-1, 1.5))])[0]
-        yy, xx = np.ogrid[0:SIZE, 0:SIZE]
+        yy, xx = np.ogrid[0:c.size, 0:c.size]
         s = r.uniform(1.5, 9)
         c.img += np.float32(255 * k) * np.exp(-((xx - x) ** 2 + (yy - y) ** 2) / np.float32(2 * s * s))
     np.clip(c.img, 0, 255, out=c.img)
@@ -193,7 +191,7 @@ def glare(c, r, strength=None):
 
 def flicker(c, r, strength=None):
     k = r.uniform(.08, .4) if strength is None else strength
-    y = np.arange(SIZE, dtype=np.float32)
+    y = np.arange(c.size, dtype=np.float32)
     c.img *= (1 + np.float32(k) * np.sin(y * np.float32(2 * np.pi / r.uniform(15, 120)) + np.float32(r.uniform(0, 6.3))))[:, None]
 
 
@@ -209,7 +207,7 @@ def motion(c, r, length=None):
 def dark(c, r, gain=None):
     g = r.uniform(.12, .45) if gain is None else gain
     c.img *= np.float32(g)
-    c.img += r.normal(size=(SIZE, SIZE)).astype(np.float32) * np.float32(r.uniform(1, 5))
+    c.img += r.normal(size=(c.size, c.size)).astype(np.float32) * np.float32(r.uniform(1, 5))
     np.clip(c.img, 0, 255, out=c.img)
 
 
