@@ -2,8 +2,10 @@ package modbus
 
 import (
 	"math"
+	"slices"
 	"time"
 
+	"mien/firmware/alarm"
 	"mien/firmware/state"
 )
 
@@ -380,7 +382,7 @@ func (s *Slave) commit(g *staging) exception {
 		s.host.watch(time.Duration(timeout)*time.Millisecond, s.view.now)
 	}
 	s.image = g.image
-	s.took(g, receipt.Event, len(receipt.Done) > 0)
+	s.took(g, receipt.Event, slices.ContainsFunc(receipt.Done, func(ev alarm.Event) bool { return !ev.Refused }))
 	if g.asks && !s.broadcast {
 		return s.kept()
 	}

@@ -40,7 +40,7 @@ func Dial(path string) (*Client, error) {
 var ErrFull = errors.New("the unit has too many clients: try again, or end one of them")
 
 // comesAgain is how long a client that finds no place tries to get one.
-const comesAgain = 5 * time.Second
+const comesAgain = 15 * time.Second
 
 // Ask sends one request and waits for its reply. A refusal is an error with
 // the unit's reason. A client that finds no place, or loses it before it was

@@ -171,9 +171,9 @@ func (m *Marker) missed(out Mark, c state.Mark, now time.Duration, defs []alarm.
 	}
 	out.Alarm, out.To = c.Alarm, now-c.Ago
 	out.From = max(out.To-missedFor, 0)
-	for i := range m.raises {
+	for i := len(m.raises) - 1; i >= 0; i-- { // the newest first
 		if r := &m.raises[i]; c.Alarm != "" && r.alarm == c.Alarm && r.from <= out.To && (r.to == 0 || r.to >= out.From) {
-			return out, state.NotFound, "", fmt.Errorf("%w: %s was raised then, event %d: mark that one right", alarm.ErrRefused, r.alarm, r.event)
+			return out, state.NotFound, "", fmt.Errorf("%w: %s was raised within %v before that, event %d: mark that one right", alarm.ErrRefused, r.alarm, missedFor, r.event)
 		}
 	}
 	for _, d := range defs {
@@ -186,7 +186,7 @@ func (m *Marker) missed(out Mark, c state.Mark, now time.Duration, defs []alarm.
 	m.note(&out)
 	text := "mark missed: " + c.Alarm
 	if c.Alarm == "" {
-		text += "it is not said which alarm"
+		text += "it is not said which alarm, so that it counts for none"
 	}
 	return out, state.Found, fmt.Sprintf("%s, %v ago", text, c.Ago.Round(time.Second)), nil
 }

@@ -153,11 +153,11 @@ func (u *Unit) carryOut(who string, c state.Command) (done []alarm.Event, err er
 // stops the unit. One that is begun without valid results shows them all the
 // same. The lock is held.
 func (u *Unit) test(c state.Command, who string) alarm.Event {
-	text := "output test ended"
+	text, nothing := "output test ended", false
 	asked := c.For
 	switch c.For = min(c.For, state.TestLongest); {
 	case c.For > 0 && len(u.current.Outputs) == 0:
-		text = "no output is configured: nothing was tested"
+		text, nothing = "no output is configured: nothing was tested", true
 	case c.For > 0:
 		u.until = u.now() + c.For
 		text = "output test for " + alarm.Time(c.For)
@@ -165,10 +165,10 @@ func (u *Unit) test(c state.Command, who string) alarm.Event {
 			text += ", the longest that is allowed"
 		}
 	case u.until == 0:
-		text = "output test: there was none to end"
+		text, nothing = "output test: there was none to end", true
 	default:
 		u.until = 0
 	}
 	u.doLocked(alarm.Command{Do: alarm.Note, Text: text, Who: who})
-	return alarm.Event{Trigger: alarm.Note, Who: who, Cause: text} // the journal tells one that is repeated once
+	return alarm.Event{Trigger: alarm.Note, Who: who, Cause: text, Refused: nothing} // the journal tells one that is repeated once
 }

@@ -103,16 +103,18 @@ func (b *block) mean(p unsafe.Pointer) uint8 {
 		p = unsafe.Add(p, b.stride)
 		sum += packedAt(p)
 	case b.words == 2:
+		at := 0 // a pointer is made for a row that is read, and for none behind the picture
 		for range b.rows {
-			v := *(*uint64)(p) // even and odd samples, in lanes of their own
+			v := *(*uint64)(unsafe.Add(p, at)) // even and odd samples, in lanes of their own
 			sum += v&lanes + v>>8&lanes
-			p = unsafe.Add(p, b.stride)
+			at += b.stride
 		}
 		return uint8((sum*allLanes>>48 + 16) >> 5)
 	default:
+		at := 0
 		for range b.rows {
-			sum += planarAt(p)
-			p = unsafe.Add(p, b.stride)
+			sum += planarAt(unsafe.Add(p, at))
+			at += b.stride
 		}
 	}
 	// The product's top lane is the sum of all 4.

@@ -283,10 +283,11 @@ func (k *kernel) packedRow8(dst []uint16, base unsafe.Pointer, stride int, u, v,
 	for i := range dst {
 		p := unsafe.Add(base, int(v>>32)*stride+int(u>>32*2))
 		var first, second uint64
+		at := 0 // a pointer is made for a row that is read, and for none behind the picture
 		for _, w := range k.y[uint8(v>>24)][:rows] {
-			first += packedAt(p) * uint64(w)
-			second += packedAt(unsafe.Add(p, 2*maxTaps)) * uint64(w)
-			p = unsafe.Add(p, stride)
+			first += packedAt(unsafe.Add(p, at)) * uint64(w)
+			second += packedAt(unsafe.Add(p, at+2*maxTaps)) * uint64(w)
+			at += stride
 		}
 		x := &k.x[uint8(u>>24)]
 		dst[i] = uint16(((first+halves)>>8&lanes*x[0] + (second+halves)>>8&lanes*x[1]) >> 48)
@@ -301,11 +302,12 @@ func (k *kernel) planarRow8(dst []uint16, base unsafe.Pointer, stride int, u, v,
 	for i := range dst {
 		p := unsafe.Add(base, int(v>>32)*stride+int(u>>32))
 		var even, odd uint64
+		at := 0 // as in packedRow8
 		for _, w := range k.y[uint8(v>>24)][:rows] {
-			eight := *(*uint64)(p)
+			eight := *(*uint64)(unsafe.Add(p, at))
 			even += eight & lanes * uint64(w)
 			odd += eight >> 8 & lanes * uint64(w)
-			p = unsafe.Add(p, stride)
+			at += stride
 		}
 		x := &k.xPlanar[uint8(u>>24)]
 		dst[i] = uint16(((even+halves)>>8&lanes*x[0] + (odd+halves)>>8&lanes*x[1]) >> 48)
