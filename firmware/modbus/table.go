@@ -72,8 +72,8 @@ type Register struct {
 	Scale   int    // the register holds the value times Scale
 	NA      bool   // the value can be "not available"
 	Access  Access
-	Min     int // least and most raw value a master may write
-	Max     int
+	Min     int64 // least and most raw value a master may write
+	Max     int64
 	Meaning string
 	Since   int      // map version
 	Names   []string // of the bits, from bit 0, or of the values, from 0; "" is unused

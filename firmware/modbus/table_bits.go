@@ -102,7 +102,7 @@ const delayTick = 10 * time.Millisecond
 // holdingRegisters are the rows of functions 3, 6, 16, 22 and 23.
 func holdingRegisters() []Register {
 	var t []Register
-	row := func(address int, name string, typ Type, unit string, scale int, access Access, least, most int, meaning string) *Register {
+	row := func(address int, name string, typ Type, unit string, scale int, access Access, least, most int64, meaning string) *Register {
 		t = append(t, Register{Space: Holding, Address: address, Words: 1, Name: name, Type: typ, Unit: unit, Scale: scale,
 			Access: access, Min: least, Max: most, Meaning: meaning, Since: 1})
 		return &t[len(t)-1]
@@ -124,7 +124,7 @@ func holdingRegisters() []Register {
 		}
 	}
 	first := len(t)
-	row(holdingCommand, "command", Enum, "", 1, ReadWrite, 0, len(commandNames)-1,
+	row(holdingCommand, "command", Enum, "", 1, ReadWrite, 0, int64(len(commandNames)-1),
 		"what a new command_sequence asks for, as coils and shelve_mask do: for masters without functions 5 and 15").Names = commandNames
 	row(holdingCommandAlarm, "command_alarm", Uint16, "", 1, ReadWrite, 0, 65535, "number of the alarm, where command is for one; 65535 for a mark: the newest")
 	row(holdingCommandValue, "command_value", Uint32, "", 1, ReadWrite, 0, math.MaxUint32,

@@ -34,6 +34,7 @@ func (u *Unit) Do(who string, batch []state.Command) (state.Receipt, error) {
 	}
 	var refused error
 	var done []alarm.Event
+	recordings := u.pilot.Asked()
 	for _, c := range batch {
 		events, err := u.carryOut(who, c)
 		if err != nil {
@@ -45,6 +46,9 @@ func (u *Unit) Do(who string, batch []state.Command) (state.Receipt, error) {
 	u.publish()
 	r := u.receipt()
 	r.Done = done
+	if changed := u.pilot.Asked(); changed != recordings { // only who changed them waits for their disk
+		r.Pilot = changed
+	}
 	return r, refused
 }
 
@@ -63,7 +67,7 @@ func (u *Unit) Kept(r state.Receipt, most time.Duration) error {
 
 // receipt is that of what was just done. The lock is held.
 func (u *Unit) receipt() state.Receipt {
-	return state.Receipt{Event: u.summary.Events, Pilot: u.pilot.Asked()}
+	return state.Receipt{Event: u.summary.Events}
 }
 
 // doLocked gives the events that a command caused, valid until the next.

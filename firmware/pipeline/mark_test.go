@@ -70,6 +70,10 @@ func TestPilotByCommand(t *testing.T) {
 	if p := u.state.Pilot; p.Right != 1 || p.False != 1 || p.Marked != state.Found {
 		t.Errorf("%+v", p)
 	}
+	// Only who changed the recordings waits for their disk.
+	if r, err := u.Do("anna", []state.Command{state.On(alarm.Command{Do: alarm.Silence})}); err != nil || r.Pilot != 0 {
+		t.Errorf("an acknowledgement waits for change %d of the recordings, %v", r.Pilot, err)
+	}
 	drill := state.Command{Do: state.Drill, Drill: &state.DrillStep{Script: "eyes", Number: "1", Present: []string{"au4"}}}
 	if _, err := do(drill); !errors.Is(err, alarm.ErrRefused) {
 		t.Errorf("a drill that nobody records: %v", err)

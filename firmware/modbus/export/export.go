@@ -162,7 +162,7 @@ func WriteCSV(w io.Writer) error {
 		each(space, func(r *modbus.Register) {
 			least, most := "", ""
 			if r.Access != modbus.ReadOnly {
-				least, most = strconv.Itoa(r.Min), strconv.Itoa(r.Max)
+				least, most = strconv.FormatInt(r.Min, 10), strconv.FormatInt(r.Max, 10)
 			}
 			c.Write([]string{r.Space.String(), strconv.Itoa(r.Address), strconv.Itoa(r.Words), r.Name, r.Type.String(), r.Unit,
 				strconv.Itoa(r.Scale), r.Access.String(), least, most, notAvailable(r), strconv.Itoa(r.Since), r.Meaning, values(r)})
