@@ -111,9 +111,9 @@ func TestHeldFrozenBackoff(t *testing.T) {
 			t.Errorf("frozen %d: %v", i, got)
 		}
 	}
-	for i, want := range []bool{false, false, true, true} {
-		if f.Update(uint64(10+i), time.Duration(20+i)*s); f.Lively() != want {
-			t.Errorf("picture %d after standing: lively %v", i+1, !want)
+	for i := range few + 2 {
+		if f.Update(uint64(10+i), time.Duration(20+i)*s); f.Lively() != (i >= few-1) {
+			t.Errorf("picture %d after standing: lively %v", i+1, f.Lively())
 		}
 	}
 	b := Backoff{First: s, Most: 5 * s}
@@ -166,10 +166,32 @@ func frozenPatterns(t *testing.T, period time.Duration) {
 				t.Fatalf("%s: not frozen after %v", c.name, at-s)
 			}
 		}
-		for i := range 6 { // it moves again
+		for i := range 2 * few { // it moves again
 			on := f.Update(uint64(5000+i), 100*s+time.Duration(i)*period)
-			if i >= 2 && (on || !f.Lively()) {
+			if i >= maxDebt/pardon-1 && on || i >= maxDebt/pardon-1+few && !f.Lively() {
 				t.Errorf("%s: %d new pictures, frozen %v, lively %v", c.name, i+1, on, f.Lively())
+			}
+		}
+	}
+}
+
+// A camera that shows up to twelve pictures in turn is opened again and again, and
+// begins its turn anew each time: it never counts as alive.
+func TestFrozenTurnThatBeginsAnew(t *testing.T) {
+	for n := 1; n <= few; n++ {
+		for frames := 1; frames <= 100; frames++ { // between two openings, at least
+			f := Frozen{Held: Held{For: 3 * s}}
+			at, picture, since, on := s, 0, 0, false
+			for range 3000 {
+				at += s / 15
+				on = f.Update(uint64(picture%n), at)
+				picture++
+				if since++; on && since >= frames {
+					picture, since = 0, 0
+				}
+				if at > 6*s && !on && f.Lively() {
+					t.Fatalf("%d in turn, opened after %d frames: alive at %v", n, frames, at)
+				}
 			}
 		}
 	}

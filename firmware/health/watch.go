@@ -31,7 +31,7 @@ type Frozen struct {
 	seen    [turn]sighting // the last ones
 	next    int
 	debt    int // repeats that new pictures have not yet made good
-	differs int // new pictures in a row
+	differs int // new pictures since it was frozen
 }
 
 type sighting struct {
@@ -51,9 +51,10 @@ const (
 	// more frames than it takes sends each of them twice, or five times.
 	pardon  = 8
 	maxDebt = 3 * pardon
-	// lively is how many pictures in a row must be new before a camera counts as
-	// alive again: the first one after it was opened again differs in any case.
-	lively = 3
+	// lively is how many new pictures there must be before a camera counts as alive
+	// again. One that shows a few in turn begins its turn anew when it is opened: up to
+	// few-1 of them were then last seen more than few before.
+	lively = few
 )
 
 // Update takes a hash over the picture and tells whether hardly a new one has
@@ -67,12 +68,16 @@ func (f *Frozen) Update(hash uint64, now time.Duration) bool {
 	f.seen[f.next] = sighting{hash, now, true}
 	f.next = (f.next + 1) % turn
 	if repeat {
-		f.differs, f.debt = 0, min(f.debt+1, maxDebt)
+		f.debt = min(f.debt+1, maxDebt)
 	} else {
 		f.differs++
 		f.debt = max(f.debt-pardon, 0)
 	}
-	return f.Held.Update(f.debt > 0, now)
+	on := f.Held.Update(f.debt > 0, now)
+	if on {
+		f.differs = 0
+	}
+	return on
 }
 
 // Lively tells whether the picture moves again.
