@@ -161,6 +161,7 @@ type feeder struct {
 	mu       sync.Mutex // covers what is below
 	pictures [][]byte
 	every    time.Duration
+	noisy    []byte        // the one that is shown
 	halt     chan struct{} // closed to stop
 	done     chan error
 }
@@ -186,8 +187,21 @@ func (f *feeder) picture(n int) ([]byte, time.Duration) {
 	if len(f.pictures) == 0 {
 		return nil, 10 * time.Millisecond
 	}
-	return f.pictures[n%len(f.pictures)], f.every
+	p := f.pictures[n%len(f.pictures)]
+	if len(f.pictures) == 1 {
+		return p, f.every
+	}
+	// A sensor's noise: the few pictures of a scene that come round are never the same.
+	f.noisy = append(f.noisy[:0], p...)
+	for i := n % noiseEvery; i < len(f.noisy); i += noiseEvery {
+		f.noisy[i] ^= 1
+	}
+	return f.noisy, f.every
 }
+
+// noiseEvery is the distance of two samples with noise: no divisor of a row, and so
+// large that most of a picture is as it was.
+const noiseEvery = 61
 
 // start begins to feed a node, whose format is set.
 func (f *feeder) start(device string) error {
