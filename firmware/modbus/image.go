@@ -2,10 +2,8 @@ package modbus
 
 import (
 	"math"
-	"slices"
 	"time"
 
-	"mien/firmware/alarm"
 	"mien/firmware/state"
 )
 
@@ -382,7 +380,7 @@ func (s *Slave) commit(g *staging) exception {
 		s.host.watch(time.Duration(timeout)*time.Millisecond, s.view.now)
 	}
 	s.image = g.image
-	s.took(g, receipt.Event, slices.ContainsFunc(receipt.Done, func(ev alarm.Event) bool { return !ev.Refused }))
+	s.took(g, receipt.Event, len(receipt.Done) > 0 && !receipt.Idle)
 	if g.asks && !s.broadcast {
 		return s.kept()
 	}

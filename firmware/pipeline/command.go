@@ -34,8 +34,9 @@ func (u *Unit) Do(who string, batch []state.Command) (state.Receipt, error) {
 	}
 	var refused error
 	var done []alarm.Event
-	recordings := u.pilot.Asked()
+	recordings, idle := u.pilot.Asked(), len(batch) > 0
 	for _, c := range batch {
+		idle = idle && c.Do == state.TestOutputs && c.For > 0 && len(u.current.Outputs) == 0
 		events, err := u.carryOut(who, c)
 		if err != nil {
 			refused = errors.Join(refused, err)
@@ -45,7 +46,7 @@ func (u *Unit) Do(who string, batch []state.Command) (state.Receipt, error) {
 	u.pilotIs()
 	u.publish()
 	r := u.receipt()
-	r.Done = done
+	r.Done, r.Idle = done, idle
 	if changed := u.pilot.Asked(); changed != recordings { // only who changed them waits for their disk
 		r.Pilot = changed
 	}
@@ -157,11 +158,11 @@ func (u *Unit) carryOut(who string, c state.Command) (done []alarm.Event, err er
 // stops the unit. One that is begun without valid results shows them all the
 // same. The lock is held.
 func (u *Unit) test(c state.Command, who string) alarm.Event {
-	text, nothing := "output test ended", false
+	text := "output test ended"
 	asked := c.For
 	switch c.For = min(c.For, state.TestLongest); {
 	case c.For > 0 && len(u.current.Outputs) == 0:
-		text, nothing = "no output is configured: nothing was tested", true
+		text = "no output is configured: nothing was tested"
 	case c.For > 0:
 		u.until = u.now() + c.For
 		text = "output test for " + alarm.Time(c.For)
@@ -169,10 +170,10 @@ func (u *Unit) test(c state.Command, who string) alarm.Event {
 			text += ", the longest that is allowed"
 		}
 	case u.until == 0:
-		text, nothing = "output test: there was none to end", true
+		text = "output test: there was none to end"
 	default:
 		u.until = 0
 	}
 	u.doLocked(alarm.Command{Do: alarm.Note, Text: text, Who: who})
-	return alarm.Event{Trigger: alarm.Note, Who: who, Cause: text, Refused: nothing} // the journal tells one that is repeated once
+	return alarm.Event{Trigger: alarm.Note, Who: who, Cause: text} // the journal tells one that is repeated once
 }

@@ -150,6 +150,9 @@ type Receipt struct {
 	// Done is what the commands changed, each as its event tells it: less than was
 	// asked where less is allowed; nothing where there was nothing to do.
 	Done []alarm.Event
+	// Idle: what Done tells is that nothing could be done, such as an output test of a
+	// unit without outputs.
+	Idle bool
 }
 
 // Commands takes what is asked of a unit.
