@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"mien/firmware/alarm"
-	"mien/firmware/state"
 )
 
 // Export says what of recordings goes into tables, and how they are divided.
@@ -48,7 +47,7 @@ type exporter struct {
 	last   float64
 
 	first  map[string]float64 // time of each session's first frame
-	marks  []placed           // in order; withdrawn and replaced ones are out
+	marks  Marks
 	drills map[string][]drillAt
 	raises []raised
 	watch  map[string][]string // signals of each alarm
@@ -60,12 +59,6 @@ type raised struct {
 	event   uint64
 	session string
 	alarm   string
-}
-
-type placed struct {
-	Mark
-	run    string
-	offset time.Duration
 }
 
 type drillAt struct {
@@ -186,14 +179,7 @@ func (x *exporter) frame(f *Frame, levels []float32) {
 	x.told.Levels++
 }
 
-func (x *exporter) mark(m Mark) {
-	if m.Of > 0 {
-		x.marks = slices.DeleteFunc(x.marks, func(o placed) bool { return o.run == x.run && o.Number == m.Of })
-	}
-	if m.Truth != state.Withdrawn {
-		x.marks = append(x.marks, placed{m, x.run, x.offset})
-	}
-}
+func (x *exporter) mark(m Mark) { x.marks.Take(m, x.run, x.offset) }
 
 func (x *exporter) drill(s DrillStep) {
 	x.drills[s.Number] = append(x.drills[s.Number], drillAt{s, x.offset})

@@ -2,6 +2,7 @@ package pilot
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"mien/firmware/alarm"
@@ -20,6 +21,28 @@ type Mark struct {
 	At     time.Duration `json:"at"` // when it was given
 	Who    string        `json:"who"`
 	Of     uint64        `json:"of,omitempty"` // number of the mark that it takes the place of
+}
+
+// Placed is a mark with what its times are of: the run of the program, and how far
+// the wall clock was ahead of the unit's.
+type Placed struct {
+	Mark
+	Run    string
+	Offset time.Duration
+}
+
+// Marks are those that count, in the order in which they were given: without those
+// that were withdrawn or replaced.
+type Marks []Placed
+
+// Take takes the next one.
+func (l *Marks) Take(m Mark, run string, offset time.Duration) {
+	if m.Of > 0 {
+		*l = slices.DeleteFunc(*l, func(o Placed) bool { return o.Run == run && o.Number == m.Of })
+	}
+	if m.Truth != state.Withdrawn {
+		*l = append(*l, Placed{m, run, offset})
+	}
 }
 
 // Shown is one signal of which the truth is known.

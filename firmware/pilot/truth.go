@@ -65,14 +65,14 @@ func (x *exporter) writeTruth(w io.Writer) error {
 		if len(m.Shows) == 0 {
 			x.told.Unnamed++
 			for _, signal := range x.watched(m.Alarm) {
-				add(aMark, signal, m.From, m.To, m.offset, false, false)
+				add(aMark, signal, m.From, m.To, m.Offset, false, false)
 			}
 		}
 		for _, s := range m.Shows {
-			add(aMark, s.Signal, m.From, m.To, m.offset, true, s.Present)
+			add(aMark, s.Signal, m.From, m.To, m.Offset, true, s.Present)
 		}
 		if m.Event > 0 {
-			marked[event{m.run, m.Event}] = true
+			marked[event{m.Run, m.Event}] = true
 		}
 	}
 	for _, steps := range x.drills {

@@ -101,7 +101,7 @@ func (s *stamped) Next(timeout time.Duration) (*camera.Frame, error) {
 	return f, err
 }
 
-var firstResult = regexp.MustCompile(`first result (\d+) ms`)
+var firstResult = regexp.MustCompile(`first result \S+ after the start`)
 
 // process starts the binary on its demo clip: time to the first result, from
 // the start of the process, and resident memory after ten seconds.

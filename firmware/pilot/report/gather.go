@@ -88,18 +88,13 @@ type gatherer struct {
 	open      map[string]*raised
 	all       []*raised
 	missed    map[string]int
-	given     []given
+	given     pilot.Marks
 	drillEnds map[string]state.DrillState
 	eyes      int // place of the level that only open eyes have, and of the mouth's; -1: none
 	mouth     int
 }
 
 type light struct{ seen, read time.Duration }
-
-type given struct {
-	pilot.Mark
-	run string
-}
 
 // gather goes through recordings once.
 func gather(paths []string, o Options) (*gathered, error) {
@@ -216,14 +211,7 @@ func (g *gatherer) event(ev alarm.Event, again bool) {
 	}
 }
 
-func (g *gatherer) mark(m pilot.Mark) {
-	if m.Of > 0 {
-		g.given = slices.DeleteFunc(g.given, func(o given) bool { return o.run == g.run && o.Number == m.Of })
-	}
-	if m.Truth != state.Withdrawn {
-		g.given = append(g.given, given{m, g.run})
-	}
-}
+func (g *gatherer) mark(m pilot.Mark) { g.given.Take(m, g.run, g.offset) }
 
 // finish joins marks with the alarms that they are about, and forms the groups.
 func (g *gatherer) finish() {
@@ -235,7 +223,7 @@ func (g *gatherer) finish() {
 			continue
 		}
 		for _, r := range g.all {
-			if r.run == m.run && r.event == m.Event && r.alarm == m.Alarm {
+			if r.run == m.Run && r.event == m.Event && r.alarm == m.Alarm {
 				r.mark, r.marked = m.Truth, true
 			}
 		}
