@@ -218,12 +218,35 @@ func (m *mad) Next(timeout time.Duration) (*camera.Frame, error) {
 	}
 	m.hangs.RLock()
 	defer m.hangs.RUnlock()
-	if d := time.Duration(m.slow.Load()); d > 0 {
-		// Uneven: at an even pace a clip that comes round shows a few of its pictures alone,
-		// and a camera that does so is frozen.
-		time.Sleep(d + rand.N(d/4))
+	d := time.Duration(m.slow.Load())
+	if d <= 0 {
+		return m.Source.Next(timeout)
 	}
-	return m.Source.Next(timeout)
+	// Uneven: at an even pace a clip that comes round shows a few of its pictures alone,
+	// and a camera that does so is frozen.
+	time.Sleep(d + rand.N(d/4))
+	f, err := m.Source.Next(timeout)
+	if err == nil {
+		f.Data = noisy(f.Data)
+	}
+	return f, err
+}
+
+// noisy is a motion JPEG picture as another exposure of the same scene has it: a sensor's
+// noise makes each frame differ. Without it two of some frames a second of a short clip that
+// are the same by chance are a frozen camera. It changes the steps of a few coefficients.
+func noisy(picture []byte) []byte {
+	at := bytes.Index(picture, []byte{0xff, 0xdb}) // the table of steps: length, kind, 64 of them
+	if at < 0 || at+5+64 > len(picture) {
+		return picture
+	}
+	picture = bytes.Clone(picture)
+	for range 4 {
+		if step := &picture[at+5+1+rand.N(15)]; *step < 0xff { // a step of 0 is none
+			*step++
+		}
+	}
+	return picture
 }
 
 func (u *unit) show(format uint32, list [][]byte) {
