@@ -167,7 +167,7 @@ func kinds() []kind {
 		{name: "lens blocked", fault: health.CameraDark, detect: dark + 5*frame + frame, end: good,
 			begin: raw(func(i int) []byte { return noise(90, 2, i) })},
 		{name: "camera upside down", fault: health.CameraTurned, detect: look + turned + 4*time.Second,
-			begin: func(u *unit) { u.show(camera.GREY, upsideDown(u.clip)) }, end: func(u *unit) {
+			begin: func(u *unit) { u.show(camera.GREY, upsideDown(u.clip[:onceRound])) }, end: func(u *unit) {
 				good(u)
 				// Until it is suspected such a face is read, and may have raised the alarm.
 				u.unit.Do("faults", []state.Command{state.On(alarm.Command{Do: alarm.Acknowledge})})
@@ -180,7 +180,7 @@ func kinds() []kind {
 			}},
 		{name: "frames lost", none: true, begin: cam(func(f *camera.Fake) { f.Skip = 3 }), end: func(*unit) {}},
 		{name: "one damaged picture", none: true, end: good, begin: func(u *unit) {
-			u.show(camera.MJPEG, append([][]byte{[]byte("\xff\xd8 bad \xff\xd9")}, u.clip[1:]...)) // 23 too
+			u.show(camera.MJPEG, append([][]byte{[]byte("\xff\xd8 bad \xff\xd9")}, u.clip[1:onceRound]...)) // is shown again and again
 		}},
 		{name: "camera slow", fault: health.TooSlow, detect: rateKnown + slowHeld,
 			begin: cam(func(f *camera.Fake) { f.Period = 280 * time.Millisecond }),

@@ -117,9 +117,16 @@ func (u *unit) start() error {
 		}
 	}
 	all := bytes.SplitAfter(assets.Demo(), []byte{0xff, 0xd9})
-	// Those in which the face is at rest: 47, a prime, and 3.1 s, so that a slow unit sees
-	// new ones all the time.
-	around := rig.New(append(all[3:26:26], all[331:355]...))
+	// Those in which the face is at rest: 47, which is 3.1 s. Then the same again with other
+	// noise: a unit that has little of a busy machine takes some of them at random, and must
+	// hardly ever take one a second time.
+	clip := append(all[3:26:26], all[331:355]...)
+	for range 9 {
+		for _, picture := range clip[:onceRound] {
+			clip = append(clip, noisy(picture))
+		}
+	}
+	around := rig.New(clip)
 	u.rig, u.cam, u.chip, u.plc = around, around.Camera, chip{around.Chip, new(sync.RWMutex)}, newPLC(filepath.Join(root, "tty"))
 	u.disk, u.clip, u.ended = store.NewFake(), around.Camera.Pictures, make(chan error, 1)
 	if err := u.plc.plug(); err != nil {
@@ -198,6 +205,9 @@ func put(path string, data []byte) {
 	}
 }
 
+// onceRound is the number of pictures of the clip that differ in more than noise.
+const onceRound = 47
+
 // again lets the watcher begin again, with networks and camera opened again.
 func (u *unit) again() {
 	u.turns++
@@ -233,8 +243,8 @@ func (m *mad) Next(timeout time.Duration) (*camera.Frame, error) {
 }
 
 // noisy is a motion JPEG picture as another exposure of the same scene has it: a sensor's
-// noise makes each frame differ. Without it two of some frames a second of a short clip that
-// are the same by chance are a frozen camera. It changes the steps of a few coefficients.
+// noise makes each frame differ. Without it, pictures of a short clip that are the same by
+// chance are a frozen camera. It changes the steps of a few coefficients.
 func noisy(picture []byte) []byte {
 	at := bytes.Index(picture, []byte{0xff, 0xdb}) // the table of steps: length, kind, 64 of them
 	if at < 0 || at+5+64 > len(picture) {
