@@ -240,7 +240,7 @@ var reference = []Key{
 	{Path: "health.retry_most", Kind: Duration, Takes: ReopenCamera, Default: `"5s"`, Min: 0.1, Max: 600, Meaning: "Longest wait between two tries."},
 
 	{Path: "clock.settable", Kind: Boolean, Takes: Restart, Default: "false",
-		Meaning: "The PLC (Modbus, ASCII) and mien clock -set may set the unit's clock, while no time source (NTP, GPS, PTP) sets the system's: for units without a network. Until one of them has set it, events say that their time is not set. state.journal_days goes by the system's clock all the same."},
+		Meaning: "The PLC (Modbus, ASCII) and mien clock -set may set the unit's clock, while no time source (NTP, GPS, PTP) sets the system's: for units without a network. Until one of them has set it, events say that their time is not set. All that has a date goes by this clock: a pilot's end, pilot.keep_days, state.journal_days."},
 
 	{Path: "state.dir", Kind: Text, Takes: Restart, Default: `""`, Min: 0, Max: 4095, Example: `"/var/lib/mien"`,
 		Meaning: "Folder of the alarm states and the journal. Empty: $STATE_DIRECTORY, else /var/lib/mien for root, else ~/.local/state/mien."},
@@ -249,7 +249,7 @@ var reference = []Key{
 
 	{Path: "pilot.record", Kind: Boolean, Default: "false",
 		Meaning: "Allow recordings. One is made only while a pilot is in force, which mien pilot start begins, with an end and a purpose."},
-	{Path: "pilot.keep_days", Kind: Integer, Default: "60", Min: 1, Max: 400, Unit: "days", Meaning: "A recording is deleted when it is so old, by the wall clock."},
+	{Path: "pilot.keep_days", Kind: Integer, Default: "60", Min: 1, Max: 400, Unit: "days", Meaning: "A recording is deleted when it is so old, by the unit's clock."},
 	{Path: "pilot.most_mib", Kind: Integer, Default: "2048", Min: 1, Max: 1048576, Unit: "MiB",
 		Meaning: "Most that all recordings take on the disk; a pilot that would take more ends, and so does one that leaves less than 64 MiB for alarms and journal. A shift of 8 h at 30 frames a second takes at most 30 MB."},
 

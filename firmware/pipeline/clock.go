@@ -122,6 +122,19 @@ func (c *wallClock) possible(to time.Time) error {
 	return nil
 }
 
+// dates tells why the clock gives no date to go by; nil: it does.
+func (c *wallClock) dates() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch at := c.at(c.now()); {
+	case c.settable && !c.known && !c.synced:
+		return fmt.Errorf("%w: the clock is not set since the machine started, and a pilot has an end date: set it first (mien clock)", alarm.ErrRefused)
+	case at.Before(clockFrom):
+		return fmt.Errorf("%w: the clock says %s, and a pilot has an end date: set it first", alarm.ErrRefused, timeText(at))
+	}
+	return nil
+}
+
 // set makes the clock go from to; zero: by the system's. changed is false where
 // that is what it does already.
 func (c *wallClock) set(to time.Time) (from time.Time, base alarm.Clock, changed bool) {

@@ -1,9 +1,11 @@
 package pipeline
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -291,5 +293,54 @@ func TestAlarmsDoNotMindTheClock(t *testing.T) {
 	}
 	if len(lives[0]) != len(lives[1]) {
 		t.Errorf("%d events, and %d", len(lives[0]), len(lives[1]))
+	}
+}
+
+// A pilot's end is a date: it goes by the clock that events go by, and by no other.
+// Where that is not set, no pilot begins.
+func TestPilotGoesByTheClock(t *testing.T) {
+	system := time.Unix(1000, 0) // a machine without a clock
+	u := newClocked(t, "", settable+"[pilot]\nrecord = true\n", func(o *Options) {
+		o.Wall, o.Synced = func() time.Time { return system }, func() bool { return false }
+		o.PilotDir = filepath.Join(t.TempDir(), "pilot")
+	})
+	start := []state.Command{{Do: state.StartPilot, For: 14 * 24 * time.Hour, Text: "a test"}}
+	if _, err := u.Do("anna", start); !errors.Is(err, alarm.ErrRefused) || !strings.Contains(err.Error(), "not set") {
+		t.Errorf("by a clock that nobody has set: %v", err)
+	}
+	u.Do("plc", []state.Command{setTo("2026-12-01T06:00:00Z")})
+	if _, err := u.Do("anna", start); err != nil {
+		t.Fatal(err)
+	}
+	left := func() (bool, time.Duration) {
+		t.Helper()
+		ctx, stop := context.WithCancel(context.Background())
+		stop()
+		u.pilot.Run(ctx) // one look
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		u.pilotIs()
+		return u.state.Pilot.Recording, u.state.Pilot.Left
+	}
+	if on, d := left(); !on || d != 14*24*time.Hour {
+		t.Errorf("%v, %v", on, d)
+	}
+	system = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC) // that has no say in it
+	if on, d := left(); !on || d != 14*24*time.Hour {
+		t.Errorf("the system's clock was set: %v, %v", on, d)
+	}
+	u.at += 13 * 24 * time.Hour
+	if on, d := left(); !on || d != 24*time.Hour {
+		t.Errorf("a day before: %v, %v", on, d)
+	}
+	u.Do("plc", []state.Command{setTo("2026-12-16T06:00:00Z")})
+	if on, d := left(); on || d != 0 {
+		t.Errorf("the clock was set past its end: %v, %v", on, d)
+	}
+	wrong := newClocked(t, "", "[pilot]\nrecord = true\n", func(o *Options) {
+		o.Wall, o.PilotDir = func() time.Time { return time.Unix(1000, 0) }, filepath.Join(t.TempDir(), "pilot")
+	})
+	if _, err := wrong.Do("anna", start); !errors.Is(err, alarm.ErrRefused) || !strings.Contains(err.Error(), "1970") {
+		t.Errorf("in 1970: %v", err)
 	}
 }

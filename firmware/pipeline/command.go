@@ -36,8 +36,8 @@ func (u *Unit) Do(who string, batch []state.Command) (state.Receipt, error) {
 	var done []alarm.Event
 	recordings, idle := u.pilot.Asked(), len(batch) > 0
 	for _, c := range batch {
-		idle = idle && c.Do == state.TestOutputs && c.For > 0 && len(u.current.Outputs) == 0
-		events, err := u.carryOut(who, c)
+		events, nothing, err := u.carryOut(who, c)
+		idle = idle && nothing
 		if err != nil {
 			refused = errors.Join(refused, err)
 		}
@@ -128,14 +128,16 @@ func (u *Unit) possible(c state.Command) error {
 	return nil
 }
 
-// carryOut does one command, and gives the events of what it changed. The lock is
-// held.
-func (u *Unit) carryOut(who string, c state.Command) (done []alarm.Event, err error) {
+// carryOut does one command, and gives the events of what it changed; idle: they
+// tell that there was nothing to do. The lock is held.
+func (u *Unit) carryOut(who string, c state.Command) (done []alarm.Event, idle bool, err error) {
 	switch c.Do {
 	case state.TestOutputs:
-		return []alarm.Event{u.test(c, who)}, nil
+		done, idle = u.test(c, who)
+		return done, idle, nil
 	case state.SetClock:
-		return u.setClock(who, c.Time)
+		done, err = u.setClock(who, c.Time)
+		return done, false, err
 	case state.Alarms:
 	default:
 		return u.pilotDo(who, c)
@@ -151,18 +153,18 @@ func (u *Unit) carryOut(who string, c state.Command) (done []alarm.Event, err er
 			done = append(done, e)
 		}
 	}
-	return done, err
+	return done, false, err
 }
 
 // test shows every output as on for a time; 0 ends it, and so does a fault that
 // stops the unit. One that is begun without valid results shows them all the
 // same. The lock is held.
-func (u *Unit) test(c state.Command, who string) alarm.Event {
+func (u *Unit) test(c state.Command, who string) (done []alarm.Event, idle bool) {
 	text := "output test ended"
 	asked := c.For
 	switch c.For = min(c.For, state.TestLongest); {
 	case c.For > 0 && len(u.current.Outputs) == 0:
-		text = "no output is configured: nothing was tested"
+		text, idle = "no output is configured: nothing was tested", true
 	case c.For > 0:
 		u.until = u.now() + c.For
 		text = "output test for " + alarm.Time(c.For)
@@ -170,10 +172,10 @@ func (u *Unit) test(c state.Command, who string) alarm.Event {
 			text += ", the longest that is allowed"
 		}
 	case u.until == 0:
-		text = "output test: there was none to end"
+		text, idle = "output test: there was none to end", true
 	default:
 		u.until = 0
 	}
 	u.doLocked(alarm.Command{Do: alarm.Note, Text: text, Who: who})
-	return alarm.Event{Trigger: alarm.Note, Who: who, Cause: text} // the journal tells one that is repeated once
+	return []alarm.Event{{Trigger: alarm.Note, Who: who, Cause: text}}, idle // the journal tells one that is repeated once
 }

@@ -42,18 +42,22 @@ func (e *Eye) made() pilot.EyeSettings {
 	return s
 }
 
-// pilotDo carries out what is about recordings, marks and drills. The lock is held.
-func (u *Unit) pilotDo(who string, c state.Command) ([]alarm.Event, error) {
-	text, err := "", error(nil)
+// pilotDo carries out what is about recordings, marks and drills, as carryOut does.
+// The lock is held.
+func (u *Unit) pilotDo(who string, c state.Command) (done []alarm.Event, idle bool, err error) {
+	text := ""
 	switch c.Do {
 	case state.StartPilot:
-		text, err = u.pilot.Start(c.For, c.Text)
+		if err = u.clock.dates(); err == nil { // its end is a date
+			text, err = u.pilot.Start(c.For, c.Text)
+		}
 	case state.StopPilot:
 		text, err = u.pilot.Stop("stopped by " + who)
 	case state.ErasePilot:
-		text = u.pilot.Erase()
+		text, idle = u.pilot.Erase()
 	case state.MarkAlarm:
 		text, err = u.mark(who, c.Mark)
+		idle = u.state.Pilot.Marked == state.Again
 	case state.Drill:
 		text, err = u.drill(c.Drill)
 	default:
@@ -61,13 +65,13 @@ func (u *Unit) pilotDo(who string, c state.Command) ([]alarm.Event, error) {
 	}
 	if err != nil {
 		u.doLocked(alarm.Command{Do: alarm.Note, Text: fmt.Sprintf("refused: %v: %v", c, err), Who: who})
-		return nil, err
+		return nil, false, err
 	}
 	if text == "" {
-		return nil, nil
+		return nil, false, nil
 	}
 	u.doLocked(alarm.Command{Do: alarm.Note, Text: text, Who: who})
-	return []alarm.Event{{Trigger: alarm.Note, Who: who, Cause: text}}, nil
+	return []alarm.Event{{Trigger: alarm.Note, Who: who, Cause: text}}, idle, nil
 }
 
 // mark notes what somebody says of an alarm. The lock is held.

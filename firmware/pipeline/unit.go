@@ -127,12 +127,17 @@ func New(o Options) (*Unit, error) {
 	if u.engine, err = newEngine(cfg, n.signals); err != nil {
 		return nil, err
 	}
-	u.pilot = pilot.New(pilot.Options{Dir: o.PilotDir, Unit: cfg.Unit.Name, Version: o.Version, Wall: o.Wall,
-		Allowed: recordable(o, cfg), Keep: cfg.Pilot.KeepDays, Most: int64(cfg.Pilot.MostMiB) << 20,
-		Note: func(text string) { u.note(text, ""); u.say(text) }})
 	u.started = u.now()
 	u.clock = newClock(&o, &o.Found.Saved, func() time.Duration { return u.now() })
 	u.wall = u.clock.time
+	recordings := pilot.Options{Dir: o.PilotDir, Unit: cfg.Unit.Name, Version: o.Version, Wall: u.wall,
+		Allowed: recordable(o, cfg), Keep: cfg.Pilot.KeepDays, Most: int64(cfg.Pilot.MostMiB) << 20,
+		Note: func(text string) { u.note(text, ""); u.say(text) }}
+	if o.Store != nil {
+		o.Store.DateBy(u.wall)
+		recordings.Memory = o.Store.Memory()
+	}
+	u.pilot = pilot.New(recordings)
 	u.vouched = u.clock.vouched()
 	u.engine.VouchFor(u.vouched)
 	u.state.Clear()

@@ -150,8 +150,8 @@ type Receipt struct {
 	// Done is what the commands changed, each as its event tells it: less than was
 	// asked where less is allowed; nothing where there was nothing to do.
 	Done []alarm.Event
-	// Idle: what Done tells is that nothing could be done, such as an output test of a
-	// unit without outputs.
+	// Idle: what Done tells is that there was nothing to do, such as an output test of a
+	// unit without outputs, or a mark that says what was said before.
 	Idle bool
 }
 

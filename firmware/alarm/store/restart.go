@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"time"
 )
 
 // hold takes hold of the folder.
@@ -61,7 +62,7 @@ func (s *Store) load() (found Found) {
 // finds it, and it is not written over.
 func (s *Store) aside() error {
 	s.disk.drop()
-	to := fmt.Sprintf("%s.aside-%d", journalFile, s.options.Wall().Unix())
+	to := fmt.Sprintf("%s.aside-%d", journalFile, time.Now().Unix()) // a name, and no date
 	if err := s.disk.folder.Rename(journalFile, to); err != nil {
 		return fmt.Errorf("put %s aside: %w", journalFile, err)
 	}

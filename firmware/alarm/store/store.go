@@ -56,7 +56,7 @@ type Options struct {
 	Queue        int              // events kept in memory while they cannot be written; 0 is 1,000
 	RetryMost    time.Duration    // longest wait between tries on a failing disk; 0 is 10 s
 	FS           FS               // nil is OS
-	Wall         func() time.Time // nil is time.Now; only KeepDays goes by it
+	Wall         func() time.Time // by which KeepDays goes; nil: DateBy gives it, and until then nothing is too old
 }
 
 // Found is what Open found.
@@ -93,7 +93,8 @@ type Store struct {
 	once    sync.Once
 
 	mu       sync.Mutex // covers the fields below
-	memory   journal    // its folder is nil: there is none
+	wall     func() time.Time
+	memory   journal // its folder is nil: there is none
 	queue    []alarm.Event
 	head     int // of the ring
 	count    int
@@ -162,10 +163,7 @@ func prepare(o Options) (*Store, Found, error) {
 	if o.FS == nil {
 		o.FS = OS
 	}
-	if o.Wall == nil {
-		o.Wall = time.Now
-	}
-	s := &Store{options: o, begun: time.Now(), wake: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
+	s := &Store{options: o, wall: o.Wall, begun: time.Now(), wake: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
 		disk: journal{most: o.JournalBytes / 2, synced: true}, memory: journal{most: memoryMost},
 		queue: make([]alarm.Event, o.Queue), batch: make([]alarm.Event, 0, batchMost), moved: make(chan struct{}), looked: -lookEvery}
 	var found Found
@@ -281,6 +279,24 @@ func (s *Store) poke() {
 	case s.wake <- struct{}{}:
 	default:
 	}
+}
+
+// DateBy names the clock by which events are too old: the one that dates them.
+func (s *Store) DateBy(wall func() time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wall = wall
+}
+
+// Memory is the folder of the copy in memory, which no other may write to; "": there
+// is none.
+func (s *Store) Memory() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.memory.folder == nil {
+		return ""
+	}
+	return s.options.Memory
 }
 
 // Status tells how the store fares.

@@ -686,3 +686,33 @@ func TestStatesOfManyAlarms(t *testing.T) {
 		}
 	}
 }
+
+// Events grow old by the clock that dates them. What came before somebody set that
+// clock is as old as what came next.
+func TestKeepDaysByOneClock(t *testing.T) {
+	f := NewFake()
+	s, _ := ready(Options{Dir: dir, FS: f, KeepDays: 30})
+	events := raises(1, 5)
+	for i := range events {
+		events[i].Wall = wall0.AddDate(0, 0, 20*i)
+	}
+	for i := range 2 {
+		events[i].Wall, events[i].Unset = time.Unix(int64(i), 0), true
+	}
+	s.Put(events) // days unset, unset, 40, 60, 80
+	s.step(0)
+	now := time.Duration(0)
+	for _, c := range []struct {
+		day  int
+		want []uint64
+	}{{0, []uint64{1, 2, 3, 4, 5}}, {69, []uint64{1, 2, 3, 4, 5}}, {71, []uint64{4, 5}}, {111, []uint64{}}} {
+		if c.day > 0 { // before that nobody has said which clock
+			s.DateBy(func() time.Time { return wall0.AddDate(0, 0, c.day) })
+		}
+		now += 2 * ageEvery
+		s.step(now)
+		if read := readAll(f, 0); !reflect.DeepEqual(numbers(read), c.want) {
+			t.Errorf("day %d: %v, want %v", c.day, numbers(read), c.want)
+		}
+	}
+}

@@ -284,10 +284,7 @@ func (s *Store) begin(now time.Duration, follow int) error {
 	if s.legacy {
 		most = 1 << 40 // nothing of the version before is dropped
 	}
-	events := c.events
-	for len(events) > 0 && s.tooOld(&events[0]) {
-		events = events[1:]
-	}
+	events := s.young(c.events)
 	old, err := retained(events, s.base.Number, most)
 	if err != nil {
 		return err
@@ -316,9 +313,27 @@ func (s *Store) begin(now time.Duration, follow int) error {
 	return nil
 }
 
-// tooOld says that an event is beyond Options.KeepDays.
-func (s *Store) tooOld(ev *alarm.Event) bool {
-	return s.options.KeepDays > 0 && ev.Wall.Before(s.options.Wall().AddDate(0, 0, -s.options.KeepDays))
+// young leaves out the events that are beyond Options.KeepDays. One whose time nobody
+// vouches for is as old as the next one that has a time: a machine without a clock
+// starts in the past.
+func (s *Store) young(events []alarm.Event) []alarm.Event {
+	s.mu.Lock()
+	wall := s.wall
+	s.mu.Unlock()
+	if s.options.KeepDays == 0 || wall == nil {
+		return events
+	}
+	oldest := wall().AddDate(0, 0, -s.options.KeepDays)
+	first := 0
+	for i := range events {
+		if ev := &events[i]; ev.Unset {
+			continue
+		} else if !ev.Wall.Before(oldest) {
+			break
+		}
+		first = i + 1
+	}
+	return events[first:]
 }
 
 // outdated looks now and then whether the journal has events that are too old.
@@ -328,7 +343,7 @@ func (s *Store) outdated(now time.Duration) bool {
 	}
 	s.aged = now
 	c, _ := read(s.disk.folder, 0)
-	return len(c.events) > 0 && s.tooOld(&c.events[0])
+	return len(s.young(c.events)) < len(c.events)
 }
 
 func (s *Store) failed(now time.Duration, err error) {
