@@ -89,16 +89,27 @@ func pilotStatus(c *call) error {
 	}
 	fmt.Fprintf(c.out, "recordings: %s, %.1f MB\n", count(p.Files, "file"), float64(p.Bytes)/1e6)
 	fmt.Fprintf(c.out, "since the start: %d frames recorded, %d records had no room\n", p.Frames, p.Dropped)
-	fmt.Fprintf(c.out, "marks since the start: %d right, %d false, %d missed\n", p.Right, p.False, p.Missed)
+	fmt.Fprintf(c.out, "marks that count, since the start: %d right, %d false, %d missed\n", p.Right, p.False, p.Missed)
 	return nil
 }
 
 // recordings are the files that the arguments name: themselves, those in folders,
-// or without arguments those of the unit on this machine.
-func (c *call) recordings() ([]string, error) {
+// or without arguments those of the unit that has the config ("": the one in its usual
+// place).
+func (c *call) recordings(path string) ([]string, error) {
 	args := c.Args()
 	if len(args) == 0 {
-		args = []string{pilotFolder(stateFolder())}
+		dir := stateFolder()
+		if path != "" {
+			cfg, _, err := loadConfig(path)
+			if err != nil {
+				return nil, err
+			}
+			if cfg.State.Dir != "" { // one that only has other limits to try names none
+				dir = cfg.State.Dir
+			}
+		}
+		args = []string{pilotFolder(dir)}
 	}
 	var list []string
 	for _, arg := range args {
@@ -147,7 +158,7 @@ func pilotReplay(c *call) error {
 	if err != nil {
 		return err
 	}
-	list, err := c.recordings()
+	list, err := c.recordings(*path)
 	if err != nil {
 		return err
 	}
@@ -239,7 +250,7 @@ func pilotExport(c *call) error {
 	if e.With, err = otherSettings(*path); err != nil {
 		return err
 	}
-	list, err := c.recordings()
+	list, err := c.recordings(*path)
 	if err != nil {
 		return err
 	}

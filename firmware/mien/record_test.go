@@ -72,6 +72,7 @@ func TestPilotFromStartToTables(t *testing.T) {
 		t.Errorf("the drill said %q", out)
 	}
 	says("purpose", exitOK, "pilot", "status", socket, "-json")
+	says("1 right, 0 false, 0 missed", exitOK, "pilot", "status", socket)
 	// A drill that is stopped by hand counts for nothing.
 	ctx, stop := context.WithCancel(context.Background())
 	stop()
@@ -95,6 +96,11 @@ func TestPilotFromStartToTables(t *testing.T) {
 	other := filepath.Join(p.dir, "other.toml")
 	os.WriteFile(other, []byte("[[alarm]]\nname = \"brow\"\nsignal = \"au4\"\nhigh = 0.999\n"), 0o600)
 	says("computed 0 times", exitOK, "pilot", "replay", "-config", other, dir)
+	// Without a recording named: those of the unit that has the config.
+	says("alarm brow: raised", exitOK, "pilot", "replay", "-config", p.config())
+	if _, out := mien("pilot", "tune", "-signal", "au4", "-cost-false", "1", "-cost-missed", "10", "-config", p.config()); !strings.Contains(out, "au4: ") {
+		t.Errorf("tune with the config's own recordings says %s", out)
+	}
 	says("no recording", exitMissing, "pilot", "replay", p.dir)
 	says("-levels FILE and -marks FILE", exitUsage, "pilot", "export", dir)
 	says("divide a day", exitUsage, "pilot", "export", "-levels", "l", "-marks", "m", "-shift", "7h", dir)

@@ -49,7 +49,7 @@ func pilotReport(c *call) error {
 	if o.Export, err = exportAs(*shift, *begins); err != nil {
 		return err
 	}
-	list, err := c.recordings()
+	list, err := c.recordings("")
 	if err != nil {
 		return err
 	}

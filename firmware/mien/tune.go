@@ -127,7 +127,7 @@ func (c *call) recordedTables(o tune.Options, path, begins string) (levels, mark
 			f.Window = 0
 		}
 	}
-	list, err := c.recordings()
+	list, err := c.recordings(path)
 	if err != nil {
 		return levels, marks, err
 	}

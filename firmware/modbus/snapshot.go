@@ -84,7 +84,7 @@ type Pilot struct {
 	Left         uint16 // hours, a begun one counts
 	Frames       uint32 // recorded since the start
 	Dropped      uint64 // records that had no room
-	Right, False uint16 // marks since the start
+	Right, False uint16 // marks since the start that count
 	Missed       uint16
 	Marked       uint8 // what became of the newest mark, as state.Marked
 }

@@ -269,9 +269,9 @@ func pilotInputs() []Register {
 		number(171, "pilot_left", Uint16, "h", 1, false, "hours until the pilot ends, a begun one counts; 0: there is none", func(v *view, _ int) uint32 { return uint32(v.Pilot.Left) }),
 		word32(172, "pilot_frames", Uint32, "", "frames recorded since the start", func(v *view, _ int) uint32 { return v.Pilot.Frames }),
 		number(174, "pilot_dropped", Uint16, "", 1, false, "records since the start that had no room; stops at 65535", func(v *view, _ int) uint32 { return saturate(int64(v.Pilot.Dropped)) }),
-		number(175, "marks_right", Uint16, "", 1, false, "alarms since the start that were marked as right; wraps, as do the next two", func(v *view, _ int) uint32 { return uint32(v.Pilot.Right) }),
+		number(175, "marks_right", Uint16, "", 1, false, "alarms since the start that are marked as right: a mark that was corrected or withdrawn is taken off; wraps, as do the next two", func(v *view, _ int) uint32 { return uint32(v.Pilot.Right) }),
 		number(176, "marks_false", Uint16, "", 1, false, "as false", func(v *view, _ int) uint32 { return uint32(v.Pilot.False) }),
-		number(177, "marks_missed", Uint16, "", 1, false, "alarms that were marked as missed", func(v *view, _ int) uint32 { return uint32(v.Pilot.Missed) }),
+		number(177, "marks_missed", Uint16, "", 1, false, "events that are marked as missed", func(v *view, _ int) uint32 { return uint32(v.Pilot.Missed) }),
 		choice(178, "mark_result", markedNames, false, "what became of the newest mark: whether there was an alarm that it could mean", func(v *view, _ int) uint32 { return uint32(v.Pilot.Marked) }),
 	}
 	for i := range t {

@@ -66,14 +66,26 @@ const (
 	// missedMost is how long ago a missed one may be.
 	missedMost = 12 * time.Hour
 	keptRaises = 64
+	keptMissed = 64
 )
 
 // Marker finds the alarms that marks mean. It belongs to whoever holds the unit's
 // lock.
 type Marker struct {
 	raises []raise // the newest last
+	missed []Mark  // that count, the newest last
+	counts [state.Missed + 1]int
 	number uint64
 	newest Mark // for withdrawing it
+}
+
+// Standing says how many marks of a kind count: one that was corrected or withdrawn
+// does not.
+func (m *Marker) Standing(of state.Truth) int {
+	if int(of) >= len(m.counts) {
+		return 0
+	}
+	return m.counts[of]
 }
 
 type raise struct {
@@ -139,7 +151,7 @@ func (m *Marker) Mark(c state.Mark, who string, now, started time.Duration, defs
 		return out, state.NotFound, "", alarm.ErrNoAlarm
 	}
 	if c.Truth == state.Missed {
-		return m.missed(out, c, now, defs)
+		return m.miss(out, c, now, defs)
 	}
 	r := m.find(c.Alarm, now-c.Ago)
 	if r == nil {
@@ -158,6 +170,9 @@ func (m *Marker) Mark(c state.Mark, who string, now, started time.Duration, defs
 	}
 	out.Alarm, out.Event, out.From, out.To, out.Of = r.alarm, r.event, r.from, to, r.mark
 	out.Shows = r.shown(c.Truth == state.Right)
+	if r.said != 0 {
+		m.counts[r.said]--
+	}
 	m.note(&out)
 	r.said, r.mark = c.Truth, out.Number
 	return out, state.Found, text, nil
@@ -188,7 +203,10 @@ func (m *Marker) find(name string, at time.Duration) *raise {
 	return nil
 }
 
-func (m *Marker) missed(out Mark, c state.Mark, now time.Duration, defs []alarm.Definition) (Mark, state.Marked, string, error) {
+// miss notes that something was and no alarm came. Two such marks of one alarm whose
+// times overlap are of the same event: the second says nothing new, unless it names
+// the alarm that the first did not.
+func (m *Marker) miss(out Mark, c state.Mark, now time.Duration, defs []alarm.Definition) (Mark, state.Marked, string, error) {
 	if c.Alarm == "" && len(defs) == 1 {
 		c.Alarm = defs[0].Name
 	}
@@ -199,6 +217,16 @@ func (m *Marker) missed(out Mark, c state.Mark, now time.Duration, defs []alarm.
 			return out, state.NotFound, "", fmt.Errorf("%w: %s was raised within %v before that, event %d: mark that one right", alarm.ErrRefused, r.alarm, missedFor, r.event)
 		}
 	}
+	again := slices.IndexFunc(m.missed, func(o Mark) bool { return o.Alarm == c.Alarm && o.From <= out.To && out.From <= o.To })
+	if again >= 0 {
+		return out, state.Again, fmt.Sprintf("%s, within %v of one that was marked before", missedText(c), missedFor), nil
+	}
+	unnamed := slices.IndexFunc(m.missed, func(o Mark) bool { return o.Alarm == "" && o.From <= out.To && out.From <= o.To })
+	if unnamed >= 0 {
+		out.Of = m.missed[unnamed].Number
+		m.missed = slices.Delete(m.missed, unnamed, unnamed+1)
+		m.counts[state.Missed]--
+	}
 	for _, d := range defs {
 		if d.Name == c.Alarm && (len(d.Conditions) == 1 || d.Match == alarm.All) {
 			for _, condition := range d.Conditions {
@@ -207,11 +235,19 @@ func (m *Marker) missed(out Mark, c state.Mark, now time.Duration, defs []alarm.
 		}
 	}
 	m.note(&out)
+	if len(m.missed) == keptMissed {
+		m.missed = slices.Delete(m.missed, 0, 1)
+	}
+	m.missed = append(m.missed, out)
+	return out, state.Found, missedText(c), nil
+}
+
+func missedText(c state.Mark) string {
 	text := "mark missed: " + c.Alarm
 	if c.Alarm == "" {
 		text += "it is not said which alarm, so that it counts for none"
 	}
-	return out, state.Found, fmt.Sprintf("%s, %v ago", text, c.Ago.Round(time.Second)), nil
+	return fmt.Sprintf("%s, %v ago", text, c.Ago.Round(time.Second))
 }
 
 // withdraw takes the newest mark back.
@@ -226,6 +262,8 @@ func (m *Marker) withdraw(out Mark) (Mark, state.Marked, string, error) {
 			r.said, r.mark = 0, 0
 		}
 	}
+	m.missed = slices.DeleteFunc(m.missed, func(o Mark) bool { return o.Number == was.Number })
+	m.counts[was.Truth]--
 	m.note(&out)
 	m.newest = Mark{}
 	return out, state.Found, fmt.Sprintf("mark withdrawn: %v, %s", was.Truth, was.Alarm), nil
@@ -235,6 +273,9 @@ func (m *Marker) note(out *Mark) {
 	m.number++
 	out.Number = m.number
 	m.newest = *out
+	if out.Truth != state.Withdrawn {
+		m.counts[out.Truth]++
+	}
 }
 
 func defined(defs []alarm.Definition, name string) bool {

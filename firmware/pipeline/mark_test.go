@@ -67,7 +67,7 @@ func TestPilotByCommand(t *testing.T) {
 	if text, err := do(mark(state.False)); err != nil || !strings.Contains(text, "in place of right") {
 		t.Errorf("corrected: %q, %v", text, err)
 	}
-	if p := u.state.Pilot; p.Right != 1 || p.False != 1 || p.Marked != state.Found {
+	if p := u.state.Pilot; p.Right != 0 || p.False != 1 || p.Marked != state.Found {
 		t.Errorf("%+v", p)
 	}
 	// Only who changed the recordings waits for their disk.

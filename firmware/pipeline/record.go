@@ -82,14 +82,7 @@ func (u *Unit) mark(who string, c state.Mark) (string, error) {
 	if err != nil || marked == state.Again {
 		return text, err
 	}
-	switch m.Truth {
-	case state.Right:
-		p.Right++
-	case state.False:
-		p.False++
-	case state.Missed:
-		p.Missed++
-	}
+	p.Right, p.False, p.Missed = u.marker.Standing(state.Right), u.marker.Standing(state.False), u.marker.Standing(state.Missed)
 	u.pilot.Mark(m)
 	if !u.pilot.Records() {
 		text += "; nothing is recorded just now"

@@ -82,7 +82,7 @@ type Pilot struct {
 	Bytes     int64  // of all recordings
 	Frames    uint64 // recorded since the start
 	Dropped   uint64 // records that had no room, since the start
-	Right     int    // marks since the start
+	Right     int    // marks since the start that count: not corrected, not withdrawn
 	False     int
 	Missed    int
 	Marked    Marked // what became of the newest mark
