@@ -19,6 +19,7 @@ import (
 	"math/bits"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"mien/drivers/serial"
@@ -176,6 +177,7 @@ const keptWithin = 40 * time.Millisecond
 // Answers to a command.
 const (
 	answerOK      = "OK"
+	answerNothing = "NOTHING" // there was nothing to do, and why
 	answerRefused = "ERR"
 	answerPending = "PENDING" // done, and not yet on the disk: a power loss could take it back
 )
@@ -206,6 +208,14 @@ func (t *Talker) obey(port Port, text []byte) error {
 	}
 	if err := t.commands.Kept(receipt, keptWithin); err != nil {
 		return t.answer(port, answerPending, err.Error())
+	}
+	switch {
+	case err != nil:
+		return t.answer(port, answerNothing, strings.TrimPrefix(err.Error(), alarm.ErrRefused.Error()+": "))
+	case receipt.Idle && len(receipt.Done) > 0:
+		return t.answer(port, answerNothing, receipt.Done[0].Cause)
+	case len(receipt.Done) == 0:
+		return t.answer(port, answerNothing, "it is so already")
 	}
 	return t.answer(port, answerOK, "")
 }

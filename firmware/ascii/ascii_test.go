@@ -35,9 +35,18 @@ func (d *desk) Do(who string, batch []state.Command) (state.Receipt, error) {
 	defer d.mu.Unlock()
 	d.done = append(d.done, batch...)
 	if batch[0].Alarm.Do == alarm.Reset {
-		return state.Receipt{}, fmt.Errorf("reset: %w: there is nothing to reset", alarm.ErrRefused)
+		return state.Receipt{}, fmt.Errorf("%w: there is nothing to reset", alarm.ErrRefused)
 	}
-	return state.Receipt{}, nil
+	r := state.Receipt{Done: []alarm.Event{{Cause: "as was said before"}}}
+	switch c := batch[0]; {
+	case c.Mark.Truth == state.Withdrawn:
+		return state.Receipt{}, fmt.Errorf("%w: there is no mark to withdraw", alarm.ErrRefused)
+	case c.Mark.Truth == state.False:
+		r.Idle = true
+	case c.Do == state.SetClock && c.Time.Year() == 2026 && c.Time.Month() == time.December:
+		r.Done = nil
+	}
+	return r, nil
 }
 
 func (d *desk) Kept(state.Receipt, time.Duration) error {
@@ -80,7 +89,7 @@ func newBench(t testing.TB, cfg Config) *bench {
 	return b
 }
 
-var grammar = regexp.MustCompile(`^\$MIEN,(S,\d+,\d+(,[0-9A-F]{4,24}){5},\d+,\d*(,-?[0-9.]*){5}|A,\d+,\d+,\d+,[^,*$]*,[0-9.-]*|L,\d+,[a-z0-9_.]+,[0-9.-]*|C,\d+,[0-3],\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ|R,\d+,(OK|ERR|PENDING)(,[^,*$]*)?)\*[0-9A-F]{2}$`)
+var grammar = regexp.MustCompile(`^\$MIEN,(S,\d+,\d+(,[0-9A-F]{4,24}){5},\d+,\d*(,-?[0-9.]*){5}|A,\d+,\d+,\d+,[^,*$]*,[0-9.-]*|L,\d+,[a-z0-9_.]+,[0-9.-]*|C,\d+,[0-3],\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ|R,\d+,(OK|NOTHING|ERR|PENDING)(,[^,*$]*)?)\*[0-9A-F]{2}$`)
 
 // next reads one whole line and compares it with the grammar and its checksum.
 func (b *bench) next() string {
@@ -194,9 +203,11 @@ func TestCommands(t *testing.T) {
 	for _, c := range []struct {
 		say, want string
 	}{
-		{frame("ACK"), `,OK$`}, {frame("ACK,1"), `,OK$`}, {frame("RESET"), `,OK$`}, {frame("SILENCE"), `,OK$`},
+		{frame("ACK"), `,OK$`}, {frame("ACK,1"), `,OK$`}, {frame("RESET"), `,NOTHING,there is nothing to reset$`}, {frame("SILENCE"), `,OK$`},
 		{frame("ACK,7"), `,ERR,there is no such alarm$`}, {frame("ACK,x"), `,ERR,ACK takes`}, {frame("RESET,1"), `,ERR,RESET takes nothing$`},
-		{frame("MARK,RIGHT"), `,OK$`}, {frame("MARK,MISSED,90"), `,OK$`}, {frame("MARK"), `,ERR,MARK takes`}, {frame("MARK,SOON"), `,ERR,MARK takes`},
+		{frame("MARK,RIGHT"), `,OK$`}, {frame("MARK,MISSED,90"), `,OK$`}, {frame("MARK,FALSE"), `,NOTHING,as was said before$`}, {frame("MARK,WITHDRAW"), `,NOTHING,there is no mark to withdraw$`},
+		{frame("CLOCK,2026-12-01T00:00:00Z"), `,NOTHING,it is so already$`},
+		{frame("MARK"), `,ERR,MARK takes`}, {frame("MARK,SOON"), `,ERR,MARK takes`},
 		{frame("MARK,MISSED,-1"), `,ERR,MARK takes`}, {frame("MARK,MISSED,99999"), `,ERR,MARK takes`},
 		{frame("SIGNALS,1"), `,ERR,SIGNALS takes nothing$`}, {frame("DANCE"), `,ERR,unknown command`},
 		{frame("CLOCK,2026-11-30T19:30:00Z"), `,OK$`}, {frame("CLOCK,1764531000"), `,ERR,CLOCK takes a time of UTC such as 2026-11-30T19:30:00Z$`},
@@ -212,6 +223,8 @@ func TestCommands(t *testing.T) {
 	want := []state.Command{state.On(alarm.Command{Do: alarm.Acknowledge}), state.On(alarm.Command{Do: alarm.Acknowledge, Alarm: "smile"}),
 		state.On(alarm.Command{Do: alarm.Reset}), state.On(alarm.Command{Do: alarm.Silence}),
 		{Do: state.MarkAlarm, Mark: state.Mark{Truth: state.Right}}, {Do: state.MarkAlarm, Mark: state.Mark{Truth: state.Missed, Ago: 90 * time.Second}},
+		{Do: state.MarkAlarm, Mark: state.Mark{Truth: state.False}}, {Do: state.MarkAlarm, Mark: state.Mark{Truth: state.Withdrawn}},
+		{Do: state.SetClock, Time: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)},
 		{Do: state.SetClock, Time: time.Date(2026, 11, 30, 19, 30, 0, 0, time.UTC)},
 		state.On(alarm.Command{Do: alarm.Acknowledge}), state.On(alarm.Command{Do: alarm.Acknowledge})}
 	if got := b.desk.took(); !slices.Equal(got, want) {

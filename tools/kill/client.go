@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,6 +27,7 @@ var (
 // PLC on the serial port.
 type client struct {
 	socket *operator.Client
+	folder string // of the recordings
 	plc    plc
 	ledger *ledger
 	random *rand.Rand
@@ -145,12 +147,42 @@ func (c *client) load(lasts time.Duration) error {
 	return c.any()
 }
 
+// record starts, stops or erases recordings, and notes what the answer said.
+func (c *client) record() error {
+	p := &c.ledger.recorded
+	do, next := operator.PilotStop, recorded{}
+	switch n := c.random.IntN(3); {
+	case n == 0:
+		do, next.erased = operator.PilotErase, filepath.Join(c.folder, "told-000001.rec")
+		if err := errors.Join(os.MkdirAll(c.folder, 0o700), os.WriteFile(next.erased, []byte("a recording"), 0o600)); err != nil {
+			return err
+		}
+	case !p.on:
+		do, next = operator.PilotStart, recorded{on: true, purpose: fmt.Sprintf("number %d", c.random.Uint32())}
+	}
+	began := time.Now()
+	reply, err := c.socket.Ask(operator.Request{Ask: operator.AskPilot, Pilot: do, For: time.Hour, Text: next.purpose})
+	c.times.of["recordings"] = append(c.times.of["recordings"], time.Since(began))
+	if err != nil {
+		return err
+	}
+	if reply.Pending != "" { // a power loss may take it back, and no kill
+		c.times.pending++
+		next.erased = ""
+	}
+	*p = next
+	c.ledger.recordings++
+	return nil
+}
+
 func (c *client) any() (err error) {
-	switch c.random.IntN(4) {
-	case 0:
+	switch c.random.IntN(9) {
+	case 0, 1:
 		_, err = c.look()
-	case 1:
+	case 2, 3:
 		err = c.listen()
+	case 4:
+		err = c.record()
 	default:
 		err = c.command()
 	}

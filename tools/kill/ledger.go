@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"mien/firmware/alarm"
 	"mien/firmware/operator"
@@ -18,9 +19,11 @@ type ledger struct {
 	start     uint32                 // of the unit that tells
 	sights    []sight                // of alarms, since confirmed
 	done      []command              // that were answered as done
+	recorded  recorded               // as the newest answer about recordings said
+	goes      uint32                 // the newest start whose journal tells that a recording goes on
 
-	events, kept, told, commands int      // seen in all; still there; sights and commands that had to be true still
-	wrong                        []string // each a sentence
+	events, kept, told, commands, recordings int      // seen in all; still there; sights and commands that had to be true still
+	wrong                                    []string // each a sentence
 }
 
 // sight is a state in which an alarm was told.
@@ -49,6 +52,38 @@ func (c command) within(events []alarm.Event, start uint32) bool {
 	})
 }
 
+// recorded is what a client was told of recordings.
+type recorded struct {
+	on      bool
+	purpose string
+	erased  string // path of a recording that was
+}
+
+// sawRecordings holds what a unit tells of recordings after a start against what was
+// told before the kill. files are those of a path that are there.
+func (l *ledger) sawRecordings(p *operator.Pilot, there func(path string) bool) {
+	switch was := l.recorded; {
+	case p.Recording != was.on:
+		l.fail("recording was told as %v, and is %v after the kill", was.on, p.Recording)
+	case was.on && p.Purpose != was.purpose:
+		l.fail("the pilot %q was told, and %q is in force", was.purpose, p.Purpose)
+	case was.erased != "" && there(was.erased):
+		l.fail("%s was told as erased, and is there", was.erased)
+	}
+	l.recorded = recorded{on: p.Recording, purpose: p.Purpose} // one that was turned back is told once
+}
+
+// goesOn tells whether the journal of the start that tells has it that a recording
+// goes on.
+func (l *ledger) goesOn() bool { return l.goes == l.start }
+
+// sawStart looks for that in an event.
+func (l *ledger) sawStart(e alarm.Event) {
+	if e.Trigger == alarm.Note && strings.HasPrefix(e.Cause, "after a start, pilot: recording goes on") {
+		l.goes = max(l.goes, e.Start)
+	}
+}
+
 func newLedger() *ledger {
 	return &ledger{states: map[string]alarm.State{}}
 }
@@ -72,6 +107,7 @@ func (l *ledger) sawEvents(list []alarm.Event) {
 			l.fail("event %d told after %d", e.Number, n)
 		}
 		l.seen = append(l.seen, e)
+		l.sawStart(e)
 		l.events++
 	}
 }
@@ -137,6 +173,7 @@ func (l *ledger) restarted(events []alarm.Event, alarms []operator.Alarm, again 
 				l.states[e.Alarm] = e.To
 			}
 			l.confirmed, l.start = max(l.confirmed, e.Number), max(l.start, e.Start)
+			l.sawStart(e)
 		}
 	}
 	moved := map[string]bool{}

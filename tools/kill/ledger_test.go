@@ -57,3 +57,39 @@ func TestLedger(t *testing.T) {
 		})
 	}
 }
+
+// What was told of recordings.
+func TestLedgerOfRecordings(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		told  recorded
+		is    operator.Pilot
+		there bool
+		wrong string
+	}{
+		{"nothing", recorded{}, operator.Pilot{}, false, ""},
+		{"goes on", recorded{on: true, purpose: "a"}, operator.Pilot{Recording: true, Purpose: "a"}, false, ""},
+		{"erased", recorded{erased: "x"}, operator.Pilot{}, false, ""},
+		{"start lost", recorded{on: true, purpose: "a"}, operator.Pilot{}, false, "told as true"},
+		{"stop lost", recorded{}, operator.Pilot{Recording: true, Purpose: "a"}, false, "told as false"},
+		{"another", recorded{on: true, purpose: "a"}, operator.Pilot{Recording: true, Purpose: "b"}, false, "is in force"},
+		{"not erased", recorded{erased: "x"}, operator.Pilot{}, true, "is there"},
+	} {
+		l := newLedger()
+		l.recorded = test.told
+		l.sawRecordings(&test.is, func(string) bool { return test.there })
+		if got := strings.Join(l.wrong, "; "); test.wrong == "" && got != "" || !strings.Contains(got, test.wrong) {
+			t.Errorf("%s: found wrong: %q, want %q", test.name, got, test.wrong)
+		}
+	}
+	l := newLedger()
+	l.start = 3
+	l.sawStart(alarm.Event{Trigger: alarm.Note, Start: 2, Cause: "after a start, pilot: recording goes on until"})
+	if l.goesOn() {
+		t.Error("an event of the start before counts")
+	}
+	l.sawStart(alarm.Event{Trigger: alarm.Note, Start: 3, Cause: "after a start, pilot: recording goes on until"})
+	if !l.goesOn() {
+		t.Error("the event does not count")
+	}
+}

@@ -7,7 +7,8 @@
 // The unit plays the demo clip as fast as it can, and a dozen alarms with their
 // limits in the middle of what it shows come and go many times a second. A person
 // at the socket and a PLC, which speaks Modbus in one life of the unit and ASCII in
-// the next, are told states and events and acknowledge, shelve and unshelve. The
+// the next, are told states and events and acknowledge, shelve and unshelve; the person
+// starts, stops and erases recordings too. The
 // kill comes within a millisecond after one of them was told something; one in five
 // comes while the unit is still starting. -busy lets another program write and sync
 // on the same disk all the time.
@@ -18,7 +19,9 @@
 //   - each event that was told is there, unchanged;
 //   - of each command that was answered as done, over whatever, the event is there;
 //   - of each state in which an alarm was told, over whatever, the event is there;
-//   - the state of each alarm is the one with which the journal's story ends.
+//   - the state of each alarm is the one with which the journal's story ends;
+//   - a recording that was told as started, stopped or erased is so, on the disk or not
+//     yet, and a start that goes on with one has told that.
 //
 // A kill leaves what the kernel has taken, synced or not; power loss, which does
 // not, is injected in the tests of firmware/alarm/store.
@@ -88,9 +91,9 @@ func campaign(n int, seed uint64, mien string, busy bool) (wrong int, err error)
 			break
 		}
 	}
-	fmt.Printf("%d kills (%d while starting) in %.0f s: of what was told %d events, %d commands and %d states of alarms had to outlive a kill\n",
-		n, blind, time.Since(began).Seconds(), l.events, l.commands, l.told)
-	for _, via := range []string{"socket", "modbus", "ascii"} {
+	fmt.Printf("%d kills (%d while starting) in %.0f s: of what was told %d events, %d commands, %d states of alarms and %d changes of recordings had to outlive a kill\n",
+		n, blind, time.Since(began).Seconds(), l.events, l.commands, l.told, l.recordings)
+	for _, via := range []string{"socket", "modbus", "ascii", "recordings"} {
 		list := t.of[via]
 		fmt.Printf("%s: %d commands, answered within %v (half), %v (99 %%), %v (all)\n", via, len(list),
 			percentile(list, 0.5).Round(10*time.Microsecond), percentile(list, 0.99).Round(10*time.Microsecond), percentile(list, 1).Round(10*time.Microsecond))
@@ -113,13 +116,23 @@ func life(u *unit, protocol string, l *ledger, random *rand.Rand, t *times) erro
 	if err := verify(socket, l); err != nil {
 		return fmt.Errorf("after the start: %w", err)
 	}
-	c := &client{socket: socket, plc: modbusMaster{u.pty}, ledger: l, random: random, times: t, heard: l.confirmed}
+	goesOn := l.recorded.on
+	c := &client{socket: socket, folder: u.recordings(), plc: modbusMaster{u.pty}, ledger: l, random: random, times: t, heard: l.confirmed}
 	if protocol == "ascii" {
 		c.plc = &asciiMaster{pty: u.pty, is: map[int]alarm.State{}}
 	}
 	for began := time.Now(); !c.plc.ready(); {
 		if time.Since(began) > 30*time.Second {
 			return fmt.Errorf("no answer over %s", protocol)
+		}
+	}
+	for began := time.Now(); goesOn && !l.goesOn(); time.Sleep(5 * time.Millisecond) {
+		if time.Since(began) > 10*time.Second {
+			l.fail("it goes on with a recording, and the journal has nothing of it")
+			break
+		}
+		if _, err := c.look(); err != nil {
+			return fmt.Errorf("after the start: %w", err)
 		}
 	}
 	if err := c.load(time.Duration(random.Int64N(int64(400 * time.Millisecond)))); err != nil {

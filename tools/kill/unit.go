@@ -56,6 +56,8 @@ kind = "none"
 frozen = "1h"
 [state]
 dir = %q
+[pilot]
+record = true
 [socket]
 path = %q
 [serial]
@@ -73,6 +75,7 @@ protocol = %q
 	return u, nil
 }
 
+func (u *unit) recordings() string            { return filepath.Join(u.dir, "state", "pilot") }
 func (u *unit) config(protocol string) string { return filepath.Join(u.dir, protocol+".toml") }
 func (u *unit) socket() string                { return filepath.Join(u.dir, "socket") }
 func (u *unit) port() string                  { return filepath.Join(u.dir, "tty") }
@@ -131,6 +134,11 @@ func (u *unit) tail() string {
 
 // verify asks a unit that has just started.
 func verify(c *operator.Client, l *ledger) error {
+	pilot, err := c.Ask(operator.Request{Ask: operator.AskPilot})
+	if err != nil {
+		return err
+	}
+	l.sawRecordings(pilot.Pilot, func(path string) bool { _, err := os.Stat(path); return err == nil })
 	first, err := c.Ask(operator.Request{Ask: operator.AskEvents, After: l.confirmed})
 	if err != nil {
 		return err
