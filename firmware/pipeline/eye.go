@@ -301,6 +301,10 @@ func (e *Eye) read(img *pixel.Image, at time.Duration) error {
 		s.FaceHash = pixel.HashPart(img, e.around(&s.View.Face))
 	}
 	turns, held := e.upright.Turned()
+	unsure := e.upright.Unsure()
+	if unsure {
+		e.tracker.Recheck()
+	}
 	if e.mounting.Mirror { // which comes after the turn
 		turns = (4 - turns) % 4
 	}
@@ -317,8 +321,11 @@ func (e *Eye) read(img *pixel.Image, at time.Duration) error {
 		if s.Reason = e.gate.Judge(&s.Quality); s.Reason == face.Good && s.View.Face.Box.Width() < e.minWidth {
 			s.Reason = face.TooSmall
 		}
-		if turns != 0 { // whatever the detector took for eyes and mouth
+		switch { // whatever the detector took for eyes and mouth
+		case turns != 0:
 			s.Quality.Roll = float32(s.Turned)
+			s.Reason = face.Rolled
+		case unsure:
 			s.Reason = face.Rolled
 		}
 		// A face that could be read and now cannot may have been followed astray:

@@ -26,6 +26,8 @@ type Upright struct {
 	changed time.Duration // when one last came or went
 	empty   bool          // none was seen the last time
 	looks   int           // so far
+	fresh   int           // looks that may still come soon, since a face came
+	counted time.Duration // when a look that a turn won was last counted
 	clearly [4]int        // looks in a row of suspicion that each turn won clearly
 	upright int           // looks in a row that the picture won as it is
 	won     time.Duration // when a turn last won clearly
@@ -34,15 +36,17 @@ type Upright struct {
 
 // How often it looks, and what it makes of that.
 const (
-	lookEvery  = 10 * time.Second // at one turn: below 1% of a frame's cost at 15 a second
-	changes    = 5 * time.Second  // at all turns when a face comes or goes, not more often
-	lookAgain  = time.Second      // at all turns, while one is suspected
-	clearer    = 0.4              // of the scores' logits: what counts as clearly higher
-	enough     = 40               // looks that are counted
-	leaning    = 0.2              // more on a side: heads lean, and are found so
-	suspected  = 3                // so many looks that a turn won clearly: nothing is read
-	believed   = 2                // so many in a row that the picture won as it is: all is well
-	interrupts = 5 * time.Second  // no turn won for so long: the time begins again
+	lookEvery  = 10 * time.Second       // at one turn: below 1% of a frame's cost at 15 a second
+	changes    = 5 * time.Second        // at all turns when a face comes or goes, not more often
+	lookAgain  = time.Second            // at all turns, while one is suspected
+	clearer    = 0.4                    // of the scores' logits: what counts as clearly higher
+	enough     = 40                     // looks that are counted
+	leaning    = 0.2                    // more on a side: heads lean, and are found so
+	suspected  = 3                      // so many looks that a turn won clearly: nothing is read
+	lookSoon   = 200 * time.Millisecond // likewise, at a face that has just come
+	hasty      = 15                     // looks that come so soon
+	believed   = 2                      // so many in a row that the picture won as it is: all is well
+	interrupts = 5 * time.Second        // no turn won for so long: the time begins again
 )
 
 // turns are what is looked at one after the other.
@@ -62,7 +66,7 @@ func (u *Upright) Look(img *pixel.Image, part Part, seen []Face, at time.Duratio
 		return nil // where there is no face, all of the picture counts
 	}
 	if empty != u.empty && at-u.changed >= changes {
-		all, u.changed, u.next = true, at, at
+		all, u.changed, u.next, u.fresh = true, at, at, hasty
 	}
 	if u.empty = empty; at < u.next {
 		return nil
@@ -95,12 +99,23 @@ func (u *Upright) Look(img *pixel.Image, part Part, seen []Face, at time.Duratio
 	case u.wins() < suspected && at-u.won > interrupts:
 		u.clearly = [4]int{} // too few to go on with
 	}
+	if u.fresh--; empty || !u.doubt() || u.wins() >= suspected {
+		u.fresh = 0
+	}
 	u.next = at + lookEvery
-	if u.doubt() {
+	switch {
+	case u.fresh > 0:
+		u.next = at + lookSoon
+	case u.doubt():
 		u.next = at + lookAgain
 	}
 	return nil
 }
+
+// Unsure tells that a face has just come and may be upside down: until that is
+// decided, which takes two seconds at most, it is not to be read, and frames are to be
+// searched. An upright face is decided with the look at its first frame.
+func (u *Upright) Unsure() bool { return u.fresh > 0 }
 
 // judge counts one look, which one turn won; 0 is the picture as it is.
 func (u *Upright) judge(turn int, at time.Duration) {
@@ -118,8 +133,11 @@ func (u *Upright) judge(turn int, at time.Duration) {
 			u.clearly[k] /= 2
 		}
 	}
+	if u.upright, u.won = 0, at; u.doubt() && at-u.counted < lookAgain {
+		return // a head that leans for a moment is one look
+	}
 	u.clearly[turn]++
-	u.upright, u.won = 0, at
+	u.counted = at
 }
 
 func (u *Upright) wins() int   { return u.clearly[1] + u.clearly[2] + u.clearly[3] }

@@ -134,6 +134,43 @@ func TestUprightTellsACameraThatFalls(t *testing.T) {
 	}
 }
 
+// A face that comes and is upside down is not read from its first frame on; one that
+// is upright is, and where the first look was wrong, soon.
+func TestUprightLooksAtAFaceThatComes(t *testing.T) {
+	for name, c := range map[string]struct {
+		turned func(frame int) bool
+		unread int // frames
+		turns  int
+	}{
+		"upright":                {func(int) bool { return false }, 0, 0},
+		"upside down":            {func(int) bool { return true }, 45, 2},
+		"wrong at first":         {func(frame int) bool { return frame < 1 }, 6, 0},
+		"wrong at first, longer": {func(frame int) bool { return frame < 7 }, 12, 0},
+	} {
+		s := &scored{}
+		u := NewUpright(s)
+		watch(t, u, s, 0, 20, always(0, 0, 0, 0))
+		img, unread := &pixel.Image{Format: pixel.GREY, Width: 640, Height: 480}, 0
+		for frame := range 45 {
+			at := 20*time.Second + time.Duration(frame)*time.Second/15
+			s.scores = [4]float32{0.95, 0, 0.7, 0}
+			if c.turned(frame) {
+				s.scores = [4]float32{0.7, 0, 0.95, 0}
+			}
+			seen, _ := s.Search(img, Part{}, nil)
+			if err := u.Look(img, Part{}, seen, at); err != nil {
+				t.Fatal(err)
+			}
+			if turns, _ := u.Turned(); turns != 0 || u.Unsure() {
+				unread++
+			}
+		}
+		if turns, _ := u.Turned(); unread != c.unread || turns != c.turns {
+			t.Errorf("%s: %d frames are not read, want %d; turned by %d, want %d", name, unread, c.unread, turns, c.turns)
+		}
+	}
+}
+
 // While all is well, one look in ten seconds is all it costs, and three at first.
 func TestUprightIsCheap(t *testing.T) {
 	s := &scored{}

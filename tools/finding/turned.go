@@ -42,7 +42,7 @@ func turned(list [][]byte) error {
 		return err
 	}
 	decoder := pixel.NewDecoder("")
-	type count struct{ shown, found, right, other, none int }
+	type count struct{ shown, found, unread, right, other, none int }
 	var counts [4]count
 	for _, j := range list {
 		img, err := decoder.Decode(j, pixel.DecodeOptions{})
@@ -63,13 +63,16 @@ func turned(list [][]byte) error {
 			shown.Mounting.Turn = t
 			u := face.NewUpright(k)
 			seen, err := k.Search(&shown, face.Part{}, nil)
+			n := &counts[t]
 			for at := time.Duration(0); err == nil && at < 2*time.Minute; at += time.Second {
 				err = u.Look(&shown, face.Part{}, seen, at)
+				if turns, _ := u.Turned(); at == 0 && len(seen) > 0 && (turns != 0 || u.Unsure()) {
+					n.unread++
+				}
 			}
 			if err != nil {
 				return err
 			}
-			n := &counts[t]
 			n.shown++
 			if len(seen) > 0 {
 				n.found++
@@ -84,10 +87,10 @@ func turned(list [][]byte) error {
 			}
 		}
 	}
-	fmt.Print("\nPictures with a face, turned; told after a minute\n\n| turned by | pictures | face found as it is | told, with the right turn | told, with another turn | not told |\n|---|---|---|---|---|---|\n")
+	fmt.Print("\nPictures with a face, turned; told after a minute\n\n| turned by | pictures | face found as it is | and not read from its first frame on | told, with the right turn | told, with another turn | not told |\n|---|---|---|---|---|---|---|\n")
 	for t, n := range counts {
 		share := func(part int) string { return fmt.Sprintf("%.1f%%", 100*float64(part)/float64(max(n.shown, 1))) }
-		fmt.Printf("| %d | %d | %s | %s | %s | %s |\n", 90*t, n.shown, share(n.found), share(n.right), share(n.other), share(n.none))
+		fmt.Printf("| %d | %d | %s | %s | %s | %s | %s |\n", 90*t, n.shown, share(n.found), share(n.unread), share(n.right), share(n.other), share(n.none))
 	}
 	return nil
 }
