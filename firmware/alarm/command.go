@@ -54,11 +54,11 @@ func (e *Engine) Do(c Command) ([]Event, error) {
 			c.Do = Note // a number that has no name cannot be read back
 		}
 		e.emit(Event{Trigger: c.Do, Alarm: e.known(c.Alarm), From: e.stateOf(c.Alarm), To: e.stateOf(c.Alarm), Life: e.lifeOf(c.Alarm),
-			Who: c.Who, Cause: clean(err.Error(), maxText), Refused: true})
+			Who: c.Who, Cause: clean(strings.TrimPrefix(err.Error(), ErrRefused.Error()+": "), maxText), Refused: true})
 		if c.Alarm != "" {
-			err = fmt.Errorf("%v %s: %w", c.Do, c.Alarm, err)
+			err = fmt.Errorf("%s %s: %w", c.Do.Words(), c.Alarm, err)
 		} else {
-			err = fmt.Errorf("%v: %w", c.Do, err)
+			err = fmt.Errorf("%s: %w", c.Do.Words(), err)
 		}
 	}
 	for _, it := range e.items {

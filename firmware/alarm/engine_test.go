@@ -233,6 +233,11 @@ func TestFirstOutHornLampSilence(t *testing.T) {
 	if s := e.Summary(); s.Silenced != 7 || s.Unacknowledged != 7 {
 		t.Errorf("silencing is not acknowledging: %+v", s)
 	}
+	for i := range e.Len() {
+		if !e.Status(i).Silenced {
+			t.Errorf("alarm %d is not silenced", i)
+		}
+	}
 	step(0.95, 0)
 	want("high returns unacknowledged: the lamp stays, silence too", 0, 0, 3, 5)
 	step(0.95, 0.6)
@@ -245,6 +250,11 @@ func TestFirstOutHornLampSilence(t *testing.T) {
 	}
 	e.Do(Command{Do: Acknowledge})
 	want("acknowledged", -1, 0, 3, 7)
+	for i := range e.Len() { // nothing is left to sound
+		if e.Status(i).Silenced {
+			t.Errorf("alarm %d is acknowledged and silenced", i)
+		}
+	}
 	if got := e.Summary().Light(7); got != LampSteady {
 		t.Error(got)
 	}

@@ -80,7 +80,7 @@ func (e Event) Words() string {
 		}
 		return b.String()
 	}
-	b.WriteString(e.Trigger.String())
+	b.WriteString(e.Trigger.Words())
 	if e.Refused {
 		b.WriteString(" refused")
 	}
@@ -136,6 +136,14 @@ func Time(d time.Duration) string {
 		s = strings.TrimSuffix(s, "0m")
 	}
 	return s
+}
+
+// Count writes a number of things: "1 alarm", "2 alarms".
+func Count(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
 }
 
 // Command is something that a person or the host wants.

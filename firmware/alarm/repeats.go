@@ -157,7 +157,7 @@ func (e *Engine) tellMerged() {
 	for i := range r.sources {
 		switch s := &r.sources[i]; {
 		case s.leftOut > 0 && e.now-s.since >= repeatFor:
-			e.add(Event{Trigger: Note, Cause: fmt.Sprintf("%d commands and notes were too many and were left out: %s", s.leftOut, s.name())})
+			e.add(Event{Trigger: Note, Cause: fmt.Sprintf("commands and notes that were too many and were left out: %d (%s)", s.leftOut, s.name())})
 			s.leftOut = 0
 		case s.leftOut > 0:
 			r.counted = true

@@ -117,7 +117,7 @@ func (e *Engine) Restore(s Saved, at time.Duration, wall time.Time) []Event {
 	if s.Places > len(e.places) || s.Order != order(e.places[:max(s.Places, 0)]) {
 		e.numbering++
 	}
-	cause := fmt.Sprintf("start %d, %d alarms configured, %d taken over from before", e.start, len(e.items)-e.orphans(), kept)
+	cause := fmt.Sprintf("start %d, %s configured, %d taken over from before", e.start, Count(len(e.items)-e.orphans(), "alarm"), kept)
 	if s.Number == 0 {
 		cause += "; nothing is there from before: it is the first start, or the state folder was emptied"
 	}
@@ -230,7 +230,7 @@ func (e *Engine) Reconfigure(defs []Definition, signals []string, who string, at
 	}
 	e.events, e.raised = e.events[:0], e.raised[:0]
 	e.stamp(at, wall)
-	e.emit(Event{Trigger: Start, Who: clean(who, maxWho), Cause: fmt.Sprintf("configuration taken over, %d alarms", len(defs))})
+	e.emit(Event{Trigger: Start, Who: clean(who, maxWho), Cause: "configuration taken over, " + Count(len(defs), "alarm")})
 	for _, it := range next.items {
 		it.since = at
 	}

@@ -115,12 +115,23 @@ func Triggers() []Trigger {
 	return list
 }
 
-// String gives the name in words, lower case.
+// String gives the name, lower case: what the journal and the socket carry.
 func (t Trigger) String() string {
 	if int(t) < triggers {
 		return triggerNames[t]
 	}
 	return fmt.Sprintf("trigger %d", uint8(t))
+}
+
+// Words gives the name as people say it, where that is another one.
+func (t Trigger) Words() string {
+	switch t {
+	case Uninhibit:
+		return "end of inhibit"
+	case Unsilence:
+		return "end of silence"
+	}
+	return t.String()
 }
 
 // MarshalText gives the name.

@@ -111,7 +111,7 @@ type Status struct {
 	Present     bool  // the condition is present, whatever is shown
 	Unknown     bool  // reading lost for longer than the hold
 	Safe        bool  // and that declares a fault
-	Silenced    bool
+	Silenced    bool  // unacknowledged, and the horn is silenced for it
 	FirstOut    bool
 	Orphan      bool // no longer configured; goes once acknowledged and reset
 	Unlocked    bool
@@ -142,7 +142,7 @@ func (e *Engine) Len() int { return len(e.items) }
 func (e *Engine) Status(place int) Status {
 	it := e.items[place]
 	s := Status{Name: it.def.Name, Place: place, Priority: it.def.Priority, State: it.shown(), Life: it.life, Present: it.present,
-		Unknown: it.lost, Safe: it.lost && it.def.OnUnknown == Fault && !it.out, Silenced: it.silenced, FirstOut: it == e.firstOut,
+		Unknown: it.lost, Safe: it.lost && it.def.OnUnknown == Fault && !it.out, Silenced: it.silenced && it.shown().NeedsAck(), FirstOut: it == e.firstOut,
 		Orphan: it.orphan, Unlocked: it.def.Unlocked && !it.orphan, Suppressed: it.suppressed, Since: it.since, SinceWall: it.sinceWall,
 		For: e.now - it.since, Count: it.count, Shelvings: it.shelvings, OnDelay: it.def.OnDelay, OffDelay: it.def.OffDelay,
 		MaxShelve: it.def.MaxShelve, Level: nan, Why: it.why}

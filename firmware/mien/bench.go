@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mien/drivers/camera"
+	"mien/firmware/alarm"
 	"mien/firmware/config"
 	"mien/firmware/pipeline"
 	"mien/model/face"
@@ -55,8 +56,8 @@ func bench(c *call) error {
 	for _, line := range b.Backends {
 		fmt.Fprintln(c.out, line)
 	}
-	_, err = fmt.Fprintf(c.out, "%d frames: median %.2f ms, p99 %.2f ms; the %d that searched for faces: median %.2f ms\n"+
-		"%.0f frames a second are possible on one core\n", b.Frames, b.Median, b.P99, b.Detections, b.Detecting, b.Rate)
+	_, err = fmt.Fprintf(c.out, "%s: median %.2f ms, p99 %.2f ms; the %d that searched for faces: median %.2f ms\n"+
+		"%.0f frames a second are possible on one core\n", alarm.Count(b.Frames, "frame"), b.Median, b.P99, b.Detections, b.Detecting, b.Rate)
 	return err
 }
 

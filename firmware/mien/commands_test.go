@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"mien/board"
 	"mien/firmware/alarm"
@@ -24,7 +25,7 @@ func TestCommandsTellWhatTheyDid(t *testing.T) {
 	p.configure("press")
 	f, err := os.OpenFile(p.config(), os.O_APPEND|os.O_WRONLY, 0)
 	if err == nil {
-		_, err = f.WriteString("[[alarm]]\nname = \"brow\"\nsignal = \"au4\"\nhigh = 0.7\nshelve_max = \"1h\"\n[[output]]\nname = \"lamp\"\nchip = \"not here\"\nline = \"3\"\nfunction = \"lamp\"\n[clock]\nsettable = true\n")
+		_, err = f.WriteString("[[alarm]]\nname = \"brow\"\nsignal = \"au4\"\nhigh = 0.7\nshelve_max = \"1h\"\n[[output]]\nname = \"lamp\"\nchip = \"not here\"\nline = \"3\"\nfunction = \"lamp\"\n[clock]\nsettable = true\n[pilot]\nrecord = true\n")
 		f.Close()
 	}
 	if err != nil {
@@ -44,7 +45,9 @@ func TestCommandsTellWhatTheyDid(t *testing.T) {
 	given := func(list []alarm.Event) []alarm.Event {
 		return slices.DeleteFunc(list, func(e alarm.Event) bool { return e.Who == "" })
 	}
+	clockIsSet(t, socket, journal) // first: a pilot has an end date
 	const nothing = "there was nothing to do, and nothing was changed"
+	tried := map[string]bool{"clock": true, "pilot drill": true} // by clockIsSet, and TestPilotFromStartToTables
 	for _, c := range []struct {
 		line string // words are parted by a bar
 		want string // of the output, which is one line; empty: nothing
@@ -60,10 +63,18 @@ func TestCommandsTellWhatTheyDid(t *testing.T) {
 		{"service|out|brow", `^brow: take out, normal -> out of service by `},
 		{"service|in|brow", `^brow: put back, out of service -> normal by `},
 		{"inhibit|5h", `^inhibit for 15m by .+ \(shortened to the longest time that is allowed\)$`},
-		{"inhibit|off", `^uninhibit by `},
+		{"inhibit|off", `^end of inhibit by `},
 		{"inhibit|3m", `^inhibit for 3m by [^(]+$`},
 		{"outputs|-test|5m", `^output test for 1m, the longest that is allowed \(by .+\)$`},
+		{"pilot|start|-for|14d|-purpose|limits for press 4", `^pilot: recording until .+, each day kept for \d+ days: limits for press 4 \(by .+\)$`},
+		{"mark|missed|brow", `^mark missed: brow, .+ \(by .+\)$`},
+		{"mark|withdraw", `^mark withdrawn: missed, brow.+ \(by .+\)$`},
+		{"pilot|stop", `^pilot: recording ended \(by .+\)$`},
+		{"pilot|start|-for|1d|-purpose|again", `^pilot: recording until `},
+		{"pilot|erase|-yes", `^pilot: all recordings are erased \(by .+\)$`},
+		{"pilot|erase|-yes", `^pilot: there are no recordings to erase \(by .+\)$`},
 	} {
+		tried[commandOf(c.line)] = true
 		before := len(journal())
 		code, out := mien(append(strings.Split(c.line, "|"), "-socket", socket)...)
 		out = strings.TrimSuffix(out, "\n")
@@ -98,7 +109,33 @@ func TestCommandsTellWhatTheyDid(t *testing.T) {
 		}
 	}
 
-	clockIsSet(t, socket, journal)
+	// Whoever adds a command that changes the unit tries it here too.
+	asks := []string{"run", "demo", "check", "explain", "probe", "selftest", "bench", "alarms", "events", "status", "config", "registers", "version", "help",
+		"pilot status", "pilot replay", "pilot export", "pilot tune", "pilot report", "pilot plan"}
+	for _, name := range allCommands() {
+		if slices.Contains(asks, name) == tried[name] {
+			t.Errorf("mien %s: it is either one that changes nothing, or tried here", name)
+		}
+	}
+	// What is done is told to programs too.
+	for _, c := range []struct{ line, want string }{
+		{"outputs|-test|2s|-json", `^\{\s+"done": \[\s+"output test for 2s \(by .+\)"\s+\]\s+\}\n$`},
+		{"clock|-set|" + time.Now().AddDate(1, 0, 0).UTC().Format(time.RFC3339) + "|-json", `^\{\s+"done": \[\s+"set clock by |while a time source sets`},
+	} {
+		if _, out := mien(append(strings.Split(c.line, "|"), "-socket", socket)...); !regexp.MustCompile(c.want).MatchString(out) {
+			t.Errorf("%s: %q, want %s", c.line, out, c.want)
+		}
+	}
+	// Whoever names an alarm that is not there is told which there are.
+	for _, c := range []struct{ line, want string }{
+		{"ack|brwo", `there is no such alarm: did you mean brow\?\n$`},
+		{"shelve|yawning|30m", `there is no such alarm: there are \["brow"\]\n$`},
+		{"mark|missed|yawning", `there is no such alarm: there are \["brow"\]\n$`},
+	} {
+		if code, out := mien(append(strings.Split(c.line, "|"), "-socket", socket)...); code != exitFailed || !regexp.MustCompile(c.want).MatchString(out) {
+			t.Errorf("%s: exit %d, %q, want %s", c.line, code, out, c.want)
+		}
+	}
 	if code, out := mien("outputs", "-socket", socket); code != exitOK || out != "output lamp: off\n" {
 		t.Errorf("outputs: exit %d, %q", code, out)
 	}
@@ -110,9 +147,17 @@ func TestCommandsTellWhatTheyDid(t *testing.T) {
 		}
 	}
 	mien("inhibit", "off", "-socket", socket)
-	if _, out = mien("status", "-socket", socket); strings.Contains(out, "INHIBIT") {
+	mien("shelve", "brow", "30m", "-socket", socket)
+	_, out = mien("status", "-socket", socket)
+	for _, want := range []string{`(?m)^alarm brow: shelved for another (30m|29m5\d\.?\d*s)$`, `, \d+ frames? dropped, available \d+\.\d % of the [0-9.]+m?s since the start\n`} {
+		if !regexp.MustCompile(want).MatchString(out) {
+			t.Errorf("status has no %s:\n%s", want, out)
+		}
+	}
+	if strings.Contains(out, "INHIBIT") {
 		t.Errorf("status:\n%s", out)
 	}
+	mien("unshelve", "-socket", socket)
 	reply, err := p.ask(operator.Request{Ask: operator.AskStatus})
 	if err != nil || len(reply.Status.Alarms) != 1 || reply.Status.Alarms[0].For > reply.Status.Up {
 		t.Errorf("an alarm is in its state for longer than the unit is up: %+v, %v", reply.Status, err)
@@ -142,6 +187,28 @@ func TestCommandsTellWhatTheyDid(t *testing.T) {
 	if code, out := mien("events", "-state", filepath.Join(p.dir, "nowhere")); code != exitMissing || !strings.Contains(out, "nowhere") {
 		t.Errorf("no such folder: exit %d: %s", code, out)
 	}
+}
+
+// commandOf is the command that a line gives: its words up to one that is no command's.
+func commandOf(line string) string {
+	words := strings.Split(line, "|")
+	if words[0] == "pilot" {
+		return words[0] + " " + words[1]
+	}
+	return words[0]
+}
+
+// allCommands lists the commands, and those of a command in its place.
+func allCommands() (names []string) {
+	for _, k := range commands {
+		if k.name != "pilot" {
+			names = append(names, k.name)
+		}
+	}
+	for _, k := range pilotCommands() {
+		names = append(names, "pilot "+k.name)
+	}
+	return names
 }
 
 // clockIsSet sets the clock of a unit, or is told why not, on a machine that a time

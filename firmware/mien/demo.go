@@ -65,7 +65,13 @@ func demo(c *call) error {
 		*link = *slave
 	}
 	if *socket != "" {
+		if err := folderIsThere(*socket); err != nil {
+			return err
+		}
 		cfg.Socket.Path = *socket
+	}
+	if err := canLink(*link); err != nil {
+		return err
 	}
 	script, err := readScript()
 	if err != nil {
@@ -133,6 +139,19 @@ func demo(c *call) error {
 		return drawn.write(*plot)
 	}
 	return nil
+}
+
+// canLink refuses a path at which no pty can be linked: a unit waits for a port, and
+// whoever named the demo's would wait with it.
+func canLink(link string) error {
+	if err := folderIsThere(link); err != nil {
+		return err
+	}
+	p, err := serial.OpenPty(link)
+	if err != nil {
+		return usageError(fmt.Sprintf("%v: name another path", err))
+	}
+	return p.Close()
 }
 
 func demoLine(chip, line string) (gpio.Line, error) {
@@ -231,21 +250,24 @@ const (
 	marks = 60
 )
 
-// draw draws the newest level changes of each line.
-func (w *show) draw(out io.Writer) {
-	changes := w.chip.Changes()
+// drawLines draws the newest level changes of each line.
+func drawLines(out io.Writer, names []string, changes []gpio.Change) {
 	if len(changes) == 0 {
 		return
 	}
 	end := changes[len(changes)-1].At
 	n := min(int((end-changes[0].At)/mark)+1, marks)
 	from := end - time.Duration(n)*mark
-	fmt.Fprintf(out, "the lines and how often each changed, its fail value before the first result and at the end with it; a mark is %s: # on, . off, + both\n", alarm.Time(mark))
-	for _, name := range w.names {
+	what := "the lines and how often each changed, its fail value before the first result and at the end with it"
+	if from > changes[0].At {
+		what = fmt.Sprintf("the last %s of the lines, its fail value at the end with it, and how often each changed in it", alarm.Time(time.Duration(n)*mark))
+	}
+	fmt.Fprintf(out, "%s; a mark is %s: # on, . off, + both\n", what, alarm.Time(mark))
+	for _, name := range names {
 		row, high := make([]byte, n), false
 		times := 0
 		for _, ch := range changes {
-			if ch.Name == name {
+			if ch.Name == name && ch.At > from {
 				times++
 			}
 		}
@@ -304,7 +326,7 @@ func (w *show) report(c *call, s script, last *state.State) error {
 	if len(w.events) == 0 {
 		fmt.Fprintln(c.out, "  no alarm")
 	}
-	w.draw(c.out)
-	_, err := fmt.Fprintf(c.out, "%d results, latency of the last %s, %d frames dropped\n", last.Results, millis(last.Latency), last.Dropped)
+	drawLines(c.out, w.names, w.chip.Changes())
+	_, err := fmt.Fprintf(c.out, "%s, latency of the last %s, %s dropped\n", alarm.Count(int(last.Results), "result"), millis(last.Latency), alarm.Count(int(last.Dropped), "frame"))
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"mien/firmware/alarm"
 	"mien/firmware/config"
 	"mien/firmware/modbus/export"
 	"mien/firmware/pipeline"
@@ -76,11 +77,11 @@ func check(c *call) error {
 	}
 	wrong := len(found.Errors())
 	if wrong > 0 || *strict && len(found) > 0 {
-		return coded{fmt.Errorf("%s: %s, %s", path, count(wrong, "mistake"), count(len(found)-wrong, "warning")), exitConfig}
+		return coded{fmt.Errorf("%s: %s, %s", path, alarm.Count(wrong, "mistake"), alarm.Count(len(found)-wrong, "warning")), exitConfig}
 	}
 	if !*c.json {
-		fmt.Fprintf(c.out, "%s is right: %s, %s, %s; %s\n", path, count(len(cfg.Alarms), "alarm"),
-			count(len(cfg.Outputs), "output"), count(len(cfg.Inputs), "input"), count(len(found), "warning"))
+		fmt.Fprintf(c.out, "%s is right: %s, %s, %s; %s\n", path, alarm.Count(len(cfg.Alarms), "alarm"),
+			alarm.Count(len(cfg.Outputs), "output"), alarm.Count(len(cfg.Inputs), "input"), alarm.Count(len(found), "warning"))
 	}
 	return nil
 }
@@ -107,14 +108,6 @@ func notHere(cfg *config.Config) (list config.Problems) {
 		}
 	}
 	return list
-}
-
-// count writes a number of things: "1 alarm", "2 alarms".
-func count(n int, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return fmt.Sprintf("%d %s", n, thing)
 }
 
 func registers(c *call) error {

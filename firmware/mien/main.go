@@ -107,19 +107,53 @@ func Main(args []string, out, errs io.Writer) int {
 		fmt.Fprintf(errs, "mien: no command %q%s; mien help lists them\n", name, didYouMean(name))
 		return exitUsage
 	}
-	c := &call{FlagSet: flag.NewFlagSet("mien "+name, flag.ContinueOnError), args: args[1:], out: out, err: errs}
+	return report(errs, commands[i].call("mien", args[1:], out, errs))
+}
+
+// call runs a subcommand of a program or command, with what stands behind it.
+func (k command) call(of string, args []string, out, errs io.Writer) error {
+	name := of + " " + k.name
+	c := &call{FlagSet: flag.NewFlagSet(name, flag.ContinueOnError), args: args, out: out, err: errs, json: new(bool)}
 	c.SetOutput(io.Discard) // what is wrong is said by options, in our words
 	c.usage = func() {
-		fmt.Fprintln(out, strings.TrimSpace(fmt.Sprintf("usage: mien %s [options] %s", name, commands[i].args)))
-		fmt.Fprintln(out, commands[i].summary)
+		fmt.Fprintln(out, strings.TrimSpace(fmt.Sprintf("usage: %s [options] %s", name, k.args)))
+		fmt.Fprintln(out, k.summary)
 		c.SetOutput(out)
 		c.PrintDefaults()
 	}
-	c.json = new(bool)
-	if text := commands[i].json; text != "" {
-		c.BoolVar(c.json, "json", false, text)
+	if k.json != "" {
+		c.BoolVar(c.json, "json", false, k.json)
 	}
-	return report(errs, commands[i].run(c))
+	return k.run(c)
+}
+
+// among runs one of a command's own commands.
+func (c *call) among(list []command) error {
+	command := strings.TrimPrefix(c.Name(), "mien ")
+	var names []string
+	for _, k := range list {
+		names = append(names, k.name)
+	}
+	args := c.args
+	if len(args) > 0 && args[0] == "help" {
+		args = append(slices.Clone(args[1:]), "-help")
+	}
+	if len(args) == 0 || slices.Contains([]string{"-h", "-help", "--help"}, args[0]) {
+		fmt.Fprintf(c.out, "usage: %s COMMAND [options]\n\n", c.Name())
+		for _, k := range list {
+			fmt.Fprintf(c.out, "  %-24s %s\n", strings.TrimSpace(k.name+" "+k.args), k.summary)
+		}
+		fmt.Fprintf(c.out, "\nmien help %s COMMAND lists a command's options\n", command)
+		if len(args) == 0 {
+			return usageError(fmt.Sprintf("%s needs one of %s", command, strings.Join(names, ", ")))
+		}
+		return nil
+	}
+	i := slices.Index(names, args[0])
+	if i < 0 {
+		return usageError(fmt.Sprintf("no command %q of %s%s; allowed: %s", args[0], command, nearest(args[0], names), strings.Join(names, ", ")))
+	}
+	return list[i].call(c.Name(), args[1:], c.out, c.err)
 }
 
 // options parses the command line after a command has declared its options.
@@ -143,7 +177,11 @@ func (c *call) options(most int) error {
 	}
 	c.Parse(append([]string{"--"}, arguments...)) // no option is left: it cannot fail
 	if c.NArg() > most {
-		return usageError(fmt.Sprintf("too many arguments: %s", strings.Join(c.Args()[most:], " ")))
+		text := "too many arguments: " + strings.Join(c.Args()[most:], " ")
+		if most > 0 {
+			text += `; a name of several words stands in quotes, such as "eyes closed"`
+		}
+		return usageError(text)
 	}
 	return nil
 }
@@ -234,7 +272,7 @@ running unit that is not there
 }
 
 func help(c *call) error {
-	if err := c.options(1); err != nil {
+	if err := c.options(9); err != nil { // it lists itself too
 		return err
 	}
 	if c.NArg() == 0 {
@@ -245,8 +283,7 @@ func help(c *call) error {
 	if i < 0 {
 		return usageError(fmt.Sprintf("no command %q%s", c.Arg(0), didYouMean(c.Arg(0))))
 	}
-	Main([]string{c.Arg(0), "-help"}, c.out, c.out) // each command has it
-	return nil
+	return commands[i].call("mien", append(slices.Clone(c.Args()[1:]), "-help"), c.out, c.err) // each has it, a command of a command too
 }
 
 // didYouMean names the nearest command, if one is near.

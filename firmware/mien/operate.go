@@ -42,7 +42,32 @@ func (c *call) ask(most int, request func() (operator.Request, error)) (operator
 		return operator.Reply{}, err
 	}
 	defer client.Close()
-	return client.Ask(r)
+	reply, err := client.Ask(r)
+	if err != nil && r.Alarm != "" && strings.Contains(err.Error(), alarm.ErrNoAlarm.Error()) {
+		err = fmt.Errorf("%w%s", err, namesHere(client, r.Alarm))
+	}
+	return reply, err
+}
+
+// namesHere tells whoever named an alarm that is not there which there are.
+func namesHere(client *operator.Client, name string) string {
+	reply, err := client.Ask(operator.Request{Ask: operator.AskAlarms})
+	if err != nil {
+		return "" // what was refused is said in any case
+	}
+	var names []string
+	for _, a := range reply.Alarms {
+		names = append(names, a.Name)
+	}
+	switch near := nearest(name, names); {
+	case near != "":
+		return near
+	case len(names) == 0:
+		return ": no alarm is configured"
+	case len(names) > 8:
+		return ": mien alarms lists them"
+	}
+	return fmt.Sprintf(": there are %q", names)
 }
 
 func (c *call) socketOption() *string {
@@ -149,6 +174,9 @@ func operatorEvents(c *call) error {
 	if err := c.options(0); err != nil {
 		return err
 	}
+	if *most < 0 {
+		return usageError(fmt.Sprintf("-n %d is no number of events: 0 is all that are kept", *most))
+	}
 	if *folder != "" {
 		return c.eventsIn(*folder, *after, *most)
 	}
@@ -228,8 +256,8 @@ func operatorStatus(c *call) error {
 	if !s.Trusted {
 		valid = "NO VALID RESULTS"
 	}
-	fmt.Fprintf(c.out, "%s: %.1f a second, latency %s, %d frames dropped, available %.1f %% of the last hour\n",
-		valid, s.Rate, millis(s.Latency), s.Dropped, s.Available*100)
+	fmt.Fprintf(c.out, "%s: %.1f a second, latency %s, %s dropped, available %.1f %% of %s\n",
+		valid, s.Rate, millis(s.Latency), alarm.Count(int(s.Dropped), "frame"), s.Available*100, lastHour(s.Up))
 	for _, f := range s.Faults {
 		fmt.Fprintf(c.out, "fault %s %s, for %s: %s\n", f.Code, f.Name, span(f.For), f.Detail)
 	}
@@ -256,9 +284,6 @@ func operatorStatus(c *call) error {
 			normal++
 			continue
 		}
-		if a.Shelved > 0 {
-			notes += "; shelved for another " + span(a.Shelved)
-		}
 		if a.FirstOut {
 			notes += "; first out"
 		}
@@ -268,7 +293,11 @@ func operatorStatus(c *call) error {
 		if a.ReAlarm > 0 {
 			notes += "; alarms again in " + span(a.ReAlarm)
 		}
-		fmt.Fprintf(c.out, "alarm %s: %s for %s%s\n", a.Name, a.State, span(a.For), notes)
+		held := span(a.For)
+		if a.Shelved > 0 { // how long that lasts yet is what people ask
+			held = "another " + span(a.Shelved)
+		}
+		fmt.Fprintf(c.out, "alarm %s: %s for %s%s\n", a.Name, a.State, held, notes)
 	}
 	switch {
 	case len(s.Alarms) == 0:
@@ -295,6 +324,15 @@ func operatorStatus(c *call) error {
 	return nil
 }
 
+// lastHour is the time that the availability of a unit is told of: the last hour, or
+// less where it is not up for as long.
+func lastHour(up time.Duration) string {
+	if up < time.Hour {
+		return "the " + span(up) + " since the start"
+	}
+	return "the last hour"
+}
+
 func printLevels(c *call, kind string, list []operator.Level) {
 	for _, l := range list {
 		word := "off"
@@ -316,6 +354,12 @@ func (c *call) tell(most int, request func() (operator.Request, error)) error {
 
 // told prints what a command changed, in the journal's words.
 func (c *call) told(reply operator.Reply) error {
+	if *c.json {
+		return c.printJSON(struct {
+			Done    []string `json:"done"`              // nothing: there was nothing to do
+			Pending string   `json:"pending,omitempty"` // why it is not on the disk yet
+		}{append([]string{}, reply.Done...), reply.Pending})
+	}
 	if len(reply.Done) == 0 {
 		reply.Done = []string{"there was nothing to do, and nothing was changed"}
 	}
@@ -354,6 +398,9 @@ func operatorShelve(c *call) error {
 			return operator.Request{}, usageError("name an alarm and a time: mien shelve \"brow lowered\" 30m")
 		}
 		d, err := timeArgument(c.Arg(1))
+		if err != nil {
+			err = usageError(err.Error() + `; a name of several words stands in quotes: mien shelve "brow lowered" 30m`)
+		}
 		return operator.Request{Ask: operator.AskDo, Do: alarm.Shelve, Alarm: c.Arg(0), For: d}, err
 	})
 }

@@ -1,13 +1,5 @@
 package main
 
-import (
-	"flag"
-	"fmt"
-	"io"
-	"slices"
-	"strings"
-)
-
 // pilotCommands are the subcommands of `mien pilot`.
 func pilotCommands() []command {
 	return []command{
@@ -25,37 +17,4 @@ func pilotCommands() []command {
 }
 
 // runPilot is `mien pilot`: it passes on to one of its own subcommands.
-func runPilot(c *call) error {
-	list := pilotCommands()
-	var names []string
-	for _, k := range list {
-		names = append(names, k.name)
-	}
-	if len(c.args) == 0 || slices.Contains([]string{"-h", "-help", "--help"}, c.args[0]) {
-		fmt.Fprint(c.out, "usage: mien pilot COMMAND [options]\n\n")
-		for _, k := range list {
-			fmt.Fprintf(c.out, "  %-24s %s\n", strings.TrimSpace(k.name+" "+k.args), k.summary)
-		}
-		if len(c.args) == 0 {
-			return usageError("pilot needs one of " + strings.Join(names, ", "))
-		}
-		return nil
-	}
-	i := slices.Index(names, c.args[0])
-	if i < 0 {
-		return usageError(fmt.Sprintf("no command %q of pilot; allowed: %s", c.args[0], strings.Join(names, ", ")))
-	}
-	k := list[i]
-	sub := &call{FlagSet: flag.NewFlagSet("mien pilot "+k.name, flag.ContinueOnError), args: c.args[1:], out: c.out, err: c.err, json: new(bool)}
-	sub.SetOutput(io.Discard) // what is wrong is said by options, in our words
-	if k.json != "" {
-		sub.BoolVar(sub.json, "json", false, k.json)
-	}
-	sub.usage = func() {
-		fmt.Fprintln(c.out, strings.TrimSpace(fmt.Sprintf("usage: mien pilot %s [options] %s", k.name, k.args)))
-		fmt.Fprintln(c.out, k.summary)
-		sub.SetOutput(c.out)
-		sub.PrintDefaults()
-	}
-	return k.run(sub)
-}
+func runPilot(c *call) error { return c.among(pilotCommands()) }

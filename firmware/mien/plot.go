@@ -94,7 +94,7 @@ func (r *record) event(t float64, e alarm.Event) {
 	}
 	for _, tr := range r.alarms {
 		if tr.def.Name == e.Alarm {
-			tr.marks = append(tr.marks, moment{t, fmt.Sprintf("%v by %s", e.Trigger, e.Who)})
+			tr.marks = append(tr.marks, moment{t, fmt.Sprintf("%s by %s", e.Trigger.Words(), e.Who)})
 		}
 	}
 }
@@ -332,11 +332,16 @@ func plotFile(file string) (string, error) {
 	default:
 		return "", usageError(fmt.Sprintf("%s: name a .html or .svg file", file))
 	}
-	folder := filepath.Dir(file)
+	return file, folderIsThere(file)
+}
+
+// folderIsThere refuses a path to write to whose folder is missing.
+func folderIsThere(path string) error {
+	folder := filepath.Dir(path)
 	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
-		return "", usageError(fmt.Sprintf("%s: there is no folder %s: make it, or name another file", file, folder))
+		return usageError(fmt.Sprintf("%s: there is no folder %s: make it, or name another file", path, folder))
 	}
-	return file, nil
+	return nil
 }
 
 // write writes the picture into a file, as its name asks for.

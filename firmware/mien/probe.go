@@ -12,6 +12,7 @@ import (
 	"mien/drivers/camera/v4l2"
 	"mien/drivers/gpio"
 	"mien/drivers/serial"
+	"mien/firmware/alarm"
 	"mien/model/assets"
 	"mien/model/pixel"
 	"mien/model/tflite"
@@ -275,7 +276,7 @@ func summarise(list []v4l2.Format) string {
 		parts = append(parts, fmt.Sprintf("up to %g frames/s", fps))
 	}
 	if unread > 0 {
-		parts = append(parts, count(unread, "format")+" that mien does not read")
+		parts = append(parts, alarm.Count(unread, "format")+" that mien does not read")
 	}
 	return strings.Join(parts, "; ")
 }
@@ -344,7 +345,7 @@ func (f *found) print(w io.Writer, all bool) error {
 		fmt.Fprintln(w, "video     no cameras:", strings.Join(others, ", "))
 	}
 	for _, chip := range f.Chips {
-		fmt.Fprintf(w, "gpio      %s label %q, %s\n", chip.Name, chip.Label, count(chip.Count, "line"))
+		fmt.Fprintf(w, "gpio      %s label %q, %s\n", chip.Name, chip.Label, alarm.Count(chip.Count, "line"))
 		for _, l := range chip.Lines {
 			if all || l.Consumer != "" {
 				fmt.Fprintln(w, "           ", l)

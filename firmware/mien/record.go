@@ -87,8 +87,8 @@ func pilotStatus(c *call) error {
 	if p.Trouble != "" {
 		fmt.Fprintf(c.out, "NOTHING IS WRITTEN: %s\n", p.Trouble)
 	}
-	fmt.Fprintf(c.out, "recordings: %s, %.1f MB\n", count(p.Files, "file"), float64(p.Bytes)/1e6)
-	fmt.Fprintf(c.out, "since the start: %d frames recorded, %d records had no room\n", p.Frames, p.Dropped)
+	fmt.Fprintf(c.out, "recordings: %s, %.1f MB\n", alarm.Count(p.Files, "file"), float64(p.Bytes)/1e6)
+	fmt.Fprintf(c.out, "since the start: %s recorded; records without room: %d\n", alarm.Count(int(p.Frames), "frame"), p.Dropped)
 	fmt.Fprintf(c.out, "marks that count, since the start: %d right, %d false, %d missed\n", p.Right, p.False, p.Missed)
 	return nil
 }
@@ -188,15 +188,15 @@ func pilotReplay(c *call) error {
 		c.printReplayed(sum, with != nil, counts)
 	}
 	if sum.Differs > 0 {
-		return coded{fmt.Errorf("%s", count(sum.Differs, "event")+" not as the unit told"), exitFailed}
+		return coded{fmt.Errorf("%s", alarm.Count(sum.Differs, "event")+" not as the unit told"), exitFailed}
 	}
 	return nil
 }
 
 func (c *call) printReplayed(sum *pilot.Replayed, other bool, counts [2]map[string]int) {
-	fmt.Fprintf(c.out, "%s, %d frames, %d steps without one\n", count(sum.Files, "recording"), sum.Frames, sum.Steps)
+	fmt.Fprintf(c.out, "%s, %s, %s without one\n", alarm.Count(sum.Files, "recording"), alarm.Count(int(sum.Frames), "frame"), alarm.Count(int(sum.Steps), "step"))
 	if sum.Dropped > 0 {
-		fmt.Fprintf(c.out, "%d records had no room: the recordings go on after them\n", sum.Dropped)
+		fmt.Fprintf(c.out, "%s without room: the recordings go on behind\n", alarm.Count(int(sum.Dropped), "record"))
 	}
 	for _, text := range sum.Damage {
 		fmt.Fprintln(c.out, "left out:", text)
@@ -210,7 +210,7 @@ func (c *call) printReplayed(sum *pilot.Replayed, other bool, counts [2]map[stri
 		counts[1][name] += 0
 	}
 	for _, name := range slices.Sorted(maps.Keys(counts[1])) {
-		fmt.Fprintf(c.out, "alarm %s: raised %d times, computed %d times\n", name, counts[0][name], counts[1][name])
+		fmt.Fprintf(c.out, "alarm %s: raised %s, computed %s\n", name, alarm.Count(counts[0][name], "time"), alarm.Count(counts[1][name], "time"))
 	}
 	for _, text := range sum.Differ {
 		fmt.Fprintln(c.out, "differs:", text)
@@ -274,13 +274,13 @@ func pilotExport(c *call) error {
 	if *c.json {
 		return c.printJSON(told)
 	}
-	fmt.Fprintf(c.out, "%s: %d frames of %s\n", *levels, told.Levels, count(len(told.Sessions), "session"))
-	fmt.Fprintf(c.out, "%s: %s of truth\n", *marks, count(told.Spans, "span"))
+	fmt.Fprintf(c.out, "%s: %s of %s\n", *levels, alarm.Count(int(told.Levels), "frame"), alarm.Count(len(told.Sessions), "session"))
+	fmt.Fprintf(c.out, "%s: %s of truth\n", *marks, alarm.Count(told.Spans, "span"))
 	if told.Unnamed > 0 {
-		fmt.Fprintf(c.out, "%s left out: they do not say which alarm, or it has several conditions\n", count(told.Unnamed, "mark"))
+		fmt.Fprintf(c.out, "%s left out: they do not say which alarm, or it has several conditions\n", alarm.Count(told.Unnamed, "mark"))
 	}
 	if told.Broken > 0 {
-		fmt.Fprintf(c.out, "%s left out: not gone through to the end\n", count(told.Broken, "drill"))
+		fmt.Fprintf(c.out, "%s left out: not gone through to the end\n", alarm.Count(told.Broken, "drill"))
 	}
 	for _, text := range told.Damage {
 		fmt.Fprintln(c.out, "left out:", text)

@@ -15,6 +15,7 @@ import (
 	"mien/drivers/camera"
 	"mien/drivers/device"
 	"mien/drivers/watchdog"
+	"mien/firmware/alarm"
 	"mien/firmware/config"
 	"mien/firmware/pipeline"
 	"mien/model/face"
@@ -73,6 +74,8 @@ func (t *selfTest) run(path string, dog bool) error {
 	}()
 	if why := foreign(path, os.Geteuid(), user.Lookup); why != "" {
 		t.skip("user", why)
+	} else {
+		t.add("user", nil, testedAs(os.Geteuid()))
 	}
 	t.network()
 	t.camera()
@@ -197,7 +200,7 @@ func (t *selfTest) camera() {
 		src.Release()
 	}
 	i := src.Info()
-	detail := fmt.Sprintf("%s %s %dx%d, %d frames in 2 s, %d lost", i.Name, camera.FormatName(i.Format), i.Width, i.Height, frames, i.Counts.Lost)
+	detail := fmt.Sprintf("%s %s %dx%d, %s in 2 s, %d lost", i.Name, camera.FormatName(i.Format), i.Width, i.Height, alarm.Count(frames, "frame"), i.Counts.Lost)
 	switch {
 	case !i.Live || !i.Stamped:
 	case age < -time.Second || age > pipeline.LongAgo:
@@ -282,7 +285,16 @@ func foreign(path string, uid int, lookup func(string) (*user.User, error)) stri
 	if err != nil || u.Uid == strconv.Itoa(uid) {
 		return ""
 	}
-	return fmt.Sprintf("this is user %d, and the unit runs as %s: what follows tells nothing of its rights; test as that user: sudo -u %s mien selftest", uid, serviceUser, serviceUser)
+	return fmt.Sprintf("this is %s, and the unit runs as %s: what follows tells nothing of its rights; test as that user: sudo -u %s mien selftest", testedAs(uid), serviceUser, serviceUser)
+}
+
+// testedAs names the user with whose rights the parts are opened.
+func testedAs(uid int) string {
+	u, err := user.LookupId(strconv.Itoa(uid))
+	if err != nil {
+		return fmt.Sprintf("user %d, who has no name", uid)
+	}
+	return fmt.Sprintf("%s, user %d", u.Username, uid)
 }
 
 // serviceUser is who board/mien.service runs the unit as.
@@ -364,11 +376,7 @@ func (t *selfTest) finish(path string) error {
 		}
 	}
 	if count["failed"] > 0 {
-		parts := "parts"
-		if count["failed"] == 1 {
-			parts = "part"
-		}
-		return fmt.Errorf("self-test: %d %s failed", count["failed"], parts)
+		return fmt.Errorf("self-test: %s failed", alarm.Count(count["failed"], "part"))
 	}
 	return nil
 }

@@ -97,7 +97,7 @@ func TestWalk(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
 	}
-	for _, want := range []string{"passed   camera ", "skipped  lens                   a clip has none", "skipped  lines ",
+	for _, want := range []string{"passed   user                   " + testedAs(os.Geteuid()), "passed   camera ", "skipped  lens                   a clip has none", "skipped  lines ",
 		"passed   PLC                    it hears the unit, and the unit it", " 0 failed", "tested by ____"} {
 		if !strings.Contains(report, want) {
 			t.Errorf("no %q in the report\n%s", want, report)
@@ -135,6 +135,9 @@ func TestWalkAnswers(t *testing.T) {
 
 // Root, or whoever tests, may open what the unit may not: the report says so.
 func TestSelfTestTellsWhoseRightsItHas(t *testing.T) {
+	if got := testedAs(0); got != "root, user 0" {
+		t.Errorf("tested as %s", got)
+	}
 	unit, err := os.ReadFile(filepath.Join("..", "..", "board", "mien.service"))
 	if err != nil || !strings.Contains(string(unit), "\nUser="+serviceUser+"\n") || !strings.Contains(serviceFolder, "/var/lib/"+serviceUser) {
 		t.Errorf("the unit file has another user than %s: %v", serviceUser, err)

@@ -9,6 +9,7 @@ import (
 	"mien/board"
 	"mien/drivers/gpio"
 	"mien/drivers/serial"
+	"mien/firmware/alarm"
 	"mien/firmware/config"
 	"mien/firmware/pipeline"
 	"mien/firmware/state"
@@ -158,7 +159,7 @@ func (t *selfTest) polled(speak *pipeline.Speaker, s serial.Settings) error {
 			return t.confirm("Did it get 4660 22136 16256 0 (hexadecimal 1234 5678 3F80 0)?")
 		case time.Now().Before(end):
 		case n.Frames > 0:
-			return fmt.Errorf("the PLC asks for other slaves (%d frames), not for address %d", n.Frames, t.cfg.Modbus.Address)
+			return fmt.Errorf("the PLC asks for other slaves (%s), not for address %d", alarm.Count(int(n.Frames), "frame"), t.cfg.Modbus.Address)
 		case n.Damaged > 0:
 			return errors.New("characters came, but no request: other baud rate or parity, or the two wires of RS-485 the wrong way round")
 		default:

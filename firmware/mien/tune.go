@@ -15,6 +15,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"mien/firmware/alarm"
 	"mien/firmware/config"
 	"mien/firmware/pilot"
 	"mien/firmware/pilot/tune"
@@ -202,7 +203,7 @@ func (c *call) alarmInForce(path string, o *tune.Options) (*config.Alarm, error)
 }
 
 func showResult(c *call, r *tune.Result, o tune.Options, now *config.Alarm) error {
-	fmt.Fprintf(c.out, "%s: %.4g h observed in %s, %s\n", r.Signal, r.Hours, count(r.Sessions, "session"), count(r.Present, "true event"))
+	fmt.Fprintf(c.out, "%s: %.4g h observed in %s, %s\n", r.Signal, r.Hours, alarm.Count(r.Sessions, "session"), alarm.Count(r.Present, "true event"))
 	for _, n := range r.Notes {
 		fmt.Fprintln(c.out, "note:", n)
 	}

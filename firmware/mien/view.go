@@ -242,7 +242,7 @@ func happened(e alarm.Event) string {
 	if e.Alarm != "" {
 		text += e.Alarm + ": "
 	}
-	text += e.Trigger.String()
+	text += e.Trigger.Words()
 	if e.Refused {
 		text += " refused"
 	}

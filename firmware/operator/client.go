@@ -51,7 +51,7 @@ func (c *Client) Ask(r Request) (Reply, error) {
 		reply, err := c.ask(r)
 		full := reply.Error == tooMany
 		hungUp := err != nil && reply.Error == "" && (errors.Is(err, io.EOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET))
-		changes := r.Ask == AskDo || r.Ask == AskTest
+		changes := r.changes()
 		switch {
 		case hungUp && changes:
 			return reply, fmt.Errorf("%w: whether it was done is in the journal (mien events)", err)

@@ -46,6 +46,18 @@ type Request struct {
 	Drill *state.DrillStep `json:"drill,omitempty"`
 }
 
+// changes tells whether a request asks for more than to be told something: it is
+// not to be given twice.
+func (r Request) changes() bool {
+	switch r.Ask {
+	case AskStatus, AskAlarms, AskEvents:
+		return false
+	case AskPilot:
+		return r.Pilot != ""
+	}
+	return true
+}
+
 // PilotDo is what is asked of the recordings.
 type PilotDo string
 

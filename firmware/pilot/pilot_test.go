@@ -554,7 +554,9 @@ func TestOldRecordingsAreDeletedAndAllAreErased(t *testing.T) {
 	if now, _ := Files(next.keeper.options.Dir); len(now) != 1 {
 		t.Errorf("%v", now)
 	}
-	next.keeper.Erase()
+	if text, idle := next.keeper.Erase(); idle || text != "pilot: all recordings are erased" {
+		t.Error(text)
+	}
 	if err := next.keeper.Wait(next.keeper.Asked(), 10*time.Second); err != nil {
 		t.Fatal(err)
 	}

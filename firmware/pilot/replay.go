@@ -238,7 +238,7 @@ func sameNetworks(recorded []affect.Made, wanted []string) error {
 		}
 	}
 	if len(wanted) > len(recorded) {
-		return fmt.Errorf("%w: it has %d networks, the config names %d", ErrNetwork, len(recorded), len(wanted))
+		return fmt.Errorf("%w: it has %s, the config names %d", ErrNetwork, alarm.Count(len(recorded), "network"), len(wanted))
 	}
 	return nil
 }

@@ -52,7 +52,9 @@ func (u *Unit) pilotDo(who string, c state.Command) (done []alarm.Event, idle bo
 			text, err = u.pilot.Start(c.For, c.Text)
 		}
 	case state.StopPilot:
-		text, err = u.pilot.Stop("stopped by " + who)
+		if _, err = u.pilot.Stop("stopped by " + who); err == nil {
+			text = "pilot: recording ended" // by whom is told with each note
+		}
 	case state.ErasePilot:
 		text, idle = u.pilot.Erase()
 	case state.MarkAlarm:

@@ -286,7 +286,7 @@ func (u *Unit) tellFaults() {
 	var untold int
 	u.changes, untold = u.health.Changes(u.changes[:0])
 	if untold > 0 {
-		u.doLocked(alarm.Command{Do: alarm.Note, Text: fmt.Sprintf("%d faults began or ended before the next one, too fast to be told", untold)})
+		u.doLocked(alarm.Command{Do: alarm.Note, Text: alarm.Count(untold, "fault") + " began or ended before the next one, too fast to be told"})
 	}
 	for _, c := range u.changes {
 		info := c.Fault.Info()
@@ -342,14 +342,18 @@ func (u *Unit) expire(now time.Duration) {
 }
 
 // tellMissing journals how many events the disk did not take and the memory had
-// no room for either, once the disk takes events again; and which file it had to
-// put aside.
+// no room for either, once the disk takes events again; that somebody took the
+// journal away; and which file it had to put aside.
 func (u *Unit) tellMissing(st store.Status) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if st.Dropped > u.missing {
-		u.doLocked(alarm.Command{Do: alarm.Note, Text: fmt.Sprintf("%d events are missing before this one: the disk took none, and the memory for them was full", st.Dropped-u.missing)})
+		u.doLocked(alarm.Command{Do: alarm.Note, Text: fmt.Sprintf("missing before this event: %s; the disk took none, and the memory for them was full", alarm.Count(int(st.Dropped-u.missing), "event"))})
 		u.missing = st.Dropped
+	}
+	if st.Changed > u.changed {
+		u.changed = st.Changed
+		u.doLocked(alarm.Command{Do: alarm.Note, Text: "the journal's file was taken away or changed by somebody else: it was begun anew with the alarm states, and events before this one may be missing"})
 	}
 	if st.Aside != u.aside {
 		u.aside = st.Aside
@@ -361,6 +365,6 @@ func (u *Unit) tellMissing(st store.Status) {
 func (u *Unit) status() string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return fmt.Sprintf("%.1f results/s, %d faults, %d alarms unacknowledged", u.state.Rate,
-		len(u.state.Faults), bits.OnesCount64(u.summary.Unacknowledged))
+	return fmt.Sprintf("%.1f results/s, %s, %s unacknowledged", u.state.Rate,
+		alarm.Count(len(u.state.Faults), "fault"), alarm.Count(bits.OnesCount64(u.summary.Unacknowledged), "alarm"))
 }

@@ -2,6 +2,8 @@ package pipeline
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,16 +37,18 @@ func TestJournalTellsOfEventsThatAreMissing(t *testing.T) {
 	b := newBench(t, "", func(o *Options) { o.Store, o.Found = kept, found })
 	b.until("results", b.trusted)
 	disk.Fail(store.Fault{Op: store.OpWrite, Count: -1, Err: unix.ENOSPC})
+	b.do("test", state.On(alarm.Command{Do: alarm.Note, Text: "a first note"}))
+	b.until("a failed write", func() bool { return kept.Status().Err != nil })
 	for i := range 30 {
 		b.do("test", state.On(alarm.Command{Do: alarm.Note, Text: "a note " + strconv.Itoa(i)}))
 	}
 	b.until("the fault", b.fault(health.StorageFailed))
-	if b.count("missing") != 0 {
+	if b.count("missing before") != 0 {
 		t.Error("told while there is no room for it")
 	}
 	disk.Heal()
 	b.until("the way back", b.trusted)
-	b.told("events are missing before this one")
+	b.told("missing before this event: ")
 	if err := kept.Sync(); err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +63,42 @@ func TestJournalTellsOfEventsThatAreMissing(t *testing.T) {
 	if lost == 0 || lost != kept.Status().Dropped {
 		t.Errorf("%d numbers are missing, the store let %d go", lost, kept.Status().Dropped)
 	}
-	if n := b.count("missing"); n != 1 {
+	if n := b.count("missing before"); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+}
+
+// Somebody empties the state folder of a running unit: the alarm states are on the
+// disk again within a second, and the journal says that events before may be missing.
+func TestJournalTellsOfAFolderThatWasEmptied(t *testing.T) {
+	dir := t.TempDir()
+	kept, found, err := store.Open(store.Options{Dir: dir, Memory: t.TempDir(), Delay: 10 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { kept.Close() })
+	b := newBench(t, "", func(o *Options) { o.Store, o.Found = kept, found })
+	b.until("results", b.trusted)
+	if err := kept.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%v %v", files, err)
+	}
+	for _, file := range files {
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.told("the journal's file was taken away or changed by somebody else")
+	if err := kept.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	if read, err := kept.Events(0, 100); err != nil || len(read) == 0 || !strings.Contains(read[0].Cause, "was taken away") {
+		t.Errorf("%v %v", read, err)
+	}
+	if n := b.count("taken away"); n != 1 {
 		t.Errorf("told %d times", n)
 	}
 }

@@ -106,6 +106,7 @@ type Unit struct {
 	revision uint64          // of the engine, as kept last
 	missing  uint64          // events that the store had to drop, as reported so far
 	aside    string          // the file that it put aside, as told
+	changed  uint64          // how often its file was taken away, likewise
 }
 
 // New prepares a unit: config against network, alarms, lines. Nothing is

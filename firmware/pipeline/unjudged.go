@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"mien/firmware/alarm"
 )
 
 // tellUnjudged is how often the journal is told for how long alarms had no
@@ -61,7 +63,7 @@ func (t *unjudged) text() string {
 	if all < time.Minute {
 		return ""
 	}
-	text := fmt.Sprintf("alarms had no reading for %d of the last %d minutes", all/time.Minute, (t.last-t.began)/time.Minute)
+	text := fmt.Sprintf("alarms had no reading for %d of the last %s", all/time.Minute, alarm.Count(int((t.last-t.began)/time.Minute), "minute"))
 	if len(parts) > 0 {
 		text += ": " + strings.Join(parts, ", ")
 	}

@@ -172,7 +172,7 @@ func (w *watcher) frame() (time.Duration, error) {
 		return 0, nil
 	case errors.Is(err, camera.ErrEnd):
 		i := w.source.Info()
-		text := fmt.Sprintf("%d frames, %d lost, %d damaged", i.Counts.Frames, i.Counts.Lost, i.Counts.Corrupt)
+		text := fmt.Sprintf("%s, %d lost, %d damaged", alarm.Count(int(i.Counts.Frames), "frame"), i.Counts.Lost, i.Counts.Corrupt)
 		if n := w.refused.count; n > 0 {
 			text += fmt.Sprintf(", %d could not be read: %v", n, w.refused.why)
 		}

@@ -118,11 +118,11 @@ func (c Command) String() string {
 			text += " " + c.Mark.Alarm
 		}
 		if c.Mark.Ago > 0 {
-			text += fmt.Sprintf(", %v ago", c.Mark.Ago)
+			text += fmt.Sprintf(", %s ago", alarm.Time(c.Mark.Ago))
 		}
 		return text
 	case StartPilot:
-		return fmt.Sprintf("pilot start for %v", c.For)
+		return "pilot start for " + alarm.Time(c.For)
 	case StopPilot:
 		return "pilot stop"
 	case ErasePilot:
@@ -132,7 +132,7 @@ func (c Command) String() string {
 	case SetClock:
 		return "set clock to " + c.Time.UTC().Format(time.RFC3339)
 	}
-	text := c.Alarm.Do.String()
+	text := c.Alarm.Do.Words()
 	if c.Alarm.Alarm != "" {
 		text += " " + c.Alarm.Alarm
 	}

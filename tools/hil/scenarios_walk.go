@@ -142,7 +142,7 @@ func walkWrong(b *bench) {
 	b.check(code == 1, "exit %d: %s", code, report)
 	for _, want := range []string{`failed +lens +the picture did not get dark, .* not seen in 30s`, `failed +output lamp +not confirmed: Is lamp `,
 		`passed +output fault `, `failed +input ack button `, `skipped +input other key +passed over`,
-		`failed +PLC +the PLC asks for other slaves \(1 frames\), not for address 1`, ` 4 failed, `} {
+		`failed +PLC +the PLC asks for other slaves \(1 frame\), not for address 1`, ` 4 failed, `} {
 		b.check(regexp.MustCompile(want).MatchString(report), "no %q in\n%s", want, report)
 	}
 	b.logf("%s", strings.TrimSpace(report))

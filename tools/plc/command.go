@@ -1,18 +1,37 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	master "github.com/simonvetter/modbus"
+
 	"mien/firmware/modbus"
 )
 
-// do gives one command as a PLC does, by the changes of coils and of the
-// shelve mask or by the command registers, and returns what was done in words.
+// do gives one command, and returns what was done in words. One that the config
+// locks names the key.
 func (t task) do(l *link, r *reading, byWord bool) (string, error) {
+	done, err := t.give(l, r, byWord)
+	if key := unlockedBy[t.op]; key != "" && errors.Is(err, master.ErrIllegalDataAddress) {
+		err = fmt.Errorf("%w; %s", err, key)
+	}
+	return done, err
+}
+
+// unlockedBy says for commands that the config may lock by which key.
+var unlockedBy = map[modbus.Op]string{
+	modbus.OpSetClock: "the clock can be set where the config has clock.settable = true, and while no time source sets the system's (mien clock tells)",
+	modbus.OpShelve:   "an alarm can be shelved where its shelve_max in the config is above 0s",
+}
+
+// give gives a command as a PLC does, by the changes of coils and of the shelve
+// mask or by the command registers.
+func (t task) give(l *link, r *reading, byWord bool) (string, error) {
 	alarm, name := -1, ""
 	if t.alarm != "" {
 		a, err := r.find(t.alarm)

@@ -117,7 +117,7 @@ func (l *lost) Unwrap() error { return l.error }
 
 var refusals = map[error]string{
 	master.ErrIllegalFunction:     "exception 01, the unit has no such function: is it a mien?",
-	master.ErrIllegalDataAddress:  "exception 02, no such register or alarm, read-only, or locked by [modbus] unlock",
+	master.ErrIllegalDataAddress:  "exception 02, no such register or alarm, read-only, or locked by the config",
 	master.ErrIllegalDataValue:    "exception 03, a value out of range, such as longer than the alarm may be shelved",
 	master.ErrServerDeviceFailure: "exception 04, the unit cannot do it: mien events tells why",
 	master.ErrServerDeviceBusy:    "exception 06, too many commands at once: try again",

@@ -29,8 +29,9 @@ func main() {
 
 // run is the program; it returns the exit code.
 func run(ctx context.Context, args []string, in, out, errs *os.File) int {
-	o, err := parse(args, errs)
+	o, err := parse(args, out)
 	if err != nil {
+		fmt.Fprintf(errs, "plc: %v; plc -help tells more\n", err)
 		return exitUsage
 	}
 	if o.help {

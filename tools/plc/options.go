@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"mien/drivers/serial"
 	"mien/firmware/modbus"
+	"mien/spelling"
 )
 
 // Exit codes.
@@ -79,14 +81,11 @@ type task struct {
 	time    time.Time // of OpSetClock; zero: now
 }
 
-func parse(args []string, errs io.Writer) (*options, error) {
+// parse reads the command line; help goes to out.
+func parse(args []string, out io.Writer) (*options, error) {
 	o := new(options)
 	f := flag.NewFlagSet("plc", flag.ContinueOnError)
-	f.SetOutput(errs)
-	f.Usage = func() {
-		fmt.Fprint(errs, usage)
-		f.PrintDefaults()
-	}
+	f.SetOutput(io.Discard) // of a mistake one line is said
 	f.StringVar(&o.port, "port", "", "serial `port`, such as /dev/ttyUSB0 or /dev/serial/by-id/…; or a pty")
 	f.IntVar(&o.baud, "baud", 115200, "bits a second, as [serial] baud of the unit")
 	parity := f.String("parity", "none", "none, even or odd")
@@ -124,7 +123,7 @@ func parse(args []string, errs io.Writer) (*options, error) {
 		case "off":
 			return task{}, nil
 		}
-		return task{}, fmt.Errorf("is on or off")
+		return task{}, fmt.Errorf("takes on or off")
 	}
 	f.BoolFunc("ack", "acknowledge the alarm `N` (number or name), or all where none is given", add(modbus.OpAck, func(s string) (task, error) {
 		if s == "true" || s == "all" {
@@ -140,7 +139,7 @@ func parse(args []string, errs io.Writer) (*options, error) {
 		alarm, minutes, ok := cutLast(s, ",")
 		n, err := strconv.Atoi(strings.TrimSpace(minutes))
 		if !ok || err != nil || n < 1 || n > 65535 {
-			return task{}, fmt.Errorf("is an alarm and 1 to 65535 minutes, such as 1,30")
+			return task{}, fmt.Errorf("takes an alarm and 1 to 65535 minutes, such as 1,30")
 		}
 		return task{alarm: alarm, minutes: n}, nil
 	}))
@@ -151,23 +150,56 @@ func parse(args []string, errs io.Writer) (*options, error) {
 		}
 		to, err := time.Parse(time.RFC3339, s)
 		if err != nil || to.Unix() < 0 || to.Unix() > math.MaxUint32 {
-			return task{}, fmt.Errorf("is now, or a time such as 2026-11-30T19:30:00Z")
+			return task{}, fmt.Errorf("takes now, or a time such as 2026-11-30T19:30:00Z")
 		}
 		return task{time: to}, nil
 	}))
 
 	if err := f.Parse(joinValues(args)); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
-			o.help, err = true, nil
+			fmt.Fprint(out, usage)
+			f.SetOutput(out)
+			f.PrintDefaults()
+			o.help = true
+			return o, nil
 		}
-		return o, err
+		return o, mistake(f, err)
 	}
-	err := o.check(f.Args(), *parity, *order)
-	if err != nil {
-		fmt.Fprintf(errs, "plc: %v; plc -help tells more\n", err)
-	}
-	return o, err
+	return o, o.check(f.Args(), *parity, *order)
 }
+
+// mistake puts what package flag says of a command line into words for people.
+func mistake(f *flag.FlagSet, err error) error {
+	text := err.Error()
+	if name, ok := strings.CutPrefix(text, "flag provided but not defined: "); ok {
+		var names []string
+		f.VisitAll(func(f *flag.Flag) { names = append(names, "-"+f.Name) })
+		if near := spelling.Nearest(name, names); near != "" {
+			return fmt.Errorf("there is no option %s: did you mean %s?", name, near)
+		}
+		return fmt.Errorf("there is no option %s", name)
+	}
+	if name, ok := strings.CutPrefix(text, "flag needs an argument: "); ok {
+		return fmt.Errorf("%s needs a value behind it", name)
+	}
+	if m := invalidValue.FindStringSubmatch(text); m != nil {
+		why := m[3]
+		if of, known := f.Lookup(m[2]).Value.(flag.Getter); known { // else a function's, which says what is wrong
+			switch of.Get().(type) {
+			case time.Duration:
+				why = "takes a time such as 200ms or 5s"
+			case int:
+				why = "takes a whole number"
+			case bool:
+				why = "takes no such value"
+			}
+		}
+		return fmt.Errorf("-%s %s: it %s", m[2], m[1], why)
+	}
+	return err
+}
+
+var invalidValue = regexp.MustCompile(`^invalid (?:boolean )?value (".*") for (?:flag )?-([^:]+): (.*)$`)
 
 func (o *options) check(rest []string, parity, order string) (err error) {
 	if o.parity, err = serial.ParseParity(parity); err != nil {

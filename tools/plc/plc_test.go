@@ -233,8 +233,9 @@ func TestRefusalsSayWhy(t *testing.T) {
 		{[]string{"-unshelve", "1"}, nil, "not shelved"},
 		{[]string{"-reset"}, modbus.ErrBusy, "exception 06"},
 		{[]string{"-reset"}, io.ErrUnexpectedEOF, "exception 04"},
-		{[]string{"-reset"}, modbus.ErrLocked, "exception 02"},
-		{[]string{"-clock", "now"}, modbus.ErrLocked, "exception 02"},
+		{[]string{"-reset"}, modbus.ErrLocked, "exception 02, no such register or alarm, read-only, or locked by the config: "},
+		{[]string{"-clock", "now"}, modbus.ErrLocked, "where the config has clock.settable = true"},
+		{[]string{"-shelve", "1,5"}, modbus.ErrLocked, "where its shelve_max in the config is above 0s"},
 		{[]string{"-registers", "-shelve", "1,481"}, nil, "exception 03"},
 	} {
 		if c.fail != nil {
@@ -342,13 +343,19 @@ func TestCommandLine(t *testing.T) {
 	for args, want := range map[string]string{
 		"": "no port", "-port x -demo": "-demo makes its own", "-port x y": `"y" is no option`, "-port x -address 248": "248",
 		"-port x -baud 50": "50", "-port x -parity mark": "parity", "-port x -stop 3": "stop", "-port x -word-order big": "high-first",
-		"-port x -shelve 3": "minutes", "-port x -shelve 3,0": "minutes", "-port x -test perhaps": "on or off", "-port x -reset=3": "no value", "-port x -clock yesterday": "is now, or a time such as 2026-11-30T19:30:00Z",
-		"-port x -rate -1s": "negative", "-nonsense": "nonsense",
+		"-port x -shelve 3": "minutes", "-port x -shelve 3,0": "minutes", "-port x -test perhaps": "on or off", "-port x -reset=3": "no value", "-port x -clock yesterday": "takes now, or a time such as 2026-11-30T19:30:00Z",
+		"-port x -rate -1s": "negative", "-nonsense": "there is no option -nonsense", "-adress 3": "did you mean -address?", "-port": "-port needs a value",
+		"-port x -baud fast": `-baud "fast": it takes a whole number`, "-port x -rate 5": `-rate "5": it takes a time such as 200ms`, "-once=perhaps": `-once "perhaps": it takes no such value`,
 	} {
 		var said bytes.Buffer
-		if _, err := parse(strings.Fields(args), &said); err == nil || !strings.Contains(said.String(), want) {
+		if _, err := parse(strings.Fields(args), &said); err == nil || !strings.Contains(err.Error(), want) || said.Len() > 0 {
 			t.Errorf("%q: %v, said %q, want %q", args, err, said.String(), want)
 		}
+	}
+	// A mistake is one line, with the way to more.
+	code, out, errs := plc(t, "-nonsense")
+	if code != exitUsage || out != "" || errs != "plc: there is no option -nonsense; plc -help tells more\n" {
+		t.Errorf("exit %d: %s%s", code, out, errs)
 	}
 	var said bytes.Buffer
 	if o, err := parse([]string{"-help"}, &said); err != nil || !o.help || !strings.Contains(said.String(), "-word-order") {

@@ -59,7 +59,7 @@ func ms(d time.Duration) float64 {
 
 func (s *stats) String() string {
 	return fmt.Sprintf("%d requests; response p50 %.2f ms, p99 %.2f ms, max %.2f ms; turnaround p50 %.2f ms, p99 %.2f ms, max %.2f ms; "+
-		"%d without answer, %d damaged, %d from another slave, %d refused, port opened again %d times", s.requests,
+		"%d without answer, %d damaged, %d from another slave, %d refused, opened again: %d", s.requests,
 		ms(s.response.quantile(0.5)), ms(s.response.quantile(0.99)), ms(s.response.most),
 		ms(s.turnaround.quantile(0.5)), ms(s.turnaround.quantile(0.99)), ms(s.turnaround.most),
 		s.timeouts, s.damaged, s.foreign, s.exceptions, s.reopened)

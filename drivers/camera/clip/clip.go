@@ -356,7 +356,7 @@ func (c *clip) end(why error) error {
 	if why != nil {
 		return fmt.Errorf("clip %s: %w: %w", c.info.Device, camera.ErrEnd, why)
 	}
-	return fmt.Errorf("clip %s: %w after %d frames", c.info.Device, camera.ErrEnd, c.reel.count())
+	return fmt.Errorf("clip %s: %w after frame %d", c.info.Device, camera.ErrEnd, c.reel.count())
 }
 
 func (c *clip) Release() error {

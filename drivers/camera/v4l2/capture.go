@@ -158,7 +158,7 @@ func (c *capture) closedError() error {
 
 func (c *capture) timeoutError(timeout time.Duration) error {
 	if c.skipped > 0 {
-		return fmt.Errorf("camera %s: %w: waited %v; %d frames since the last good one were damaged or old", c.info.Device, camera.ErrTimeout, timeout, c.skipped)
+		return fmt.Errorf("camera %s: %w: waited %v; frames that were damaged or old since the last good one: %d", c.info.Device, camera.ErrTimeout, timeout, c.skipped)
 	}
 	return fmt.Errorf("camera %s: %w: waited %v", c.info.Device, camera.ErrTimeout, timeout)
 }

@@ -212,7 +212,7 @@ func (c *capture) begin(ask request, s Settings, format uint32) error {
 		return &callError{"VIDIOC_REQBUFS", err}
 	}
 	if r.count < 2 {
-		return fmt.Errorf("%w: the driver grants %d buffers; 2 are needed", camera.ErrUnsupported, r.count)
+		return fmt.Errorf("%w: of the 2 buffers that are needed the driver grants %d", camera.ErrUnsupported, r.count)
 	}
 	for i := range r.count {
 		b := v4l2Buffer{index: i, typ: bufTypeVideoCapture, memory: memoryMmap}

@@ -348,6 +348,21 @@ func TestFilesTakenAway(t *testing.T) {
 	if read := readAll(f, 0); !reflect.DeepEqual(numbers(read), []uint64{9, 10, 11, 12}) {
 		t.Errorf("%v", numbers(read))
 	}
+	if n := s.Status().Changed; n != 2 {
+		t.Errorf("told of %d", n)
+	}
+	// While nothing happens too: the states are on the disk again.
+	for second := time.Duration(3); second < 6; second++ {
+		if second == 4 {
+			f.mu.Lock()
+			delete(f.names, dir+"/"+journalFile)
+			f.mu.Unlock()
+		}
+		s.step(second * time.Second)
+	}
+	if st := s.Status(); st.Changed != 3 || st.Err != nil || f.Get(dir+"/"+journalFile) == nil {
+		t.Errorf("%+v", st)
+	}
 	f.Kill()
 	if _, found := manual(f); !reflect.DeepEqual(lives(found.Saved), lives(replay(raises(1, 12)))) {
 		t.Errorf("%v", found)
@@ -368,6 +383,9 @@ func TestFolderTakenAway(t *testing.T) {
 	}
 	s.Put(raises(5, 8))
 	waitFor(t, "on the disk again", func() bool { return s.Durable() == 8 && s.Status().Err == nil })
+	if n := s.Status().Changed; n != 1 {
+		t.Errorf("told of %d", n)
+	}
 	if read, err := s.Events(0, 100); !reflect.DeepEqual(numbers(read), []uint64{5, 6, 7, 8}) {
 		t.Errorf("%v %v", numbers(read), err)
 	}

@@ -243,6 +243,13 @@ func (j *journal) fits(n int) bool {
 	return err == nil && size == j.size
 }
 
+// changed says that the file under its name is not the one that is written, or has
+// become longer or shorter by somebody else.
+func (j *journal) changed() bool {
+	size, err := j.folder.Size(journalFile)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && size != j.size
+}
+
 // append adds records. After an error the file is not used any more: what got
 // into it is read as torn, or twice.
 func (j *journal) append(records []byte) error {
@@ -298,10 +305,10 @@ func read(folder Folder, above uint64) (c content, notes []string) {
 		before := c.damaged
 		c.add(data, above)
 		if n := c.damaged - before; n > 0 {
-			notes = append(notes, fmt.Sprintf("%s has %d damaged lines, left out", name, n))
+			notes = append(notes, fmt.Sprintf("%s has %s, left out", name, alarm.Count(n, "damaged line")))
 		}
 		if c.torn > 0 {
-			notes = append(notes, fmt.Sprintf("%s ends in a torn line of %d bytes, left out", name, c.torn))
+			notes = append(notes, fmt.Sprintf("%s ends in a torn line of %s, left out", name, alarm.Count(c.torn, "byte")))
 		}
 	}
 	return c, notes

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"math"
 	"time"
+
+	"mien/firmware/alarm"
 )
 
 // hold takes hold of the folder.
@@ -111,7 +113,7 @@ func (s *Store) readCopy(found *Found) {
 	case gone:
 		found.Notes = append(found.Notes, fmt.Sprintf("%s is gone from the state folder: the copy in memory has all of it", journalFile))
 	default:
-		found.Notes = append(found.Notes, fmt.Sprintf("%d events that the disk had not taken before the end were in memory still", len(c.events)))
+		found.Notes = append(found.Notes, fmt.Sprintf("%s that the disk had not taken before the end: in memory still", alarm.Count(len(c.events), "event")))
 		if first > last+1 {
 			found.Notes = append(found.Notes, fmt.Sprintf("events %d to %d are missing: the disk took none, and the memory for them was full", last+1, first-1))
 		}

@@ -76,6 +76,7 @@ type Status struct {
 	Durable uint64        // number of the newest event that survives power loss
 	Syncs   uint64        // of the journal
 	Bytes   uint64        // written to it
+	Changed uint64        // how often the journal's file was taken away or changed by somebody else, and begun anew: what it had may be lost
 	Aside   string        // file that this journal cannot go on with and that was put aside; empty: none
 }
 
@@ -443,7 +444,7 @@ func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.count > 0 {
-		return fmt.Errorf("close state folder %s: %d events not written: %w", s.options.Dir, s.count, s.state.Err)
+		return fmt.Errorf("close state folder %s: %s not written: %w", s.options.Dir, alarm.Count(s.count, "event"), s.state.Err)
 	}
 	return s.state.Err
 }

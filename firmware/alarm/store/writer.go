@@ -71,11 +71,15 @@ func (s *Store) finish() {
 	s.mu.Unlock()
 }
 
-// look finds a disk that is full or read-only before there is something to
-// write, and makes a copy in memory that failed again. It writes nothing to the
-// disk.
+// look finds a disk that is full or read-only, and a journal that somebody took
+// away, before there is something to write, and makes a copy in memory that failed
+// again. It writes nothing to the disk.
 func (s *Store) look() {
 	var err error
+	if s.disk.file != nil && s.disk.changed() {
+		s.disk.drop() // a new one is begun
+		s.changedByOthers()
+	}
 	if s.disk.folder != nil { // else that is an error of its own
 		var free int64
 		if free, err = s.disk.folder.Room(); err == nil && free < leastRoom {
@@ -169,6 +173,9 @@ func (s *Store) write(now time.Duration, pressing bool) error {
 		if !s.disk.fits(len(records)) {
 			if began {
 				return errors.New("somebody else changes " + journalFile)
+			}
+			if s.disk.file != nil && s.disk.changed() {
+				s.changedByOthers()
 			}
 			if s.disk.file != nil && s.disk.pending > 0 {
 				if err := s.sync(now); err != nil {
@@ -344,6 +351,13 @@ func (s *Store) outdated(now time.Duration) bool {
 	s.aged = now
 	c, _ := read(s.disk.folder, 0)
 	return len(s.young(c.events)) < len(c.events)
+}
+
+// changedByOthers counts that the journal's file is not what was written.
+func (s *Store) changedByOthers() {
+	s.mu.Lock()
+	s.state.Changed++
+	s.mu.Unlock()
 }
 
 func (s *Store) failed(now time.Duration, err error) {
