@@ -416,6 +416,15 @@ func (c *checker) port() {
 
 // paths refuses those of another system.
 func (c *checker) paths() {
+	for key, path := range map[string]string{"camera.device": c.Camera.Device, "camera.clip": c.Camera.Clip, "serial.device": c.Serial.Device} {
+		switch {
+		case address.MatchString(path) && key == "serial.device":
+			c.wrong(key, "a path such as /dev/serial/by-id/… or /dev/ttyUSB0 (mien probe lists them)", "%s is an address on a network; %s", path, noNetwork)
+		case address.MatchString(path):
+			c.wrong(key, "a camera of this machine, such as /dev/v4l/by-id/… (mien probe lists them), or a clip's file",
+				"%s is an address on a network, and the program that sees faces has none: use a USB camera, or a bridge that has the network and hands pictures to a v4l2loopback device (docs/cameras.md#network-cameras)", path)
+		}
+	}
 	for key, path := range map[string]string{"camera.device": c.Camera.Device, "camera.clip": c.Camera.Clip, "model.card": c.Model.Card,
 		"model.second": c.Model.Second, "model.library": c.Model.Library, "serial.device": c.Serial.Device, "state.dir": c.State.Dir} {
 		switch {
@@ -426,6 +435,9 @@ func (c *checker) paths() {
 		}
 	}
 }
+
+// address is what a URL begins with, or a machine and its port.
+var address = regexp.MustCompile(`(?i)^[a-z][a-z0-9+.-]*://|^\d+\.\d+\.\d+\.\d+|^[a-z0-9.-]+:\d+$`)
 
 var windowsPort = regexp.MustCompile(`(?i)^com\d+$`)
 

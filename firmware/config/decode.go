@@ -42,7 +42,7 @@ func (d decoder) table(path, shown string, table map[string]any, into reflect.Va
 		if field, ok := fieldOf(into, name); ok {
 			d.value(p, s, table[name], field)
 		} else {
-			d.unknown(path, s, name, into.Type())
+			d.unknown(path, s, name, table[name], into.Type())
 		}
 	}
 	if d.broken {
@@ -175,6 +175,10 @@ func (d decoder) leaf(k Key, shown string, v any, into reflect.Value) {
 			return
 		}
 		if into.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text)) != nil {
+			if why := absent[underscored(text)]; why != "" {
+				d.wrong(k, shown, "is %q; %s", text, why)
+				return
+			}
 			d.wrong(k, shown, "is %q", text).Nearest = nearestWord(text, k.words())
 		}
 	case LineName:
@@ -318,18 +322,26 @@ func keysOf(t reflect.Type) []string {
 	return names
 }
 
-// unknown explains a key that does not exist.
-func (d decoder) unknown(path, shown, name string, in reflect.Type) {
+// unknown explains a key that does not exist, by its value too.
+func (d decoder) unknown(path, shown, name string, v any, in reflect.Type) {
 	names := keysOf(in)
 	at := d.places[shown]
 	p := Problem{File: d.file, Line: at.line, Column: at.column, Key: shown, Text: "there is no such key", Allowed: strings.Join(names, ", ")}
 	if path == "" {
 		p.Text = "there is no such section"
+		if _, block := v.([]any); !block && kindOf(v) != "a table" {
+			p.Text, p.Allowed = "stands outside a section", "keys behind the line of their section: "+strings.Join(names, ", ")
+			names = nil
+		}
 	}
 	meant := known(path, name)
 	switch section, key, _ := strings.Cut(meant, " "); {
+	case slices.Contains(names, underscored(name)):
+		p.Nearest = underscored(name)
+	case absent[underscored(name)] != "":
+		p.Text += "; " + absent[underscored(name)]
 	case meant == "":
-		p.Nearest = spelling.Nearest(strings.ReplaceAll(name, "-", "_"), names)
+		p.Nearest = spelling.Nearest(underscored(name), names)
 	case key == "":
 		p.Nearest = section
 	case section == path:
@@ -338,11 +350,14 @@ func (d decoder) unknown(path, shown, name string, in reflect.Type) {
 		p.Text += fmt.Sprintf("; it is called %s here, in %s", key, bracket(section))
 	}
 	if p.Nearest == "" && meant == "" {
+		var sections []string
 		for _, k := range reference {
-			if k.Name() == name && k.Section() != path {
-				p.Text += fmt.Sprintf("; %s belongs in %s", name, bracket(k.Section()))
-				break
+			if s := bracket(k.Section()); k.Name() == name && k.Section() != path && !strings.Contains(k.Section(), ".") && !slices.Contains(sections, s) {
+				sections = append(sections, s)
 			}
+		}
+		if len(sections) > 0 {
+			p.Text += fmt.Sprintf("; %s belongs in %s", name, strings.Join(sections, " or "))
 		}
 	}
 	d.problems = append(d.problems, p)

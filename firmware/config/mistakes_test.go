@@ -16,7 +16,7 @@ func TestMistakes(t *testing.T) {
 	}{
 		{"[camera]\nwidht = 1", `m:2: camera.widht:|no such key|did you mean "width"?|Allowed: device, format, width`},
 		{"[camrea]\n", `m:1: camrea:|no such section|did you mean "camera"?|Allowed: unit, camera`},
-		{"width = 3", `m:1: width:|no such section|width belongs in [camera]`},
+		{"width = 3", `m:1: width:|stands outside a section|width belongs in [camera]`},
 		{"[unit]\ndevice = \"x\"", `m:2: unit.device:|device belongs in [camera]`},
 		{"[camera]\nwidth = \"640\"", `m:2: camera.width:|the text "640"|a whole number from 64 to 4096`},
 		{"[camera]\nwidth = 640.5", `m:2: camera.width:|bare value 640.5|whole number`},

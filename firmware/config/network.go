@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"mien/firmware/alarm"
-	"mien/spelling"
 )
 
 // Withdrawn is a signal that units had: the Prkachin-Solomon pain index. The
@@ -98,13 +97,16 @@ func (cfg *Config) Check(signals []Signal) Problems {
 
 func (c *checker) condition(block string, condition Condition, signals []Signal, names []string) {
 	i := slices.Index(names, condition.Signal)
+	if condition.Signal == "" {
+		return // it has been told
+	}
 	if i < 0 {
 		if signals != nil {
 			if condition.Signal == Withdrawn {
 				c.wrong(block+".signal", strings.Join(names, ", "), "the signal %q is withdrawn: %s", Withdrawn, WhyWithdrawn)
 				return
 			}
-			c.wrong(block+".signal", strings.Join(names, ", "), "the network has no signal %q", condition.Signal).Nearest = spelling.Nearest(condition.Signal, names)
+			c.wrong(block+".signal", strings.Join(names, ", "), "the network has no signal %q", condition.Signal).Nearest = nearestSignal(condition.Signal, names)
 		}
 		return
 	}

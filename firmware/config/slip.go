@@ -360,6 +360,7 @@ var otherNames = map[string][]string{
 	"threshold": {"alarm high"}, "limit": {"alarm high"}, "above": {"alarm high"}, "max": {"alarm high"}, "upper": {"alarm high"}, "below": {"alarm low"}, "min": {"alarm low"}, "lower": {"alarm low"},
 	"hysteresis": {"alarm deadband"}, "hyst": {"alarm deadband"}, "dead_band": {"alarm deadband"}, "delay": {"alarm on_delay"}, "duration": {"alarm on_delay"}, "hold": {"alarm on_delay"},
 	"realarm": {"alarm re_alarm"}, "realarm_time": {"alarm re_alarm"}, "re_alarm_time": {"alarm re_alarm"}, "reannunciate": {"alarm re_alarm"}, "re_annunciation": {"alarm re_alarm"}, "reminder": {"alarm re_alarm", "unit silence_max"}, "silence": {"unit silence_max"}, "mute": {"unit silence_max"},
+	"emotion": {"alarm signal"}, "expression": {"alarm signal"}, "feature": {"alarm signal"}, "metric": {"alarm signal"}, "au": {"alarm signal"}, "action_unit": {"alarm signal"},
 	"severity": {"alarm priority"}, "latched": {"alarm latch"}, "latching": {"alarm latch"}, "ack": {"alarm acknowledge"}, "sound": {"alarm horn"}, "buzzer": {"alarm horn"}, "inhibited_by": {"alarm suppress_by"},
 	"framerate": {"camera fps"}, "frame_rate": {"camera fps"}, "rate": {"camera fps"}, "rotation": {"camera rotate"}, "flip": {"camera mirror"}, "hflip": {"camera mirror"}, "video": {"camera clip"}, "file": {"camera clip"},
 	"pixel_format": {"camera format"}, "resolution": {"camera width"}, "size": {"camera width"}, "source": {"camera device"}, "path": {"camera device", "serial device"},
@@ -379,7 +380,7 @@ var otherNames = map[string][]string{
 // known gives our own name for that of another program: a section, or a section
 // and a key, of the section it stands in where that has one; "" for none.
 func known(section, name string) string {
-	meant := otherNames[strings.ReplaceAll(strings.ToLower(name), "-", "_")]
+	meant := otherNames[underscored(name)]
 	if len(meant) == 0 {
 		return ""
 	}
@@ -397,6 +398,53 @@ func known(section, name string) string {
 		return ""
 	}
 	return meant[0]
+}
+
+// underscored is a name with the sign between its words that ours have.
+func underscored(name string) string {
+	return strings.NewReplacer("-", "_", " ", "_", "/", "_").Replace(strings.ToLower(name))
+}
+
+// absent are things that people look for and the unit does not have, and what it has.
+var absent = map[string]string{
+	"mqtt": noNetwork, "opcua": noNetwork, "opc_ua": noNetwork, "modbus_tcp": noNetwork, "modbustcp": noNetwork, "tcp": noNetwork, "profinet": noNetwork,
+	"ethernet_ip": noNetwork, "http": noNetwork, "https": noNetwork, "rest": noNetwork, "web": noNetwork, "email": noNetwork, "smtp": noNetwork, "webhook": noNetwork, "rtsp": noNetwork,
+}
+
+const noNetwork = "the program that sees faces has no network: it talks on a serial port, Modbus RTU or ASCII ([serial])"
+
+// otherSignals are words for what a signal tells, and the signals that may be meant,
+// the first that the network has.
+var otherSignals = map[string][]string{
+	"angry": {"expression.anger"}, "happy": {"expression.happiness"}, "joy": {"expression.happiness"}, "sad": {"expression.sadness"}, "surprised": {"expression.surprise"},
+	"afraid": {"expression.fear"}, "scared": {"expression.fear"}, "disgusted": {"expression.disgust"}, "contemptuous": {"expression.contempt"}, "calm": {"expression.neutral", "arousal"},
+	"smile": {"au12"}, "smiling": {"au12"}, "frown": {"au4"}, "frowning": {"au4"}, "brow_lowered": {"au4"}, "yawn": {"au26"}, "yawning": {"au26"}, "jaw_drop": {"au26"}, "mouth_open": {"au25"}, "talking": {"au25"},
+	"drowsiness": {"perclos", "eyes_closed"}, "drowsy": {"perclos", "eyes_closed"}, "sleepy": {"perclos", "eyes_closed"}, "sleepiness": {"perclos", "eyes_closed"}, "fatigue": {"perclos", "eyes_closed"}, "tired": {"perclos", "eyes_closed"}, "tiredness": {"perclos", "eyes_closed"},
+	"blink": {"eyes_closed"}, "blinking": {"eyes_closed"}, "eye_closed": {"eyes_closed"}, "eyes": {"eyes_closed"}, "eye_closure": {"eyes_closed"}, "closed_eyes": {"eyes_closed"}, "ear": {"eyes_closed"}, "microsleep": {"eyes_closed"}, "sleep": {"eyes_closed"}, "asleep": {"eyes_closed"},
+	"mask": {"visible.mouth"}, "mouth_covered": {"visible.mouth"}, "goggles": {"visible.eyes"}, "sunglasses": {"visible.eyes"}, "eyes_covered": {"visible.eyes"},
+	"stress": {"arousal"}, "stressed": {"arousal"}, "excitement": {"arousal"}, "mood": {"valence"}, "pleasure": {"valence"},
+}
+
+var unitNumber = regexp.MustCompile(`^au_?0*(\d+)(_\w+)?$`)
+
+// nearestSignal gives the signal of a network that was meant, or "".
+func nearestSignal(name string, names []string) string {
+	plain := underscored(strings.TrimSpace(name))
+	meant := slices.Concat([]string{plain, "expression." + plain, "compound." + plain}, otherSignals[plain])
+	if m := unitNumber.FindStringSubmatch(plain); m != nil {
+		meant = append(meant, "au"+m[1])
+	}
+	for _, prefix := range []string{"emotion", "expression"} { // emotion.angry, expression_happy
+		if rest, ok := strings.CutPrefix(plain, prefix); ok && len(rest) > 1 {
+			meant = slices.Concat(meant, []string{"expression." + rest[1:]}, otherSignals[rest[1:]])
+		}
+	}
+	for _, m := range meant {
+		if slices.Contains(names, m) {
+			return m
+		}
+	}
+	return spelling.Nearest(name, names)
 }
 
 var numbers = regexp.MustCompile(`\[\d+\]`)

@@ -1,13 +1,18 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 
+	"mien/board"
+	"mien/drivers/camera"
 	"mien/firmware/alarm"
 	"mien/firmware/config"
 	"mien/firmware/modbus/export"
@@ -86,28 +91,97 @@ func check(c *call) error {
 	return nil
 }
 
-// notHere warns of files that a config names and this machine lacks, as it may
-// be checked on another machine than its own, and of a library that mien was not
-// made with.
+// notHere warns of devices and files that a config names and this machine lacks, or
+// cannot use: it may be checked on another machine than its own. It warns too of a
+// library that mien was not made with.
 func notHere(cfg *config.Config) (list config.Problems) {
-	for key, path := range map[string]string{"camera.clip": cfg.Camera.Clip, "model.library": cfg.Model.Library} {
-		if path == "" || path == pipeline.DemoClip {
-			continue
+	warn := func(key string, err error) {
+		if err == nil {
+			return
 		}
+		p := cfg.Problem(config.KeyError{Key: key, Err: err})
+		p.Warning = true
+		list = append(list, p)
+	}
+	switch clip := cfg.Camera.Clip; {
+	case clip == pipeline.DemoClip:
+	case clip != "":
+		warn("camera.clip", played(cfg.Camera))
+	case cfg.Camera.Device != "auto":
+		warn("camera.device", hasDevice(cfg.Camera.Device, "a clip's file is named by camera.clip", camerasHere))
+	}
+	if s := cfg.Serial; s.Device != "" && s.Protocol != config.NoProtocol {
+		warn("serial.device", hasDevice(s.Device, "name a serial port", portsHere))
+	}
+	if d := cfg.Watchdog.Device; d != "off" && d != "auto" {
+		warn("watchdog.device", hasDevice(d, "name a watchdog", func() []string { return nil }))
+	}
+	if path := cfg.Model.Library; path != "" {
 		_, err := os.Stat(path)
 		switch {
 		case err != nil:
 			err = fmt.Errorf("not on this machine: %w", err)
-		case key == "model.library" && !assets.KnownFile(path):
+		case !assets.KnownFile(path):
 			err = fmt.Errorf("%s is not a library that mien was made with: it is tried before it is used, and then trusted with all that the unit may do", path)
 		}
-		if err != nil {
-			p := cfg.Problem(config.KeyError{Key: key, Err: err})
-			p.Warning = true
-			list = append(list, p)
-		}
+		warn("model.library", err)
 	}
 	return list
+}
+
+// hasDevice says why there is no device of that name, and which there are.
+func hasDevice(path, instead string, here func() []string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.Mode()&os.ModeCharDevice == 0:
+		return fmt.Errorf("%s is no device: %s", path, instead)
+	case err == nil || !errors.Is(err, os.ErrNotExist): // what may not be looked at may be there
+		return nil
+	}
+	if names := here(); len(names) > 0 {
+		return fmt.Errorf("not on this machine: %w; there are %s (mien probe tells more)", err, strings.Join(names, ", "))
+	}
+	return fmt.Errorf("not on this machine, which has none: %w; mien probe tells more", err)
+}
+
+// camerasHere lists the cameras by the names to put into a config.
+func camerasHere() (names []string) {
+	f := found{Problems: map[string]string{}}
+	f.cameras(board.Unit{})
+	for _, c := range f.Cameras {
+		names = append(names, c.Device)
+	}
+	return names
+}
+
+// portsHere lists the serial ports likewise.
+func portsHere() (names []string) {
+	f := found{Problems: map[string]string{}}
+	f.ports(board.Unit{})
+	for _, p := range f.Ports {
+		names = append(names, p.Best)
+	}
+	return names
+}
+
+// compressed are the endings of video files that are not played.
+var compressed = []string{".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm", ".wmv", ".ts", ".mts", ".mpg", ".mpeg", ".h264", ".h265", ".hevc", ".gif"}
+
+// played says why a clip is not played here, or anywhere.
+func played(c config.Camera) error {
+	_, err := os.Stat(c.Clip)
+	if err == nil {
+		var src camera.Source
+		if src, err = pipeline.OpenSource(c); err == nil {
+			src.Close()
+		}
+		return err
+	}
+	err = fmt.Errorf("not on this machine: %w", err)
+	if kind := strings.ToLower(filepath.Ext(c.Clip)); slices.Contains(compressed, kind) {
+		err = fmt.Errorf("%w; and a %s file is not played, its pictures do not stand alone: ffmpeg -i FILE -pix_fmt yuv420p OUT.y4m makes one that is", err, kind)
+	}
+	return err
 }
 
 func registers(c *call) error {

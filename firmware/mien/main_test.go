@@ -68,11 +68,22 @@ func TestCommandLine(t *testing.T) {
 	network := write(t, "[[alarm]]\nname = \"x\"\nsignal = \"au99\"\nhigh = 0.5\n")
 	both := write(t, "[camera]\nwidht = 3\n[[alarm]]\nname = \"x\"\nsignal = \"au99\"\nhigh = 0.5\n")
 	purpose := write(t, "[[alarm]]\nname = \"x\"\nsignal = \"arousal\"\nhigh = 0.5\n")
+	absent := write(t, "[camera]\ndevice = \"/dev/no-camera\"\n[serial]\ndevice = \"/dev/no-port\"\nprotocol = \"modbus\"\n[watchdog]\ndevice = \"/dev/no-dog\"\n")
+	noDevice := write(t, fmt.Sprintf("[camera]\ndevice = %q\n", plain))
+	movie := write(t, "[camera]\nclip = \"/nowhere/shift.mp4\"\n")
+	noMovie := write(t, fmt.Sprintf("[camera]\nclip = %q\n", plain))
 	for _, c := range []struct {
 		args []string
 		code int
 		want string // a regular expression
 	}{
+		{[]string{"check", absent}, exitOK, `mien.toml:2: warning: camera.device: not on this machine.*stat /dev/no-camera: no such file or directory; .*mien probe`},
+		{[]string{"check", absent}, exitOK, `mien.toml:4: warning: serial.device: not on this machine.*stat /dev/no-port: no such file`},
+		{[]string{"check", absent}, exitOK, `mien.toml:7: warning: watchdog.device: not on this machine.*stat /dev/no-dog: no such file`},
+		{[]string{"check", "-strict", absent}, exitConfig, `0 mistakes`},
+		{[]string{"check", noDevice}, exitOK, `mien.toml:2: warning: camera.device: .* is no device: a clip's file is named by camera.clip`},
+		{[]string{"check", movie}, exitOK, `mien.toml:2: warning: camera.clip: not on this machine: stat /nowhere/shift.mp4: no such file or directory; and a .mp4 file is not played.*ffmpeg -i FILE`},
+		{[]string{"check", noMovie}, exitOK, `mien.toml:2: warning: camera.clip: open clip .*: not supported: the file is empty`},
 		{nil, exitUsage, `usage: mien COMMAND`},
 		{[]string{"help"}, exitOK, `exit codes: 0 done`},
 		{[]string{"--help"}, exitOK, `usage: mien COMMAND`},

@@ -394,7 +394,7 @@ func TestBuffersGranted(t *testing.T) {
 	s := newSim()
 	s.most = 1
 	h := simMachine(t, new(simWebcam).offer(camera.GREY, 30, vga), s)
-	if _, err := h.start(Settings{}); !errors.Is(err, camera.ErrUnsupported) || !strings.Contains(err.Error(), "1 buffers") {
+	if _, err := h.start(Settings{}); !errors.Is(err, camera.ErrUnsupported) || !strings.Contains(err.Error(), "the driver grants 1") {
 		t.Errorf("%v", err)
 	}
 }
