@@ -65,7 +65,8 @@ type Eye struct {
 	readAt   time.Duration // when a face was read last
 	said     [2][]byte     // memory of Sight.Said
 	sight    Sight
-	spot     pixel.Rect // where the face is about, of the upright picture
+	spot     pixel.Rect    // where the face is about, of the upright picture
+	files    []assets.File // that it works with
 }
 
 // Cards reads the model cards that the config names, the network files with
@@ -144,6 +145,7 @@ func tryEye(cfg *config.Config, waiting func()) (*Eye, error) {
 	e.tracker = face.NewTracker(e.detector, trackerOf(cfg.Face))
 	e.upright = face.NewUpright(e.detector)
 	e.decoder = pixel.NewDecoder("")
+	e.files = filesOf(cfg.Model, cards, detector.Range)
 	// The networks' libraries compute on copies in an order of their own.
 	assets.Idle(assets.Network())
 	return e, nil

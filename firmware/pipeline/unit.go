@@ -71,7 +71,7 @@ type Unit struct {
 	latest  *state.Latest
 
 	// What is started and stopped by itself, and counts those that are down.
-	watching, driving, talking, supervising, taking, recording part
+	watching, driving, talking, supervising, taking, recording, looking part
 	pressing                                                   []*part // of the inputs; covered by mu
 	down                                                       down
 
@@ -84,6 +84,7 @@ type Unit struct {
 
 	reloading chan replacement
 	pilot     *pilot.Keeper // of recordings
+	files     files         // that the watcher's eye works with
 
 	mu       sync.Mutex // covers what is below
 	current  *config.Config
@@ -241,6 +242,7 @@ func (u *Unit) Run(ctx context.Context) error {
 	if u.options.PilotDir != "" {
 		u.recording.start(ctx, u, "recording", u.pilot.Run)
 	}
+	u.looking.start(ctx, u, "files", u.lookAtFiles)
 	notifier.Send("READY=1")
 
 	select {
@@ -252,7 +254,7 @@ func (u *Unit) Run(ctx context.Context) error {
 	// Lines last but one: they go to their fail value while nothing else drives
 	// them. The supervisor feeds the watchdog until then. A part that hangs in a
 	// device does not keep the lines from it.
-	hanging := stopAll(append([]*part{&u.watching, &u.talking, &u.taking, &u.recording}, u.inputParts()...)...)
+	hanging := stopAll(append([]*part{&u.watching, &u.talking, &u.taking, &u.recording, &u.looking}, u.inputParts()...)...)
 	hanging = append(hanging, stopAll(&u.driving, &u.supervising)...)
 	text := "stopped"
 	select {

@@ -115,6 +115,7 @@ func (w *watcher) loadEye() time.Duration {
 		return w.modelAt.Next()
 	}
 	w.eye, w.look, w.signals = eye, eye.Look, eye.Signals()
+	u.files.use(eye.files)
 	u.pilot.Eye(eye.made())
 	w.modelAt.Reset()
 	for _, f := range []health.Fault{health.ModelRefused, health.InferenceFailed} {
@@ -155,6 +156,11 @@ func (w *watcher) openCamera() time.Duration {
 // next turn.
 func (w *watcher) frame() (time.Duration, error) {
 	u := w.unit
+	if u.files.doubted() { // the networks answer their known question again
+		w.eye.Close()
+		w.eye = nil
+		return 0, nil
+	}
 	asked := u.now()
 	f, err := w.source.Next(frameWait)
 	now := u.now()

@@ -43,6 +43,7 @@ type library struct {
 	path   string
 	kind   string // LiteRT or TFLite
 	known  bool   // by its SHA-256
+	file   assets.File
 	litert *litertLib
 	capi   *capiLib
 }
@@ -64,6 +65,17 @@ func openLibrary(name, path string) (*library, error) {
 	if lib := libraries.opened[path]; lib != nil {
 		return lib, nil
 	}
+	var file assets.File
+	if strings.ContainsRune(path, filepath.Separator) {
+		sum := ""
+		if name != "" {
+			sum = assets.Sum(name, runtime.GOARCH)
+		}
+		var err error
+		if file, err = assets.Use(path, sum, true); err != nil {
+			return nil, fmt.Errorf("open library: %w: %w", err, ErrLibrary)
+		}
+	}
 	if name != "" {
 		if err := checkLibrary(name, path); err != nil {
 			return nil, fmt.Errorf("open library: %w: %w", err, ErrLibrary)
@@ -73,7 +85,7 @@ func openLibrary(name, path string) (*library, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", err, ErrLibrary)
 	}
-	lib := &library{path: path, known: name != "" || assets.KnownFile(path)}
+	lib := &library{path: path, file: file, known: name != "" || assets.KnownFile(path)}
 	switch {
 	case exports(handle, "LiteRtCreateCompiledModel"):
 		lib.kind = LiteRT
@@ -95,6 +107,19 @@ func openLibrary(name, path string) (*library, error) {
 	}
 	libraries.opened[path] = lib
 	return lib, nil
+}
+
+// Opened are the libraries that this process has opened, as they were then. What a
+// system has under a name of its own is left to it.
+func Opened() (list []assets.File) {
+	libraries.Lock()
+	defer libraries.Unlock()
+	for _, lib := range libraries.opened {
+		if lib.file.Path != "" {
+			list = append(list, lib.file)
+		}
+	}
+	return list
 }
 
 // dlopen opens a shared library, and explains the usual reasons why not.

@@ -420,7 +420,8 @@ var explained = map[health.Fault]uint32{
 	health.OutputMismatch: health.InputStuck.Bit(), // a chip takes its inputs with it
 
 	health.Internal:     health.CameraLost.Bit(),
-	health.ModelRefused: health.CameraLost.Bit() | health.Internal.Bit(), // the camera is not opened before the networks are
+	// The camera is not opened before the networks are; that a file has changed is seen once a minute.
+	health.ModelRefused: health.CameraLost.Bit() | health.Internal.Bit() | health.SelfTestFailed.Bit(),
 	health.TooSlow:      health.CameraLost.Bit(),                         // until a camera that was quick is known to be slow
 }
 
