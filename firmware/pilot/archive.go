@@ -184,12 +184,10 @@ func Files(dir string) (paths []string, bytes int64) {
 	return paths, bytes
 }
 
-// purge deletes what is older than so many days, 0: nothing is, and counts what is
-// left.
-func (a *archive) purge(keep int) (deleted int, err error) {
-	oldest := a.wall().AddDate(0, 0, -keep)
+// purge deletes what is older than that, and counts what is left.
+func (a *archive) purge(oldest time.Time) (deleted int, err error) {
 	err = a.erase(func(path string, info os.FileInfo) bool {
-		old := keep > 0 && info.ModTime().Before(oldest) && (a.file == nil || path+beginning != a.file.Name())
+		old := info.ModTime().Before(oldest) && (a.file == nil || path+beginning != a.file.Name())
 		if old {
 			deleted++
 		}

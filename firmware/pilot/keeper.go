@@ -26,6 +26,7 @@ type Options struct {
 	Reserve int64  // bytes that the disk keeps free for alarms and journal; 0 is 64 MiB
 	// Wall is the unit's clock: all that a date is compared with goes by it.
 	Wall func() time.Time
+	Age  func() time.Time  // by which recordings are too old; nil: Wall
 	Note func(text string) // into the unit's journal; it may wait for the unit's lock
 }
 
@@ -80,6 +81,9 @@ type Keeper struct {
 func New(o Options) *Keeper {
 	if o.Reserve == 0 {
 		o.Reserve = reserve
+	}
+	if o.Age == nil {
+		o.Age = o.Wall
 	}
 	k := &Keeper{Recorder: new(Recorder), options: o, run: random(), wake: make(chan struct{}, 1), syncs: make(chan chan struct{}),
 		orders:  orders{disk: filepath.Join(o.Dir, controlFile), moved: make(chan struct{})},
@@ -346,7 +350,7 @@ func (k *Keeper) troubled(why string) {
 // purge deletes what is too old.
 func (k *Keeper) purge() {
 	_, keep, _ := k.configured()
-	deleted, err := k.archive.purge(keep)
+	deleted, err := k.archive.purge(k.options.Age().AddDate(0, 0, -keep))
 	if deleted > 0 {
 		k.options.Note(fmt.Sprintf("pilot: %d recordings are older than %d days and are deleted", deleted, keep))
 	}

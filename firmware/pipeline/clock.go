@@ -29,6 +29,9 @@ type wallClock struct {
 	known  bool        // it was set, or synchronised, since the machine started
 	synced bool        // a time source sets the system's
 	sets   int         // how often it was set
+
+	forward time.Duration // how far it was moved lately
+	until   time.Duration // until when that is lately
 }
 
 // newClock is the clock of a unit that left saved. One that nobody has set since
@@ -41,6 +44,7 @@ func newClock(o *Options, saved *alarm.Saved, now func() time.Duration) *wallClo
 	case !c.settable:
 	case c.boot != "" && last.Boot == c.boot && last.At <= at:
 		c.base, c.known = last, true
+		c.forward, c.until = max(last.By, 0), last.At+forgives
 	case !c.synced && c.system().Before(saved.Wall):
 		c.base = alarm.Clock{Boot: c.boot, At: at, Wall: saved.Wall}
 	}
@@ -59,6 +63,22 @@ func (c *wallClock) at(now time.Duration) time.Time {
 		return c.system()
 	}
 	return c.base.Wall.Add(now - c.base.At)
+}
+
+// forgives is for how long nothing grows old by what the clock was set forward: a
+// master that gives a wrong year shall delete nothing before somebody can see it.
+const forgives = 24 * time.Hour
+
+// age is the time by which what has a date is too old.
+func (c *wallClock) age() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.now()
+	at := c.at(now)
+	if now < c.until {
+		at = at.Add(-c.forward)
+	}
+	return at
 }
 
 // vouched says whether somebody vouches for the time. Where it cannot be set, that
@@ -150,6 +170,12 @@ func (c *wallClock) set(to time.Time) (from time.Time, base alarm.Clock, changed
 		return from, c.base, false
 	}
 	c.base = alarm.Clock{Boot: c.boot, At: now, Wall: to, By: by}
+	if now >= c.until {
+		c.forward = 0
+	}
+	if c.forward = max(c.forward+by, 0); by > 0 {
+		c.until = now + forgives
+	}
 	c.known = true
 	c.sets++
 	return from, c.base, true

@@ -344,3 +344,42 @@ func TestPilotGoesByTheClock(t *testing.T) {
 		t.Errorf("in 1970: %v", err)
 	}
 }
+
+// A wrong year makes nothing too old for a day, over restarts too; then it counts.
+func TestWrongYearDeletesNothing(t *testing.T) {
+	m := &machine{wall: time.Unix(1000, 0), boot: "b1"}
+	u := m.start(t, "", settable)
+	year := func() int { return u.clock.age().Year() }
+	set := func(text string) {
+		t.Helper()
+		if _, err := u.Do("plc", []state.Command{setTo(text)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set("2026-12-01T00:00:00Z")
+	if year() != 1970 {
+		t.Errorf("set for the first time: %v", u.clock.age())
+	}
+	m.stop()
+	if u = m.start(t, "", settable); year() != 1970 || u.wall().Year() != 2026 {
+		t.Errorf("after a restart: %v of %v", u.clock.age(), u.wall())
+	}
+	u.at += 25 * time.Hour
+	if !u.clock.age().Equal(u.wall()) {
+		t.Errorf("after a day: %v", u.clock.age())
+	}
+	set("2049-01-01T00:00:00Z")
+	set("2049-01-01T00:01:00Z")
+	if year() != 2026 {
+		t.Errorf("a wrong year: %v", u.clock.age())
+	}
+	set("2026-12-02T02:00:00Z")
+	if year() != 2026 || u.clock.age().After(u.wall()) {
+		t.Errorf("corrected: %v", u.clock.age())
+	}
+	set("2049-01-01T00:00:00Z")
+	u.at += 24 * time.Hour
+	if year() != 2049 {
+		t.Errorf("a year that nobody corrects: %v", u.clock.age())
+	}
+}

@@ -72,8 +72,8 @@ type Unit struct {
 
 	// What is started and stopped by itself, and counts those that are down.
 	watching, driving, talking, supervising, taking, recording, looking part
-	pressing                                                   []*part // of the inputs; covered by mu
-	down                                                       down
+	pressing                                                            []*part // of the inputs; covered by mu
+	down                                                                down
 
 	panel   atomic.Pointer[panel]
 	speaker atomic.Pointer[Speaker]
@@ -132,11 +132,11 @@ func New(o Options) (*Unit, error) {
 	u.started = u.now()
 	u.clock = newClock(&o, &o.Found.Saved, func() time.Duration { return u.now() })
 	u.wall = u.clock.time
-	recordings := pilot.Options{Dir: o.PilotDir, Unit: cfg.Unit.Name, Version: o.Version, Wall: u.wall,
+	recordings := pilot.Options{Dir: o.PilotDir, Unit: cfg.Unit.Name, Version: o.Version, Wall: u.wall, Age: u.clock.age,
 		Allowed: recordable(o, cfg), Keep: cfg.Pilot.KeepDays, Most: int64(cfg.Pilot.MostMiB) << 20,
 		Note: func(text string) { u.note(text, ""); u.say(text) }}
 	if o.Store != nil {
-		o.Store.DateBy(u.wall)
+		o.Store.DateBy(u.clock.age)
 		recordings.Memory = o.Store.Memory()
 	}
 	u.pilot = pilot.New(recordings)

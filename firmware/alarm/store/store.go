@@ -282,7 +282,8 @@ func (s *Store) poke() {
 	}
 }
 
-// DateBy names the clock by which events are too old: the one that dates them.
+// DateBy names the clock by which events are too old: the one that dates them, or one
+// that is behind it.
 func (s *Store) DateBy(wall func() time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
