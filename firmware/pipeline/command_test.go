@@ -63,3 +63,45 @@ func TestBatchIsAllOrNothing(t *testing.T) {
 		t.Errorf("inhibited for %v, the most is %v", left, u.current.Unit.InhibitMax)
 	}
 }
+
+// Whatever is asked of a unit that has nothing to do for it, the answer says so: an
+// error, or a receipt that is idle or has nothing done. From that the socket, ASCII and
+// Modbus (command_result) each make their own words.
+func TestNothingToDoIsTold(t *testing.T) {
+	u := newIdleWith(t, "[pilot]\nrecord = true\n[clock]\nsettable = true\n")
+	u.options.Synced = func() bool { return false }
+	u.syncedIs(false)
+	now := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+	do := func(c state.Command) (bool, state.Receipt, error) {
+		r, err := u.Do("plc", []state.Command{c})
+		return err == nil && len(r.Done) > 0 && !r.Idle, r, err
+	}
+	if did, r, err := do(state.Command{Do: state.SetClock, Time: now}); !did {
+		t.Fatalf("the clock: %v, %v", r, err)
+	}
+	alarms := u.current.Definitions()
+	if len(alarms) == 0 {
+		t.Fatal("no alarm")
+	}
+	name := alarms[0].Name
+	on := func(do alarm.Trigger, name string) state.Command { return state.On(alarm.Command{Do: do, Alarm: name}) }
+	for _, c := range []state.Command{
+		on(alarm.Acknowledge, ""), on(alarm.Acknowledge, name), on(alarm.Reset, ""), on(alarm.Reset, name), on(alarm.Silence, ""), on(alarm.Silence, name),
+		on(alarm.Unshelve, ""), on(alarm.Unshelve, name), on(alarm.PutBack, name), on(alarm.Uninhibit, ""),
+		{Do: state.TestOutputs}, {Do: state.SetClock, Time: now.Add(time.Second)},
+		{Do: state.MarkAlarm, Mark: state.Mark{Truth: state.Right}}, {Do: state.MarkAlarm, Mark: state.Mark{Truth: state.False}},
+		{Do: state.MarkAlarm, Mark: state.Mark{Truth: state.Withdrawn}},
+		{Do: state.StopPilot}, {Do: state.ErasePilot}, {Do: state.Drill, Drill: &state.DrillStep{Script: "eyes"}},
+	} {
+		if did, r, err := do(c); did {
+			t.Errorf("%v: there is nothing to do, and the answer is done: %+v, %v", c, r, err)
+		}
+	}
+	shelve := state.On(alarm.Command{Do: alarm.Shelve, Alarm: name, For: time.Minute})
+	for _, c := range []state.Command{shelve, on(alarm.Unshelve, name), {Do: state.TestOutputs, For: time.Second}, {Do: state.TestOutputs},
+		{Do: state.MarkAlarm, Mark: state.Mark{Truth: state.Missed, Alarm: name}}, {Do: state.MarkAlarm, Mark: state.Mark{Truth: state.Withdrawn}}} {
+		if did, r, err := do(c); !did {
+			t.Errorf("%v: there is something to do: %+v, %v", c, r, err)
+		}
+	}
+}
