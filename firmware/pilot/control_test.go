@@ -59,6 +59,20 @@ func TestKillTurnsNoPilotBack(t *testing.T) {
 	is(true, "half of it on the disk")
 }
 
+// A unit that is stopped just after it was asked for something has it on the disk: the
+// folder in memory goes with it.
+func TestStopKeepsWhatWasAsked(t *testing.T) {
+	for range 20 {
+		u := newUnit(t, filepath.Join(t.TempDir(), "pilot"), nil)
+		u.begin()
+		u.keeper.Stop("by hand")
+		u.stop()
+		if s := New(u.keeper.options).Status(); s.Recording || s.Ended != "by hand" {
+			t.Fatalf("%+v", s)
+		}
+	}
+}
+
 // A start that goes on with a recording is told, and one whose time is over is not
 // said to go on.
 func TestStartThatGoesOnIsTold(t *testing.T) {

@@ -212,6 +212,7 @@ func (k *Keeper) past(c control) bool {
 
 // leave writes what there is, and closes the file.
 func (k *Keeper) leave() {
+	k.save()
 	k.append(time.Now(), true)
 	k.enable(false)
 	k.archive.close()
@@ -220,11 +221,7 @@ func (k *Keeper) leave() {
 // look does what is due. now only tells how much time has passed.
 func (k *Keeper) look(now time.Time) {
 	k.ends()
-	k.orders.save(func() error {
-		k.enable(false)
-		k.archive.close()
-		return k.archive.erase(func(string, os.FileInfo) bool { return true })
-	})
+	k.save()
 	c := k.orders.is()
 	// What is to be erased is erased before anything is recorded again.
 	want := c.inForce() && !c.Erase
@@ -251,6 +248,15 @@ func (k *Keeper) look(now time.Time) {
 		k.purged = now
 		k.purge()
 	}
+}
+
+// save carries out what was asked for, and makes it durable.
+func (k *Keeper) save() {
+	k.orders.save(func() error {
+		k.enable(false)
+		k.archive.close()
+		return k.archive.erase(func(string, os.FileInfo) bool { return true })
+	})
 }
 
 // recording tells whether records are taken.
