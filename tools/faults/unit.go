@@ -419,10 +419,10 @@ var explained = map[health.Fault]uint32{
 	health.CameraTurned:   health.CameraLost.Bit(),
 	health.OutputMismatch: health.InputStuck.Bit(), // a chip takes its inputs with it
 
-	health.Internal:     health.CameraLost.Bit(),
+	health.Internal: health.CameraLost.Bit(),
 	// The camera is not opened before the networks are; that a file has changed is seen once a minute.
 	health.ModelRefused: health.CameraLost.Bit() | health.Internal.Bit() | health.SelfTestFailed.Bit(),
-	health.TooSlow:      health.CameraLost.Bit(),                         // until a camera that was quick is known to be slow
+	health.TooSlow:      health.CameraLost.Bit(), // until a camera that was quick is known to be slow
 }
 
 func (u *unit) close() {
