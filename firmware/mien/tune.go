@@ -233,7 +233,10 @@ func showResult(c *call, r *tune.Result, o tune.Options, now *config.Alarm) erro
 		}
 	}
 	if !r.Enough {
-		fmt.Fprintf(c.out, "\nNo limit is recommended. It needs:\n  - %s\n", strings.ReplaceAll(r.Needs, "; ", "\n  - "))
+		fmt.Fprintln(c.out, "\nNo limit is recommended. It needs:")
+		for _, n := range r.Needs {
+			fmt.Fprintln(c.out, "  -", n)
+		}
 		return nil
 	}
 	fmt.Fprintf(c.out, "\n%s", alarmBlock(r, o, now))

@@ -189,3 +189,20 @@ func (l *line) shifts(stream uint64, n int, length time.Duration, events float64
 		return nil
 	}
 }
+
+// kept makes each session once, for a reader that comes twice.
+func kept(source tune.Source) (tune.Source, error) {
+	var list []*tune.Session
+	err := source(func(s *tune.Session) error {
+		list = append(list, s)
+		return nil
+	})
+	return func(yield func(*tune.Session) error) error {
+		for _, s := range list {
+			if err := yield(s); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, err
+}

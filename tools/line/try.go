@@ -88,8 +88,11 @@ func try(o options) (*summary, error) {
 				p.few, p.sessions, events = true, 3+r.IntN(20), 0.03
 			}
 			m := marking{late: 3 * time.Second, unmarked: 0.05, skipped: 0.002, breaks: 0.1}
-			var err error
-			if p.result, err = tune.Search(l.shifts(uint64(i)+10, p.sessions, shift, events, m), search); err != nil {
+			shifts, err := kept(l.shifts(uint64(i)+10, p.sessions, shift, events, m))
+			if err != nil {
+				return nil, err
+			}
+			if p.result, err = tune.Search(shifts, search); err != nil {
 				return nil, err
 			}
 			list = append(list, p)

@@ -31,8 +31,16 @@ type gathered struct {
 	differs  int
 	alarms   []*alarmSeen
 	marks    int
+	leftOut  []leftOut
 	drills   int // gone through to the end
 	broken   int
+}
+
+// leftOut is a mark that counts for nothing; why is what a text is named after.
+type leftOut struct {
+	mark pilot.Placed
+	at   time.Time
+	why  string
 }
 
 // session is one shift of one day.
@@ -213,10 +221,41 @@ func (g *gatherer) event(ev alarm.Event, again bool) {
 
 func (g *gatherer) mark(m pilot.Mark) { g.given.Take(m, g.run, g.offset) }
 
+// left finds the marks that count for nothing.
+func (g *gatherer) left() {
+	add := func(m pilot.Placed, why string) {
+		g.leftOut = append(g.leftOut, leftOut{m, time.Unix(0, int64(m.At+m.Offset)).In(g.o.Export.In), why})
+	}
+	for i, m := range g.given {
+		switch {
+		case m.Alarm == "":
+			add(m, "unnamed")
+		case len(m.Shows) == 0:
+			add(m, "several")
+		case slices.ContainsFunc(g.given, func(o pilot.Placed) bool { return opposite(&g.given[i], &o) }):
+			add(m, "opposite")
+		}
+	}
+}
+
+// opposite says whether two marks contradict each other.
+func opposite(a, b *pilot.Placed) bool {
+	if a.From+a.Offset >= b.To+b.Offset || b.From+b.Offset >= a.To+a.Offset {
+		return false
+	}
+	for _, s := range a.Shows {
+		if slices.Contains(b.Shows, pilot.Shown{Signal: s.Signal, Present: !s.Present}) {
+			return true
+		}
+	}
+	return false
+}
+
 // finish joins marks with the alarms that they are about, and forms the groups.
 func (g *gatherer) finish() {
 	g.close()
 	g.marks = len(g.given)
+	g.left()
 	for _, m := range g.given {
 		if m.Truth == state.Missed {
 			g.missed[m.Alarm]++

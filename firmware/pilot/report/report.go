@@ -129,7 +129,10 @@ func (r *writer) alarm(a *alarmSeen) (part, error) {
 		p.Nothing = true
 		return p, nil
 	}
-	p.result, p.Notes = result, result.Notes
+	p.result = result
+	for _, n := range result.Notes {
+		p.Notes = append(p.Notes, tell(n, r.lang))
+	}
 	line := func(name string, c tune.Candidate, shown bool, f, m, k tune.Interval) {
 		x := row{Name: name, Limit: "-", Deadband: "-", On: "-", Off: "-", False: between(f, 1), Missed: between(scaled(m, 100), 1) + " %", Cost: strings.TrimSpace(between(k, 1) + " " + r.Money)}
 		if shown {
@@ -143,7 +146,9 @@ func (r *writer) alarm(a *alarmSeen) (part, error) {
 	if result.Enough {
 		line(r.say("found"), result.Best, true, result.False, result.Missed, result.Cost)
 	} else {
-		p.Needs = strings.Split(result.Needs, "; ")
+		for _, n := range result.Needs {
+			p.Needs = append(p.Needs, tell(n, r.lang))
+		}
 	}
 	p.Curve, err = r.curve(result)
 	return p, err
@@ -349,6 +354,45 @@ func (r *writer) years() []yearView {
 	return out
 }
 
+// noYears says of each alarm without a yearly figure why there is none, and what would
+// help.
+func (r *writer) noYears() []pair {
+	if r.Shifts == 0 {
+		return []pair{{"", r.say("year_shifts")}}
+	}
+	var out []pair
+	for _, p := range r.parts {
+		switch {
+		case p.Several:
+			out = append(out, pair{p.Name, p.Name + " " + r.say("several")})
+		case p.Nothing:
+			out = append(out, pair{p.Name, r.say("year_truth")})
+		case p.result == nil || !p.result.Enough:
+			out = append(out, pair{p.Name, r.say("year_needs")})
+		}
+	}
+	if len(r.parts) == 0 {
+		out = append(out, pair{"", r.say("no_alarm")})
+	}
+	return out
+}
+
+// mostLeft bounds the list of marks that count for nothing.
+const mostLeft = 50
+
+type leftView struct{ Time, What, Why string }
+
+// left lists the marks that count for nothing.
+func (r *writer) left() (list []leftView, more int) {
+	for _, l := range r.leftOut {
+		if len(list) == mostLeft {
+			return list, len(r.leftOut) - mostLeft
+		}
+		list = append(list, leftView{l.at.Format("2006-01-02 15:04:05"), strings.TrimSpace(r.say("mark_"+l.mark.Truth.String()) + " " + l.mark.Alarm), r.say("why_" + l.why)})
+	}
+	return list, 0
+}
+
 func (r *writer) money(x tune.Interval) string {
 	if math.IsNaN(x.Value) {
 		return "-"
@@ -392,8 +436,9 @@ func (r *writer) view() any {
 	if err != nil {
 		line = ""
 	}
-	return map[string]any{"Lang": Languages[r.lang], "Head": head, "Emotions": b.Emotions, "Differs": r.differs, "Damage": r.damage, "Read": percent(r.reasons[""], r.watched),
-		"Reasons": reasons, "Sessions": sessions, "Parts": r.parts, "Timeline": line, "Groups": r.groupViews(), "Years": r.years(), "Shifts": r.Shifts,
+	left, more := r.left()
+	return map[string]any{"Left": left, "LeftMore": more, "NoYears": r.noYears(), "Lang": Languages[r.lang], "Head": head, "Emotions": b.Emotions, "Differs": r.differs, "Damage": r.damage, "Read": percent(r.reasons[""], r.watched),
+		"Reasons": reasons, "Sessions": sessions, "Parts": r.parts, "Timeline": line, "Groups": r.groupViews(), "Years": r.years(),
 		"Who": r.Who, "Within": r.Within, "Else": r.Else}
 }
 

@@ -2,13 +2,16 @@ package report
 
 import (
 	"fmt"
+	"html/template"
 	"math"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"mien/firmware/alarm"
 	"mien/firmware/pilot"
+	"mien/firmware/pilot/tune"
 	"mien/firmware/state"
 	"mien/model/face"
 )
@@ -32,6 +35,48 @@ func TestEveryTextIsInEachLanguage(t *testing.T) {
 	}
 	if _, err := language("de"); err == nil || !strings.Contains(err.Error(), "ja") {
 		t.Errorf("another language: %v", err)
+	}
+}
+
+// What the search says is there in each language, with the same values.
+func TestSentencesInEachLanguage(t *testing.T) {
+	verb, placed := regexp.MustCompile(`%[^%\s]*?[dvgf]`), regexp.MustCompile(`%\[(\d)\]`)
+	for s := range tune.Sentences {
+		want := len(verb.FindAllString(strings.ReplaceAll(s.Format(), "%%", ""), -1))
+		places := map[string]bool{}
+		for _, m := range placed.FindAllStringSubmatch(sentencesJa[s], -1) {
+			places[m[1]] = true
+		}
+		if sentencesJa[s] == "" || len(places) != want {
+			t.Errorf("%q has %d values, %q has %d", s.Format(), want, sentencesJa[s], len(places))
+		}
+	}
+	o := tune.Options{Signal: "au4", CostFalse: 1, CostMissed: 10, MostFalse: 1, Shift: 8 * time.Hour}
+	r, err := tune.Search(func(func(*tune.Session) error) error { return nil }, o)
+	if err != nil || len(r.Needs) < 2 {
+		t.Fatal(r, err)
+	}
+	for _, n := range r.Needs {
+		if ja := tell(n, 1); strings.Contains(ja, "%!") || ja == n.String() {
+			t.Errorf("%q is %q", n, ja)
+		}
+	}
+}
+
+// Each alarm without a yearly figure says why, and what would help.
+func TestNoYear(t *testing.T) {
+	parts := []part{{Name: "two", Several: true}, {Name: "quiet", Nothing: true}, {Name: "new", result: &tune.Result{}}, {Name: "found", result: &tune.Result{Enough: true}}}
+	r := &writer{gathered: scene().gathered, parts: parts}
+	if got := r.noYears(); len(got) != 1 || !strings.Contains(got[0].Value, "-shifts-per-year") {
+		t.Errorf("without shifts: %v", got)
+	}
+	r.Shifts = 660
+	got := r.noYears()
+	if len(got) != 3 || !strings.Contains(got[0].Value, "several conditions") || !strings.Contains(got[1].Value, "mien mark") || !strings.Contains(got[2].Value, "no limit is recommended") {
+		t.Errorf("%v", got)
+	}
+	if years := r.years(); len(years) != 1 || years[0].Alarm != "found" {
+		t.Errorf("%v", years)
 	}
 }
 
@@ -90,11 +135,15 @@ func scene() *gatherer {
 			g.event(alarm.Event{Number: event, At: now, Trigger: alarm.Raise, Alarm: def.Name}, false)
 			g.event(alarm.Event{Number: event, At: now, Trigger: alarm.Raise, Alarm: def.Name}, true) // computed again
 			g.event(alarm.Event{Number: event + 1000, At: now + time.Minute, Trigger: alarm.Clear, Alarm: def.Name}, false)
-			g.mark(pilot.Mark{Number: number, Truth: truth, Alarm: def.Name, Event: event})
+			g.mark(pilot.Mark{Number: number, Truth: truth, Alarm: def.Name, Event: event, From: now, To: now + time.Minute, Shows: []pilot.Shown{{Signal: "au4", Present: truth == state.Right}}})
 		}
 	}
 	g.mark(pilot.Mark{Number: number + 1, Truth: state.Withdrawn, Of: number})
-	g.mark(pilot.Mark{Number: number + 2, Truth: state.Missed, Alarm: def.Name})
+	shown := []pilot.Shown{{Signal: "au4", Present: true}}
+	g.mark(pilot.Mark{Number: number + 2, Truth: state.Missed, Alarm: def.Name, From: 5 * time.Second, To: 9 * time.Second, Shows: shown})
+	g.mark(pilot.Mark{Number: number + 3, Truth: state.Missed, At: time.Hour})                                                                        // of which alarm
+	g.mark(pilot.Mark{Number: number + 4, Truth: state.Right, Alarm: "two", Event: 999})                                                              // of which condition
+	g.mark(pilot.Mark{Number: number + 5, Truth: state.Missed, Alarm: "other", From: 8*time.Hour + 600*time.Second, To: 9 * time.Hour, Shows: shown}) // where false ones are
 	g.finish()
 	return g
 }
@@ -104,6 +153,13 @@ func TestGather(t *testing.T) {
 	a := g.alarms[0]
 	if a.raised != 34 || a.right != 2 || a.falses != 31 || a.not != 1 || a.missed != 1 {
 		t.Errorf("raised %d, right %d, false %d, without a mark %d, missed %d", a.raised, a.right, a.falses, a.not, a.missed)
+	}
+	why := map[string]int{}
+	for _, l := range g.leftOut {
+		why[l.why]++
+	}
+	if why["unnamed"] != 1 || why["several"] != 1 || why["opposite"] != 5 || g.leftOut[len(g.leftOut)-1].mark.Number == 0 {
+		t.Errorf("marks that count for nothing: %v", why)
 	}
 	if len(g.sessions) != 2 || len(g.sessions[1].raised) != 32 || g.drills != 1 || g.broken != 1 {
 		t.Errorf("%d sessions, drills %d and %d", len(g.sessions), g.drills, g.broken)
@@ -135,7 +191,7 @@ func TestPage(t *testing.T) {
 			t.Fatal(err)
 		}
 		out := b.String()
-		for _, want := range []string{title, "press 4", "find &lt;limits&gt;", "brow &lt;b&gt;", "shift leader", "90.0 %", r.say("warning"), "2026-11-30 14:00"} {
+		for _, want := range []string{title, "press 4", "find &lt;limits&gt;", "brow &lt;b&gt;", "shift leader", "90.0 %", r.say("warning"), "2026-11-30 14:00", r.say("left_out"), template.HTMLEscapeString(r.say("why_unnamed")), "2026-11-30 07:00:00", r.say("year_shifts")} {
 			if !strings.Contains(out, want) {
 				t.Errorf("%s: the page does not have %q", Languages[lang], want)
 			}

@@ -1,6 +1,10 @@
 package report
 
-import "fmt"
+import (
+	"fmt"
+
+	"mien/firmware/pilot/tune"
+)
 
 // Languages that a report can be in.
 var Languages = []string{"en", "ja"}
@@ -75,6 +79,21 @@ var texts = map[string][2]string{
 	"own":          {"The unit itself", "装置の費用"},
 	"benefit":      {"Benefit a year", "年間の便益"},
 	"no_year":      {"Not computed:", "計算していません："},
+	"year_shifts":  {"nobody has said how many shifts a year has. Make the report again with -shifts-per-year, such as 660.", "1年の勤務数が指定されていません。-shifts-per-year（例：660）を付けて、報告書を作り直してください。"},
+	"year_needs":   {"no limit is recommended yet. What it needs is said above, at the alarm.", "推奨できるしきい値がまだありません。必要なものは、上の警報の欄にあります。"},
+	"year_truth":   {"nothing is known of what was so. Mark alarms (mien mark), or make drills (mien pilot drill), and make the report again.", "正解の情報がありません。警報にマークを付けるか（mien mark）、ドリルを行い（mien pilot drill）、報告書を作り直してください。"},
+	"left_out":     {"Marks that count for nothing", "数えないマーク"},
+	"left_out_is":  {"Somebody pressed, and it tells of no signal. What is not known is not counted.", "マークは付けられましたが、どの信号のことか分かりません。分からないものは数えません。"},
+	"left_time":    {"given", "付けた時刻"},
+	"left_what":    {"mark", "マーク"},
+	"left_why":     {"why it counts for nothing", "数えない理由"},
+	"left_more":    {"more", "件以上"},
+	"why_unnamed":  {"several alarms could have come, and it does not say which: mien mark missed \"ALARM\", or a button (input) for each alarm", "出るべき警報が複数あり、どれか示されていません：mien mark missed \"警報\"、または警報ごとの押しボタン（入力）"},
+	"why_several":  {"its alarm has several conditions, and a mark does not say which of them was so", "警報が複数の条件を持ち、どの条件のことか分かりません"},
+	"why_opposite": {"another mark says the opposite of the same time", "同じ時刻について、反対のマークがあります"},
+	"mark_right":   {"right", "正しい"},
+	"mark_false":   {"false", "誤り"},
+	"mark_missed":  {"missed", "見逃し"},
 	"rules":        {"Operating rules", "運用規則"},
 	"rule_who":     {"Who acknowledges an alarm", "警報を確認する人"},
 	"rule_within":  {"Within what time", "確認までの時間"},
@@ -100,6 +119,34 @@ var reasonsJa = map[string]string{
 	"no face in view": "顔が見えない", "not clearly a face": "顔かどうか不明", "face cut off by the picture's edge": "顔が画像の端で切れている",
 	"face too small": "顔が小さすぎる", "head leans to one side": "頭が傾いている", "face turned away": "横を向いている", "face looks up or down": "上または下を向いている",
 	"face too dark": "暗すぎる", "face too bright": "明るすぎる", "too little contrast on the face": "コントラスト不足", "face out of focus or moving fast": "ピントが合わない、または動きが速い",
+}
+
+// sentencesJa are what the search for limits says, in Japanese, with the values of the
+// English sentence by their place.
+var sentencesJa = [tune.Sentences]string{
+	"%[2]d セッション中 %[1]d は観察された時間がなく、数えていません。",
+	"そのうち %[1]d では、フレームの間隔が stale（%[2]v）より長くなっています。",
+	"「あり」の区間 %[1]d 件にはフレームがなく、数えていません。",
+	"%[1]d セッションは「あり」が5分の1を超えるため、ドリルとして扱います。勤務時間に数えるのは「なし」の時間だけです。",
+	"より短い間隔のフレーム：%[1]d セッションで間隔が stale（%[2]v）より長く、この設定の警報では判断できません。",
+	"事象（「あり」の区間）があと %[1]d 件：現在 %[2]d 件、最低 %[3]d 件が必要です。見逃しの割合を知るには 30～60 件が目安です。",
+	"セッションがあと %[1]d：観察された時間のあるものは %[2]d、最低 %[3]d が必要です。しきい値は、選ぶのに使わなかったセッションで評価するためです。",
+	"「なし」と分かっている観察時間：これがないと誤警報を数えられません。",
+	"1勤務あたりの事象の数：すべてのセッションがドリルのため、分かりません（-events-per-shift で指定）。",
+	"信号の値：「あり」の間、または「なし」の間、すべて不明（Unknown）です。",
+	"1勤務あたりの誤警報が %[1].3g 件以下とは、95 %% の確かさで言えません。%[5].3g 時間で %[2].3g 件（%[3].3g～%[4].3g）でした。このまま続くなら、あと約 %[6].0f 時間必要です。",
+	"1勤務あたりの誤警報が %[1].3g 件以下とは、95 %% の確かさで言えません。%[5].3g 時間で %[2].3g 件（%[3].3g～%[4].3g）でした。時間を増やしても変わりません。別の信号、より長い遅延、または別の許容値が必要です。",
+	"1勤務あたりの誤警報が %[1].3g 件以下とは、95 %% の確かさで言えません。%[5].3g 時間で %[2].3g 件（%[3].3g～%[4].3g）でした。",
+	"選ぶためのセッション：この %[1]d では、見つかる警報の費用が、可能な最良のものより最大 %[2].0f %% 高いおそれがあります（許容は %[3].3g %%）。同様のものがあと約 %[4].0f 必要です。",
+	"より多くを語る信号：警報がまったくない場合の費用は1勤務あたり %[1].3g、この警報では %[2].3g です。",
+}
+
+// tell gives a sentence of the search in a language.
+func tell(s tune.Said, lang int) string {
+	if lang == 1 {
+		return fmt.Sprintf(sentencesJa[s.Sentence], s.Values...)
+	}
+	return s.String()
 }
 
 // language is the place of a language in texts.

@@ -44,10 +44,16 @@
 //
 // Intervals are of 95 %. A session is one observation: alarms of one person on one
 // day are not independent of each other. Where sessions differ by more than chance
-// the counts are worth less by that ratio of variances, made larger as Student's t
-// does for few sessions, and exact intervals are taken for what they are worth:
-// Garwood's for false alarms, Clopper and Pearson's for the missed share, as Korn and
-// Graubard do for surveys. The cost has both, joined as Zou and Donner do.
+// the counts are worth less by that ratio of variances (of the whole figure, in which
+// sessions weigh by their size), made larger as Student's t does for few sessions, and
+// exact intervals are taken for what they are worth: Garwood's for false alarms,
+// Clopper and Pearson's for the missed share, as Korn and Graubard do for surveys. The
+// cost has both, joined as Zou and Donner do. What was scored on others are alarms
+// that are near the recommended one, and not always it: where few sessions choose, they
+// scatter more than a figure of one alarm does. So each interval is made to hold that
+// of the recommended alarm over all sessions as well. Sessions count as
+// independent, as shifts of the people who work there are: where only some of them
+// take part, the figures are of those, and not of the others.
 //
 // Too little data is an answer: Result.Enough is false, Needs says what is missing,
 // and there is no limit.

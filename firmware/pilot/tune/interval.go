@@ -48,24 +48,34 @@ func binomial(count, all float64) (low, high float64) {
 	return low, high
 }
 
-// spread says how much more the sessions differ than chance alone would make
-// them, as a ratio of variances, from 1 up. squares is the sum over sessions of
-// (counted - expected)²/expected.
-func spread(squares float64, sessions int, wider float64) float64 {
-	if sessions < 2 {
+// spread says how much more the sessions differ than chance alone would make them, as
+// a ratio of variances, from 1 up. squares is the sum over sessions of (counted -
+// expected)², chance the variance that chance alone gives the whole count: so sessions
+// weigh in as they do in the figure, large ones more. It is made larger because it is
+// estimated from few sessions, by (t/z)², as Student's t does for a mean.
+func spread(squares, chance float64, sessions int, wider float64) float64 {
+	if sessions < 2 || !(chance > 0) { // nothing was counted
 		return 1
 	}
-	if ratio := squares / float64(sessions-1); ratio > 1 { // not where nothing was expected
-		return ratio * wider
-	}
-	return 1
+	n := float64(sessions)
+	return max(squares/chance*n/(n-1)*wider, 1)
 }
 
-// widened is by how much a spread is made larger because it is estimated from few
-// sessions: (t/z)², as Student's t does for a mean.
+// widened is (t/z)² for so many sessions.
 func widened(sessions int) float64 {
 	wider := student(float64(sessions-1)) / normal
 	return wider * wider
+}
+
+// strays gives the sum of (counts - share of sizes)², and how many have a size.
+func strays(counts, sizes []float64, share float64) (squares float64, sessions int) {
+	for i, n := range sizes {
+		if n > 0 {
+			squares += (counts[i] - share*n) * (counts[i] - share*n)
+			sessions++
+		}
+	}
+	return squares, sessions
 }
 
 // rate is what was counted over the exposure in all sessions: its value and
@@ -78,13 +88,8 @@ func rate(counts, exposure []float64) Interval {
 	if all <= 0 {
 		return Interval{math.NaN(), 0, math.Inf(1)}
 	}
-	squares := 0.0
-	for i, e := range exposure {
-		if want := count / all * e; want > 0 {
-			squares += (counts[i] - want) * (counts[i] - want) / want
-		}
-	}
-	f := spread(squares, len(counts), widened(len(counts)))
+	squares, sessions := strays(counts, exposure, count/all)
+	f := spread(squares, count, sessions, widened(sessions))
 	low, high := poisson(count / f)
 	return Interval{count / all, low * f / all, high * f / all}
 }
@@ -97,18 +102,16 @@ func share(counts, all []float64) Interval {
 	if total <= 0 {
 		return Interval{math.NaN(), 0, 1}
 	}
-	p, squares, with := count/total, 0.0, 0
-	for i, n := range all {
-		if n > 0 {
-			with++
-			if v := n * p * (1 - p); v > 0 {
-				squares += (counts[i] - n*p) * (counts[i] - n*p) / v
-			}
-		}
-	}
-	f := spread(squares, with, widened(with))
+	p := count / total
+	squares, sessions := strays(counts, all, p)
+	f := spread(squares, total*p*(1-p), sessions, widened(sessions))
 	low, high := binomial(count/f, total/f)
 	return Interval{p, low, high}
+}
+
+// reach widens the interval so that it holds another one, of the same figure.
+func (a Interval) reach(b Interval) Interval {
+	return Interval{a.Value, min(a.Low, b.Low), max(a.High, b.High)}
 }
 
 // times multiplies by a number that is known.

@@ -41,7 +41,10 @@ func (r *Result) MarshalJSON() ([]byte, error) {
 		ByLimit    []point   `json:"by_limit,omitempty"`
 		BySession  []session `json:"by_session,omitempty"`
 	}{Signal: r.Signal, Side: r.Side(), figures: figuresOf(r.False, r.Missed, r.Cost), Sessions: r.Sessions, Hours: round(r.Hours), Present: r.Present,
-		Enough: r.Enough, Needs: r.Needs, Notes: append([]string{}, r.Notes...)}
+		Enough: r.Enough, Needs: together(r.Needs), Notes: []string{}}
+	for _, n := range r.Notes {
+		out.Notes = append(out.Notes, n.String())
+	}
 	out.Doubt = finite(r.Doubt)
 	out.Events, out.EventsLow, out.EventsHigh = finite(r.Events.Value), finite(r.Events.Low), finite(r.Events.High)
 	if r.Enough {

@@ -1,12 +1,10 @@
 package tune
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -17,7 +15,7 @@ type Result struct {
 	Signal    string
 	Below     bool
 	Enough    bool
-	Needs     string    // why not
+	Needs     []Said    // why not
 	Best      Candidate // recommended only where that is enough
 	False     Interval  // a shift
 	Missed    Interval  // share of true events
@@ -27,7 +25,7 @@ type Result struct {
 	Sessions  int       // with observed time
 	Hours     float64   // observed
 	Present   int       // true events observed
-	Notes     []string  // what a reader of the figures should know
+	Notes     []Said    // what a reader of the figures should know
 	InForce   *Figures  // of Options.InForce
 	ByLimit   []Figures
 	BySession []SessionFigures
@@ -74,7 +72,7 @@ func Search(source Source, o Options) (*Result, error) {
 		r.refuse(needs)
 		return r, nil
 	}
-	t := &table{options: o, sessions: first.sessions, events: r.Events.Value}
+	t := &table{options: o, events: r.Events.Value}
 	low, high, longest := first.between()
 	t.grid = newGrid(low, high, longest, first.frames, o.Below, o.Windows)
 	list := t.grid.candidates()
@@ -82,7 +80,17 @@ func Search(source Source, o Options) (*Result, error) {
 		list = append(list, *o.InForce)
 	}
 	t.contest = newContest(list, o.Below)
-	if err := t.fill(source); err != nil {
+	next := 0
+	err = t.fill(source, func(s *Session) (observed, error) {
+		if next++; next > len(first.sessions) || s.Name != first.sessions[next-1].name {
+			return observed{}, fmt.Errorf("session %q was not there in the first reading", s.Name)
+		}
+		return first.sessions[next-1], s.check()
+	})
+	if err == nil && next < len(first.sessions) {
+		err = fmt.Errorf("session %q is not there in the second reading", first.sessions[next].name)
+	}
+	if err != nil {
 		return nil, err
 	}
 	t.judge(r)
@@ -91,21 +99,19 @@ func Search(source Source, o Options) (*Result, error) {
 
 // Score gives the figures of candidates over all sessions, with the true events a
 // shift. It chooses nothing: a candidate that was found on the same sessions looks
-// better than it is.
+// better than it is. It reads the source once.
 func Score(source Source, list []Candidate, o Options) ([]Figures, Interval, error) {
 	if err := o.whole(); err != nil {
 		return nil, none, err
 	}
-	first, err := look(source, o)
-	if err != nil {
+	all := &seen{names: make(map[string]bool)}
+	t := &table{options: o, contest: newContest(list, o.Below)}
+	if err := t.fill(source, func(s *Session) (observed, error) { return all.session(s, o) }); err != nil {
 		return nil, none, err
 	}
 	r := &Result{}
-	r.count(first, o)
-	t := &table{options: o, sessions: first.sessions, events: r.Events.Value, contest: newContest(list, o.Below)}
-	if err := t.fill(source); err != nil {
-		return nil, none, err
-	}
+	r.count(all, o)
+	t.events = r.Events.Value
 	figures := make([]Figures, len(list))
 	for c := range list {
 		figures[c] = t.plain(c, r.Events)
@@ -129,20 +135,9 @@ type seen struct {
 func look(source Source, o Options) (*seen, error) {
 	all := &seen{names: make(map[string]bool)}
 	err := source(func(s *Session) error {
-		if err := s.check(); err != nil {
+		ob, err := all.session(s, o)
+		if err != nil {
 			return err
-		}
-		if all.names[s.Name] {
-			return fmt.Errorf("session %q comes twice", s.Name)
-		}
-		all.names[s.Name] = true
-		ob := s.observe(o)
-		all.unseen += ob.unseen
-		if ob.watched == 0 {
-			all.unobserved++
-			if n := len(s.At); n > 1 && len(s.Spans) > 0 && (s.At[n-1]-s.At[0])/time.Duration(n-1) > o.Stale {
-				all.slow++
-			}
 		}
 		all.frames += len(s.At)
 		all.longest = append(all.longest, ob.lengths...)
@@ -166,10 +161,30 @@ func look(source Source, o Options) (*seen, error) {
 				all.absent.add(level)
 			}
 		}
-		all.sessions = append(all.sessions, ob)
 		return nil
 	})
 	return all, err
+}
+
+// session takes the next session, and gives what of it counts.
+func (a *seen) session(s *Session, o Options) (observed, error) {
+	if err := s.check(); err != nil {
+		return observed{}, err
+	}
+	if a.names[s.Name] {
+		return observed{}, fmt.Errorf("session %q comes twice", s.Name)
+	}
+	a.names[s.Name] = true
+	ob := s.observe(o)
+	a.unseen += ob.unseen
+	if ob.watched == 0 {
+		a.unobserved++
+		if n := len(s.At); n > 1 && len(s.Spans) > 0 && (s.At[n-1]-s.At[0])/time.Duration(n-1) > o.Stale {
+			a.slow++
+		}
+	}
+	a.sessions = append(a.sessions, ob)
+	return ob, nil
 }
 
 // between gives the levels between which limits are looked for, and the longest
@@ -203,16 +218,16 @@ func (r *Result) count(a *seen, o Options) {
 		r.Events = Interval{o.Events, o.Events, o.Events}
 	}
 	if a.unobserved > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("%d of %d sessions have no observed time, and count for nothing", a.unobserved, len(a.sessions)))
+		r.Notes = append(r.Notes, say(noteUnobserved, a.unobserved, len(a.sessions)))
 	}
 	if a.slow > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("in %d of them frames are further apart than stale, %v", a.slow, o.Stale))
+		r.Notes = append(r.Notes, say(noteSlow, a.slow, o.Stale))
 	}
 	if a.unseen > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("%d present spans have no frame, and count for nothing", a.unseen))
+		r.Notes = append(r.Notes, say(noteUnseen, a.unseen))
 	}
 	if drills := len(a.sessions) - a.unobserved - len(events); drills > 0 && len(events) > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("%d sessions are more than a fifth present, and count as drills: only their absent time is time of a shift", drills))
+		r.Notes = append(r.Notes, say(noteDrills, drills))
 	}
 	r.False, r.Missed, r.Cost, r.Doubt = none, none, none, math.NaN()
 }
@@ -220,92 +235,72 @@ func (r *Result) count(a *seen, o Options) {
 var none = Interval{math.NaN(), math.NaN(), math.NaN()}
 
 // lacks says what is missing for any search at all.
-func (r *Result) lacks(a *seen, o Options) []string {
-	var needs []string
+func (r *Result) lacks(a *seen, o Options) []Said {
+	var needs []Said
 	if a.slow > 0 && r.Sessions == 0 {
-		needs = append(needs, fmt.Sprintf("frames closer together: %d sessions have them further apart than stale, %v, and an alarm that is set so cannot judge them", a.slow, o.Stale))
+		needs = append(needs, say(needFrames, a.slow, o.Stale))
 	}
 	if r.Present < fewestEvents {
-		needs = append(needs, fmt.Sprintf("%d more true events (spans that are present): there are %d, at least %d are needed, and 30 to 60 for a useful figure of what is missed", fewestEvents-r.Present, r.Present, fewestEvents))
+		needs = append(needs, say(needEvents, fewestEvents-r.Present, r.Present, fewestEvents))
 	}
 	if r.Sessions < fewestSessions {
-		needs = append(needs, fmt.Sprintf("%d more sessions: there are %d with observed time, at least %d are needed, because a limit is scored on others than those it was chosen on", fewestSessions-r.Sessions, r.Sessions, fewestSessions))
+		needs = append(needs, say(needSessions, fewestSessions-r.Sessions, r.Sessions, fewestSessions))
 	}
 	absent := false
 	for _, ob := range a.sessions {
 		absent = absent || len(ob.absent) > 0 && ob.exposure > 0
 	}
 	if !absent {
-		needs = append(needs, "observed time in which it was absent (spans that are absent): without it no false alarm can be counted")
+		needs = append(needs, say(needAbsent))
 	}
 	if !(r.Events.Value > 0) && r.Present > 0 {
-		needs = append(needs, "the number of true events a shift: all sessions are drills, and they cannot tell")
+		needs = append(needs, say(needRate))
 	}
 	if len(needs) == 0 && (len(a.absent.values) == 0 || len(a.present.values) == 0) {
-		needs = append(needs, "levels: while it was present, or while it was absent, all are Unknown")
+		needs = append(needs, say(needLevels))
 	}
 	return needs
 }
 
-func (r *Result) refuse(needs []string) {
-	r.Enough = false
-	r.Needs = strings.Join(needs, "; ")
-}
+func (r *Result) refuse(needs []Said) { r.Enough, r.Needs = false, needs }
 
-// errStop ends a walk over a source early.
-var errStop = errors.New("stop")
-
-// fill scores all candidates in all sessions, on all processors.
-func (t *table) fill(source Source) error {
+// fill scores all candidates in all sessions that count, on all processors. see says
+// what of a session counts.
+func (t *table) fill(source Source, see func(*Session) (observed, error)) error {
 	type job struct {
-		at int
-		s  *Session
+		s   *Session
+		ob  observed
+		out *tally
 	}
 	jobs := make(chan job)
-	t.tallies = make([]tally, len(t.sessions))
+	var done []*tally
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			sc := &scorer{contest: t.contest, options: t.options}
 			for j := range jobs {
-				t.tallies[j.at] = sc.score(j.s, t.sessions[j.at])
+				*j.out = sc.score(j.s, j.ob)
 			}
 		})
 	}
-	i := 0
 	err := source(func(s *Session) error {
-		if i >= len(t.sessions) || s.Name != t.sessions[i].name {
-			return fmt.Errorf("session %q was not there in the first reading", s.Name)
-		}
-		if err := s.check(); err != nil {
+		ob, err := see(s)
+		if err != nil || ob.watched == 0 {
 			return err
 		}
-		if t.sessions[i].watched > 0 {
-			jobs <- job{i, s}
-		}
-		i++
+		done = append(done, new(tally))
+		jobs <- job{s, ob, done[len(done)-1]}
+		t.sessions = append(t.sessions, ob)
+		t.shifts = append(t.shifts, float64(ob.exposure)/float64(t.options.Shift))
+		t.present = append(t.present, float64(len(ob.present)))
 		return nil
 	})
 	close(jobs)
 	wg.Wait()
-	if err == nil && i < len(t.sessions) {
-		err = fmt.Errorf("session %q is not there in the second reading", t.sessions[i].name)
+	for _, k := range done {
+		t.tallies = append(t.tallies, *k)
 	}
-	if err != nil {
-		return err
-	}
-	// Sessions that count for nothing are left out from here on.
-	sessions, tallies := t.sessions[:0:0], t.tallies[:0:0]
-	for i, ob := range t.sessions {
-		if ob.watched == 0 {
-			continue
-		}
-		sessions, tallies = append(sessions, ob), append(tallies, t.tallies[i])
-		t.shifts = append(t.shifts, float64(ob.exposure)/float64(t.options.Shift))
-		t.present = append(t.present, float64(len(ob.present)))
-	}
-	t.sessions, t.tallies = sessions, tallies
-	return nil
+	return err
 }
 
 // judge chooses on all sessions, scores on those left out, and says whether that
@@ -331,8 +326,11 @@ func (t *table) judge(r *Result) {
 			Unread: float64(ob.unread) / float64(ob.watched), Present: len(ob.present),
 			Missed: int(missed[s]), False: int(falses[s]), Chosen: t.contest.list[fold.best]})
 	}
-	f := t.figures(falses, missed, r.Events)
-	r.False, r.Missed, r.Cost = f.False, f.Missed, f.Cost
+	// What is promised is of the alarm that is recommended. Scored on others were alarms
+	// that are not quite it, and on all sessions it looks better than it is: the intervals
+	// hold both.
+	f, own := t.figures(falses, missed, r.Events), t.plain(whole.best, r.Events)
+	r.False, r.Missed, r.Cost = f.False.reach(own.False), f.Missed.reach(own.Missed), f.Cost.reach(own.Cost)
 	r.Doubt = t.doubt(&whole)
 	r.Best = t.contest.list[whole.best]
 
@@ -342,18 +340,17 @@ func (t *table) judge(r *Result) {
 	}
 	r.ByLimit = t.byLimit(whole.best, r.Events)
 
-	var needs []string
+	var needs []Said
 	o := t.options
 	if !whole.allowed || r.False.High > o.MostFalse {
 		needs = append(needs, t.moreHours(r))
 	}
 	if whole.allowed && r.Doubt > o.MostDoubt {
 		n := float64(len(t.sessions))
-		needs = append(needs, fmt.Sprintf("more sessions to choose by: as few as these %d find alarms that cost up to %.0f %% more than the best possible, at most %.3g %% is allowed: some %.0f more are needed if they are like these",
-			len(t.sessions), 100*r.Doubt, 100*o.MostDoubt, math.Ceil(n*r.Doubt/o.MostDoubt-n)))
+		needs = append(needs, say(needChoice, len(t.sessions), 100*r.Doubt, 100*o.MostDoubt, math.Ceil(n*r.Doubt/o.MostDoubt-n)))
 	}
 	if silent := o.CostMissed * t.events; len(needs) == 0 && r.Cost.Value >= silent {
-		needs = append(needs, fmt.Sprintf("a signal that tells more: no alarm at all would cost %.3g a shift, this one %.3g", silent, r.Cost.Value))
+		needs = append(needs, say(needSignal, silent, r.Cost.Value))
 	}
 	if len(needs) > 0 {
 		r.refuse(needs)
@@ -393,17 +390,17 @@ func (t *table) byLimit(c int, events Interval) []Figures {
 }
 
 // moreHours says how much must be observed before so few false alarms are proven.
-func (t *table) moreHours(r *Result) string {
+func (t *table) moreHours(r *Result) Said {
 	o := t.options
-	text := fmt.Sprintf("at most %.3g false alarms a shift cannot be said with 95 %% certainty: %.3g (%.3g to %.3g) were found in %.3g h", o.MostFalse, r.False.Value, r.False.Low, r.False.High, r.Hours)
+	found := []any{o.MostFalse, r.False.Value, r.False.Low, r.False.High, r.Hours}
 	if r.False.Value >= o.MostFalse {
-		return text + ": another signal, more delay, or another number that is allowed; more hours will not do it"
+		return say(needOther, found...)
 	}
 	shifts := sum(t.shifts)
 	for more := 1.1; more <= 1000; more *= 1.1 {
 		if _, high := poisson(r.False.Value * shifts * more); high/(shifts*more) <= o.MostFalse {
-			return text + fmt.Sprintf(": some %.0f more hours are needed if it goes on like this", shifts*(more-1)*o.Shift.Hours())
+			return say(needHours, append(found, shifts*(more-1)*o.Shift.Hours())...)
 		}
 	}
-	return text
+	return say(needMuchMore, found...)
 }

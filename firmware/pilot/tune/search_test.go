@@ -284,7 +284,7 @@ func TestSearchNeeds(t *testing.T) {
 			c.change(&o)
 		}
 		r, err := Search(source(c.list...), o)
-		if err != nil || r.Enough || !strings.Contains(r.Needs, c.want) {
+		if err != nil || r.Enough || !strings.Contains(together(r.Needs), c.want) {
 			t.Errorf("%s: %v, %q, want %q", name, err, r.Needs, c.want)
 			continue
 		}

@@ -75,9 +75,10 @@ func along(x []float32, n, stride int, weights []float64) []float32 {
 // sums are the candidates' counts over some of the sessions.
 type sums struct {
 	falses, missed []float64 // smoothed
-	squares        []float64 // of falses by exposure: how far the sessions differ
+	squares, cross []float64 // of falses, and of them times exposure: how far the sessions differ
 	stood          []float64 // as it is
 	shifts         float64
+	long           float64 // sum of the squares of exposures
 	present        float64
 	watched        float64
 	sessions       int
@@ -85,14 +86,14 @@ type sums struct {
 
 func (t *table) newSums() *sums {
 	n := t.grid.size()
-	return &sums{falses: make([]float64, n), missed: make([]float64, n), squares: make([]float64, n), stood: make([]float64, n)}
+	return &sums{falses: make([]float64, n), missed: make([]float64, n), squares: make([]float64, n), cross: make([]float64, n), stood: make([]float64, n)}
 }
 
 func (s *sums) clear() {
-	for _, list := range [][]float64{s.falses, s.missed, s.squares, s.stood} {
+	for _, list := range [][]float64{s.falses, s.missed, s.squares, s.cross, s.stood} {
 		clear(list)
 	}
-	s.shifts, s.present, s.watched, s.sessions = 0, 0, 0, 0
+	s.shifts, s.long, s.present, s.watched, s.sessions = 0, 0, 0, 0, 0
 }
 
 // add counts a session so many times; -1 takes it away.
@@ -105,9 +106,8 @@ func (t *table) add(to *sums, session int, times float64) {
 		x := float64(f)
 		to.falses[c] += times * x
 		to.missed[c] += times * float64(k.missed[c])
-		if e > 0 {
-			to.squares[c] += times * x * x / e
-		}
+		to.squares[c] += times * x * x
+		to.cross[c] += times * x * e
 	}
 	for c, s := range t.tallies[session].stood[:len(k.falses)] {
 		if s > 0 {
@@ -115,6 +115,7 @@ func (t *table) add(to *sums, session int, times float64) {
 		}
 	}
 	to.shifts += times * e
+	to.long += times * e * e
 	to.present += times * t.present[session]
 	to.watched += times * t.sessions[session].watched.Seconds()
 	to.sessions += int(times)
@@ -164,7 +165,7 @@ func (t *table) choose(s *sums, c *choice) {
 		if f <= t.options.MostFalse*s.shifts {
 			c.likely[i] = cost
 		}
-		if cost <= tied(least) && t.within(f, s.squares[i], wider, s) { // others do not matter
+		if cost <= tied(least) && t.within(f, i, wider, s) { // others do not matter
 			c.costs[i] = cost
 			least = min(least, cost)
 		}
@@ -261,8 +262,9 @@ func (t *table) middle(costs []float64, least float64) int {
 // tied is the most that counts as the same cost.
 func tied(cost float64) float64 { return cost + 1e-9*(1+cost) }
 
-// within says whether the upper bound of false alarms is within what is allowed.
-func (t *table) within(falses, squares, wider float64, s *sums) bool {
+// within says whether the upper bound of a candidate's false alarms is within what is
+// allowed: as rate has it.
+func (t *table) within(falses float64, candidate int, wider float64, s *sums) bool {
 	if s.shifts <= 0 {
 		return false
 	}
@@ -270,10 +272,7 @@ func (t *table) within(falses, squares, wider float64, s *sums) bool {
 	if rate > t.options.MostFalse {
 		return false
 	}
-	f := 1.0
-	if rate > 0 {
-		f = spread(squares/rate-falses, s.sessions, wider)
-	}
+	f := spread(s.squares[candidate]-2*rate*s.cross[candidate]+rate*rate*s.long, falses, s.sessions, wider)
 	return mathext.GammaIncReg(falses/f+1, t.options.MostFalse*s.shifts/f) >= 1-outside
 }
 
