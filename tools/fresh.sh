@@ -73,7 +73,7 @@ for user in ${1:-root user install}; do
 	cp -L /etc/resolv.conf /etc/hosts "$work/root/etc/"
 	[ "$user" = root ] || chroot "$work/root" useradd --create-home "$user"
 	home=$(chroot "$work/root" getent passwd "$user" | cut -d: -f6)
-	git clone --quiet --no-local . "$work/root$home/mien"
+	git clone --quiet --no-local --no-checkout . "$work/root$home/mien"
 	git -C "$work/root$home/mien" checkout --quiet "$commit"
 	chroot "$work/root" chown -R "$user:" "$home/mien"
 	echo "fresh: Debian $suite, $(git describe --tags --always), as $user: $(du -xsm "$work/root" | cut -f1) MB before"

@@ -428,12 +428,23 @@ func (c *checker) paths() {
 	for key, path := range map[string]string{"camera.device": c.Camera.Device, "camera.clip": c.Camera.Clip, "model.card": c.Model.Card,
 		"model.second": c.Model.Second, "model.library": c.Model.Library, "serial.device": c.Serial.Device, "state.dir": c.State.Dir} {
 		switch {
+		case strings.HasPrefix(path, "~"):
+			c.wrong(key, "a path from the root of this machine, such as /var/lib/mien/…", "%s: only a shell knows what ~ stands for", path)
 		case windowsPath(path):
 			c.wrong(key, "a path of this machine, such as /var/lib/mien/…", "%s is a path of Windows", path)
 		case windowsPort.MatchString(path):
 			c.wrong(key, "a path such as /dev/serial/by-id/… or /dev/ttyUSB0 (mien probe lists them)", "%s is a port of Windows", path)
 		}
 	}
+}
+
+// nearestWatchdog gives the word that was meant for watchdog.device, or "".
+func nearestWatchdog(word string) string {
+	switch strings.ToLower(word) {
+	case "on", "true", "yes", "enabled":
+		return "auto"
+	}
+	return spelling.Nearest(word, []string{"off", "auto"})
 }
 
 // address is what a URL begins with, or a machine and its port.
@@ -468,7 +479,7 @@ func (c *checker) rest() {
 		c.wrong("socket.path", `"", "off" or an absolute path`, "is %q", p).Nearest = spelling.Nearest(p, []string{"off"})
 	}
 	if p := c.Watchdog.Device; p != "off" && p != "auto" && !strings.HasPrefix(p, "/") {
-		c.wrong("watchdog.device", `"off", "auto" or an absolute path`, "is %q", p).Nearest = spelling.Nearest(p, []string{"off", "auto"})
+		c.wrong("watchdog.device", `"off", "auto" or an absolute path`, "is %q", p).Nearest = nearestWatchdog(p)
 	}
 	if c.Watchdog.Device != "off" && c.Watchdog.Timeout < 2*c.Health.Stale {
 		c.wrong("watchdog.timeout", `at least twice health.stale`, "is %s: one late result would restart the machine", alarm.Time(c.Watchdog.Timeout))

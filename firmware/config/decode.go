@@ -209,6 +209,8 @@ func (d decoder) mistyped(k Key, shown string, v any) {
 		d.wrong(k, shown, "is the text %q: write it without quotes, %s = %s", text, k.Name(), unquoted(k, text))
 	case isText:
 		d.wrong(k, shown, "is the text %q", text)
+	case isNumber && k.Path == "camera.device":
+		d.wrong(k, shown, "is the bare value %s", written).Nearest = "/dev/video" + written
 	case isNumber, isBool:
 		d.wrong(k, shown, "is the bare value %s", written)
 	case kindOf(v) == "a number" || kindOf(v) == "a whole number":
@@ -221,7 +223,11 @@ func (d decoder) mistyped(k Key, shown string, v any) {
 func (d decoder) duration(k Key, shown string, v any, into reflect.Value) {
 	text, isText := v.(string)
 	if x, _, ok := numeric(v); ok {
-		d.wrong(k, shown, "is the bare value %s: write it with its unit, in quotes", d.places[shown].text).Nearest = number(x) + "s"
+		unit := "s"
+		if x > k.Max { // whoever writes 50 for a bounce means milliseconds
+			unit = "ms"
+		}
+		d.wrong(k, shown, "is the bare value %s: write it with its unit, in quotes", d.places[shown].text).Nearest = number(x) + unit
 		return
 	}
 	if !isText {
@@ -338,6 +344,8 @@ func (d decoder) unknown(path, shown, name string, v any, in reflect.Type) {
 	switch section, key, _ := strings.Cut(meant, " "); {
 	case slices.Contains(names, underscored(name)):
 		p.Nearest = underscored(name)
+	case absent[path+"."+name] != "":
+		p.Text += "; " + absent[path+"."+name]
 	case absent[underscored(name)] != "":
 		p.Text += "; " + absent[underscored(name)]
 	case meant == "":
@@ -349,7 +357,7 @@ func (d decoder) unknown(path, shown, name string, v any, in reflect.Type) {
 	default:
 		p.Text += fmt.Sprintf("; it is called %s here, in %s", key, bracket(section))
 	}
-	if p.Nearest == "" && meant == "" {
+	if general := otherNames[underscored(name)]; p.Nearest == "" && meant == "" && (len(general) == 0 || general[0] != "") {
 		var sections []string
 		for _, k := range reference {
 			if s := bracket(k.Section()); k.Name() == name && k.Section() != path && !strings.Contains(k.Section(), ".") && !slices.Contains(sections, s) {

@@ -34,7 +34,7 @@ func TestMistakes(t *testing.T) {
 		{"[[camera]]\n", `m:1: camera:|is a section: write [camera]`},
 		{"[alarm]\nname = \"x\"", `m:1: alarm:|write [[alarm]] with two brackets`},
 		{"alarm = [3]", `m:1: alarm[1]:|a whole number, not a block`},
-		{"[filter]\naction_units = 300", `m:2: filter.action_units:|with its unit, in quotes|did you mean "300s"?`},
+		{"[filter]\naction_units = 300", `m:2: filter.action_units:|with its unit, in quotes|did you mean "300ms"?`},
 		{"[filter]\naction_units = \"300\"", `m:2: filter.action_units:|is "300"|"300ms"`},
 		{"[filter]\naction_units = \"2m\"", `m:2: filter.action_units:|is 2m|from "0s" to "1m"`},
 		{"[filter]\naction_units = \"-1s\"", `m:2: filter.action_units:|is -1s`},

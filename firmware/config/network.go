@@ -106,7 +106,12 @@ func (c *checker) condition(block string, condition Condition, signals []Signal,
 				c.wrong(block+".signal", strings.Join(names, ", "), "the signal %q is withdrawn: %s", Withdrawn, WhyWithdrawn)
 				return
 			}
-			c.wrong(block+".signal", strings.Join(names, ", "), "the network has no signal %q", condition.Signal).Nearest = nearestSignal(condition.Signal, names)
+			p := c.wrong(block+".signal", strings.Join(names, ", "), "the network has no signal %q", condition.Signal)
+			if why := noSignals[underscored(condition.Signal)]; why != "" {
+				p.Text += "; " + why
+			} else {
+				p.Nearest = nearestSignal(condition.Signal, names)
+			}
 		}
 		return
 	}
@@ -121,7 +126,10 @@ func (c *checker) condition(block string, condition Condition, signals []Signal,
 	between := fmt.Sprintf("%s goes from %s to %s", s.Name, rounded(s.Min), rounded(s.Max))
 	switch {
 	case limit < s.Min || limit > s.Max:
-		c.wrong(block+"."+name, between, "is %s: never or always met", rounded(limit))
+		p := c.wrong(block+"."+name, between, "is %s: never or always met", rounded(limit))
+		if limit > 1 && limit <= 100 && s.Max == 1 {
+			p.Text += fmt.Sprintf("; %s %% is %s", rounded(limit), rounded(limit/100))
+		}
 	case name == "high" && limit == s.Min || name == "low" && limit == s.Max:
 		c.wrong(block+"."+name, between, "is %s: always met", rounded(limit))
 	case name == "high" && gone <= s.Min || name == "low" && gone >= s.Max:

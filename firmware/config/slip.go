@@ -139,6 +139,18 @@ const oddQuotes = "“”„‟‘’‚‛«»‹›´`"
 
 // slips are tried in their order; each gives "" or what to write.
 var slips = []func(b brokenLine) string{
+	func(b brokenLine) string { // camera:
+		if m := colonHead.FindStringSubmatch(b.line); m != nil {
+			return fmt.Sprintf("looks like YAML, and this is TOML: a section stands in brackets, write %s", bracket(m[1]))
+		}
+		switch t := strings.TrimSpace(b.line); {
+		case strings.HasPrefix(t, "{"), strings.HasPrefix(t, `"`) && strings.Contains(t, `":`):
+			return `looks like JSON, and this is TOML: write [unit], and below it name = "press 4"`
+		case strings.HasPrefix(t, "<"):
+			return `looks like XML, and this is TOML: write [unit], and below it name = "press 4"`
+		}
+		return ""
+	},
 	func(b brokenLine) string { // [camera
 		t := strings.TrimSpace(b.line)
 		if !strings.HasPrefix(t, "[") || b.name != "" || strings.HasSuffix(t, "]]") || strings.HasSuffix(t, "]") && !strings.HasPrefix(t, "[[") {
@@ -259,6 +271,9 @@ var slips = []func(b brokenLine) string{
 	},
 	func(b brokenLine) string { // width: 640
 		if m := otherSign.FindStringSubmatch(b.line); m != nil && b.name == "" {
+			if bareText.MatchString(m[2]) && m[2] != "true" && m[2] != "false" {
+				m[2] = strconv.Quote(m[2])
+			}
 			return fmt.Sprintf("between a key and its value stands =: write %s = %s", m[1], m[2])
 		}
 		return ""
@@ -277,6 +292,7 @@ var (
 	leadingZero  = regexp.MustCompile(`^0+[1-9]\d*$`)
 	unitBehind   = regexp.MustCompile(`^([+-]?\d+(?:\.\d+)?)\s*(%|[\p{L}°/]+)$`)
 	bareText     = regexp.MustCompile(`^[\pL/][^"'\[\]{}#=]*$`)
+	colonHead    = regexp.MustCompile(`^\s*-?\s*([A-Za-z0-9_-]+):\s*$`)
 	otherSign    = regexp.MustCompile(`^\s*([A-Za-z0-9_-]+)(?:\s*:\s*|\s+)([^=\s].*)$`)
 	drive        = regexp.MustCompile(`^[A-Za-z]:[\\/]|^\\\\`)
 )
@@ -341,7 +357,7 @@ func nearestDuration(text string) string {
 // otherWords are words of other programs, and ours.
 var otherWords = map[string]string{"n": "none", "e": "even", "o": "odd", "8n1": "none", "8e1": "even", "rtu": "modbus", "modbus-rtu": "modbus", "modbus_rtu": "modbus",
 	"modbus rtu": "modbus", "text": "ascii", "mjpg": "MJPEG", "jpeg": "MJPEG", "yuv": "YUYV", "yuy2": "YUYV", "gray": "GREY", "grey8": "GREY", "y8": "GREY", "ack": "acknowledge", "mute": "silence",
-	"bypass": "inhibit", "pullup": "up", "pull-up": "up", "pulldown": "down", "pull-down": "down", "floating": "none", "opendrain": "open-drain", "od": "open-drain",
+	"bypass": "inhibit", "pullup": "up", "pull-up": "up", "pulldown": "down", "high": "up", "low": "down", "pull-down": "down", "floating": "none", "opendrain": "open-drain", "od": "open-drain",
 	"active_low": "low", "active-low": "low", "active_high": "high", "active-high": "high", "buzzer": "horn", "siren": "horn", "light": "lamp", "led": "lamp", "heartbeat": "healthy",
 	"alive": "healthy", "watchdog": "healthy", "1": "on", "0": "off", "true": "on", "false": "off", "coral": "edgetpu", "tpu": "edgetpu", "gauss": "gaussian", "mean": "box",
 	"big-endian": "high-first", "big": "high-first", "little-endian": "low-first", "little": "low-first", "warning": "medium", "urgent": "high", "alarm": "alarm:NAME"}
@@ -355,15 +371,16 @@ func nearestWord(word string, list []string) string {
 }
 
 // otherNames are names of other programs, and our key or section for them:
-// "section key".
+// "section key". Where the first is "", the word is too general to mean one of them
+// in another section.
 var otherNames = map[string][]string{
-	"threshold": {"alarm high"}, "limit": {"alarm high"}, "above": {"alarm high"}, "max": {"alarm high"}, "upper": {"alarm high"}, "below": {"alarm low"}, "min": {"alarm low"}, "lower": {"alarm low"},
+	"threshold": {"alarm high"}, "limit": {"alarm high"}, "condition": {"alarm high"}, "operator": {"alarm high"}, "compare": {"alarm high"}, "value": {"alarm high"}, "time": {"alarm on_delay"}, "seconds": {"alarm on_delay"}, "output": {"output function"}, "above": {"alarm high"}, "max": {"alarm high"}, "upper": {"alarm high"}, "below": {"alarm low"}, "min": {"alarm low"}, "lower": {"alarm low"},
 	"hysteresis": {"alarm deadband"}, "hyst": {"alarm deadband"}, "dead_band": {"alarm deadband"}, "delay": {"alarm on_delay"}, "duration": {"alarm on_delay"}, "hold": {"alarm on_delay"},
 	"realarm": {"alarm re_alarm"}, "realarm_time": {"alarm re_alarm"}, "re_alarm_time": {"alarm re_alarm"}, "reannunciate": {"alarm re_alarm"}, "re_annunciation": {"alarm re_alarm"}, "reminder": {"alarm re_alarm", "unit silence_max"}, "silence": {"unit silence_max"}, "mute": {"unit silence_max"},
 	"emotion": {"alarm signal"}, "expression": {"alarm signal"}, "feature": {"alarm signal"}, "metric": {"alarm signal"}, "au": {"alarm signal"}, "action_unit": {"alarm signal"},
 	"severity": {"alarm priority"}, "latched": {"alarm latch"}, "latching": {"alarm latch"}, "ack": {"alarm acknowledge"}, "sound": {"alarm horn"}, "buzzer": {"alarm horn"}, "inhibited_by": {"alarm suppress_by"},
-	"framerate": {"camera fps"}, "frame_rate": {"camera fps"}, "rate": {"camera fps"}, "rotation": {"camera rotate"}, "flip": {"camera mirror"}, "hflip": {"camera mirror"}, "video": {"camera clip"}, "file": {"camera clip"},
-	"pixel_format": {"camera format"}, "resolution": {"camera width"}, "size": {"camera width"}, "source": {"camera device"}, "path": {"camera device", "serial device"},
+	"framerate": {"camera fps"}, "frame_rate": {"camera fps"}, "rate": {"camera fps"}, "rotation": {"camera rotate"}, "flip": {"camera mirror"}, "hflip": {"camera mirror"}, "video": {"camera clip"}, "file": {"camera clip", "model card"},
+	"pixel_format": {"camera format"}, "resolution": {"camera width"}, "size": {"camera width"}, "source": {"camera device"}, "path": {"", "camera device", "serial device", "model card", "state dir"},
 	"slave_id": {"modbus address"}, "slave": {"modbus address"}, "unit_id": {"modbus address"}, "slave_address": {"modbus address"}, "node": {"modbus address"}, "station": {"modbus address"},
 	"byte_order": {"modbus word_order"}, "endian": {"modbus word_order"}, "endianness": {"modbus word_order"}, "timeout": {"modbus host_timeout"},
 	"baudrate": {"serial baud"}, "baud_rate": {"serial baud"}, "bitrate": {"serial baud"}, "speed": {"serial baud"}, "port": {"serial device"}, "tty": {"serial device"},
@@ -371,9 +388,10 @@ var otherNames = map[string][]string{
 	"pin": {"output line", "input line"}, "gpio": {"output line", "input line"}, "offset": {"output line", "input line"}, "bcm": {"output line", "input line"}, "gpiochip": {"output chip", "input chip"},
 	"type": {"output function", "input function"}, "role": {"output function", "input function"}, "action": {"input function", "output function"}, "id": {"alarm name", "output name", "input name"}, "label": {"output name", "input name", "alarm name"},
 	"invert": {"output active", "input active"}, "inverted": {"output active", "input active"}, "active_low": {"output active", "input active"}, "pullup": {"input pull"}, "pull_up": {"input pull"}, "bias": {"input pull"}, "resistor": {"input pull"},
-	"default": {"output start"}, "initial": {"output start"}, "failsafe": {"output fail"}, "fail_safe": {"output fail"}, "safe_state": {"output fail"}, "flash": {"output blink"}, "bounce": {"input debounce"}, "debounce_ms": {"input debounce"},
+	"default": {"output start"}, "initial": {"output start"}, "failsafe": {"output fail"}, "fail_safe": {"output fail"}, "safe_state": {"output fail"}, "flash": {"output blink"}, "bounce": {"input debounce"}, "edge": {"input active"}, "debounce_ms": {"input debounce"},
 	"weights": {"model card"}, "network": {"model"}, "neural": {"model"}, "tpu": {"model accelerator"}, "smoothing": {"filter"}, "smooth": {"filter"}, "window": {"filter action_units"},
 	"plc": {"modbus"}, "rtu": {"modbus"}, "uart": {"serial"}, "rs485": {"serial"}, "com": {"serial"}, "video0": {"camera"}, "relay": {"output"}, "relays": {"output"}, "button": {"input"}, "buttons": {"input"},
+	"days": {"pilot keep_days"}, "keep": {"pilot keep_days"}, "folder": {"state dir"}, "directory": {"state dir"},
 	"storage": {"state"}, "log": {"state"}, "journal": {"state"},
 }
 
@@ -394,7 +412,7 @@ func known(section, name string) string {
 			return section + " " + key
 		}
 	}
-	if _, key, _ := strings.Cut(meant[0], " "); key == "" && section != "" {
+	if _, key, _ := strings.Cut(meant[0], " "); key == "" && section != "" || meant[0] == "" {
 		return ""
 	}
 	return meant[0]
@@ -408,8 +426,26 @@ func underscored(name string) string {
 // absent are things that people look for and the unit does not have, and what it has.
 var absent = map[string]string{
 	"mqtt": noNetwork, "opcua": noNetwork, "opc_ua": noNetwork, "modbus_tcp": noNetwork, "modbustcp": noNetwork, "tcp": noNetwork, "profinet": noNetwork,
-	"ethernet_ip": noNetwork, "http": noNetwork, "https": noNetwork, "rest": noNetwork, "web": noNetwork, "email": noNetwork, "smtp": noNetwork, "webhook": noNetwork, "rtsp": noNetwork,
+	"ethernet_ip": noNetwork, "http": noNetwork,
+	"modbus.port": noNetwork, "modbus.host": noNetwork, "modbus.ip": noNetwork, "modbus.listen": noNetwork, "modbus.server": noNetwork,
+	"h264": compressedVideo, "h265": compressedVideo, "hevc": compressedVideo,
+	"https": noNetwork, "rest": noNetwork, "web": noNetwork, "email": noNetwork, "smtp": noNetwork, "webhook": noNetwork, "rtsp": noNetwork,
 }
+
+const compressedVideo = "in compressed video no picture stands alone: take a format of the camera that is not (mien probe -v lists them)"
+
+// noSignals are words for what the network does not tell.
+var noSignals = map[string]string{
+	"face": nobody, "faces": nobody, "presence": nobody, "absence": nobody, "nobody": nobody, "no_face": nobody, "person": nobody,
+	"gaze": noPose, "head_pose": noPose, "pose": noPose, "yaw": noPose, "pitch": noPose, "attention": noPose, "distraction": noPose, "looking_away": noPose,
+	"heart_rate": toldByNone, "age": toldByNone, "gender": toldByNone, "identity": toldByNone,
+}
+
+const (
+	nobody     = "whether somebody is in view is no signal: an alarm's on_unknown says what it does without a reading"
+	noPose     = "the network does not tell where somebody looks; a face that is turned away has no reading, and an alarm's on_unknown says what it does then"
+	toldByNone = "the network tells nothing of it"
+)
 
 const noNetwork = "the program that sees faces has no network: it talks on a serial port, Modbus RTU or ASCII ([serial])"
 

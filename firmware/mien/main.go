@@ -63,7 +63,7 @@ func init() { // a table that its own help command reads cannot be initialised i
 		{"outputs", "", "the running unit's output lines; -test 5s shows each as on", operatorOutputs, "the lines as JSON"},
 		{"clock", "", "the running unit's clock; -set sets it, where clock.settable allows", operatorClock, "the clock as JSON"},
 		{"pilot", "COMMAND", "find out what is right on this line: record, drill, compute again, tune", runPilot, ""},
-		{"mark", "right|false|missed [ALARM]", "say of the newest alarm whether it was right, or that one was missed; -ago 2m", operatorMark, ""},
+		{"mark", "right|false|missed|withdraw [ALARM]", "say of the newest alarm whether it was right, or that one was missed; -ago 2m", operatorMark, ""},
 		{"config", "", "print a commented config with every key", printConfig, ""},
 		{"registers", "", "print the register map; -csv, -markdown, -tags, -st", registers, ""},
 		{"version", "", "version, and what this build can do", printVersion, "the same as JSON"},
@@ -141,7 +141,7 @@ func (c *call) among(list []command) error {
 	if len(args) == 0 || slices.Contains([]string{"-h", "-help", "--help"}, args[0]) {
 		fmt.Fprintf(c.out, "usage: %s COMMAND [options]\n\n", c.Name())
 		for _, k := range list {
-			fmt.Fprintf(c.out, "  %-24s %s\n", strings.TrimSpace(k.name+" "+k.args), k.summary)
+			k.line(c.out)
 		}
 		fmt.Fprintf(c.out, "\nmien help %s COMMAND lists a command's options\n", command)
 		if len(args) == 0 {
@@ -261,7 +261,7 @@ func report(errs io.Writer, err error) int {
 func usage(w io.Writer) {
 	fmt.Fprint(w, "mien watches a face on a production line and tells a PLC in time.\n\nusage: mien COMMAND [options]\n\n")
 	for _, c := range commands {
-		fmt.Fprintf(w, "  %-24s %s\n", strings.TrimSpace(c.name+" "+c.args), c.summary)
+		c.line(w)
 	}
 	fmt.Fprint(w, `
 mien help COMMAND lists a command's options. Most have -json, for programs.
@@ -269,6 +269,17 @@ mien help COMMAND lists a command's options. Most have -json, for programs.
 exit codes: 0 done; 1 tried and failed; 2 wrong command line; 3 wrong config or model; 4 hardware, file or
 running unit that is not there
 `)
+}
+
+// line lists a command; one with long arguments has its summary below.
+func (k command) line(w io.Writer) {
+	const column = 24
+	name := strings.TrimSpace(k.name + " " + k.args)
+	if len(name) > column {
+		fmt.Fprintf(w, "  %s\n", name)
+		name = ""
+	}
+	fmt.Fprintf(w, "  %-*s %s\n", column, name, k.summary)
 }
 
 func help(c *call) error {

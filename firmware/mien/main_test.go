@@ -90,6 +90,8 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"help", "demo"}, exitOK, `-modbus`},
 		{[]string{"demo", "-h"}, exitOK, `usage: mien demo`},
 		{[]string{"help", "nothing"}, exitUsage, `no command "nothing"`},
+		{[]string{"help"}, exitOK, `\n  mark right\|false\|missed\|withdraw \[ALARM\]\n {27}say of the newest alarm`},
+		{[]string{"pilot", "start", "-socket", missing, "-for", "2w", "-purpose", "x"}, exitUsage, `"2w" is no time: write 14d, 8h or 30m`},
 		{[]string{"help", "pilot"}, exitOK, `usage: mien pilot COMMAND(?s:.*)mien help pilot COMMAND lists`},
 		{[]string{"help", "pilot", "drill"}, exitOK, `^usage: mien pilot drill \[options\] SCRIPT\n(?s:.*)-lang`},
 		{[]string{"pilot", "help", "drill"}, exitOK, `^usage: mien pilot drill`},

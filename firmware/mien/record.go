@@ -43,7 +43,11 @@ func days(s string) (time.Duration, error) {
 			return time.Duration(v * 24 * float64(time.Hour)), nil
 		}
 	}
-	return timeArgument(s)
+	d, err := timeArgument(s)
+	if err != nil {
+		err = usageError(fmt.Sprintf("%q is no time: write 14d, 8h or 30m", s))
+	}
+	return d, err
 }
 
 func pilotStop(c *call) error {
