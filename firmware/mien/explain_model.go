@@ -111,6 +111,7 @@ func writeScores(w io.Writer, card *affect.Card) {
 	told["action_units_f1"] = unitScores(w, card, scores, scores)
 	told["thresholds_chosen_on"] = told["action_units_f1"] || told["validation"]
 	told["by_eye"] = eyeScores(w, at(scores, "by_eye"))
+	told["found"] = foundScores(w, at(scores, "found"))
 	told["float_to_int8"] = int8Scores(w, at(scores, "float_to_int8"))
 	told["disturbed"] = disturbedScores(w, at(scores, "disturbed"))
 	var rest []string
@@ -291,6 +292,29 @@ func eyeScores(w io.Writer, s any) bool {
 		row(name+" covered", covers[name])
 	}
 	fmt.Fprintln(w, "FALSE: share of the clearly absent that is called present; most faces were chosen because networks err on them, the random ones were not")
+	return true
+}
+
+// foundScores tells how often the unit finds a face at all, by its width.
+func foundScores(w io.Writer, s any) bool {
+	widths, _ := s.(map[string]any)
+	var found, near []string
+	for _, width := range slices.SortedFunc(maps.Keys(widths), func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) }) {
+		share := func(key string) string {
+			if l, _ := at(widths[width], key).([]any); len(l) > 0 {
+				return figure(l[0])
+			}
+			return ""
+		}
+		if f := share("found"); f != "" {
+			found, near = append(found, width+" px "+f), append(near, orDash(share("eyes_near")))
+		}
+	}
+	if len(found) == 0 {
+		return false
+	}
+	section(w, "Finding the face, by its width in a picture of 640 x 480")
+	fmt.Fprintf(w, "found\t%s\nof those, both eyes near\t%s\n", strings.Join(found, ", "), strings.Join(near, ", "))
 	return true
 }
 

@@ -52,6 +52,7 @@ func TestModelPage(t *testing.T) {
 		`FER\+ faces, .* closed +F1 +` + f("test", "closed_on_ferplus", "f1"),
 		`visibility of eyes, .*F1 visible +` + f("test", "visibility", "eyes", "f1_visible"),
 		`AU1 or AU2 .*` + f("by_eye", "score", "units", "AU1or2", "false"), `AU4 .*` + f("by_eye", "score", "units", "AU4", "auc") + `.* ` + f("by_eye", "score", "units", "AU4", "random", "false"),
+		`found .*, 60 px ` + fmt.Sprintf("%.3f, ", get("found", "60", "found").([]any)[0]),
 		`mouth covered .*` + f("by_eye", "score", "covers", "mouth", "recall"),
 		`expression accuracy +` + f("float_to_int8", "expression_accuracy", "float") + " as float, " + f("float_to_int8", "expression_accuracy", "int8"),
 	}
@@ -102,6 +103,8 @@ func TestModelPageOfOtherScores(t *testing.T) {
 		{`{"float32_agreement": {"all": 0.99991}, "action_units_f1": {"4": 0.75}}`, `(?s)AU4 brow lowerer +0\.\d\d +0.750.*float32_agreement\.all +0.99991`},
 		{`{"action_units_f1": {"99": 0.75}}`, `action_units_f1\.99 +0.75`},
 		{`{"disturbed": {"rows": [7, null, {}, {"what": "fog", "macro_f1": null}, {"what": "soot", "strength": 3, "macro_f1": 0.4}]}}`, `worst of 1 conditions.*\n.*\nsoot, 3 +0.400 +–`},
+		{`{"found": {"60": {"faces": 9, "found": [0.5, 0.2, 0.8]}, "200": 7}}`, `found +60 px 0.500\n.*both eyes near +–\n`},
+		{`{"found": 7}`, `found +7\n`},
 		{`{"disturbed": {"rows": {"what": "fog"}}}`, `disturbed\.rows\.what +"fog"`},
 	} {
 		card, _ := builtIn(t)

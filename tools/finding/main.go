@@ -2,11 +2,13 @@
 // the size of the face, and how often a camera that is not upright is found.
 //
 //	go run ./tools/finding people320.npz
+//	go run ./tools/finding -unit people320.npz
 //	go run ./tools/finding -scenes FOLDER
 //
-// The second form writes as CSV what the unit makes of each JPEG of a folder.
+// The second form measures the unit's default way alone and writes CSV, for the model
+// card. The third writes as CSV what the unit makes of each JPEG of a folder.
 //
-// The file of the first holds pictures as JPEG: an .npz with the arrays jpeg (bytes) and offset
+// The file of the first two holds pictures as JPEG: an .npz with the arrays jpeg (bytes) and offset
 // (picture i is jpeg[offset[i]:offset[i+1]]). Each is put into a picture of 640 x
 // 480, as a camera would give it. No picture leaves the program.
 package main
@@ -26,16 +28,17 @@ import (
 
 func main() {
 	every := flag.Int("every", 1, "take every n-th picture")
+	unit := flag.Bool("unit", false, "measure the unit's default way alone, by size, as CSV")
 	folder := flag.String("scenes", "", "write what the unit makes of each .jpg of this folder, as CSV")
 	flag.Parse()
 	var err error
 	switch {
-	case *folder != "" && flag.NArg() == 0:
+	case *folder != "" && flag.NArg() == 0 && !*unit:
 		err = scenes(*folder, os.Stdout)
 	case *folder == "" && flag.NArg() == 1:
-		err = measure(flag.Arg(0), *every)
+		err = measure(flag.Arg(0), *every, *unit)
 	default:
-		fmt.Fprintln(os.Stderr, "usage: finding [-every n] FILE.npz, or finding -scenes FOLDER")
+		fmt.Fprintln(os.Stderr, "usage: finding [-every n] [-unit] FILE.npz, or finding -scenes FOLDER")
 		os.Exit(2)
 	}
 	if err != nil {
@@ -44,7 +47,7 @@ func main() {
 	}
 }
 
-func measure(path string, every int) error {
+func measure(path string, every int, unit bool) error {
 	list, err := readPictures(path)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", path, err)
@@ -52,6 +55,9 @@ func measure(path string, every int) error {
 	var some [][]byte
 	for i := 0; i < len(list); i += every {
 		some = append(some, list[i])
+	}
+	if unit {
+		return unitSizes(some, os.Stdout)
 	}
 	fmt.Printf("%d pictures of %s\n", len(some), path)
 	if err := turned(some); err != nil {

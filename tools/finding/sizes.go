@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
 	"time"
@@ -85,9 +86,61 @@ func sizes(list [][]byte) error {
 	if err != nil {
 		return err
 	}
-	c, err := newCanvas()
+	c, faces, err := faces(list, ways)
 	if err != nil {
 		return err
+	}
+	fmt.Printf("\n%d pictures whose face both detectors agree on, near to and in colour: found at a width, and of these with\nboth eyes within %g eye distances\n\n| |", len(faces), near)
+	for _, w := range widths {
+		fmt.Printf(" %.0f px |", w)
+	}
+	fmt.Printf("\n|---%s|\n", bytes.Repeat([]byte("|---"), len(widths)))
+	for _, way := range ways {
+		fmt.Printf("| %s |", way.name)
+		for _, width := range widths {
+			found, good, err := way.count(c, faces, width)
+			if err != nil {
+				return err
+			}
+			fmt.Printf(" %.0f%%, %.0f%% |", 100*float64(found)/float64(max(len(faces), 1)), 100*float64(good)/float64(max(found, 1)))
+		}
+		fmt.Println()
+	}
+	return nil
+}
+
+// unitSizes writes as CSV, a row for each width: how many faces there are, how many of
+// them the unit finds, and how many of those have both eyes within near.
+func unitSizes(list [][]byte, out io.Writer) error {
+	ways, err := ways()
+	if err != nil {
+		return err
+	}
+	c, faces, err := faces(list, ways)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "width,faces,found,eyes_near")
+	for _, way := range ways {
+		if way.span != face.Short || way.colour || !way.unit {
+			continue
+		}
+		for _, width := range widths {
+			found, good, err := way.count(c, faces, width)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(out, "%.0f,%d,%d,%d\n", width, len(faces), found, good)
+		}
+	}
+	return nil
+}
+
+// faces gives the pictures whose face both detectors agree on, and a canvas for them.
+func faces(list [][]byte, ways []way) (*canvas, []known, error) {
+	c, err := newCanvas()
+	if err != nil {
+		return nil, nil, err
 	}
 	decoder := pixel.NewDecoder("")
 	var faces []known
@@ -99,47 +152,40 @@ func sizes(list [][]byte) error {
 		img.Data = bytes.Clone(img.Data)
 		f, ok, err := agreed(c, &img, ways[1].detector, ways[3].detector)
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
 		if ok {
 			faces = append(faces, known{img, f})
 		}
 	}
-	fmt.Printf("\n%d pictures whose face both detectors agree on, near to and in colour: found at a width, and of these with\nboth eyes within %g eye distances\n\n| |", len(faces), near)
-	for _, w := range widths {
-		fmt.Printf(" %.0f px |", w)
-	}
-	fmt.Printf("\n|---%s|\n", bytes.Repeat([]byte("|---"), len(widths)))
-	for _, way := range ways {
-		fmt.Printf("| %s |", way.name)
-		for _, width := range widths {
-			found, good := 0, 0
-			rnd := rand.New(rand.NewPCG(1, uint64(width)))
-			for _, k := range faces {
-				want, err := c.place(&k, width, rnd)
-				if err != nil {
-					return err
-				}
-				list, err := way.find(c)
-				if err != nil {
-					return err
-				}
-				off := math.Inf(1)
-				for _, f := range list {
-					off = min(off, eyesOff(&f, &want))
-				}
-				if off < lost {
-					found++
-				}
-				if off < near {
-					good++
-				}
-			}
-			fmt.Printf(" %.0f%%, %.0f%% |", 100*float64(found)/float64(max(len(faces), 1)), 100*float64(good)/float64(max(found, 1)))
+	return c, faces, nil
+}
+
+// count puts every face into the canvas at a width, and counts the faces found and,
+// of those, the ones whose eyes are near.
+func (w *way) count(c *canvas, faces []known, width float32) (found, good int, err error) {
+	rnd := rand.New(rand.NewPCG(1, uint64(width)))
+	for _, k := range faces {
+		want, err := c.place(&k, width, rnd)
+		if err != nil {
+			return 0, 0, err
 		}
-		fmt.Println()
+		list, err := w.find(c)
+		if err != nil {
+			return 0, 0, err
+		}
+		off := math.Inf(1)
+		for _, f := range list {
+			off = min(off, eyesOff(&f, &want))
+		}
+		if off < lost {
+			found++
+		}
+		if off < near {
+			good++
+		}
 	}
-	return nil
+	return found, good, nil
 }
 
 // place fills the canvas with a picture whose face is so wide, and gives the face

@@ -1,4 +1,4 @@
-"""python -m affect COMMAND: prepare, fit, heads, card, by-eye, document, demo, parity, mounting, watch, or train (all of it)."""
+"""python -m affect COMMAND: prepare, fit, heads, card, by-eye, found, document, demo, parity, mounting, watch, or train (all of it)."""
 
 import argparse
 import json
@@ -73,6 +73,16 @@ def by_eye(a):
     say(rated.text(made["scores"]["by_eye"]["score"], "by eye"))
 
 
+def found(a):
+    """Writes into the card how often the unit finds a face of a size, of the CSV that tools/finding -unit left in WORK/found.csv."""
+    from . import by_eye as rated, card as cards
+    path = os.path.join(a.assets, "affect.json")
+    with open(path) as f:
+        made = json.load(f)
+    made["scores"]["found"] = rated.found(os.path.join(a.work, "found.csv"))
+    cards.write(path, (json.dumps(made, indent=1) + "\n").encode())
+
+
 def document(a):
     from . import document as documents, figures
     with open(os.path.join(a.assets, "affect.json")) as f:
@@ -119,7 +129,7 @@ def counts(text):
 
 def main(arguments=None):
     p = argparse.ArgumentParser(prog="python -m affect", description=__doc__)
-    p.add_argument("command", choices=("train", "prepare", "fit", "heads", "card", "by-eye", "document", "demo", "parity", "mounting", "watch"))
+    p.add_argument("command", choices=("train", "prepare", "fit", "heads", "card", "by-eye", "found", "document", "demo", "parity", "mounting", "watch"))
     p.add_argument("--data", default=os.environ.get("MIEN_DATA", os.path.join(ROOT, "../shared/data")), help="folder with ferplus.npz, faces144.npz, people320.npz, ict-face.npz, face_landmarker.task")
     p.add_argument("--work", default=os.path.join(ROOT, ".train"), help="prepared data and checkpoints")
     p.add_argument("--run", help="folder of the run's checkpoint; WORK/run by default")

@@ -69,6 +69,19 @@ def _part(title, s, lines, pictures):
     lines.append("")
 
 
+def _share(v, low, high):
+    return f"{_f(v)} ({_f(low)}–{_f(high)})"
+
+
+def _found(found, lines):
+    lines += ["## Finding the face", "",
+              "Before the network comes the unit's own face detector. Pictures of people320, scaled so that the face has this width and is somewhere in a picture of 640 x 480, "
+              "of faces that two detectors agree on near to (`go run ./tools/finding -unit`): found within half a second, and of those, both eyes within a tenth of the distance between them. Intervals: Wilson's 95%.", "",
+              "| width of the face | faces | found | of those, eyes near |", "|---|---|---|---|"]
+    lines += [f"| {w} px | {v['faces']} | {_share(*v['found'])} | {_share(*v['eyes_near'])} |" for w, v in found.items()]
+    lines.append("")
+
+
 def _by_eye(b, lines):
     s = b["score"]
     ci = lambda d, k: _ci(d, k) if d.get(k + "_95") else _f(d[k])
@@ -76,7 +89,7 @@ def _by_eye(b, lines):
               f"{sum(b['parts'].values())} real faces of faces144, FER+ and people320, rated from contact sheets without any score beside them (model/train/labels/by_eye.csv): {b['parts']['train']} for training, "
               f"{b['parts']['threshold']} to choose thresholds, {b['parts']['score']} for this table, of {s['groups']} persons and groups that no network was trained on. Only what is clearly present or clearly absent "
               "counts. The rater was a vision model that looked at the pictures, neither a person nor a FACS coder.", "",
-              f"Most faces were chosen where networks err: where an earlier version called AU4, AU9, AU15, raised brows or closed eyes, where MediaPipe differed, where FER+'s raters saw sadness, surprise, fear, anger or disgust, dark glasses, masks. {s['chosen_at_random']} were drawn at random; the last column "
+              f"Most faces were chosen where networks err: where an earlier version called AU4, AU9, AU15, raised brows or closed eyes, where MediaPipe differed or saw a blink, where FER+'s raters saw sadness, surprise, fear, anger or disgust, dark glasses, masks. {s['chosen_at_random']} were drawn at random; the last column "
               "has those alone, which is nearer to what a line sees. Thresholds are the card's. Intervals: bootstrap 95% over persons and groups.", "",
               "| mark | present | absent | AUC | recall | false positives | false positives, random faces |", "|---|---|---|---|---|---|---|"]
     for k, u in s["units"].items():
@@ -84,10 +97,11 @@ def _by_eye(b, lines):
         lines.append(f"| {k.replace('or', ' or AU')} | {u['present']} | {u['absent']} | {ci(u, 'auc')} | {ci(u, 'recall')} | {ci(u, 'false')} | {_f(q['false'])} of {q['absent']} |")
     for part, u in s["covers"].items():
         lines.append(f"| {part} covered | {u['present']} | {u['absent']} | {ci(u, 'auc')} | {ci(u, 'recall')} | {ci(u, 'false')} | |")
-    lines += ["", "Called closed, of eyes that are not: " + "; ".join(f"{k} {_f(v['called_closed'])} of {v['n']}" for k, v in s["not_closed"].items()) + ".", ""]
+    lines += ["", "Called closed, of eyes that are not, 95% intervals (Wilson): " + "; ".join(f"{k} {_share(v['called_closed'], *v['called_closed_95'])} of {v['n']}" for k, v in s["not_closed"].items()) + ".", ""]
+    lines += [f"How often this part has been opened: {b['opened']}.", ""]
     lines += ["The pain index, 0 to 16, which is withdrawn, made of levels: " + "; ".join(f"{k} faces median {v['median']}, {100 * v['from_8']:.0f} % from 8 on, of {v['n']}" for k, v in b["pain"].items())
               + ". None of them is known to be in pain. A level is a probability that a unit is there, not how strong it is.", ""]
-    lines += ["False positives by what a rater saw of the person, of groups of at least 25 faces with the unit clearly absent, 95% intervals (Wilson). *Worst to best* is meant to be within a factor of 2; "
+    lines += [f"False positives by what a rater saw of the person, told of {b['told_of_persons']} of the {s['faces']} faces, of groups of at least 25 faces with the unit clearly absent, 95% intervals (Wilson). *Worst to best* is meant to be within a factor of 2; "
               "a dash: none above 0.03; *intervals meet* where those of worst and best do: then chance may be all of it.", "", "| mark | by | false positives | worst to best |", "|---|---|---|---|"]
     for k, columns in b["groups"].items():
         for w, v in columns.items():
@@ -118,6 +132,8 @@ def write(card, path):
     lines += ["", "No picture of these sets is in the repository or on the unit.", ""]
     if "by_eye" in s:
         _by_eye(s["by_eye"], lines)
+    if "found" in s:
+        _found(s["found"], lines)
     if "test" in s:
         _part("Test parts", s["test"], lines, True)
     _part("Validation parts", s["validation"], lines, "test" not in s)

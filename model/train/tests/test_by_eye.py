@@ -69,7 +69,9 @@ def test_scores(tmp_path):
     assert (u["present"], u["absent"], u["recall"], u["false"], u["auc"]) == (2, 2, .5, .5, .75)
     assert u["random"] == {"absent": 1, "false": 0.}  # the chosen one is not in it
     assert u["recall_95"][0] <= .5 <= u["recall_95"][1]
-    assert s["not_closed"]["cast down"] == {"n": 1, "called_closed": 1.} and s["not_closed"]["smiling"] == {"n": 1, "called_closed": 0.}
+    shut = {k: (v["n"], v["called_closed"]) for k, v in s["not_closed"].items()}
+    assert shut["cast down"] == (1, 1.) and shut["smiling"] == (1, 0.) and shut["cast down, smiling or behind glasses"] == (2, .5)
+    assert s["not_closed"]["cast down"]["called_closed_95"] == by_eye.wilson(1, 1)
     assert s["covers"]["mouth"]["recall"] == 1 and s["covers"]["eyes"]["present"] == 1
     assert "AU4" in by_eye.text(s, "made")
 
@@ -80,3 +82,23 @@ def test_either_brow_unit_counts(tmp_path):
     au[0, AUS.index(1)] = au[1, AUS.index(2)] = .8
     level, call = by_eye.called(SimpleNamespace(au=au), [.7] * len(AUS), .5)["AU1or2"]
     assert call.tolist() == [True, True, False] and level[2] < 0
+
+
+def test_found_faces_are_shares(tmp_path):
+    path = tmp_path / "found.csv"
+    path.write_text("width,faces,found,eyes_near\n60,100,94,80\n")
+    f = by_eye.found(path)["60"]
+    assert f["faces"] == 100 and f["found"] == [.94, *by_eye.wilson(94, 100)] and f["eyes_near"] == [.851, *by_eye.wilson(80, 94)]
+    path.write_text("width,faces,found,eyes_near\n60,100,80,94\n")
+    with pytest.raises(ValueError, match="found.csv"):
+        by_eye.found(path)
+
+
+def test_groups_that_differ_are_a_limit():
+    from affect import card
+    base = {"validation": {"rendered": {"unit_f1": {}}, "ferplus": {"class_f1": {}}}}
+    told = lambda **v: [l for l in card.limits({**base, "by_eye": {"groups": {"AU1or2": {"skin": v}}}}, []) if "factor of two" in l]
+    assert told(dark=[30, .233, .118, .409], light=[363, .058, .038, .087]) == [
+        "False positives by what a rater saw of the person differ by more than a factor of two and more than chance: AU1 or AU2 by skin (dark 0.23, light 0.06)."]
+    assert not told(dark=[30, .133, .053, .297], light=[363, .058, .038, .087])  # chance may be all of it
+    assert not told(dark=[300, .028, .02, .03], light=[363, .003, .001, .009]) and not told()
