@@ -315,3 +315,35 @@ func TestOneStyleOfTime(t *testing.T) {
 	p.signal(syscall.SIGTERM)
 	p.ends()
 }
+
+// What status says of an alarm is what holds now.
+func TestStatusWords(t *testing.T) {
+	for _, c := range []struct {
+		a    operator.Alarm
+		want string
+	}{
+		{operator.Alarm{Name: "brow", State: alarm.Unacknowledged, For: 3 * time.Second, FirstOut: true, Silenced: true}, "alarm brow: unacknowledged for 3s; first out; silenced"},
+		{operator.Alarm{Name: "brow", State: alarm.Acknowledged, For: time.Minute, ReAlarm: 4 * time.Minute}, "alarm brow: acknowledged for 1m; alarms again in 4m"},
+		{operator.Alarm{Name: "brow", State: alarm.Shelved, Shelved: 30 * time.Minute, ReAlarm: 4 * time.Minute}, "alarm brow: shelved for another 30m"},
+		{operator.Alarm{Name: "brow", State: alarm.SuppressedByDesign, For: 2 * time.Second, ReAlarm: time.Minute}, "alarm brow: suppressed by design for 2s"},
+		{operator.Alarm{Name: "brow", State: alarm.Normal, For: time.Hour, Unknown: true}, "alarm brow: normal for 1h; its reading is missing"},
+	} {
+		if got := statusWords(c.a); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+	for _, c := range []struct {
+		rate  float64
+		valid bool
+		want  string
+	}{{14.97, true, "15.0 a second"}, {0, true, "too few yet to count them a second"}, {0, false, "0.0 a second"}} {
+		if got := rateWords(c.rate, c.valid); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+	for up, want := range map[time.Duration]string{2100 * time.Millisecond: "the 2.1s since the start", 59 * time.Minute: "the 59m since the start", time.Hour: "the last hour"} {
+		if got := lastHour(up); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -97,6 +97,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"pilot", "help", "drill"}, exitOK, `^usage: mien pilot drill`},
 		{[]string{"help", "pilot", "dirll"}, exitUsage, `no command "dirll" of pilot: did you mean drill\?`},
 		{[]string{"pilot"}, exitUsage, `pilot needs one of start, `},
+		{[]string{"events", "-state", t.TempDir()}, exitOK, `^no event is kept in /`},
 		{[]string{"events", "-n", "-3"}, exitUsage, `^mien: -n -3 is no number of events: 0 is all that are kept\n$`},
 		{[]string{"ack", "brow", "lowered"}, exitUsage, `too many arguments: lowered; a name of several words stands in quotes, such as "eyes closed"`},
 		{[]string{"shelve", "brow", "lowered", "30m"}, exitUsage, `stands in quotes`},

@@ -154,7 +154,7 @@ func operatorAlarms(c *call) error {
 		if a.Shelved > 0 {
 			why = fmt.Sprintf("shelved for another %s", span(a.Shelved))
 		}
-		if a.ReAlarm > 0 {
+		if a.ReAlarm > 0 && !a.State.Covered() {
 			why = fmt.Sprintf("alarms again in %s; %s", span(a.ReAlarm), why)
 		}
 		if a.FirstOut {
@@ -223,6 +223,9 @@ func (c *call) eventsIn(folder string, after uint64, most int) error {
 	if err != nil {
 		return coded{err, exitMissing}
 	}
+	if len(events) == 0 && after == 0 {
+		fmt.Fprintf(c.err, "no event is kept in %s\n", folder)
+	}
 	return c.printEvents(events)
 }
 
@@ -256,8 +259,8 @@ func operatorStatus(c *call) error {
 	if !s.Trusted {
 		valid = "NO VALID RESULTS"
 	}
-	fmt.Fprintf(c.out, "%s: %.1f a second, latency %s, %s dropped, available %.1f %% of %s\n",
-		valid, s.Rate, millis(s.Latency), alarm.Count(int(s.Dropped), "frame"), s.Available*100, lastHour(s.Up))
+	fmt.Fprintf(c.out, "%s: %s, latency %s, %s dropped, available %.1f %% of %s\n",
+		valid, rateWords(s.Rate, s.Trusted), millis(s.Latency), alarm.Count(int(s.Dropped), "frame"), s.Available*100, lastHour(s.Up))
 	for _, f := range s.Faults {
 		fmt.Fprintf(c.out, "fault %s %s, for %s: %s\n", f.Code, f.Name, span(f.For), f.Detail)
 	}
@@ -276,28 +279,11 @@ func operatorStatus(c *call) error {
 	}
 	normal := 0
 	for _, a := range s.Alarms {
-		notes := ""
-		if a.Unknown {
-			notes = "; its reading is missing"
-		}
-		if a.State == alarm.Normal && notes == "" {
+		if a.State == alarm.Normal && !a.Unknown {
 			normal++
 			continue
 		}
-		if a.FirstOut {
-			notes += "; first out"
-		}
-		if a.Silenced {
-			notes += "; silenced"
-		}
-		if a.ReAlarm > 0 {
-			notes += "; alarms again in " + span(a.ReAlarm)
-		}
-		held := span(a.For)
-		if a.Shelved > 0 { // how long that lasts yet is what people ask
-			held = "another " + span(a.Shelved)
-		}
-		fmt.Fprintf(c.out, "alarm %s: %s for %s%s\n", a.Name, a.State, held, notes)
+		fmt.Fprintln(c.out, statusWords(a))
 	}
 	switch {
 	case len(s.Alarms) == 0:
@@ -322,6 +308,36 @@ func operatorStatus(c *call) error {
 	printLevels(c, "output", s.Outputs)
 	printLevels(c, "input", s.Inputs)
 	return nil
+}
+
+// statusWords says what there is to know of an alarm at a glance.
+func statusWords(a operator.Alarm) string {
+	held := span(a.For)
+	if a.Shelved > 0 { // how long that lasts yet is what people ask
+		held = "another " + span(a.Shelved)
+	}
+	text := fmt.Sprintf("alarm %s: %s for %s", a.Name, a.State, held)
+	if a.Unknown {
+		text += "; its reading is missing"
+	}
+	if a.FirstOut {
+		text += "; first out"
+	}
+	if a.Silenced {
+		text += "; silenced"
+	}
+	if a.ReAlarm > 0 && !a.State.Covered() {
+		text += "; alarms again in " + span(a.ReAlarm)
+	}
+	return text
+}
+
+// rateWords says how many results there are; valid tells whether they are.
+func rateWords(rate float64, valid bool) string {
+	if rate == 0 && valid { // it is counted over some seconds
+		return "too few yet to count them a second"
+	}
+	return fmt.Sprintf("%.1f a second", rate)
 }
 
 // lastHour is the time that the availability of a unit is told of: the last hour, or

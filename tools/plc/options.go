@@ -208,7 +208,7 @@ func (o *options) check(rest []string, parity, order string) (err error) {
 	o.low = order == "low-first"
 	switch {
 	case len(rest) > 0:
-		return fmt.Errorf("%q is no option", rest[0])
+		return fmt.Errorf("%q is no option; a name of several words stands in quotes, such as \"eyes closed\"", rest[0])
 	case !o.low && order != "high-first":
 		return fmt.Errorf("no word order %q (there are high-first, low-first)", order)
 	case o.demo && o.port != "":

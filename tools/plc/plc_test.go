@@ -341,7 +341,7 @@ func TestViewFitsATerminal(t *testing.T) {
 
 func TestCommandLine(t *testing.T) {
 	for args, want := range map[string]string{
-		"": "no port", "-port x -demo": "-demo makes its own", "-port x y": `"y" is no option`, "-port x -address 248": "248",
+		"": "no port", "-port x -demo": "-demo makes its own", "-port x -ack eyes closed": `"closed" is no option; a name of several words stands in quotes`, "-port x -address 248": "248",
 		"-port x -baud 50": "50", "-port x -parity mark": "parity", "-port x -stop 3": "stop", "-port x -word-order big": "high-first",
 		"-port x -shelve 3": "minutes", "-port x -shelve 3,0": "minutes", "-port x -test perhaps": "on or off", "-port x -reset=3": "no value", "-port x -clock yesterday": "takes now, or a time such as 2026-11-30T19:30:00Z",
 		"-port x -rate -1s": "negative", "-nonsense": "there is no option -nonsense", "-adress 3": "did you mean -address?", "-port": "-port needs a value",
