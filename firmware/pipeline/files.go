@@ -94,7 +94,7 @@ func (u *Unit) filesChanged() (changed bool) {
 		if how == "" {
 			continue
 		}
-		text := how + ": the unit goes on with what it has opened, and takes what is there when it starts again"
+		text := how + ": the unit goes on with what it has opened, and takes what is there when it starts again: restart it"
 		if overwritten && list[i].Code {
 			text = how + " while it runs: the networks have to give their known answers again"
 		}

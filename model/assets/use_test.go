@@ -45,6 +45,28 @@ func TestChanged(t *testing.T) {
 			t.Errorf("%s: %q, overwritten %v", step.name, how, overwritten)
 		}
 	}
+	// Of a library that was overwritten what is mapped stays so, whatever takes its place.
+	lib := filepath.Join(t.TempDir(), "lib.so")
+	put(lib, "as it was")
+	kept := lib + ".kept" // its inode is not given to another
+	os.Link(lib, kept)
+	if f, err = Use(lib, "", true); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		do   func()
+		want string
+	}{
+		{func() { put(lib, "as it is!") }, "was overwritten on the disk"},
+		{func() { put(lib+".new", "as it was"); os.Rename(lib+".new", lib) }, "was overwritten while it ran, and replaced since"},
+		{func() {}, "was overwritten while it ran, and replaced since"},
+		{func() { put(kept, "as it was"); os.Rename(kept, lib) }, ""},
+	} {
+		step.do()
+		if how, _ := f.Changed(); step.want == "" && how != "" || !strings.Contains(how, step.want) {
+			t.Errorf("%q, want %q", how, step.want)
+		}
+	}
 	if _, err := Use(filepath.Join(path, "none"), "", false); err == nil {
 		t.Error("a file that is not there is used")
 	}
