@@ -260,7 +260,7 @@ func drawLines(out io.Writer, names []string, changes []gpio.Change) {
 	from := end - time.Duration(n)*mark
 	what := "the lines and how often each changed, its fail value before the first result and at the end with it"
 	if from > changes[0].At {
-		what = fmt.Sprintf("the last %s of the lines, its fail value at the end with it, and how often each changed in it", alarm.Time(time.Duration(n)*mark))
+		what = fmt.Sprintf("the last %s of the lines, with the fail value at the end, and how often each changed in that time", alarm.Time(time.Duration(n)*mark))
 	}
 	fmt.Fprintf(out, "%s; a mark is %s: # on, . off, + both\n", what, alarm.Time(mark))
 	for _, name := range names {

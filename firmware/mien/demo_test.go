@@ -23,7 +23,7 @@ func TestDrawnLinesSayHowLong(t *testing.T) {
 		row   string
 	}{
 		{10 * time.Second, "the lines and how often each changed, its fail value before", "  lamp        +#+.+#+.+#+.+#+.+#+.+  11"},
-		{5 * time.Minute, "the last 30s of the lines, its fail value at the end with it, and how often each changed in it", "+  30"},
+		{5 * time.Minute, "the last 30s of the lines, with the fail value at the end, and how often each changed in that time", "+  30"},
 	} {
 		var b strings.Builder
 		drawLines(&b, []string{"lamp"}, blink(c.lasts))

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"mien/firmware/alarm"
 	"mien/given"
 )
 
@@ -238,7 +239,7 @@ func (k *Keeper) Start(lasts time.Duration, purpose string) (string, error) {
 		case c.inForce():
 			return fmt.Errorf("%w until %s, for: %s; stop it first", ErrRunning, day(c.Ends), c.Purpose)
 		case lasts < time.Minute || lasts > Longest:
-			return fmt.Errorf("%w: it lasts from 1 minute to %d days, not %v", ErrOrder, int(Longest.Hours()/24), lasts)
+			return fmt.Errorf("%w: it lasts from 1 minute to %d days, not %s", ErrOrder, int(Longest.Hours()/24), alarm.Time(lasts))
 		case purpose == "":
 			return fmt.Errorf("%w: it needs a purpose, in your own words", ErrOrder)
 		case len(purpose) > 300:
@@ -253,7 +254,7 @@ func (k *Keeper) Start(lasts time.Duration, purpose string) (string, error) {
 		return "", err
 	}
 	k.poke()
-	return fmt.Sprintf("pilot: recording until %s, each day kept for %d days: %s", until, keep, purpose), nil
+	return fmt.Sprintf("pilot: recording until %s, each day kept for %s: %s", until, alarm.Count(keep, "day"), purpose), nil
 }
 
 // Stop ends a pilot; what was recorded stays until it is too old or erased.

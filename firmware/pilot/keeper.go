@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"mien/firmware/alarm"
 )
 
 // Options of a Keeper.
@@ -358,7 +360,7 @@ func (k *Keeper) purge() {
 	_, keep, _ := k.configured()
 	deleted, err := k.archive.purge(k.options.Age().AddDate(0, 0, -keep))
 	if deleted > 0 {
-		k.options.Note(fmt.Sprintf("pilot: %d recordings are older than %d days and are deleted", deleted, keep))
+		k.options.Note(fmt.Sprintf("pilot: %s deleted, older than %s", alarm.Count(deleted, "recording"), alarm.Count(keep, "day")))
 	}
 	if err != nil {
 		k.options.Note("pilot: old recordings cannot be deleted: " + err.Error())
