@@ -29,6 +29,7 @@ const (
 	Internal
 	ClockJumped
 	CameraTurned
+	Drift
 	faults // how many
 )
 
@@ -77,6 +78,7 @@ var table = [faults]Info{
 	Internal:        {"F16", "internal error", "internal", "a part of the program failed and was started again", Stops, 500 * time.Millisecond, "by itself; the journal has the cause: report it"},
 	ClockJumped:     {"F17", "clock jumped", "clock_jumped", "the wall clock was set by more than health.clock_jump: times in the journal before and after do not fit together; delays and times to shelve run on another clock and go on", Degrades, 500 * time.Millisecond, "by itself when the clock has gone evenly for 10 s; mind the time source"},
 	CameraTurned:    {"F18", "picture not upright", "picture_turned", "faces are seen better when the picture is turned: the camera hangs upside down or on its side and camera.rotate does not say so; no face is read until then", Degrades, 105 * time.Second, "by itself when a face is seen upright: set camera.rotate, or mount the camera upright"},
+	Drift:           {"F19", "not as in the pilot", "drift", "levels, light, size of the face or how often it can be read have changed against the pilot's days by more than chance: the limits were found for what was then; or the baseline is of another network or damaged, and nothing is compared", Degrades, 3 * 24 * time.Hour, "by itself when days are as in the pilot again; or by a new baseline: mien pilot drift shows what has changed and since when, mien pilot baseline learns anew"},
 }
 
 // Info gives a fault's row of the table.

@@ -73,6 +73,9 @@ func TestCommandsTellWhatTheyDid(t *testing.T) {
 		{"pilot|start|-for|1d|-purpose|again", `^pilot: recording until `},
 		{"pilot|erase|-yes", `^pilot: all recordings are erased \(by .+\)$`},
 		{"pilot|erase|-yes", `^pilot: there are no recordings to erase \(by .+\)$`},
+		{"pilot|baseline|-days|7", `^drift: a new baseline is learnt from tomorrow on, from 7 days that count; until then nothing is compared \(by .+\)$`},
+		{"pilot|baseline|-erase", `^drift: the baseline and the sums of days are erased \(by .+\)$`},
+		{"pilot|baseline|-erase", `^drift: there is no baseline to erase \(by .+\)$`},
 	} {
 		tried[commandOf(c.line)] = true
 		before := len(journal())
@@ -111,7 +114,7 @@ func TestCommandsTellWhatTheyDid(t *testing.T) {
 
 	// Whoever adds a command that changes the unit tries it here too.
 	asks := []string{"run", "demo", "check", "explain", "probe", "selftest", "bench", "alarms", "events", "status", "config", "registers", "version", "help",
-		"pilot status", "pilot replay", "pilot export", "pilot tune", "pilot report", "pilot plan"}
+		"pilot status", "pilot replay", "pilot export", "pilot tune", "pilot report", "pilot plan", "pilot drift"}
 	for _, name := range allCommands() {
 		if slices.Contains(asks, name) == tried[name] {
 			t.Errorf("mien %s: it is either one that changes nothing, or tried here", name)

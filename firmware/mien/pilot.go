@@ -12,6 +12,8 @@ func pilotCommands() []command {
 		{"export", "[RECORDING...]", "levels, and what marks and drills say, as CSV", pilotExport, "what was written, as JSON"},
 		{"tune", "[RECORDING...]", "find an alarm's limit and delays, and say with what certainty", pilotTune, ""},
 		{"report", "[RECORDING...]", "one page to print and sign: coverage, costs by limit, groups, rules", pilotReport, ""},
+		{"drift", "", "how the days since the pilot compare with it: what has changed, and since when", pilotDrift, "the table as JSON"},
+		{"baseline", "", "compare with a new baseline, which is learnt from the days to come", pilotBaseline, ""},
 		{"plan", "", "how many hours, alarms and drills a statement needs, before a pilot begins", pilotPlan, ""},
 	}
 }

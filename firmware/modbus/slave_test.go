@@ -378,7 +378,7 @@ func TestBitsOfFaultsAndFlags(t *testing.T) {
 		"slow": health.TooSlow, "accelerator_lost": health.AcceleratorLost, "model_checksum": health.ModelRefused, "config": health.ConfigRefused,
 		"output_mismatch": health.OutputMismatch, "serial": health.SerialLost, "thermal": health.Overheated, "storage": health.StorageFailed,
 		"self_test": health.SelfTestFailed, "input_stuck": health.InputStuck, "host_lost": health.HostLost, "internal": health.Internal,
-		"clock_jumped": health.ClockJumped, "picture_turned": health.CameraTurned,
+		"clock_jumped": health.ClockJumped, "picture_turned": health.CameraTurned, "drift": health.Drift,
 	} {
 		word, bit := "faults", fault.Bit()
 		if bit > 0xFFFF {

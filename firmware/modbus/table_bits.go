@@ -39,9 +39,7 @@ func discreteRegisters() []Register {
 	}
 	for i, name := range moreFaultNames {
 		row(96+i, "fault_"+name, health.Fault(16+i).Info().Text, i, func(v *view, i int) uint32 { return bit(v.MoreFaults, i) })
-		if t[len(t)-1].Since = 2; i > 0 {
-			t[len(t)-1].Since = 3
-		}
+		t[len(t)-1].Since = 2 + i
 	}
 	return byAddress(t)
 }

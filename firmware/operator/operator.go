@@ -66,6 +66,10 @@ const (
 	PilotStop  PilotDo = "stop"
 	PilotErase PilotDo = "erase"
 	PilotDrill PilotDo = "drill" // Drill
+	// Days against the pilot's: PilotDrift gives them, the others change the baseline.
+	PilotDrift    PilotDo = "drift"
+	PilotBaseline PilotDo = "baseline"       // Most: days, 0: as many as is usual
+	PilotNone     PilotDo = "erase baseline" // and what is kept of days
 )
 
 // Reply is one line to a client. Error is why a request failed. Pending is why
@@ -80,6 +84,7 @@ type Reply struct {
 	Alarms  []Alarm       `json:"alarms,omitempty"`
 	Events  []alarm.Event `json:"events,omitempty"`
 	Pilot   *Pilot        `json:"pilot,omitempty"`
+	Drift   *state.Drift  `json:"drift,omitempty"`
 }
 
 // Status is the unit at a glance.
@@ -223,14 +228,19 @@ func (d *desk) answer(r Request, who string) (reply Reply) {
 			reply.Done, reply.Pending, err = d.do(who, c)
 		}
 	case AskPilot:
-		do, known := map[PilotDo]state.Do{PilotStart: state.StartPilot, PilotStop: state.StopPilot, PilotErase: state.ErasePilot, PilotDrill: state.Drill}[r.Pilot]
+		do, known := map[PilotDo]state.Do{PilotStart: state.StartPilot, PilotStop: state.StopPilot, PilotErase: state.ErasePilot, PilotDrill: state.Drill,
+			PilotBaseline: state.NewBaseline, PilotNone: state.EraseBaseline}[r.Pilot]
 		switch {
 		case r.Pilot == "":
 			reply.Pilot = d.pilot()
+		case r.Pilot == PilotDrift:
+			if reply.Drift = d.now().Drift; reply.Drift == nil {
+				err = errors.New("the unit has just started, or has no state folder: ask again in some seconds")
+			}
 		case !known:
 			err = fmt.Errorf("cannot do %q with recordings", r.Pilot)
 		default:
-			reply.Done, reply.Pending, err = d.do(who, state.Command{Do: do, For: r.For, Text: r.Text, Drill: r.Drill})
+			reply.Done, reply.Pending, err = d.do(who, state.Command{Do: do, For: r.For, Text: r.Text, Drill: r.Drill, Days: r.Most})
 		}
 	case AskClock:
 		reply.Done, reply.Pending, err = d.do(who, state.Command{Do: state.SetClock, Time: r.Time})

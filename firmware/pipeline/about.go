@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	"mien/firmware/alarm"
 	"mien/firmware/config"
@@ -61,6 +62,11 @@ func (u *Unit) become(cfg *config.Config, n network, crc uint16) {
 			u.shows, signals = append(u.shows, i), append(signals, s)
 		}
 	}
+	var sums, about []string
+	for _, c := range n.cards {
+		sums, about = append(sums, c.SHA256), append(about, c.Name+" "+c.Version)
+	}
+	u.drift.Configure(sums, strings.Join(about, " and "), n.signals, func(s string) bool { return u.infers || !config.Emotion(s) })
 	a := &state.About{Unit: cfg.Unit.Name, Version: u.version, Started: u.started, StaleAfter: cfg.Health.Stale,
 		ConfigCRC: crc, NetworkCRC: n.crc, Signals: signals}
 	for _, o := range cfg.Outputs {

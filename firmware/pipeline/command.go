@@ -34,6 +34,7 @@ func (u *Unit) Do(who string, batch []state.Command) (state.Receipt, error) {
 	}
 	var refused error
 	var done []alarm.Event
+	baseline := u.drift.Asked()
 	recordings, idle := u.pilot.Asked(), len(batch) > 0
 	for _, c := range batch {
 		events, nothing, err := u.carryOut(who, c)
@@ -50,6 +51,9 @@ func (u *Unit) Do(who string, batch []state.Command) (state.Receipt, error) {
 	if changed := u.pilot.Asked(); changed != recordings { // only who changed them waits for their disk
 		r.Pilot = changed
 	}
+	if changed := u.drift.Asked(); changed != baseline {
+		r.Drift = changed
+	}
 	return r, refused
 }
 
@@ -57,6 +61,9 @@ func (u *Unit) Do(who string, batch []state.Command) (state.Receipt, error) {
 func (u *Unit) Kept(r state.Receipt, most time.Duration) error {
 	if u.options.PilotDir != "" {
 		if err := u.pilot.Wait(r.Pilot, most); err != nil {
+			return err
+		}
+		if err := u.drift.Wait(r.Drift, most); err != nil {
 			return err
 		}
 	}
@@ -85,7 +92,7 @@ func (u *Unit) doLocked(c alarm.Command) ([]alarm.Event, error) {
 func (u *Unit) possible(c state.Command) error {
 	switch c.Do {
 	case state.Alarms:
-	case state.StartPilot, state.MarkAlarm, state.Drill:
+	case state.StartPilot, state.MarkAlarm, state.Drill, state.NewBaseline:
 		return fmt.Errorf("%w: it comes alone", alarm.ErrInvalid)
 	case state.SetClock:
 		return u.clock.possible(c.Time)

@@ -56,7 +56,16 @@ func (u *Unit) pilotDo(who string, c state.Command) (done []alarm.Event, idle bo
 			text = "pilot: recording ended" // by whom is told with each note
 		}
 	case state.ErasePilot:
+		u.drift.Erased()
 		text, idle = u.pilot.Erase()
+		u.drift.Erased() // of what began between the two
+		if d := u.drift.Table(); d != nil && d.Days > 0 {
+			text += "; the baseline of the days stays: mien pilot baseline -erase deletes it"
+		}
+	case state.NewBaseline:
+		text, err = u.drift.Learn(c.Days)
+	case state.EraseBaseline:
+		text, idle = u.drift.Erase()
 	case state.MarkAlarm:
 		text, err = u.mark(who, c.Mark)
 		idle = u.state.Pilot.Marked == state.Again
@@ -127,6 +136,7 @@ func (u *Unit) pilotIs() {
 	if s.Recording {
 		p.Left = max(s.Ends.Sub(u.wall()), 0)
 	}
+	u.state.Drift = u.drift.Table()
 	p.Files, p.Bytes, p.Frames, p.Dropped, p.Allowed = s.Files, s.Bytes, s.Frames, s.Dropped, recordable(u.options, u.current)
 }
 

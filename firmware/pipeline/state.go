@@ -132,6 +132,9 @@ func (u *Unit) step(f *pilot.Frame, s *Sight) {
 		levels, said = s.Levels, s.Said
 	}
 	u.pilot.Frame(f, said)
+	if s != nil {
+		u.drift.Add(f, levels)
+	}
 	u.trusted = f.Trusted
 	u.happened(u.engine.Step(f.Reading(levels)))
 	u.publish()
@@ -325,6 +328,9 @@ func (u *Unit) expire(now time.Duration) {
 			u.health.Begin(health.StorageFailed, now, st.Err.Error())
 		case st.Behind > diskStuck:
 			u.health.Begin(health.StorageFailed, now, "the disk does not answer")
+		case u.drift.Trouble() != "":
+			u.health.Begin(health.StorageFailed, now, u.drift.Trouble())
+			u.tellMissing(st)
 		default:
 			u.health.End(health.StorageFailed)
 			u.tellMissing(st)
@@ -332,12 +338,27 @@ func (u *Unit) expire(now time.Duration) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.driftIs(now)
 	u.tellFaults()
 	u.pilotIs()
 	if u.until != 0 && now >= u.until {
 		u.until = 0
 		u.doLocked(alarm.Command{Do: alarm.Note, Text: "output test ended"})
 		u.publish()
+	}
+}
+
+// driftIs begins or ends the fault that days are not as in the pilot. One that is
+// about other quantities than before is another one. The lock is held.
+func (u *Unit) driftIs(now time.Duration) {
+	c := u.drift.Changed()
+	if c.About == u.drifted {
+		return
+	}
+	u.drifted = c.About
+	u.health.End(health.Drift)
+	if c.Text != "" {
+		u.health.Begin(health.Drift, now, c.Text)
 	}
 }
 

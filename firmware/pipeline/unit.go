@@ -27,6 +27,7 @@ import (
 	"mien/firmware/config"
 	"mien/firmware/health"
 	"mien/firmware/pilot"
+	"mien/firmware/pilot/drift"
 	"mien/firmware/state"
 )
 
@@ -71,9 +72,9 @@ type Unit struct {
 	latest  *state.Latest
 
 	// What is started and stopped by itself, and counts those that are down.
-	watching, driving, talking, supervising, taking, recording, looking part
-	pressing                                                            []*part // of the inputs; covered by mu
-	down                                                                down
+	watching, driving, talking, supervising, taking, recording, looking, comparing part
+	pressing                                                                       []*part // of the inputs; covered by mu
+	down                                                                           down
 
 	panel   atomic.Pointer[panel]
 	speaker atomic.Pointer[Speaker]
@@ -85,6 +86,7 @@ type Unit struct {
 	reloading chan replacement
 	pilot     *pilot.Keeper // of recordings
 	files     files         // that the watcher's eye works with
+	drift     *drift.Watch  // of days, against the pilot's
 
 	mu       sync.Mutex // covers what is below
 	current  *config.Config
@@ -108,6 +110,7 @@ type Unit struct {
 	missing  uint64          // events that the store had to drop, as reported so far
 	aside    string          // the file that it put aside, as told
 	changed  uint64          // how often its file was taken away, likewise
+	drifted  string          // what the fault of drift is about
 }
 
 // New prepares a unit: config against network, alarms, lines. Nothing is
@@ -140,6 +143,8 @@ func New(o Options) (*Unit, error) {
 		recordings.Memory = o.Store.Memory()
 	}
 	u.pilot = pilot.New(recordings)
+	u.drift = drift.New(drift.Options{Dir: o.PilotDir, Now: func() time.Duration { return u.now() }, Wall: u.wall, Pilot: u.pilot.Status,
+		Note: func(text string) { u.note(text, ""); u.say(text) }})
 	u.vouched = u.clock.vouched()
 	u.engine.VouchFor(u.vouched)
 	u.state.Clear()
@@ -241,6 +246,7 @@ func (u *Unit) Run(ctx context.Context) error {
 	u.taking.start(ctx, u, "reload", u.reloads)
 	if u.options.PilotDir != "" {
 		u.recording.start(ctx, u, "recording", u.pilot.Run)
+		u.comparing.start(ctx, u, "drift", u.drift.Run)
 	}
 	u.looking.start(ctx, u, "files", u.lookAtFiles)
 	notifier.Send("READY=1")
@@ -254,7 +260,7 @@ func (u *Unit) Run(ctx context.Context) error {
 	// Lines last but one: they go to their fail value while nothing else drives
 	// them. The supervisor feeds the watchdog until then. A part that hangs in a
 	// device does not keep the lines from it.
-	hanging := stopAll(append([]*part{&u.watching, &u.talking, &u.taking, &u.recording, &u.looking}, u.inputParts()...)...)
+	hanging := stopAll(append([]*part{&u.watching, &u.talking, &u.taking, &u.recording, &u.looking, &u.comparing}, u.inputParts()...)...)
 	hanging = append(hanging, stopAll(&u.driving, &u.supervising)...)
 	text := "stopped"
 	select {

@@ -18,6 +18,7 @@ type Command struct {
 	Mark  Mark          // MarkAlarm
 	Drill *DrillStep    // Drill
 	Time  time.Time     // SetClock: what it is now
+	Days  int           // NewBaseline: how many; 0: as many as is usual
 }
 
 // Mark is what somebody says of an alarm.
@@ -80,14 +81,16 @@ const (
 type Do uint8
 
 const (
-	Alarms      Do = iota // what Command.Alarm says
-	TestOutputs           // every output on for a time
-	MarkAlarm             // what Command.Mark says of an alarm
-	StartPilot            // recordings begin
-	StopPilot             // and end
-	ErasePilot            // and are deleted
-	Drill                 // what somebody is asked in a drill
-	SetClock              // the unit's wall clock is Time from here on
+	Alarms        Do = iota // what Command.Alarm says
+	TestOutputs             // every output on for a time
+	MarkAlarm               // what Command.Mark says of an alarm
+	StartPilot              // recordings begin
+	StopPilot               // and end
+	ErasePilot              // and are deleted
+	Drill                   // what somebody is asked in a drill
+	SetClock                // the unit's wall clock is Time from here on
+	NewBaseline             // days are compared with a new baseline, of the next Days
+	EraseBaseline           // and with none; what is kept of days is deleted
 )
 
 const (
@@ -129,6 +132,10 @@ func (c Command) String() string {
 		return "pilot erase"
 	case Drill:
 		return "drill"
+	case NewBaseline:
+		return "pilot baseline"
+	case EraseBaseline:
+		return "pilot baseline -erase"
 	case SetClock:
 		return "set clock to " + c.Time.UTC().Format(time.RFC3339)
 	}
@@ -147,6 +154,7 @@ func (c Command) String() string {
 type Receipt struct {
 	Event uint64 // number of the newest event; 0: there is none
 	Pilot uint64 // number of the newest change of the recordings; 0: there is none
+	Drift uint64 // likewise of the baseline
 	// Done is what the commands changed, each as its event tells it: less than was
 	// asked where less is allowed; nothing where there was nothing to do.
 	Done []alarm.Event

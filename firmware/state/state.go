@@ -64,6 +64,7 @@ type State struct {
 	TestEnds    time.Duration // and until when
 	TimeSynced  bool          // the system's wall clock is set by a time source
 	Pilot       Pilot         // recordings and marks
+	Drift       *Drift        // days, against the pilot's; shared and never written again; nil: not known yet
 	Clock       Clock         // the unit's, by which events are dated
 	Temperature float32       // °C of the processor
 }

@@ -198,6 +198,12 @@ func kinds() []kind {
 		{name: "card damaged", fault: health.ModelRefused, detect: failing + loaded, begin: failed(cardFile, misplaceBlocks), end: repaired},
 		{name: "detector damaged at start", fault: health.ModelRefused, detect: loaded, atStart: true, begin: damaged(misplace, detector), end: repaired},
 		{name: "libraries damaged at start", fault: health.ModelRefused, detect: loaded, atStart: true, begin: damaged(misplace, library, other), end: repaired},
+		{name: "baseline damaged at start", fault: health.Drift, detect: loaded, atStart: true, begin: func(u *unit) {
+			path := filepath.Join(u.root, pilotFolder, "drift.json")
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte("mien drift 1 00000000\n{}\n"), 0o600)); err != nil {
+				panic(err) // a full disk below the program
+			}
+		}, end: func(u *unit) { u.unit.Do("faults", []state.Command{{Do: state.EraseBaseline}}) }},
 		{name: "camera driver hangs", fault: health.TooSlow, detect: stale + silence + 200*time.Millisecond,
 			begin: func(u *unit) { u.hangs.Lock() }, end: func(u *unit) { u.hangs.Unlock() }},
 		{name: "output driver hangs", fault: health.OutputMismatch, detect: healthyHalf + undriven + 200*time.Millisecond,

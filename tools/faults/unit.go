@@ -74,6 +74,9 @@ func (c chip) fail(op gpio.Op, n int, err error) {
 }
 func (c chip) heal() { c.Heal() }
 
+// pilotFolder is where recordings would be, in the unit's files.
+const pilotFolder = "pilot"
+
 // unit is one running unit and what can go wrong around it.
 type unit struct {
 	unit *pipeline.Unit
@@ -138,7 +141,7 @@ func (u *unit) start() error {
 		return err
 	}
 	u.unit, err = pipeline.New(pipeline.Options{Config: cfg, Host: u.chip, Store: u.kept, Found: found,
-		Resolve: rig.Resolve,
+		Resolve: rig.Resolve, PilotDir: filepath.Join(root, pilotFolder),
 		Sensors: board.NewSensors(root, nil),
 		Wall:    func() time.Time { return time.Now().Add(time.Duration(u.wall.Load())) },
 		OpenSource: func(config.Camera) (camera.Source, error) {

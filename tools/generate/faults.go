@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"time"
 
 	"mien/firmware/health"
 )
@@ -19,7 +20,11 @@ func faultTable(w io.Writer) error {
 		if i.Effect == health.Stops {
 			effect = "**stops**"
 		}
-		_, err = fmt.Fprintf(w, "| %s | %d | %s | %s | %s | %g s | %s |\n", i.Code, f, i.Name, i.Text, effect, i.Detect.Seconds(), i.Back)
+		detect := fmt.Sprintf("%g s", i.Detect.Seconds())
+		if i.Detect >= 24*time.Hour {
+			detect = fmt.Sprintf("%g days", i.Detect.Hours()/24)
+		}
+		_, err = fmt.Fprintf(w, "| %s | %d | %s | %s | %s | %s | %s |\n", i.Code, f, i.Name, i.Text, effect, detect, i.Back)
 	}
 	return err
 }

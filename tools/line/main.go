@@ -6,6 +6,11 @@
 // It runs many pilots and tells how often the 95 % intervals hold the truth, what
 // the recommended alarms really cost beside the best possible ones, and how often
 // too little data is said to be too little.
+//
+//	go run ./tools/line -drift 10000
+//
+// tries the comparison of days with a pilot's (`mien pilot drift`): how often
+// something is told on quiet days, and how soon a change is.
 package main
 
 import (
@@ -20,10 +25,15 @@ func main() {
 	flag.IntVar(&o.lines, "lines", 20, "on how many lines")
 	flag.IntVar(&o.truth, "truth", 2000, "shifts of the long run that the truth is taken from, a line")
 	flag.Uint64Var(&o.seed, "seed", 1, "of all chance")
+	days := flag.Int("drift", 0, "in place of pilots try the comparison of days with a pilot's, over so many quiet days")
 	verbose := flag.Bool("v", false, "a row for each pilot")
 	flag.Parse()
 	if *verbose {
 		o.each = os.Stdout
+	}
+	if *days > 0 {
+		driftAll(*days, o.seed, o.each, os.Stdout)
+		return
 	}
 	s, err := try(o)
 	if err != nil {
