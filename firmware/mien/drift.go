@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"mien/firmware/alarm"
@@ -27,9 +28,14 @@ func pilotDrift(c *call) error {
 	if *c.json {
 		return c.printJSON(d)
 	}
+	c.printDrift(d, *all)
+	return nil
+}
+
+func (c *call) printDrift(d *state.Drift, all bool) {
 	c.driftHead(d)
 	if d.State != state.DriftCompares {
-		return nil
+		return
 	}
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "\nQUANTITY\tUNIT\tBASELINE\t1 DAY\t3 DAYS\t10 DAYS\tTOLD BELOW\tTOLD ABOVE\tCHANGED")
@@ -42,7 +48,7 @@ func pilotDrift(c *call) error {
 			}
 			return fmt.Sprintf("%.3f", v)
 		}
-		if !*all && q.Since == "" && q.Baseline == 0 && (q.Mean[0] == nil || *q.Mean[0] == 0) {
+		if !all && q.Since == "" && q.Baseline == 0 && (q.Mean[0] == nil || *q.Mean[0] == 0) {
 			continue
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s", q.Name, q.Unit, number(q.Baseline))
@@ -64,12 +70,14 @@ func pilotDrift(c *call) error {
 	}
 	w.Flush()
 	fmt.Fprintln(c.out, "\nTold below and above are for the mean of three days; one day must be further away, ten may be nearer.")
-	return nil
 }
 
 // driftHead says what is compared with what.
 func (c *call) driftHead(d *state.Drift) {
-	if d.Why != "" {
+	switch {
+	case d.State == state.DriftRefused:
+		fmt.Fprintf(c.out, "NOTHING IS COMPARED: %s\n", strings.TrimPrefix(d.Why, "nothing is compared: "))
+	case d.Why != "":
 		fmt.Fprintf(c.out, "NOT AS IN THE PILOT: %s\n", d.Why)
 	}
 	if d.Days > 0 {

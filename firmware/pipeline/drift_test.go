@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mien/firmware/alarm"
+	"mien/firmware/alarm/store"
 	"mien/firmware/config"
 	"mien/firmware/health"
 	"mien/firmware/pipeline/rig"
@@ -28,12 +29,14 @@ type days struct {
 	notes  []string
 	random *rand.Rand
 	lower  float32 // brow
+	store  *store.Store
+	found  store.Found
 }
 
 func (d *days) start() {
 	d.t.Helper()
 	u, err := New(Options{Config: config.Default(), Host: rig.New(nil).Chip, Resolve: rig.Resolve, PilotDir: d.dir, Version: "test", Boot: "a boot",
-		Wall: func() time.Time { return d.begun.Add(d.at) }, Synced: func() bool { return true },
+		Store: d.store, Found: d.found, Wall: func() time.Time { return d.begun.Add(d.at) }, Synced: func() bool { return true },
 		OnEvent: func(e alarm.Event) { d.notes = append(d.notes, e.String()) }})
 	if err != nil {
 		d.t.Fatal(err)
@@ -66,6 +69,45 @@ func (d *days) work(n int) {
 		d.look()
 		d.at += 22 * time.Hour
 		d.look()
+	}
+}
+
+// A disk that does not take the baseline is the storage's fault, and the alarms' own
+// store goes on.
+func TestDriftOnAFullDisk(t *testing.T) {
+	disk := store.NewFake()
+	kept, found, err := store.Open(store.Options{Dir: "/state", FS: disk, Delay: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kept.Close()
+	dir := filepath.Join(t.TempDir(), "pilot")
+	if err := os.WriteFile(dir, nil, 0o600); err != nil { // no folder can be made there
+		t.Fatal(err)
+	}
+	d := &days{t: t, dir: dir, store: kept, found: found, at: time.Hour, begun: time.Date(2026, 5, 4, 5, 0, 0, 0, time.Local), random: rand.New(rand.NewPCG(3, 4))}
+	d.start()
+	r, err := d.Do("anna", []state.Command{{Do: state.NewBaseline}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.look()
+	if f := d.Faults(); len(f) != 1 || f[0].Fault != health.StorageFailed || !strings.Contains(f[0].Detail, "pilot") {
+		t.Errorf("faults %v", f)
+	}
+	if err := d.Kept(r, time.Second); err == nil {
+		t.Error("told as kept")
+	}
+	if err := kept.Wait(r.Event, 10*time.Second); err != nil {
+		t.Errorf("the journal: %v", err)
+	}
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	d.at += 2 * time.Minute
+	d.look()
+	if f := d.Faults(); len(f) != 0 || d.Kept(r, time.Second) != nil {
+		t.Errorf("faults %v", f)
 	}
 }
 
