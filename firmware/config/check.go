@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"mien/firmware/alarm"
 	"mien/spelling"
@@ -453,6 +454,11 @@ var address = regexp.MustCompile(`(?i)^[a-z][a-z0-9+.-]*://|^\d+\.\d+\.\d+\.\d+|
 var windowsPort = regexp.MustCompile(`(?i)^com\d+$`)
 
 // rest looks at the other sections.
+// notInTag says what a tag cannot have: it stands in tables, between commas.
+func notInTag(r rune) bool {
+	return !unicode.In(r, unicode.L, unicode.M, unicode.N) && !strings.ContainsRune(" -_.+/:", r)
+}
+
 func (c *checker) rest() {
 	if q := c.Face.Quality; q.MinLight >= q.MaxLight {
 		c.wrong("face.quality.min_light", "", "is not below max_light: no face would ever be good enough")
@@ -462,6 +468,9 @@ func (c *checker) rest() {
 	}
 	if c.Filter.PerclosKnown > c.Filter.PerclosWindow {
 		c.wrong("filter.perclos_known", "at most filter.perclos_window", "is longer than the window: PERCLOS would never have a value")
+	}
+	if t := c.Pilot.Tag; t != strings.TrimSpace(t) || strings.ContainsFunc(t, notInTag) {
+		c.wrong("pilot.tag", `letters, digits, and within it spaces and - _ . + / :, such as "product B"`, "is %q", t)
 	}
 	if c.Serial.Protocol == ModbusRTU && c.Serial.Data != 8 {
 		c.wrong("serial.data", "8", "is %d: Modbus RTU needs 8 data bits", c.Serial.Data)

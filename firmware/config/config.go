@@ -233,6 +233,8 @@ type Pilot struct {
 	Record   bool `toml:"record"`
 	KeepDays int  `toml:"keep_days"`
 	MostMiB  int  `toml:"most_mib"` // of all recordings together
+	// Tag names the group that what is recorded belongs to; "": none.
+	Tag string `toml:"tag"`
 }
 
 // Socket is where mien's own commands reach the running unit.

@@ -253,6 +253,9 @@ var reference = []Key{
 	{Path: "pilot.most_mib", Kind: Integer, Default: "2048", Min: 1, Max: 1048576, Unit: "MiB",
 		Meaning: "Most that all recordings take on the disk; a pilot that would take more ends, and so does one that leaves less than 64 MiB for alarms and journal. A shift of 8 h at 30 frames a second takes at most 30 MB."},
 
+	{Path: "pilot.tag", Kind: Text, Default: `""`, Min: 0, Max: 40, Example: `"product B / early crew"`,
+		Meaning: "Group that what is recorded belongs to, from a reload on: a station, a product, a crew; letters, digits, spaces and - _ . + / : only. The report compares groups. Never a person's name or number."},
+
 	{Path: "socket.path", Kind: Text, Takes: Restart, Default: `""`, Min: 0, Max: 107, Example: `"/run/mien/mien.sock"`,
 		Meaning: "Unix socket, mode 0660. Empty: mien.sock in $RUNTIME_DIRECTORY, else in /run/mien for root, else in $XDG_RUNTIME_DIR; off: none."},
 	{Path: "socket.group", Kind: Text, Takes: Restart, Default: `"mien"`, Min: 0, Max: 32, Meaning: "Group that may use the socket; left as it is where the group does not exist."},

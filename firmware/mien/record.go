@@ -238,6 +238,7 @@ func exportAs(shift time.Duration, begins string) (pilot.Export, error) {
 func pilotExport(c *call) error {
 	levels := c.String("levels", "", "levels as CSV into `FILE`: session,time and a column for each signal")
 	marks := c.String("marks", "", "what marks and drills say, as CSV into `FILE`: session,signal,from,to,truth")
+	tags := c.String("tags", "", "also which part of a session belongs to which group (pilot.tag), as CSV into `FILE`: session,from,to,tag")
 	shift := c.Duration("shift", 8*time.Hour, "a session is one shift of `TIME`")
 	begins := c.String("begins", "06:00", "`HH:MM` at which the first shift of a day begins")
 	path := c.String("config", "", "with the settings of this config `FILE`; without: with those that were in force")
@@ -268,9 +269,20 @@ func pilotExport(c *call) error {
 		return err
 	}
 	defer m.Close()
+	var groups *os.File
+	if *tags != "" {
+		if groups, err = os.OpenFile(*tags, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600); err != nil {
+			return err
+		}
+		defer groups.Close()
+		e.Tags = groups
+	}
 	told, err := pilot.Tables(list, e, l, m)
 	if err == nil {
 		err = errors.Join(l.Close(), m.Close())
+	}
+	if err == nil && groups != nil {
+		err = groups.Close()
 	}
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package pilot
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"math"
 	"slices"
@@ -17,6 +18,7 @@ type Export struct {
 	Begins time.Duration // after midnight, when the first of a day begins
 	In     *time.Location
 	With   *Settings // nil: the settings that were in force
+	Tags   io.Writer // a third table, of the groups that sessions belong to; nil: none
 }
 
 // Told is what Tables wrote.
@@ -46,11 +48,19 @@ type exporter struct {
 	name   string
 	last   float64
 
+	tag    string // of the file at hand
+	tags   []tagged
 	first  map[string]float64 // time of each session's first frame
 	marks  Marks
 	drills map[string][]drillAt
 	raises []raised
 	watch  map[string][]string // signals of each alarm
+}
+
+// tagged is a part of a session with the same tag.
+type tagged struct {
+	session, tag string
+	from, to     float64
 }
 
 // raised is an alarm that was told.
@@ -84,7 +94,25 @@ func Tables(paths []string, e Export, levels, truth io.Writer) (*Told, error) {
 	if err := x.levels.Flush(); err != nil {
 		return nil, err
 	}
+	if e.Tags != nil {
+		if err := x.writeTags(e.Tags); err != nil {
+			return nil, err
+		}
+	}
 	return x.told, x.writeTruth(truth)
+}
+
+// writeTags writes which part of a session belongs to which group: session, from, to,
+// tag. What has none is in no row.
+func (x *exporter) writeTags(w io.Writer) error {
+	out := bufio.NewWriter(w)
+	out.WriteString("session,from,to,tag\n")
+	for _, t := range x.tags {
+		if t.tag != "" {
+			fmt.Fprintf(out, "%s,%.3f,%.3f,%s\n", t.session, t.from, t.to, t.tag)
+		}
+	}
+	return out.Flush()
 }
 
 func (x *exporter) begin(b *Beginning) {
@@ -106,6 +134,7 @@ func (x *exporter) begin(b *Beginning) {
 		x.told.NotAlike = x.told.NotAlike || i < 0
 		x.at = append(x.at, i)
 	}
+	x.tag = b.Tag
 	x.run, x.offset = b.Run, time.Duration(b.Begun.UnixNano())-b.Now
 	for _, d := range b.Alarms.Definitions {
 		x.watch[d.Name] = nil
@@ -167,6 +196,11 @@ func (x *exporter) frame(f *Frame, levels []float32) {
 		x.first[x.name] = at
 	}
 	x.last, x.names[x.name] = at, at
+	if n := len(x.tags); n > 0 && x.tags[n-1].session == x.name && x.tags[n-1].tag == x.tag {
+		x.tags[n-1].to = at
+	} else {
+		x.tags = append(x.tags, tagged{x.name, x.tag, at, at})
+	}
 	x.row = append(append(x.row[:0], x.name...), ',')
 	x.row = strconv.AppendFloat(x.row, at, 'f', 3, 64)
 	for _, i := range x.at {

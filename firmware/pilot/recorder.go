@@ -24,8 +24,9 @@ type Beginning struct {
 	Run     string    `json:"run"`     // of the program: within one, times go on from file to file
 	File    int       `json:"file"`    // its number in the pilot
 	Begun   time.Time `json:"begun"`
-	Purpose string    `json:"purpose"` // what the pilot is for
-	Dropped uint64    `json:"dropped"` // records that had no room, since the file before
+	Purpose string    `json:"purpose"`       // what the pilot is for
+	Tag     string    `json:"tag,omitempty"` // the group that it belongs to, by the config
+	Dropped uint64    `json:"dropped"`       // records that had no room, since the file before
 
 	Emotions bool          `json:"emotions"` // unit.purpose is set
 	Eye      EyeSettings   `json:"eye"`

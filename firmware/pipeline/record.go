@@ -143,7 +143,7 @@ func (u *Unit) pilotIs() {
 // beginRecording hands over what the unit holds after a frame. The lock is held.
 func (u *Unit) beginRecording(s *Sight) {
 	b := &pilot.Beginning{Emotions: u.infers, Eye: s.eye.made(), Alarms: alarmSettings(u.current, u.network.signals),
-		Mirrored: s.Mirrored, Filters: s.eye.stage.Keep(u.infers), Engine: u.engine.Keep(u.pilot.Mask)}
+		Tag: u.current.Pilot.Tag, Mirrored: s.Mirrored, Filters: s.eye.stage.Keep(u.infers), Engine: u.engine.Keep(u.pilot.Mask)}
 	b.Now = u.state.ResultAt
 	said := s.Said[0]
 	if u.infers {

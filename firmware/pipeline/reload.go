@@ -88,11 +88,11 @@ func (u *Unit) reload(ctx context.Context, r replacement) error {
 	if err == nil {
 		u.pilot.Reload(alarmSettings(cfg, n.signals), "reload", now, wall)
 		u.engine.SetMost(cfg.Unit.InhibitMax, cfg.Unit.SilenceMax)
-		inferred := u.infers
+		inferred, tag := u.infers, u.current.Pilot.Tag
 		u.become(cfg, n, r.crc)
 		u.happened(events)
-		if u.infers != inferred {
-			u.pilot.Anew() // other outputs are recorded from here on
+		if u.infers != inferred || cfg.Pilot.Tag != tag {
+			u.pilot.Anew() // other outputs are recorded from here on, or for another group
 		}
 		for _, c := range changes {
 			u.doLocked(alarm.Command{Do: alarm.Note, Text: "config: " + c.String()})

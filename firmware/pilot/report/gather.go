@@ -26,7 +26,7 @@ type gathered struct {
 	watched  time.Duration            // with a frame
 	reasons  map[string]time.Duration // why there was no reading; "": there was one
 	sessions []*session
-	groups   map[string][]*group // by what they are told apart: "shift", "light", "cover"
+	groups   map[string][]*group // by what they are told apart: "shift", "light", "cover", "tag"
 	damage   []string
 	differs  int
 	alarms   []*alarmSeen
@@ -61,6 +61,7 @@ type raised struct {
 	light    uint8
 	cover    string
 	begins   string // which shift of a day
+	tag      string
 	mark     state.Truth
 	marked   bool
 }
@@ -92,6 +93,7 @@ type gatherer struct {
 	lights    [256]light
 	shifts    map[string]*group
 	covers    map[string]*group
+	tags      map[string]*group
 	at        *session
 	open      map[string]*raised
 	all       []*raised
@@ -107,7 +109,7 @@ type light struct{ seen, read time.Duration }
 // gather goes through recordings once.
 func gather(paths []string, o Options) (*gathered, error) {
 	g := &gatherer{gathered: &gathered{reasons: map[string]time.Duration{}, groups: map[string][]*group{}}, o: o, shifts: map[string]*group{},
-		covers: map[string]*group{}, open: map[string]*raised{}, missed: map[string]int{}, drillEnds: map[string]state.DrillState{}}
+		covers: map[string]*group{}, tags: map[string]*group{}, open: map[string]*raised{}, missed: map[string]int{}, drillEnds: map[string]state.DrillState{}}
 	sum, err := pilot.Replay(paths, nil, pilot.Visitor{Begin: g.begin, Frame: g.frame, Event: g.event, Mark: g.mark,
 		Drill: func(s pilot.DrillStep) { g.drillEnds[s.Number] = s.State }})
 	if err != nil {
@@ -170,11 +172,14 @@ func (g *gatherer) frame(f *pilot.Frame, levels []float32) {
 	shift := g.named(g.shifts, g.at.begins.Format("15:04"))
 	shift.seen += dt
 	g.lights[f.Light].seen += dt
+	tag := g.named(g.tags, g.about.Tag)
+	tag.seen += dt
 	if !readable {
 		return
 	}
 	g.at.read += dt
 	shift.read += dt
+	tag.read += dt
 	g.lights[f.Light].read += dt
 	cover := g.named(g.covers, g.cover)
 	cover.seen += dt
@@ -208,7 +213,7 @@ func (g *gatherer) event(ev alarm.Event, again bool) {
 	switch ev.Trigger {
 	case alarm.Raise:
 		_, begins := g.o.Export.Session(wall)
-		r := &raised{alarm: ev.Alarm, event: ev.Number, run: g.run, from: wall, to: wall, light: g.light, cover: g.cover, begins: begins.Format("15:04")}
+		r := &raised{alarm: ev.Alarm, event: ev.Number, run: g.run, from: wall, to: wall, light: g.light, cover: g.cover, begins: begins.Format("15:04"), tag: g.about.Tag}
 		g.open[ev.Alarm] = r
 		g.all = append(g.all, r)
 	case alarm.Clear:
@@ -282,12 +287,15 @@ func (g *gatherer) finish() {
 		if r.marked && r.mark == state.False {
 			falses = 1
 		}
-		for _, in := range []*group{g.named(g.shifts, r.begins), g.named(g.covers, r.cover), quarters[of[r.light]]} {
+		for _, in := range []*group{g.named(g.shifts, r.begins), g.named(g.covers, r.cover), g.named(g.tags, r.tag), quarters[of[r.light]]} {
 			in.raised++
 			in.falses += falses
 		}
 	}
 	g.groups["shift"], g.groups["light"], g.groups["cover"] = sorted(g.shifts), quarters, sorted(g.covers)
+	if _, untagged := g.tags[""]; len(g.tags) > 1 || !untagged { // nobody set one
+		g.groups["tag"] = sorted(g.tags)
+	}
 	slices.SortFunc(g.sessions, func(a, b *session) int { return a.begins.Compare(b.begins) })
 	if g.about == nil {
 		return

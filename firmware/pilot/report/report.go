@@ -278,7 +278,10 @@ type groupRow struct{ Name, Hours, Read, Raised, Falses, Rate string }
 
 func (r *writer) groupViews() []groupView {
 	var out []groupView
-	for _, kind := range []string{"shift", "light", "cover"} {
+	for _, kind := range []string{"shift", "tag", "light", "cover"} {
+		if kind == "tag" && len(r.groups[kind]) == 0 {
+			continue
+		}
 		v := groupView{Title: r.say("by_" + kind)}
 		for _, g := range r.groups[kind] {
 			if g.seen == 0 && g.raised == 0 {
@@ -287,6 +290,9 @@ func (r *writer) groupViews() []groupView {
 			name := g.name
 			if kind == "cover" {
 				name = r.say("cover_" + name)
+			}
+			if name == "" {
+				name = r.say("tag_none")
 			}
 			v.Rows = append(v.Rows, groupRow{name, hours(g.seen), percent(g.read, g.seen), fmt.Sprint(g.raised), fmt.Sprint(g.falses), fmt.Sprintf("%.3g", float64(g.falses)/max(g.read.Hours(), 1e-9))})
 		}

@@ -102,7 +102,7 @@ func TestGroupsDiffer(t *testing.T) {
 // are false.
 func scene() *gatherer {
 	g := &gatherer{gathered: &gathered{reasons: map[string]time.Duration{}, groups: map[string][]*group{}}, shifts: map[string]*group{},
-		covers: map[string]*group{}, open: map[string]*raised{}, missed: map[string]int{}, drillEnds: map[string]state.DrillState{"1": state.DrillEnded, "2": state.DrillBroken},
+		covers: map[string]*group{}, tags: map[string]*group{}, open: map[string]*raised{}, missed: map[string]int{}, drillEnds: map[string]state.DrillState{"1": state.DrillEnded, "2": state.DrillBroken},
 		o: Options{Export: pilot.Export{Shift: 8 * time.Hour, Begins: 6 * time.Hour, In: time.UTC}}}
 	nan := float32(math.NaN())
 	def := alarm.Definition{Name: "brow <b>", Conditions: []alarm.Condition{{Signal: "au4", Limit: .6, Deadband: .1}}}
@@ -116,6 +116,12 @@ func scene() *gatherer {
 		f := &pilot.Frame{Eye: true, Result: true, Now: now, Trusted: true, Light: 120}
 		if s >= 8*3600 {
 			f.Light = 40
+		}
+		if s == 12*3600 {
+			later := *b
+			later.Tag = "product <B>"
+			later.Begun, later.Now = b.Begun.Add(now), now
+			g.begin(&later)
 		}
 		if s%10 == 0 {
 			f.Reason = face.Missing
@@ -167,10 +173,13 @@ func TestGather(t *testing.T) {
 	if share := g.reasons[""].Seconds() / g.watched.Seconds(); math.Abs(share-.9) > .001 {
 		t.Errorf("%.3f of the time was read, should be .9", share)
 	}
-	for kind, want := range map[string]int{"shift": 2, "light": 2, "cover": 2} {
+	for kind, want := range map[string]int{"shift": 2, "light": 2, "cover": 2, "tag": 2} {
 		if n := len(g.groups[kind]); n != want {
 			t.Errorf("%d groups by %s, should be %d", n, kind, want)
 		}
+	}
+	if tags := g.groups["tag"]; tags[0].name != "" || tags[1].name != "product <B>" || tags[0].seen < 11*time.Hour || tags[1].raised != 16 || tags[1].falses != 15 {
+		t.Errorf("by tag: %+v, %+v", tags[0], tags[1])
 	}
 	if p := differ(g.groups["light"]); p > 1e-6 {
 		t.Errorf("false alarms come in low light alone, and p is %v", p)
@@ -191,7 +200,7 @@ func TestPage(t *testing.T) {
 			t.Fatal(err)
 		}
 		out := b.String()
-		for _, want := range []string{title, "press 4", "find &lt;limits&gt;", "brow &lt;b&gt;", "shift leader", "90.0 %", r.say("warning"), "2026-11-30 14:00", r.say("left_out"), template.HTMLEscapeString(r.say("why_unnamed")), "2026-11-30 07:00:00", r.say("year_shifts")} {
+		for _, want := range []string{title, "press 4", "find &lt;limits&gt;", "brow &lt;b&gt;", "shift leader", "90.0 %", r.say("warning"), "2026-11-30 14:00", r.say("left_out"), r.say("by_tag"), r.say("tag_none"), "product &lt;B&gt;", template.HTMLEscapeString(r.say("why_unnamed")), "2026-11-30 07:00:00", r.say("year_shifts")} {
 			if !strings.Contains(out, want) {
 				t.Errorf("%s: the page does not have %q", Languages[lang], want)
 			}

@@ -65,6 +65,8 @@ var texts = map[string][2]string{
 	"by_shift":     {"By shift (beginning)", "勤務（開始時刻）ごと"},
 	"by_light":     {"By light (mean luma of the picture, quarters of the time)", "明るさごと（画像の平均輝度、時間の四分位）"},
 	"by_cover":     {"By what is covered", "覆われた部分ごと"},
+	"by_tag":       {"By group (pilot.tag of the config)", "グループごと（設定の pilot.tag）"},
+	"tag_none":     {"no tag", "タグなし"},
 	"cover_none":   {"nothing", "なし"},
 	"cover_eyes":   {"eyes", "目"},
 	"cover_mouth":  {"mouth", "口"},
