@@ -15,14 +15,14 @@ const outside = 0.025
 // normal is the quantile of the normal distribution that goes with outside.
 const normal = 1.959963984540054
 
-// student gives the quantile of Student's t that goes with outside, for so many
+// student gives what Student's t exceeds with a probability of tail, for so many
 // degrees of freedom.
-func student(freedom float64) float64 {
+func student(freedom, tail float64) float64 {
 	if freedom < 1 {
 		return math.Inf(1)
 	}
 	// For t > 0: P(|T| > t) is the regularised incomplete beta of nu/(nu+t²).
-	x := mathext.InvRegIncBeta(freedom/2, 0.5, 2*outside)
+	x := mathext.InvRegIncBeta(freedom/2, 0.5, 2*tail)
 	return math.Sqrt(freedom * (1 - x) / x)
 }
 
@@ -63,7 +63,7 @@ func spread(squares, chance float64, sessions int, wider float64) float64 {
 
 // widened is (t/z)² for so many sessions.
 func widened(sessions int) float64 {
-	wider := student(float64(sessions-1)) / normal
+	wider := student(float64(sessions-1), outside) / normal
 	return wider * wider
 }
 

@@ -26,7 +26,7 @@ func TestTables(t *testing.T) {
 		near(t, "binomial, high", high, c.high, 1e-4)
 	}
 	for freedom, want := range map[float64]float64{1: 12.706, 2: 4.303, 9: 2.262, 30: 2.042, 1000: 1.962} {
-		near(t, "student", student(freedom), want, 1e-3)
+		near(t, "student", student(freedom, outside), want, 1e-3)
 	}
 }
 

@@ -178,15 +178,23 @@ func (t *table) choose(s *sums, c *choice) {
 	c.best = t.middle(c.costs, least)
 }
 
-// doubt says by what share the best possible alarm may cost less than the one that
-// was found. As the line is to these sessions, so are these to sessions drawn from
+// doubt says by what share the best possible alarm may cost less than the one that was
+// found: as far as other sessions like these would have found another one (redrawn), and
+// as far as another one can be cheaper in these (rivalled). Each sees what the other does
+// not. The second takes the worst of some hundred rivals, each at 95 %, and is too high
+// by that: a quarter of it counts, which simulated lines bear out (tools/line).
+func (t *table) doubt(whole *choice) float64 {
+	return max(t.redrawn(whole), t.rivalled(whole)/4)
+}
+
+// redrawn is how far the choice changes with the sessions. As the line is to these sessions, so are these to sessions drawn from
 // them with replacement. What is found in a draw is priced here: it is not exceeded
 // in nine of ten draws. That alone is blind for what is best by luck, because most
 // draws share it. So what was found here is priced in the draws as well, beside
 // what is best there: that is not exceeded in three of four, and is too high for
 // what varies by chance alone. The larger of the two counts, and with few sessions
 // more: see widened.
-func (t *table) doubt(whole *choice) float64 {
+func (t *table) redrawn(whole *choice) float64 {
 	const draws = 100
 	best := slices.Min(whole.likely)
 	if best <= 0 || math.IsInf(best, 1) {
@@ -220,6 +228,61 @@ func (t *table) doubt(whole *choice) float64 {
 	}
 	return max(more, 0) * widened(len(t.sessions))
 }
+
+// rivalled is, over all other candidates, by what share one can be cheaper than what was
+// found, with 95 % certainty (one side), in the same sessions. Two that see nearly the
+// same alarms differ in few of them, and chance makes little of that; so pairs are
+// compared, and not each one's own interval. Counts are the sessions' own and not the
+// smoothed ones: where smoothing has moved the choice away from the best, that shows here.
+func (t *table) rivalled(whole *choice) float64 {
+	exposure, present := sum(t.shifts), sum(t.present)
+	if exposure <= 0 || present <= 0 {
+		return mostDoubtful
+	}
+	k := float64(len(t.sessions))
+	perFalse, perMissed := t.options.CostFalse/exposure, t.options.CostMissed*t.events/present
+	price := func(k *tally, c int) float64 { return perFalse*float64(k.falses[c]) + perMissed*float64(k.missed[c]) }
+
+	n := t.grid.size()
+	falses, missed, squares := make([]float64, n), make([]float64, n), make([]float64, n)
+	for s := range t.tallies {
+		for c := range n {
+			falses[c] += float64(t.tallies[s].falses[c])
+			missed[c] += float64(t.tallies[s].missed[c])
+		}
+	}
+	best := whole.best
+	for s := range t.tallies {
+		mine := price(&t.tallies[s], best)
+		for c := range n {
+			// What the session adds to the difference, beside what one of its size would.
+			d := mine - price(&t.tallies[s], c) - perFalse*(falses[best]-falses[c])*t.shifts[s]/exposure - perMissed*(missed[best]-missed[c])*t.present[s]/present
+			squares[c] += d * d
+		}
+	}
+	found := perFalse*falses[best] + perMissed*missed[best]
+	q, worst := student(k-1, 2*outside), 0.0
+	if found <= 0 { // nothing can cost less; one more event that was missed, beside no alarm at all
+		return min(q/present, mostDoubtful)
+	}
+	// Where few events tell two alarms apart, or none, one of each kind more is what chance
+	// may have kept from being seen.
+	unseen := perFalse*perFalse + perMissed*perMissed
+	for c := range n {
+		if c == best || math.IsInf(whole.likely[c], 1) {
+			continue
+		}
+		cheaper := found - perFalse*falses[c] - perMissed*missed[c] + q*math.Sqrt(squares[c]*k/(k-1)+unseen)
+		if cheaper >= found {
+			return mostDoubtful
+		}
+		worst = max(worst, cheaper/(found-cheaper))
+	}
+	return min(worst, mostDoubtful)
+}
+
+// mostDoubtful is a doubt that says nothing.
+const mostDoubtful = 10
 
 // middle finds, of all candidates whose cost is the least, the one that alarms
 // soonest and has room on the axis of limits: at least half as many neighbours of the
