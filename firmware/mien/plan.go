@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"mien/firmware/alarm"
 	"mien/firmware/pilot/tune"
 )
 
@@ -59,7 +60,15 @@ func pilotPlan(c *call) error {
 		fmt.Fprintln(w)
 	}
 	w.Flush()
-	fmt.Fprint(c.out, `
+	fmt.Fprintf(c.out, "\nFor a limit that tune recommends, plan some %d true events, on the line or in drills", tune.UsualEvents)
+	if *events > 0 {
+		fmt.Fprintf(c.out, ": %.0f shifts of %s", math.Ceil(tune.UsualEvents / *events), alarm.Time(*shift))
+	}
+	fmt.Fprint(c.out, `.
+Besides both statements no other alarm may be much cheaper, as far as the pilot can tell. On simulated lines that
+is so in most pilots of 90 shifts with 5 to 6 events each, in few of 42, and hardly ever in 21. With less, tune
+says what it needs.
+
 A session is one person's shift or one drill. At least 3 are needed, 10 or more are better: people differ, and a
 limit is scored on sessions that it was not chosen on. The 95 % are those of a two-sided interval, as tune has them.
 `)

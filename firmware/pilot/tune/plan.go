@@ -2,6 +2,10 @@ package tune
 
 import "math"
 
+// UsualEvents is how many true events it takes, over some 90 sessions, until Search
+// recommends a limit in most pilots: see TestByChance, whose lines have 5 to 6 a shift.
+const UsualEvents = 500
+
 // FewestShifts gives how many shifts must be observed, with so many false alarms in
 // them, before the upper bound is at most so many a shift. differ is how much more
 // than by chance sessions differ, as a ratio of variances; 1 is not at all.
