@@ -292,6 +292,12 @@ func pilotExport(c *call) error {
 	}
 	fmt.Fprintf(c.out, "%s: %s of %s\n", *levels, alarm.Count(int(told.Levels), "frame"), alarm.Count(len(told.Sessions), "session"))
 	fmt.Fprintf(c.out, "%s: %s of truth\n", *marks, alarm.Count(told.Spans, "span"))
+	c.leftOut(told)
+	return nil
+}
+
+// leftOut says what of recordings counts for nothing, and why.
+func (c *call) leftOut(told *pilot.Told) {
 	if told.Unnamed > 0 {
 		fmt.Fprintf(c.out, "%s left out: they do not say which alarm, or it has several conditions\n", alarm.Count(told.Unnamed, "mark"))
 	}
@@ -301,5 +307,4 @@ func pilotExport(c *call) error {
 	for _, text := range told.Damage {
 		fmt.Fprintln(c.out, "left out:", text)
 	}
-	return nil
 }

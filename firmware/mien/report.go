@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"time"
 
+	"mien/firmware/pilot"
 	page "mien/firmware/pilot/report"
 	"mien/firmware/pilot/tune"
 )
@@ -49,32 +51,27 @@ func pilotReport(c *call) error {
 	if o.Export, err = exportAs(*shift, *begins); err != nil {
 		return err
 	}
-	list, err := c.recordings("")
-	if err != nil {
-		return err
+	o.Read = func(also pilot.Visitor) (*pilot.Replayed, func(string) tune.Source, error) {
+		levels, marks, told, err := c.recordedTables(o.Tune, "", *begins, also)
+		if err != nil {
+			return nil, nil, err
+		}
+		tables, err := tune.ReadTables(levels, marks)
+		var nothing tune.Mistake
+		switch {
+		case err == nil:
+			return &told.Replayed, tables.Source, nil
+		case len(told.Signals) == 0 && errors.As(err, &nothing): // without a mark there is a report all the same
+			return &told.Replayed, nil, nil
+		}
+		return nil, nil, err
 	}
-	levels, marks, err := c.recordedTables(o.Tune, "", *begins)
-	if err != nil {
-		return err
-	}
-	tables, err := tune.ReadTables(levels, marks)
-	var nothing tune.Mistake
-	switch {
-	case err == nil:
-		o.Source = tables.Source
-	case !errors.As(err, &nothing) || nothing.File != marks.Name: // without a mark there is a report all the same
-		return err
-	}
-	// It is of people as the recordings are: for its owner alone, until he gives it on.
-	f, err := os.OpenFile(*path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := page.Write(f, list, o); err != nil {
+	var text bytes.Buffer
+	if err := page.Write(&text, o); err != nil {
 		return coded{err, exitFailed}
 	}
-	if err := f.Close(); err != nil {
+	// It is of people as the recordings are: for its owner alone, until he gives it on.
+	if err := os.WriteFile(*path, text.Bytes(), 0o600); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.out, "%s: open it with a browser; it needs no network\n", *path)

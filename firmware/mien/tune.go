@@ -75,9 +75,11 @@ func pilotTune(c *call) error {
 	l, m := tune.File(*levels), tune.File(*marks)
 	if *levels == "" {
 		var err error
-		if l, m, err = c.recordedTables(o, *path, *begins); err != nil {
+		var told *pilot.Told
+		if l, m, told, err = c.recordedTables(o, *path, *begins, pilot.Visitor{}); err != nil {
 			return err
 		}
+		c.leftOut(told)
 	}
 	files, err := tune.ReadTables(l, m)
 	if err != nil {
@@ -110,18 +112,18 @@ func pilotTune(c *call) error {
 
 // recordedTables are recordings as tables, as mien pilot export writes them; none of
 // it gets onto a disk. Where windows of filters are looked for, levels are as they are
-// before the filter.
-func (c *call) recordedTables(o tune.Options, path, begins string) (levels, marks tune.Table, err error) {
+// before the filter. also is told what the recordings hold, once.
+func (c *call) recordedTables(o tune.Options, path, begins string, also pilot.Visitor) (levels, marks tune.Table, told *pilot.Told, err error) {
 	e, err := exportAs(o.Shift, begins)
 	if err != nil {
-		return levels, marks, err
+		return levels, marks, nil, err
 	}
 	if len(o.Windows) > 0 {
 		if path == "" {
-			return levels, marks, usageError("-filter needs -config FILE: recordings are computed again with its settings, but without a filter")
+			return levels, marks, nil, usageError("-filter needs -config FILE: recordings are computed again with its settings, but without a filter")
 		}
 		if e.With, err = otherSettings(path); err != nil {
-			return levels, marks, err
+			return levels, marks, nil, err
 		}
 		s := &e.With.Stage
 		for _, f := range []*affect.Filter{&s.Expression, &s.ValenceArousal, &s.ActionUnits, &s.Compound} {
@@ -130,22 +132,25 @@ func (c *call) recordedTables(o tune.Options, path, begins string) (levels, mark
 	}
 	list, err := c.recordings(path)
 	if err != nil {
-		return levels, marks, err
+		return levels, marks, nil, err
 	}
 	var truth bytes.Buffer
-	if _, err := pilot.Tables(list, e, io.Discard, &truth); err != nil {
-		return levels, marks, err
+	e.Also = also
+	if told, err = pilot.Tables(list, e, io.Discard, &truth); err != nil {
+		return levels, marks, nil, err
 	}
+	// From here on levels are read, and of those signals alone of which something is known.
+	e.Also, e.Only = pilot.Visitor{}, told.Signals
 	levels = tune.Table{Name: "the recordings", Open: func() (io.ReadCloser, error) {
 		r, w := io.Pipe()
 		go func() {
 			_, err := pilot.Tables(list, e, w, io.Discard)
-			w.CloseWithError(err) // nil is the end; who reads no more ends it with an error that nobody needs
+			w.CloseWithError(err) // nil is the end; who reads no more ends it early, with an error that nobody needs
 		}()
 		return r, nil
 	}}
 	marks = tune.Table{Name: "marks and drills", Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(truth.Bytes())), nil }}
-	return levels, marks, nil
+	return levels, marks, told, nil
 }
 
 // given says whether an option is on the command line.

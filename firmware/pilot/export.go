@@ -18,6 +18,8 @@ type Export struct {
 	Begins time.Duration // after midnight, when the first of a day begins
 	In     *time.Location
 	With   *Settings // nil: the settings that were in force
+	Only   []string  // signals that get a column; nil: all
+	Also   Visitor   // is told what the recordings hold as well, in the same reading
 	Tags   io.Writer // a third table, of the groups that sessions belong to; nil: none
 }
 
@@ -26,6 +28,7 @@ type Told struct {
 	Replayed
 	Sessions []string `json:"sessions"`
 	Spans    int      `json:"spans"`     // rows of truth
+	Signals  []string `json:"-"`         // of which there are any
 	Unnamed  int      `json:"unnamed"`   // marks that no alarm's signals could be told of
 	Broken   int      `json:"broken"`    // drills that were broken off
 	Levels   int      `json:"levels"`    // rows of levels
@@ -40,6 +43,7 @@ type exporter struct {
 	signals []string // columns
 	at      []int    // place of each column in the levels of the file at hand; -1: none
 	row     []byte
+	unread  bool // nobody reads the levels any more
 
 	run    string
 	offset time.Duration // of the wall clock against the unit's, as of the file at hand
@@ -86,7 +90,7 @@ func Tables(paths []string, e Export, levels, truth io.Writer) (*Told, error) {
 	}
 	x := &exporter{e: e, levels: bufio.NewWriterSize(levels, 1<<16), told: &Told{}, names: make(map[string]float64), drills: make(map[string][]drillAt),
 		first: make(map[string]float64), watch: make(map[string][]string)}
-	sum, err := Replay(paths, e.With, Visitor{Begin: x.begin, Frame: x.frame, Event: x.event, Mark: x.mark, Drill: x.drill})
+	sum, err := Replay(paths, e.With, x.visitor())
 	if err != nil {
 		return nil, err
 	}
@@ -115,10 +119,32 @@ func (x *exporter) writeTags(w io.Writer) error {
 	return out.Flush()
 }
 
+// visitor is x, and who reads along.
+func (x *exporter) visitor() Visitor {
+	also := x.e.Also
+	v := Visitor{Begin: x.begin, Frame: x.frame, Event: x.event, Mark: x.mark, Drill: x.drill, Enough: func() bool { return x.unread }}
+	if also.Begin != nil {
+		v.Begin = func(b *Beginning) { also.Begin(b); x.begin(b) }
+	}
+	if also.Frame != nil {
+		v.Frame = func(f *Frame, levels []float32) { also.Frame(f, levels); x.frame(f, levels) }
+	}
+	if also.Event != nil {
+		v.Event = func(ev alarm.Event, again bool) { also.Event(ev, again); x.event(ev, again) }
+	}
+	if also.Mark != nil {
+		v.Mark = func(m Mark) { also.Mark(m); x.mark(m) }
+	}
+	if also.Drill != nil {
+		v.Drill = func(s DrillStep) { also.Drill(s); x.drill(s) }
+	}
+	return v
+}
+
 func (x *exporter) begin(b *Beginning) {
 	if x.signals == nil {
 		for _, s := range b.Alarms.Signals {
-			if b.Emotions || !emotion(s) {
+			if (b.Emotions || !emotion(s)) && (x.e.Only == nil || slices.Contains(x.e.Only, s)) {
 				x.signals = append(x.signals, s)
 			}
 		}
@@ -209,7 +235,9 @@ func (x *exporter) frame(f *Frame, levels []float32) {
 			x.row = strconv.AppendFloat(x.row, float64(levels[i]), 'f', 4, 32)
 		}
 	}
-	x.levels.Write(append(x.row, '\n')) // an error comes again with Flush
+	if _, err := x.levels.Write(append(x.row, '\n')); err != nil { // it comes again with Flush
+		x.unread = true
+	}
 	x.told.Levels++
 }
 

@@ -37,6 +37,8 @@ type Visitor struct {
 	Event func(ev alarm.Event, again bool)
 	Mark  func(Mark)
 	Drill func(DrillStep)
+	// Enough ends it early once it gives true: asked now and then.
+	Enough func() bool
 }
 
 // Replayed is what Replay counted.
@@ -77,6 +79,9 @@ func Replay(paths []string, with *Settings, v Visitor) (*Replayed, error) {
 	})
 	p := player{with: with, visitor: v, sum: &Replayed{}}
 	for _, path := range paths {
+		if p.enough() {
+			break
+		}
 		if err := p.file(path); err != nil {
 			return p.sum, err
 		}
@@ -134,7 +139,7 @@ func (p *player) file(path string) error {
 	if p.visitor.Begin != nil {
 		p.visitor.Begin(b)
 	}
-	for {
+	for !p.enough() {
 		body, err := r.next()
 		switch {
 		case errors.Is(err, io.EOF):
@@ -149,7 +154,10 @@ func (p *player) file(path string) error {
 			return nil
 		}
 	}
+	return nil
 }
+
+func (p *player) enough() bool { return p.visitor.Enough != nil && p.visitor.Enough() }
 
 // begin takes a file's beginning over. With other settings what was computed so far
 // goes on where the recording does, and as over a restart of the unit where not.

@@ -131,6 +131,9 @@ func (x *exporter) writeTruth(w io.Writer) error {
 			}
 			fmt.Fprintf(out, "%s,%s,%.3f,%.3f,%s\n", k.session, k.signal, s.from, s.to, truth)
 			x.told.Spans++
+			if !slices.Contains(x.told.Signals, k.signal) {
+				x.told.Signals = append(x.told.Signals, k.signal)
+			}
 		}
 	}
 	return out.Flush()

@@ -106,18 +106,14 @@ type gatherer struct {
 
 type light struct{ seen, read time.Duration }
 
-// gather goes through recordings once.
-func gather(paths []string, o Options) (*gathered, error) {
-	g := &gatherer{gathered: &gathered{reasons: map[string]time.Duration{}, groups: map[string][]*group{}}, o: o, shifts: map[string]*group{},
+// newGatherer is one that has been told nothing yet.
+func newGatherer(o Options) *gatherer {
+	return &gatherer{gathered: &gathered{reasons: map[string]time.Duration{}, groups: map[string][]*group{}}, o: o, shifts: map[string]*group{},
 		covers: map[string]*group{}, tags: map[string]*group{}, open: map[string]*raised{}, missed: map[string]int{}, drillEnds: map[string]state.DrillState{}}
-	sum, err := pilot.Replay(paths, nil, pilot.Visitor{Begin: g.begin, Frame: g.frame, Event: g.event, Mark: g.mark,
-		Drill: func(s pilot.DrillStep) { g.drillEnds[s.Number] = s.State }})
-	if err != nil {
-		return nil, err
-	}
-	g.files, g.damage, g.differs = sum.Files, sum.Damage, sum.Differs
-	g.finish()
-	return g.gathered, nil
+}
+
+func (g *gatherer) visitor() pilot.Visitor {
+	return pilot.Visitor{Begin: g.begin, Frame: g.frame, Event: g.event, Mark: g.mark, Drill: func(s pilot.DrillStep) { g.drillEnds[s.Number] = s.State }}
 }
 
 func (g *gatherer) begin(b *pilot.Beginning) {

@@ -20,9 +20,11 @@ import (
 
 // Options of a report.
 type Options struct {
-	Export   pilot.Export
-	Source   func(signal string) tune.Source // of the same recordings; nil: nothing is known of the truth
-	Tune     tune.Options                    // but for the signal and the alarm in force
+	Export pilot.Export
+	// Read reads the recordings once, for also and for what is known of the truth. It gives
+	// the sessions of a signal; nil: nothing is known of any.
+	Read     func(also pilot.Visitor) (*pilot.Replayed, func(signal string) tune.Source, error)
+	Tune     tune.Options // but for the signal and the alarm in force
 	Language string
 	Money    string  // what costs are in, "EUR"
 	Shifts   float64 // a year; 0: no yearly figures
@@ -36,7 +38,7 @@ type Options struct {
 var page string
 
 // Write writes the report on recordings of one pilot as HTML.
-func Write(w io.Writer, paths []string, o Options) error {
+func Write(w io.Writer, o Options) error {
 	lang, err := language(o.Language)
 	if err != nil {
 		return err
@@ -44,11 +46,14 @@ func Write(w io.Writer, paths []string, o Options) error {
 	if o.Export.In == nil {
 		o.Export.In = time.Local
 	}
-	g, err := gather(paths, o)
+	g := newGatherer(o)
+	sum, source, err := o.Read(g.visitor())
 	if err != nil {
 		return err
 	}
-	r := &writer{gathered: g, Options: o, lang: lang}
+	g.files, g.damage, g.differs = sum.Files, sum.Damage, sum.Differs
+	g.finish()
+	r := &writer{gathered: g.gathered, Options: o, lang: lang, source: source}
 	for _, a := range g.alarms {
 		part, err := r.alarm(a)
 		if err != nil {
@@ -70,8 +75,9 @@ func (r *writer) write(w io.Writer) error {
 type writer struct {
 	*gathered
 	Options
-	lang  int
-	parts []part
+	lang   int
+	parts  []part
+	source func(signal string) tune.Source
 }
 
 // text gives a text in the report's language; an unknown one is an error of ours.
@@ -105,7 +111,7 @@ func (r *writer) alarm(a *alarmSeen) (part, error) {
 	case len(a.def.Conditions) != 1:
 		p.Several = true
 		return p, nil
-	case r.Source == nil:
+	case r.source == nil:
 		p.Nothing = true
 		return p, nil
 	}
@@ -116,7 +122,7 @@ func (r *writer) alarm(a *alarmSeen) (part, error) {
 	o.InForce = &tune.Candidate{Limit: rounded(c.Limit), Deadband: rounded(c.Deadband), OnDelay: a.def.OnDelay, OffDelay: a.def.OffDelay}
 	known := false
 	source := func(yield func(*tune.Session) error) error {
-		return r.Source(c.Signal)(func(s *tune.Session) error {
+		return r.source(c.Signal)(func(s *tune.Session) error {
 			known = known || len(s.Spans) > 0
 			return yield(s)
 		})
