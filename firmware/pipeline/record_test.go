@@ -30,6 +30,7 @@ var recordedFrames = flag.Int("frames", 50_000, "frames of the test that a recor
 // its commands, faults and reloads are the real ones, and its network's outputs are
 // made up.
 type life struct {
+	tags   int // configs so far: each has another
 	t      *testing.T
 	random *rand.Rand
 	dir    string
@@ -102,6 +103,8 @@ func (l *life) config() *config.Config {
 	if err != nil {
 		l.t.Fatal(err)
 	}
+	cfg.Pilot.Tag = []string{"", "product A", "product B"}[l.tags%3]
+	l.tags++
 	cfg.Filter.Kind = l.filter // a reload of another one would start a watcher
 	return cfg
 }
@@ -320,9 +323,10 @@ func TestRecordingsComputedAgain(t *testing.T) {
 	files, size := pilot.Files(l.dir)
 	raised := map[string]int{}
 	var signals []string
+	tags := map[string]bool{}
 	wrong := 0
 	sum, err := pilot.Replay(files, nil, pilot.Visitor{
-		Begin: func(b *pilot.Beginning) { signals = b.Alarms.Signals },
+		Begin: func(b *pilot.Beginning) { signals, tags[b.Tag] = b.Alarms.Signals, true },
 		Frame: func(f *pilot.Frame, levels []float32) {
 			if want, known := l.levels[f.Now]; f.Eye && f.Trusted && (!known || sum(signals, levels) != want) {
 				if wrong++; wrong < 10 {
@@ -342,6 +346,9 @@ func TestRecordingsComputedAgain(t *testing.T) {
 		float64(size)/float64(sum.Frames), restarts, reloads, faults, sum.Again, raised)
 	if sum.Differs > 0 || sum.Live != sum.Again || len(sum.Damage) > 0 || sum.Dropped > 0 {
 		t.Errorf("%d of %d events differ (%d computed), %d dropped, damage %v:\n%s", sum.Differs, sum.Live, sum.Again, sum.Dropped, sum.Damage, strings.Join(sum.Differ, "\n"))
+	}
+	if !tags[""] || !tags["product A"] || !tags["product B"] || len(tags) != 3 {
+		t.Errorf("the recordings have the groups %v", tags)
 	}
 	if least := *recordedFrames / 500; sum.Live < least || raised["raise"] < 20 || restarts < 2 || reloads < 5 || faults < 5 {
 		t.Errorf("too little happened: %d events, raised %v", sum.Live, raised)
