@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -61,7 +62,7 @@ func (c *checker) has(key string) bool {
 
 // rules look for what does not fit together, whatever the network. Each calls
 // wrong for what is refused and has its test in mistakes_test.go.
-var rules = []func(c *checker){(*checker).alarms, (*checker).reminders, (*checker).purpose, (*checker).lines, (*checker).pins, (*checker).paths, (*checker).port, (*checker).rest, (*checker).times}
+var rules = []func(c *checker){(*checker).alarms, (*checker).reminders, (*checker).purpose, (*checker).lines, (*checker).pins, (*checker).paths, (*checker).port, (*checker).rest, (*checker).times, (*checker).page}
 
 // consistent applies the rules.
 func (cfg *Config) consistent() Problems {
@@ -452,6 +453,39 @@ func nearestWatchdog(word string) string {
 var address = regexp.MustCompile(`(?i)^[a-z][a-z0-9+.-]*://|^\d+\.\d+\.\d+\.\d+|^[a-z0-9.-]+:\d+$`)
 
 var windowsPort = regexp.MustCompile(`(?i)^com\d+$`)
+
+// page refuses what the gateway cannot open.
+func (c *checker) page() {
+	p := c.Page
+	if _, err := netip.ParseAddrPort(p.Listen); err != nil {
+		c.wrong("page.listen", `an address and a port by number: "127.0.0.1:8470", "192.168.1.10:8470", "0.0.0.0:8470", "[::]:8470"`, "is %q", p.Listen)
+	}
+	if (p.Certificate == "") != (p.Key == "") {
+		key := "page.certificate"
+		if p.Certificate == "" {
+			key = "page.key"
+		}
+		c.wrong(key, "both page.certificate and page.key, or neither", "stands alone")
+	}
+	for key, path := range map[string]string{"page.certificate": p.Certificate, "page.key": p.Key, "gateway.dir": c.Gateway.Dir} {
+		if path != "" && !strings.HasPrefix(path, "/") {
+			c.wrong(key, "an absolute path", "is %q", path)
+		}
+	}
+	for i, name := range p.Names {
+		if !hostName.MatchString(name) {
+			c.wrong(fmt.Sprintf("page.names[%d]", i+1), `a name such as "press3.plant.example", without port and path`, "is %q", name)
+		}
+	}
+}
+
+var hostName = regexp.MustCompile(`(?i)^[a-z0-9]([a-z0-9-]{0,62}\.?)+$`)
+
+// Loopback tells whether only programs of this machine reach the page.
+func (p Page) Loopback() bool {
+	a, err := netip.ParseAddrPort(p.Listen)
+	return err == nil && a.Addr().IsLoopback()
+}
 
 // rest looks at the other sections.
 // notInTag says what a tag cannot have: it stands in tables, between commas.

@@ -39,6 +39,8 @@ type Config struct {
 	Pilot    Pilot    `toml:"pilot"`
 	Socket   Socket   `toml:"socket"`
 	Watchdog Watchdog `toml:"watchdog"`
+	Gateway  Gateway  `toml:"gateway"`
+	Page     Page     `toml:"page"`
 
 	file string
 	set  map[string]place // which keys the file sets, and where
@@ -247,6 +249,21 @@ type Socket struct {
 type Watchdog struct {
 	Device  string        `toml:"device"` // "off", "auto", or a path
 	Timeout time.Duration `toml:"timeout"`
+}
+
+// Gateway is what mien gateway, a process of its own, needs beside what it serves.
+type Gateway struct {
+	Dir string `toml:"dir"` // its own folder: users, certificate; "": see Folder
+}
+
+// Page is the commissioning page, which the gateway serves.
+type Page struct {
+	Serve       bool          `toml:"serve"`
+	Listen      string        `toml:"listen"`      // "127.0.0.1:8470"
+	Certificate string        `toml:"certificate"` // PEM files, absolute; "": made by the gateway, where one is needed
+	Key         string        `toml:"key"`
+	Names       []string      `toml:"names"` // by which browsers may reach it, beside its addresses
+	Idle        time.Duration `toml:"idle"`  // without a person's doing: log out
 }
 
 // Problem is one mistake, or one warning, about one key.

@@ -10,23 +10,29 @@ import (
 // Folder is where the state is kept. An empty Dir stands for $STATE_DIRECTORY (as
 // systemd sets it), else /var/lib/mien for root, else mien in $XDG_STATE_HOME
 // or ~/.local/state.
-func (s State) Folder() string {
-	if s.Dir != "" {
-		return s.Dir
+func (s State) Folder() string { return folder(s.Dir, "mien") }
+
+// Folder is where the gateway keeps what is its own, as State.Folder says, with
+// mien-gateway for mien.
+func (g Gateway) Folder() string { return folder(g.Dir, "mien-gateway") }
+
+func folder(named, of string) string {
+	if named != "" {
+		return named
 	}
 	if dir, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":"); dir != "" {
 		return dir
 	}
 	if os.Geteuid() == 0 {
-		return "/var/lib/mien"
+		return "/var/lib/" + of
 	}
 	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "mien")
+		return filepath.Join(dir, of)
 	}
 	if home, err := os.UserHomeDir(); err == nil {
-		return filepath.Join(home, ".local", "state", "mien")
+		return filepath.Join(home, ".local", "state", of)
 	}
-	return filepath.Join(os.TempDir(), "mien-"+strconv.Itoa(os.Getuid()))
+	return filepath.Join(os.TempDir(), of+"-"+strconv.Itoa(os.Getuid()))
 }
 
 // File is the socket's path; "" when there is to be none. An empty Path stands

@@ -43,10 +43,11 @@ const (
 	RequestLines               // the GPIO lines of its kind are requested again
 	ReopenSerial               // the serial port is opened again
 	Restart                    // only a start takes it over: a reload that has it is refused
+	OpenGateway                // the gateway takes it over
 )
 
 var effectNames = [...]string{"at once", "opens camera and network again", "requests the lines again",
-	"opens the serial port again", "needs a restart; a reload is refused"}
+	"opens the serial port again", "needs a restart; a reload is refused", "the gateway opens its ports again"}
 
 // String says what a reload does, in words.
 func (e Effect) String() string { return effectNames[e] }

@@ -118,6 +118,9 @@ func block(key string) string {
 	return key
 }
 
+// File is the file's name, as given to Load or Parse.
+func (cfg *Config) File() string { return cfg.file }
+
 // Default is what an empty file gives.
 func Default() *Config {
 	cfg := &Config{file: "(defaults)"}

@@ -38,6 +38,8 @@ var sections = []Section{
 	{"state", "What outlives a restart: alarm states and the event journal, never a picture."},
 	{"pilot", "Recordings of what the networks say, to find limits that are right here: levels over time, and never a picture, a name or an emotion without unit.purpose. They are data about a person: mien pilot start begins one."},
 	{"socket", "Where mien events, alarms, ack, shelve, silence and outputs reach the running unit."},
+	{"gateway", "mien gateway, a process of its own with a network and without a camera."},
+	{"page", "The commissioning page that the gateway serves to browsers. It shows no picture: none leaves the unit."},
 	{"watchdog", "The hardware timer that restarts a machine whose unit has died, hangs, or has had no result for 10 minutes."},
 }
 
@@ -259,6 +261,19 @@ var reference = []Key{
 	{Path: "socket.path", Kind: Text, Takes: Restart, Default: `""`, Min: 0, Max: 107, Example: `"/run/mien/mien.sock"`,
 		Meaning: "Unix socket, mode 0660. Empty: mien.sock in $RUNTIME_DIRECTORY, else in /run/mien for root, else in $XDG_RUNTIME_DIR; off: none."},
 	{Path: "socket.group", Kind: Text, Takes: Restart, Default: `"mien"`, Min: 0, Max: 32, Meaning: "Group that may use the socket; left as it is where the group does not exist."},
+
+	{Path: "gateway.dir", Kind: Text, Takes: OpenGateway, Default: `""`, Min: 0, Max: 4095, Example: `"/var/lib/mien-gateway"`,
+		Meaning: "Folder of the gateway's users and of its own certificate. Empty: $STATE_DIRECTORY, else /var/lib/mien-gateway for root, else ~/.local/state/mien-gateway."},
+
+	{Path: "page.serve", Kind: Boolean, Takes: OpenGateway, Default: "false", Meaning: "Serve the page. Who may log in: mien gateway user add."},
+	{Path: "page.listen", Kind: Text, Takes: OpenGateway, Default: `"127.0.0.1:8470"`, Min: 3, Max: 255, Example: `"0.0.0.0:8470"`,
+		Meaning: "Address and port, by number. Off loopback it speaks TLS only."},
+	{Path: "page.certificate", Kind: Text, Takes: OpenGateway, Default: `""`, Min: 0, Max: 4095, Example: `"/etc/mien/page.crt"`,
+		Meaning: "Certificate with its chain, PEM. Empty: off loopback the gateway makes one of its own, and prints its fingerprint."},
+	{Path: "page.key", Kind: Text, Takes: OpenGateway, Default: `""`, Min: 0, Max: 4095, Example: `"/etc/mien/page.key"`, Meaning: "Its private key, PEM."},
+	{Path: "page.names", Kind: Names, Takes: OpenGateway, Default: "[]", Example: `["press3.plant.example"]`,
+		Meaning: "Names by which browsers may reach the page, beside its addresses and the machine's own name. Any other name is refused, whoever gave it this address."},
+	{Path: "page.idle", Kind: Duration, Takes: OpenGateway, Default: `"15m"`, Min: 60, Max: day, Meaning: "Who does nothing for so long is logged out; in any case after 12 h."},
 
 	{Path: "watchdog.device", Kind: Text, Takes: Restart, Default: `"off"`, Min: 1, Max: 255, Example: `"auto"`,
 		Meaning: "Watchdog device: off, auto (/dev/watchdog), or a path. systemd's WATCHDOG=1 is served by itself where systemd asks for it."},

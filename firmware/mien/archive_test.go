@@ -58,7 +58,7 @@ func TestArchive(t *testing.T) {
 		}
 		files := unpacked(t, filepath.Join(root, "dist", top+".tar.gz"), top)
 
-		want := []string{"LICENSE", "NOTICES", "README.md", "mien", "mien.service", "mien.toml", "plc"}
+		want := []string{"LICENSE", "NOTICES", "README.md", "mien", "mien-gateway.service", "mien.service", "mien.toml", "plc"}
 		entries, err := os.ReadDir(libraries)
 		if err != nil {
 			t.Fatal(err)

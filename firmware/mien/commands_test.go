@@ -113,7 +113,7 @@ func TestCommandsTellWhatTheyDid(t *testing.T) {
 	}
 
 	// Whoever adds a command that changes the unit tries it here too.
-	asks := []string{"run", "demo", "check", "explain", "probe", "selftest", "bench", "alarms", "events", "status", "config", "registers", "version", "help",
+	asks := []string{"run", "demo", "check", "explain", "probe", "selftest", "bench", "alarms", "events", "status", "gateway", "config", "registers", "version", "help",
 		"pilot status", "pilot replay", "pilot export", "pilot tune", "pilot report", "pilot plan", "pilot drift"}
 	for _, name := range allCommands() {
 		if slices.Contains(asks, name) == tried[name] {

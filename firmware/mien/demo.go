@@ -20,6 +20,7 @@ import (
 	"mien/drivers/gpio"
 	"mien/drivers/serial"
 	"mien/firmware/alarm"
+	"mien/firmware/alarm/store"
 	"mien/firmware/config"
 	"mien/firmware/health"
 	"mien/firmware/pipeline"
@@ -44,12 +45,27 @@ func demo(c *call) error {
 	slave := c.String("modbus", "", "play in a loop, with a Modbus RTU slave (address 1, 115200 8N1) on a pty linked at `PATH`")
 	loop := c.Bool("loop", false, "play in a loop, until Ctrl-C")
 	socket := c.String("socket", "", "open the operator's socket at `PATH`, for mien status, alarms, ack, …; the demo keeps no journal")
+	withPage := c.Bool("page", false, "serve the page too, on loopback, until Ctrl-C: what `mien gateway` does beside a unit, with four users and a password of this run")
+	port := c.Int("port", 8470, "of the page; 0: any that is free")
+	tables := c.String("gateway", "", "as -page, with the tables [gateway] and [page] and the users of the config `FILE`")
 	plot := c.String("plot", "", "also draw what the demo did: signals, limits, alarm states, commands and outputs, into `FILE`, a .html or .svg")
 	quiet := c.Bool("log", false, "log lines also on a terminal, in place of the live view")
 	if err := c.options(0); err != nil {
 		return err
 	}
-	cfg, err := config.Parse("demo.toml", demoConfig)
+	var err error
+	text, path, folder := demoConfig, "demo.toml", ""
+	if *withPage || *tables != "" {
+		if folder, err = os.MkdirTemp("", "mien-demo-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(folder)
+		path = filepath.Join(folder, "mien.toml")
+		if text, err = pageConfig(path, folder, *socket, *port); err != nil {
+			return err
+		}
+	}
+	cfg, err := config.Parse(path, text)
 	if err != nil {
 		return err
 	}
@@ -58,7 +74,7 @@ func demo(c *call) error {
 			return err
 		}
 	}
-	cfg.Camera.Loop = *loop || *slave != ""
+	cfg.Camera.Loop = cfg.Camera.Loop || *loop || *slave != ""
 	if *slave != "" {
 		cfg.Serial.Protocol = config.ModbusRTU
 		cfg.Clock.Settable = true // a master can try that too
@@ -78,11 +94,22 @@ func demo(c *call) error {
 		return err
 	}
 	show := newShow(cfg, *link)
-	s := newSession(cfg, term.IsTerminal(int(os.Stdout.Fd())) && !*quiet && !*c.json)
+	s := newSession(cfg, term.IsTerminal(int(os.Stdout.Fd())) && !*quiet && !*c.json && folder == "")
 	s.json = *c.json
 	s.serial = func() string { return fmt.Sprintf("%s on %s", cfg.Serial.Protocol, *link) }
+	var kept *store.Store
+	var found store.Found
+	pilotDir := ""
+	if folder != "" {
+		s.folder = cfg.State.Dir
+		if kept, found, err = store.Open(store.Options{Dir: s.folder, JournalBytes: int64(cfg.State.JournalKiB) << 10}); err != nil {
+			return coded{err, exitMissing}
+		}
+		defer kept.Close()
+		pilotDir = pilotFolder(s.folder)
+	}
 	unit, err := pipeline.New(pipeline.Options{
-		Config: cfg, Version: version, Host: show.chip, OpenSerial: show.openSerial,
+		Config: cfg, ConfigCRC: pipeline.Mark(text), Version: version, Store: kept, Found: found, PilotDir: pilotDir, Host: show.chip, OpenSerial: show.openSerial,
 		Resolve: func(chip, line string) (gpio.Line, error) { return demoLine(chip, line) },
 		Say:     s.say,
 		OnFault: s.fault,
@@ -93,7 +120,13 @@ func demo(c *call) error {
 	}
 	// A unit waits for libraries and networks that do not load; the demo has nothing
 	// to show without.
+	gatewayEnded := make(chan error, 1)
 	s.fatal = func() error {
+		select {
+		case err := <-gatewayEnded:
+			return fmt.Errorf("the gateway has ended: %w", err)
+		default:
+		}
 		for _, f := range unit.Faults() {
 			if f.Fault == health.InferenceFailed || f.Fault == health.ModelRefused {
 				return errors.New(f.Detail)
@@ -113,6 +146,19 @@ func demo(c *call) error {
 			drawn.shows = append(drawn.shows, scripted{e.Start, e.End, e.Name})
 		}
 	}
+	if folder != "" {
+		if *tables != "" {
+			path = *tables
+		}
+		wait, err := demoGateway(ctx, c, path, cfg, *tables == "", gatewayEnded)
+		if err != nil {
+			return err
+		}
+		defer func() { stop(); wait() }()
+		path = cfg.File()
+	} else {
+		path = ""
+	}
 	watching, unwatch := context.WithCancel(ctx)
 	watched := make(chan struct{})
 	go func() {
@@ -121,7 +167,7 @@ func demo(c *call) error {
 			unit.Guard("plot", func() { drawn.watch(watching, unit.Latest(), show.begun) })
 		}
 	}()
-	err = s.run(ctx, unit, "", nil)
+	err = s.run(ctx, unit, path, kept)
 	unwatch()
 	<-watched
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -56,13 +57,14 @@ func run(c *call) error {
 	}
 	s := newSession(cfg, term.IsTerminal(int(os.Stdout.Fd())) && !*quiet && !*c.json)
 	s.json, s.reloads = *c.json, hup
+	s.folder = cfg.State.Folder()
 	for _, p := range append(cfg.Check(nil), wiring(cfg)...).Warnings() {
 		s.log(slog.LevelWarn, p.String())
 	}
 	// A missing state folder loses alarms over a restart: it is a fault, and
 	// tried again, but the unit watches all the same. Beside another unit on the
 	// same folder, or where others could change it, nothing is started.
-	folder := cfg.State.Folder()
+	folder := s.folder
 	kept, found, err := store.Open(store.Options{Dir: folder, JournalBytes: int64(cfg.State.JournalKiB) << 10, KeepDays: cfg.State.JournalDays, Memory: memoryFolder(folder)})
 	if err != nil {
 		return coded{err, exitMissing}
@@ -131,6 +133,8 @@ type session struct {
 	reloads <-chan os.Signal       // each asks for the config to be taken over again; nil: none comes
 	fatal   func() error           // what a unit would go on with, and this session does not; nil: nothing
 	foot    string
+	server  atomic.Pointer[operator.Server] // nil: the socket is not open
+	folder  string                          // of the state; "": nothing is kept
 }
 
 func newSession(cfg *config.Config, live bool) *session {
@@ -187,6 +191,9 @@ func (s *session) log(level slog.Level, subject string, details ...string) {
 }
 
 func (s *session) event(e alarm.Event) {
+	if server := s.server.Load(); server != nil {
+		server.Event(e)
+	}
 	if told := s.told.Load(); e.Trigger == alarm.Note && told != nil && same(*told, e.Cause) { // a fault has been said
 		return
 	}
@@ -323,6 +330,9 @@ func (s *session) beside(ctx context.Context, end context.CancelCauseFunc, unit 
 	cfg := s.cfg.Load()
 	if file := cfg.Socket.File(); file != "" {
 		server := operator.New(file, cfg.Socket.Group, unit, journalOf(kept))
+		k := &keeper{ctx: ctx, session: s, unit: unit, path: path, versions: config.Versions{Dir: filepath.Join(s.folder, "config")}}
+		server.More(k.answer)
+		s.server.Store(server)
 		served := make(chan struct{})
 		ctx, stop := context.WithCancel(ctx)
 		defer func() { stop(); <-served }()

@@ -101,5 +101,26 @@ func (c *Client) ask(r Request) (Reply, error) {
 	return reply, nil
 }
 
+// Stream asks for what the unit knows, line by line: each is a Told. An error says that
+// no line came for so long, or that the unit has hung up.
+func (c *Client) Stream(within time.Duration) (next func() ([]byte, error), err error) {
+	out, err := json.Marshal(Request{Ask: AskStream})
+	if err != nil {
+		return nil, fmt.Errorf("ask the unit: %w", err)
+	}
+	c.conn.SetDeadline(time.Now().Add(within))
+	if _, err := c.conn.Write(append(out, '\n')); err != nil {
+		return nil, fmt.Errorf("ask the unit at %s: %w", c.path, err)
+	}
+	return func() ([]byte, error) {
+		c.conn.SetDeadline(time.Now().Add(within))
+		line, err := c.lines.ReadBytes('\n')
+		if err != nil {
+			return nil, fmt.Errorf("hear the unit at %s: %w", c.path, err)
+		}
+		return line, nil
+	}, nil
+}
+
 // Close ends the talk.
 func (c *Client) Close() error { return c.conn.Close() }

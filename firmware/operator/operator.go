@@ -2,17 +2,23 @@
 // which mien's own commands (alarms, ack, shelve, …) ask and tell, under the
 // same rules as inputs and PLC.
 //
-// One request is one line of JSON, and so is one reply. A line is at most 4 KiB;
-// a client that does not read its replies, or asks for too much, is cut off.
+// One request is one line of JSON, and so is one reply. A client that does not read
+// its replies, or asks for too much, is cut off.
+//
+// Who asks is the account at the other end, by the kernel's word, and may all. A
+// gateway asks for a person whom it let in: it says who and with which role, and the
+// unit decides what that role may.
 package operator
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"time"
 
 	"mien/firmware/alarm"
+	"mien/firmware/config"
 	"mien/firmware/state"
 )
 
@@ -29,6 +35,9 @@ const (
 	AskPilot  Ask = "pilot"  // Pilot; without: how recordings fare
 	AskMark   Ask = "mark"   // Mark, Alarm, For: how long ago
 	AskClock  Ask = "clock"  // Time
+	AskStream Ask = "stream" // from here on: see Told
+	AskConfig Ask = "config" // Config; without: the file and the versions before it
+	AskCard   Ask = "card"   // of the network
 )
 
 // Request is one line from a client.
@@ -44,16 +53,71 @@ type Request struct {
 	Mark  string           `json:"mark,omitempty"`  // right, false, missed or withdraw
 	Pilot PilotDo          `json:"pilot,omitempty"`
 	Drill *state.DrillStep `json:"drill,omitempty"`
+	// Config is what is asked of the config file.
+	Config *ConfigAsk `json:"config,omitempty"`
+	// Who asks, and what they may, where a gateway asks for a person. Empty: the account
+	// at the other end.
+	Who  string `json:"who,omitempty"`
+	Role Role   `json:"role,omitempty"`
+}
+
+// ConfigDo is what is asked of the config file.
+type ConfigDo string
+
+const (
+	ConfigCheck   ConfigDo = "check"   // Text: what is wrong with it, and what it would change
+	ConfigApply   ConfigDo = "apply"   // Text, Base, Why, Confirm: write it and take it over
+	ConfigVersion ConfigDo = "version" // ID: the text of a version that was in force
+)
+
+// ConfigAsk is a request about the config file.
+type ConfigAsk struct {
+	Do      ConfigDo `json:"do"`
+	Text    string   `json:"text,omitempty"`
+	Base    string   `json:"base,omitempty"` // SHA-256 of the text that was changed
+	Why     string   `json:"why,omitempty"`  // in the author's words, for the journal
+	Confirm bool     `json:"confirm,omitempty"`
+	ID      string   `json:"id,omitempty"`
+}
+
+// Config is the config file, or what is wrong with another.
+type Config struct {
+	File     string          `json:"file,omitempty"`
+	Text     string          `json:"text,omitempty"`
+	Base     string          `json:"base,omitempty"`
+	Versions []Version       `json:"versions,omitempty"` // newest first
+	Problems config.Problems `json:"problems,omitempty"`
+	Changes  []Change        `json:"changes,omitempty"`
+	Dangers  []string        `json:"dangers,omitempty"` // what its author must confirm
+}
+
+// Version is a text of the config file that was in force.
+type Version struct {
+	ID    string    `json:"id"`
+	At    time.Time `json:"at"` // when another took its place
+	Who   string    `json:"who"`
+	Why   string    `json:"why,omitempty"`
+	Bytes int       `json:"bytes"`
+}
+
+// Change is one key that a config changes.
+type Change struct {
+	Path  string `json:"path"`
+	From  string `json:"from"`
+	To    string `json:"to"`
+	Takes string `json:"takes"` // what that costs a running unit, in words
 }
 
 // changes tells whether a request asks for more than to be told something: it is
 // not to be given twice.
 func (r Request) changes() bool {
 	switch r.Ask {
-	case AskStatus, AskAlarms, AskEvents:
+	case AskStatus, AskAlarms, AskEvents, AskStream, AskCard:
 		return false
 	case AskPilot:
 		return r.Pilot != ""
+	case AskConfig:
+		return r.Config != nil && r.Config.Do == ConfigApply
 	}
 	return true
 }
@@ -77,14 +141,17 @@ const (
 // what a command changed, in the journal's words; nothing: there was nothing to do.
 // The other fields belong to what was asked.
 type Reply struct {
-	Error   string        `json:"error,omitempty"`
-	Pending string        `json:"pending,omitempty"`
-	Done    []string      `json:"done,omitempty"`
-	Status  *Status       `json:"status,omitempty"`
-	Alarms  []Alarm       `json:"alarms,omitempty"`
-	Events  []alarm.Event `json:"events,omitempty"`
-	Pilot   *Pilot        `json:"pilot,omitempty"`
-	Drift   *state.Drift  `json:"drift,omitempty"`
+	Error   string          `json:"error,omitempty"`
+	Pending string          `json:"pending,omitempty"`
+	Done    []string        `json:"done,omitempty"`
+	Status  *Status         `json:"status,omitempty"`
+	Alarms  []Alarm         `json:"alarms,omitempty"`
+	Events  []alarm.Event   `json:"events,omitempty"`
+	Pilot   *Pilot          `json:"pilot,omitempty"`
+	Drift   *state.Drift    `json:"drift,omitempty"`
+	Config  *Config         `json:"config,omitempty"`
+	Card    json.RawMessage `json:"card,omitempty"`   // as its file has it
+	Denied  bool            `json:"denied,omitempty"` // by the role; Error says so
 }
 
 // Status is the unit at a glance.
@@ -134,7 +201,7 @@ type Pilot struct {
 	False     int       `json:"marks_false"`
 	Missed    int       `json:"marks_missed"`
 	// Signals are those that leave the unit: a drill asks for no others.
-	Signals []string `json:"signals"`
+	Signals []string `json:"signals,omitempty"`
 }
 
 // Fault is a fault that is on.
@@ -197,6 +264,7 @@ type Journal interface {
 type desk struct {
 	unit    Unit
 	journal Journal
+	more    func(r Request, who string) (Reply, error)
 }
 
 // none are limits that the engine refuses: a request carries no others.
@@ -204,6 +272,14 @@ var none = alarm.Limits{Limit: float32(math.NaN())}
 
 func (d *desk) answer(r Request, who string) (reply Reply) {
 	var err error
+	if r.Who != "" || r.Role != "" {
+		if right := r.Right(); r.Who == "" || !r.Role.May(right) {
+			err := fmt.Errorf("%q is not for the role %q", right, r.Role)
+			d.unit.Do(r.Who+" via "+who, []state.Command{state.On(alarm.Command{Do: alarm.Note, Text: "refused: " + err.Error()})})
+			return Reply{Denied: true, Error: err.Error()}
+		}
+		who = r.Who + " via " + who
+	}
 	switch r.Ask {
 	case AskStatus:
 		reply.Status = d.status()
@@ -245,7 +321,9 @@ func (d *desk) answer(r Request, who string) (reply Reply) {
 	case AskClock:
 		reply.Done, reply.Pending, err = d.do(who, state.Command{Do: state.SetClock, Time: r.Time})
 	default:
-		err = fmt.Errorf("cannot do %q", r.Ask)
+		if err = fmt.Errorf("cannot do %q", r.Ask); d.more != nil {
+			reply, err = d.more(r, who)
+		}
 	}
 	if err != nil {
 		reply.Error = err.Error()
@@ -318,8 +396,9 @@ func (d *desk) status() *Status {
 	return st
 }
 
-func (d *desk) pilot() *Pilot {
-	s := d.now()
+func (d *desk) pilot() *Pilot { return pilotOf(d.now()) }
+
+func pilotOf(s *state.State) *Pilot {
 	p := s.Pilot
 	out := &Pilot{p.Allowed, p.Recording, p.Purpose, p.Begun, p.Ends, p.Ended, p.Trouble, p.Files, p.Bytes, p.Frames, p.Dropped, p.Right, p.False, p.Missed, nil}
 	for _, signal := range s.About.Signals {
@@ -346,12 +425,18 @@ func alarms(now *state.State) []Alarm {
 		if s.Level == s.Level {
 			out[i].Level = &list[i].Level
 		}
-		if s.State != alarm.Normal {
-			out[i].Why = s.Why.String()
-		}
-		if s.Orphan {
-			out[i].Why = "no longer configured, until acknowledged and reset; " + out[i].Why
-		}
+		out[i].Why = whyOf(&s)
 	}
 	return out
+}
+
+// whyOf says why an alarm is as it is.
+func whyOf(s *alarm.Status) (why string) {
+	if s.State != alarm.Normal {
+		why = s.Why.String()
+	}
+	if s.Orphan {
+		why = "no longer configured, until acknowledged and reset; " + why
+	}
+	return why
 }

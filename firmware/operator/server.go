@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	maxLine    = 4 << 10
+	maxLine    = 1 << 20 // a config file
 	maxClients = 8
 	// writeWithin bounds a reply that its client does not read, idleFor a client that
 	// asks nothing.
@@ -47,14 +47,20 @@ type Server struct {
 	listener *net.UnixListener
 	path     string
 	group    string
+	recent   recent
+	streams  streams
 	file     os.FileInfo // of the socket
 }
 
 // New prepares the socket at path for members of group; where that group does
 // not exist the socket keeps this process's own. Nothing is opened before Serve.
 func New(path, group string, unit Unit, journal Journal) *Server {
-	return &Server{desk: desk{unit, journal}, path: path, group: group}
+	return &Server{desk: desk{unit: unit, journal: journal}, path: path, group: group}
 }
+
+// More answers what this room cannot, such as AskConfig: call it before Serve. It runs
+// in the client's goroutine; who is the person that asks.
+func (s *Server) More(answer func(r Request, who string) (Reply, error)) { s.desk.more = answer }
 
 // listen opens the socket. A socket file that a dead unit left is replaced; one
 // on which another unit answers is an error, and so is a file that is no socket.
@@ -257,7 +263,12 @@ func (s *Server) accept(ctx context.Context, served *guests, clients *sync.WaitG
 			defer c.Close()
 			stop := context.AfterFunc(ctx, func() { c.Close() })
 			defer stop()
-			s.desk.unit.Guard("socket", func() { s.talk(c, func() { served.asks(g) }, func() { served.answered(g) }) })
+			var streams bool
+			s.desk.unit.Guard("socket", func() { streams = s.talk(c, func() { served.asks(g) }, func() { served.answered(g) }) })
+			if streams {
+				served.leave(g) // it asks nothing any more, and keeps nobody from asking
+				s.desk.unit.Guard("stream", func() { s.stream(c) })
+			}
 		}()
 	}
 }
@@ -269,8 +280,9 @@ func refuse(c net.Conn, why string) {
 }
 
 // talk answers one client until it goes, breaks the rules, or loses its place;
-// asks is called with each whole request, answered when it was answered.
-func (s *Server) talk(c *net.UnixConn, asks, answered func()) {
+// asks is called with each whole request, answered when it was answered. It tells
+// whether the client wants the stream from here on.
+func (s *Server) talk(c *net.UnixConn, asks, answered func()) (streams bool) {
 	who := peer(c)
 	lines := bufio.NewScanner(c)
 	lines.Buffer(make([]byte, 0, 512), maxLine)
@@ -280,23 +292,29 @@ func (s *Server) talk(c *net.UnixConn, asks, answered func()) {
 			if errors.Is(lines.Err(), bufio.ErrTooLong) {
 				refuse(c, fmt.Sprintf("a request has at most %d bytes", maxLine))
 			}
-			return
+			return false
 		}
 		asks()
+		reply, streams := s.reply(lines.Bytes(), who)
+		if streams {
+			return true
+		}
 		c.SetWriteDeadline(time.Now().Add(writeWithin))
-		if _, err := c.Write(s.reply(lines.Bytes(), who)); err != nil {
-			return
+		if _, err := c.Write(reply); err != nil {
+			return false
 		}
 		answered()
 	}
 }
 
-// reply gives the line that answers a line.
-func (s *Server) reply(line []byte, who string) []byte {
+// reply gives the line that answers a line, or tells that it asks for the stream.
+func (s *Server) reply(line []byte, who string) (out []byte, streams bool) {
 	var r Request
 	var reply Reply
 	if err := json.Unmarshal(line, &r); err != nil {
 		reply.Error = "not a request: " + err.Error()
+	} else if r.Ask == AskStream && (r.Who == "" && r.Role == "" || r.Role.May(r.Right())) {
+		return nil, true
 	} else {
 		reply = s.desk.answer(r, who)
 	}
@@ -304,7 +322,7 @@ func (s *Server) reply(line []byte, who string) []byte {
 	if err != nil {
 		out, _ = json.Marshal(Reply{Error: err.Error()})
 	}
-	return append(out, '\n')
+	return append(out, '\n'), false
 }
 
 // peer names who is at the other end.

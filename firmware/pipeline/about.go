@@ -68,7 +68,14 @@ func (u *Unit) become(cfg *config.Config, n network, crc uint16) {
 	}
 	u.drift.Configure(sums, strings.Join(about, " and "), n.signals, func(s string) bool { return u.infers || !config.Emotion(s) })
 	a := &state.About{Unit: cfg.Unit.Name, Version: u.version, Started: u.started, StaleAfter: cfg.Health.Stale,
-		ConfigCRC: crc, NetworkCRC: n.crc, Signals: signals}
+		ConfigCRC: crc, NetworkCRC: n.crc, Signals: signals,
+		Alarms: cfg.Definitions(), Purpose: string(cfg.Unit.Purpose), Region: cfg.Face.Region, Rotate: cfg.Camera.Rotate}
+	q := cfg.Face.Quality
+	a.Gate = state.Gate{MinSize: q.MinSize, MinLight: q.MinLight, MaxLight: q.MaxLight, MinContrast: q.MinContrast, MaxClipped: q.MaxClipped,
+		MinSharpness: q.MinSharpness, MaxYaw: q.MaxYaw, MaxPitch: q.MaxPitch, MaxRoll: q.MaxRoll, MaxOutside: q.MaxOutside}
+	if s := cfg.Serial; s.Device != "" && s.Protocol != config.NoProtocol {
+		a.Serial = string(s.Protocol) + " on " + s.Device
+	}
 	for _, o := range cfg.Outputs {
 		a.Outputs = append(a.Outputs, o.Name)
 	}

@@ -21,6 +21,7 @@ import (
 type Sight struct {
 	Sequence          uint32
 	At                time.Duration // when the frame was taken
+	Width, Height     int           // of the upright picture in pixels
 	Light             pixel.Stats   // of the whole picture
 	Hash              uint64        // the same only for the very same picture
 	FaceHash          uint64        // the same only where the face is the very same; 0: there is none
@@ -255,9 +256,9 @@ func (e *Eye) Look(f *camera.Frame) (*Sight, error) {
 		s.Levels, _ = e.views.Step(f.Time, false, 0, false)
 		return s, fmt.Errorf("frame %d: %w: %w", f.Sequence, ErrPicture, err)
 	}
+	s.Width, s.Height = img.Upright()
 	if e.light.Samples == 0 || f.Time < e.lit || f.Time-e.lit >= lightEvery {
-		w, h := img.Upright()
-		e.light, err = pixel.Measure(img, pixel.Rect{X1: w, Y1: h}, 0)
+		e.light, err = pixel.Measure(img, pixel.Rect{X1: s.Width, Y1: s.Height}, 0)
 		e.lit = f.Time
 	}
 	s.Light = e.light

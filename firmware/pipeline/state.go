@@ -70,10 +70,11 @@ func (u *Unit) unseen(s *Sight, now time.Duration) {
 // see notes what a frame showed. The lock is held.
 func (u *Unit) see(s *Sight) {
 	st := &u.state
-	st.Reason = ""
+	st.Reason, st.Advice = "", ""
 	if s.Reason != face.Good {
-		st.Reason = s.Reason.String()
+		st.Reason, st.Advice = s.Reason.String(), s.Reason.Advice()
 	}
+	st.Aim = aimOf(s)
 	st.Faces, st.FaceScore, st.FaceSize = 0, unknown, unknown
 	if s.View.Found {
 		st.Faces = max(s.View.Count, 1)
@@ -93,6 +94,22 @@ func (u *Unit) see(s *Sight) {
 		st.Expression = state.Choice{Name: s.Class, Level: s.ClassP}
 		st.Compound = state.Choice{Name: s.Compound, Level: s.CompoundP}
 	}
+}
+
+// aimOf is what a frame says of the camera's place.
+func aimOf(s *Sight) state.Aim {
+	a := state.Aim{Width: s.Width, Height: s.Height, Light: s.Light.Mean, Contrast: s.Light.Contrast, Turned: s.Turned, Found: s.View.Found && s.Width > 0 && s.Height > 0}
+	if !a.Found {
+		return a
+	}
+	w, h, b, q := float32(s.Width), float32(s.Height), &s.View.Face.Box, &s.Quality
+	a.Box = [4]float32{b.X0 / w, b.Y0 / h, b.X1 / w, b.Y1 / h}
+	for i, p := range s.View.Face.Keypoints {
+		a.Points[i] = [2]float32{p.X / w, p.Y / h}
+	}
+	a.Eyes, a.Inside, a.Yaw, a.Pitch, a.Roll = q.Eyes, q.Inside, q.Yaw, q.Pitch, q.Roll
+	a.FaceLight, a.FaceContrast, a.Dark, a.Bright, a.Sharpness = q.Light.Mean, q.Light.Contrast, q.Light.Dark, q.Light.Bright, q.Sharpness
+	return a
 }
 
 // distrust says why there is no result to trust: the fault that stops the unit, or

@@ -35,6 +35,7 @@ type State struct {
 
 	Trusted   bool          // results come, and may be acted on
 	Reason    string        // why there is no reading, in words; "": there is one
+	Advice    string        // what a technician can do about it, where the face is the reason
 	Results   uint64        // since the start; 0: none yet
 	Heartbeat uint16        // +1 a second while results come, never by a timer; it wraps
 	ResultAt  time.Duration // when the newest result came out
@@ -46,6 +47,7 @@ type State struct {
 	Faces      int       // in view
 	FaceScore  float32   // the detector's, of the face that counts, 0 to 1
 	FaceSize   float32   // width of its box in pixels
+	Aim        Aim       // where the face is, and how it is seen
 	Covered    []string  // its parts that are covered, as the network's card names them
 	Levels     []float32 // of About.Signals
 	Expression Choice    // most probable expression
@@ -67,6 +69,37 @@ type State struct {
 	Drift       *Drift        // days, against the pilot's; shared and never written again; nil: not known yet
 	Clock       Clock         // the unit's, by which events are dated
 	Temperature float32       // °C of the processor
+}
+
+// Aim is what a camera is set up by, the newest frame in figures: places are shares of
+// the upright picture, 0 to 1 and beyond for what lies outside, angles are in degrees.
+type Aim struct {
+	Width, Height   int     // of the upright picture in pixels; 0: there is none
+	Light, Contrast float32 // of the whole picture, 0 to 255
+	Turned          int     // degrees that camera.rotate lacks
+
+	Found  bool          // what follows is of the face that counts
+	Box    [4]float32    // left, top, right, bottom
+	Points [6][2]float32 // eyes (right one first), nose, mouth, ears (right one first)
+	Eyes   float32       // between the eyes, in pixels
+	Inside float32       // share of the face that lies in the picture
+	Yaw    float32       // turned to the picture's right
+	Pitch  float32       // looks up
+	Roll   float32       // leans to the picture's right
+
+	FaceLight, FaceContrast float32
+	Dark, Bright            float32 // shares of it
+	Sharpness               float32
+}
+
+// Gate are the limits of face.quality, within which a face is read.
+type Gate struct {
+	MinSize                   int // pixels
+	MinLight, MaxLight        float64
+	MinContrast, MaxClipped   float64
+	MinSharpness              float64
+	MaxYaw, MaxPitch, MaxRoll float64
+	MaxOutside                float64
 }
 
 // Pilot is how recordings and marks fare.
@@ -103,12 +136,18 @@ const (
 type About struct {
 	Unit, Version string
 	Started       time.Duration
-	StaleAfter    time.Duration // a result older than this is not valid; 0: none is too old
-	ConfigCRC     uint16        // marks the config file in force
-	NetworkCRC    uint16        // marks the network
-	Signals       []Signal      // what State.Levels are of
-	Outputs       []string      // names of the output lines
-	Inputs        []string      // and of the inputs
+	StaleAfter    time.Duration      // a result older than this is not valid; 0: none is too old
+	ConfigCRC     uint16             // marks the config file in force
+	NetworkCRC    uint16             // marks the network
+	Signals       []Signal           // what State.Levels are of
+	Outputs       []string           // names of the output lines
+	Inputs        []string           // and of the inputs
+	Alarms        []alarm.Definition // as the config has them
+	Serial        string             // protocol and port to the PLC; "": none
+	Purpose       string             // for which emotions are inferred; "": none is
+	Region        [4]float64         // where faces are looked for: left, top, width, height as shares
+	Rotate        int                // degrees by which the picture is turned
+	Gate          Gate
 }
 
 // Signal is what a level is of.
@@ -164,7 +203,7 @@ func (s *State) Clear() {
 // Blind makes every reading Unknown, for a reason.
 func (s *State) Blind(reason string) {
 	nan := float32(math.NaN())
-	s.Reason = reason
+	s.Reason, s.Advice, s.Aim = reason, "", Aim{}
 	s.Faces, s.FaceScore, s.FaceSize, s.Covered = 0, nan, nan, s.Covered[:0]
 	s.Expression, s.Compound = Choice{Level: nan}, Choice{Level: nan}
 	for i := range s.Levels {

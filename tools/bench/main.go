@@ -25,8 +25,16 @@ func main() {
 	rounds := flag.Int("rounds", 7, "interleaved rounds; medians are reported")
 	python := flag.String("peers", ".venv-bench/bin/python", "Python of the peers' environment (make bench-peers sets it up)")
 	mien := flag.String("mien", "bin/mien", "the binary, for start and memory")
+	only := flag.Bool("gateway", false, "measure the gateway only")
 	tables := flag.String("tables", "", "also measure cost by picture size and by faces, and write all figures to this Markdown file (docs/performance.md)")
 	flag.Parse()
+	if *only {
+		if err := gatewayOverNot(figures{}, *mien); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := bench(*rounds, *python, *mien, *tables, *asJSON); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -46,6 +54,7 @@ func bench(rounds int, python, mien, tables string, asJSON bool) error {
 		func() error { return recordingOverNot(f, clip, rounds) },
 		func() error { return latency(f, clip) },
 		func() error { return process(f, mien) },
+		func() error { return gatewayOverNot(f, mien) },
 		func() error { return peers(f, clip, python, rounds) },
 	} {
 		if err := step(); err != nil {

@@ -19,6 +19,7 @@ var serviceSettings = map[string]string{
 
 	"DevicePolicy": "not: file modes stand for it", "DeviceAllow": "not: the kernel's names of the drivers are compared",
 	"IPAddressDeny":        "not: the network namespace has nobody to reach",
+	"ReadWritePaths":       "not: the config's folder is root's there, and stays so",
 	"ProtectHome":          "not: the machine has no home",
 	"ProtectKernelModules": "not: without a capability there is nothing to take",
 	"RestrictSUIDSGID":     "not: nothing it may write is searched for programs by anyone else",

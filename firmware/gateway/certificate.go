@@ -1,0 +1,152 @@
+package gateway
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"mien/firmware/config"
+	"mien/given"
+)
+
+// ourTime is before any unit was started: a clock that says less is not set, and
+// judges no certificate.
+var ourTime = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+const maxPEM = 64 << 10
+
+// certificate gives the page's, nil where it needs none: loopback without one of its
+// own. One that is missing is made, and kept in the gateway's folder.
+func certificate(p config.Page, folder string, now time.Time) (*tls.Certificate, error) {
+	switch {
+	case p.Certificate != "":
+		return readCertificate(p.Certificate, p.Key, now)
+	case p.Loopback():
+		return nil, nil
+	}
+	crt, key := filepath.Join(folder, "page.crt"), filepath.Join(folder, "page.key")
+	hosts := hostsOf(p)
+	c, err := readCertificate(crt, key, now)
+	if err == nil && slices.Equal(subjects(c.Leaf), hosts) {
+		return c, nil
+	}
+	if err := makeCertificate(crt, key, hosts, now); err != nil {
+		return nil, fmt.Errorf("make a certificate: %w", err)
+	}
+	return readCertificate(crt, key, now)
+}
+
+func readCertificate(crt, key string, now time.Time) (*tls.Certificate, error) {
+	certPEM, err := given.Read(crt, maxPEM)
+	if err != nil {
+		return nil, fmt.Errorf("certificate: %w", err)
+	}
+	keyPEM, err := given.Read(key, maxPEM)
+	if err != nil {
+		return nil, fmt.Errorf("key of the certificate: %w", err)
+	}
+	c, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		return nil, fmt.Errorf("certificate %s with key %s: %w", crt, key, err)
+	}
+	switch leaf := c.Leaf; {
+	case now.Before(ourTime):
+	case now.After(leaf.NotAfter):
+		return nil, fmt.Errorf("certificate %s ran out on %s: put a new one there", crt, leaf.NotAfter.UTC().Format("2006-01-02 15:04 UTC"))
+	case now.Before(leaf.NotBefore):
+		return nil, fmt.Errorf("certificate %s is good from %s on: is the clock right?", crt, leaf.NotBefore.UTC().Format("2006-01-02 15:04 UTC"))
+	}
+	return &c, nil
+}
+
+// hostsOf are the names and addresses by which the page is reached.
+func hostsOf(p config.Page) []string {
+	hosts := []string{"localhost"}
+	if name, err := os.Hostname(); err == nil && name != "" {
+		hosts = append(hosts, strings.ToLower(name), strings.ToLower(name)+".local")
+	}
+	for _, name := range p.Names {
+		hosts = append(hosts, strings.ToLower(name))
+	}
+	if a, err := netip.ParseAddrPort(p.Listen); err == nil && !a.Addr().IsUnspecified() {
+		hosts = append(hosts, a.Addr().Unmap().String())
+	} else if list, err := net.InterfaceAddrs(); err == nil {
+		for _, a := range list {
+			if n, ok := a.(*net.IPNet); ok && !n.IP.IsLinkLocalUnicast() {
+				hosts = append(hosts, n.IP.String())
+			}
+		}
+	}
+	slices.Sort(hosts)
+	return slices.Compact(hosts)
+}
+
+func subjects(c *x509.Certificate) []string {
+	hosts := slices.Clone(c.DNSNames)
+	for _, ip := range c.IPAddresses {
+		hosts = append(hosts, ip.String())
+	}
+	slices.Sort(hosts)
+	return hosts
+}
+
+// makeCertificate makes one that vouches for itself: whoever compares its fingerprint
+// knows the unit. It is good for ten years, also for a browser whose clock is right
+// while the unit's is not.
+func makeCertificate(crt, key string, hosts []string, now time.Time) error {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	if err != nil {
+		return err
+	}
+	if now.Before(ourTime) {
+		now = ourTime
+	}
+	c := x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: "mien page"}, NotBefore: ourTime, NotAfter: now.AddDate(10, 0, 0),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, BasicConstraintsValid: true}
+	for _, h := range hosts {
+		if ip := net.ParseIP(h); ip != nil {
+			c.IPAddresses = append(c.IPAddresses, ip)
+		} else {
+			c.DNSNames = append(c.DNSNames, h)
+		}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, &c, &c, &private.PublicKey, private)
+	if err != nil {
+		return err
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(crt), 0o700); err != nil {
+		return err
+	}
+	return errors.Join(writeOwn(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})),
+		writeOwn(crt, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
+}
+
+// Fingerprint is the SHA-256 of a certificate, as browsers show it.
+func Fingerprint(c *tls.Certificate) string {
+	sum := sha256.Sum256(c.Certificate[0])
+	return string(bytes.ReplaceAll(fmt.Appendf(nil, "% X", sum[:]), []byte(" "), []byte(":")))
+}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"mien/firmware/alarm"
+	"mien/firmware/config"
+	"mien/firmware/operator"
+	"mien/firmware/pipeline"
+	"mien/firmware/state"
+)
+
+// keeper answers who asks for the config file and changes it: through the socket, by
+// the unit itself, so that its rules hold whoever asks.
+type keeper struct {
+	ctx      context.Context
+	session  *session
+	unit     *pipeline.Unit
+	path     string // of the config file; "" or "-": there is none
+	versions config.Versions
+	one      sync.Mutex // change at a time
+}
+
+// vital are keys that only an administrator may change: what the unit may be used for,
+// what it loads and runs, and who reaches it.
+var vital = []string{"unit.purpose", "model.card", "model.second", "model.library", "gateway.", "page.", "socket.", "state.", "watchdog."}
+
+// answer answers what the operator room cannot.
+func (k *keeper) answer(r operator.Request, who string) (reply operator.Reply, err error) {
+	switch {
+	case r.Ask == operator.AskCard:
+		cards, _, err := pipeline.Cards(k.session.cfg.Load().Model)
+		if err != nil {
+			return reply, err
+		}
+		reply.Card, err = json.Marshal(cards[0])
+		return reply, err
+	case r.Ask != operator.AskConfig:
+		return reply, fmt.Errorf("cannot do %q", r.Ask)
+	case k.path == "" || k.path == "-":
+		return reply, errors.New("this unit was started without a config file")
+	}
+	reply.Config = &operator.Config{}
+	do := operator.ConfigDo("")
+	if r.Config != nil {
+		do = r.Config.Do
+	}
+	switch do {
+	case "":
+		return reply, k.show(reply.Config)
+	case operator.ConfigCheck:
+		_, err := k.look([]byte(r.Config.Text), reply.Config)
+		return reply, err
+	case operator.ConfigVersion:
+		one, err := k.versions.Get(r.Config.ID)
+		reply.Config.Text, reply.Config.Base = one.Text, sum([]byte(one.Text))
+		return reply, err
+	case operator.ConfigApply:
+		done, err := k.apply(r, who, reply.Config)
+		reply.Done = done
+		return reply, err
+	}
+	return reply, fmt.Errorf("cannot do %q with the config", do)
+}
+
+func sum(text []byte) string {
+	s := sha256.Sum256(text)
+	return hex.EncodeToString(s[:])
+}
+
+func (k *keeper) show(out *operator.Config) error {
+	text, err := readConfig(k.path)
+	if err != nil {
+		return err
+	}
+	out.File, out.Text, out.Base = k.path, string(text), sum(text)
+	list, err := k.versions.List()
+	for _, v := range list {
+		out.Versions = append(out.Versions, operator.Version{ID: v.ID, At: v.At, Who: v.Who, Why: v.Why, Bytes: len(v.Text)})
+	}
+	return err
+}
+
+// look says what is wrong with a config, and what it would change. The config is nil
+// where it is wrong.
+func (k *keeper) look(text []byte, out *operator.Config) (*config.Config, error) {
+	cfg, found, err := config.Examine(k.path, text, configSignals)
+	if cfg != nil {
+		found = append(found, wiring(cfg)...)
+	}
+	out.Problems = found
+	if err != nil || len(found.Errors()) > 0 {
+		return nil, err
+	}
+	for _, c := range config.Changes(k.session.cfg.Load(), cfg) {
+		out.Changes = append(out.Changes, operator.Change{Path: c.Path, From: c.Old, To: c.New, Takes: c.Takes.String()})
+	}
+	out.Dangers = dangers(k.session.cfg.Load(), cfg)
+	return cfg, nil
+}
+
+// dangers are what the author of a change must be told before: that it locks the
+// author out, or opens something.
+func dangers(old, now *config.Config) (list []string) {
+	add := func(is bool, format string, args ...any) {
+		if is {
+			list = append(list, fmt.Sprintf(format, args...))
+		}
+	}
+	a, b := old.Page, now.Page
+	served := a.Serve && b.Serve
+	add(a.Serve && !b.Serve, "page.serve is false: the page goes away, for you too")
+	add(!b.Loopback() && b.Serve && (!a.Serve || a.Listen != b.Listen), "page.listen is %s: the page is open to the network there", b.Listen)
+	add(served && a.Listen != b.Listen, "page.listen changes: the page is at %s from then on, and everybody must log in again", b.Listen)
+	add(served && a.Listen == b.Listen && (a.Certificate != b.Certificate || a.Key != b.Key), "the page's certificate changes: if it is not right, the page does not come back")
+	for _, name := range a.Names {
+		add(served && !slices.Contains(b.Names, name), "page.names has %s no more: who reaches the page by this name is locked out", name)
+	}
+	add(old.Gateway.Dir != now.Gateway.Dir, "gateway.dir changes: other users are there, or none, and who is not among them is locked out")
+	for _, name := range now.Modbus.Unlock {
+		add(!slices.Contains(old.Modbus.Unlock, name) && !slices.Contains(old.Modbus.Unlock, "all"), "modbus.unlock has %q: the PLC may change its limits", name)
+	}
+	add(now.Clock.Settable && !old.Clock.Settable, "clock.settable is true: the PLC may set the unit's clock")
+	add(old.Unit.Purpose != now.Unit.Purpose && now.Unit.Purpose != "", "unit.purpose is %q: emotions are inferred from then on", now.Unit.Purpose)
+	return list
+}
+
+// apply checks a config whole, keeps the one before, writes it, takes it over, and
+// journals who did. Where that fails, the one before is back.
+func (k *keeper) apply(r operator.Request, who string, out *operator.Config) (done []string, err error) {
+	k.one.Lock()
+	defer k.one.Unlock()
+	defer func() {
+		if err != nil {
+			k.note(who, "config refused: "+err.Error())
+		}
+	}()
+	before, err := readConfig(k.path)
+	if err != nil {
+		return nil, err
+	}
+	text := []byte(r.Config.Text)
+	if sum(before) != r.Config.Base {
+		return nil, errors.New("the config is not the one any more that was changed: somebody else has changed it; look at it anew")
+	}
+	cfg, err := k.look(text, out)
+	switch {
+	case err != nil:
+		return nil, err
+	case cfg == nil:
+		return nil, fmt.Errorf("the config has %s", alarm.Count(len(out.Problems.Errors()), "mistake"))
+	case len(out.Dangers) > 0 && !r.Config.Confirm:
+		return nil, errors.New("this needs to be confirmed: " + strings.Join(out.Dangers, "; "))
+	case len(out.Changes) == 0 && string(before) == string(text):
+		return nil, nil // there is nothing to do
+	}
+	var names []string
+	for _, c := range out.Changes {
+		names = append(names, c.Path)
+		if c.Takes == config.Restart.String() {
+			return nil, fmt.Errorf("%s: only a restart takes it over: change it on the machine", c.Path)
+		}
+		if r.Role != "" && r.Role != operator.Administrator && slices.ContainsFunc(vital, func(v string) bool { return strings.HasPrefix(c.Path, v) }) {
+			return nil, fmt.Errorf("%s: only an administrator may change it", c.Path)
+		}
+	}
+	why := alarm.Command{Text: r.Config.Why}.Clean().Text
+	if err := k.versions.Keep(config.Version{At: time.Now().UTC(), Who: who, Why: why, Text: string(before)}); err != nil {
+		return nil, err
+	}
+	if err := k.put(text); err != nil {
+		return nil, err
+	}
+	if err := k.unit.Reload(k.ctx, cfg, pipeline.Mark(text)); err != nil {
+		if back := k.put(before); back != nil {
+			err = fmt.Errorf("%w; and the file before could not be put back: %w", err, back)
+		}
+		return nil, err
+	}
+	k.session.cfg.Store(cfg)
+	what := fmt.Sprintf("config changed to %.8s, %s", sum(text), alarm.Count(len(names), "key"))
+	if why != "" {
+		what += ": " + why
+	}
+	k.note(who, what)
+	return append([]string{what}, names[:min(len(names), 50)]...), nil
+}
+
+func (k *keeper) note(who, text string) {
+	k.unit.Do(who, []state.Command{state.On(alarm.Command{Do: alarm.Note, Text: text})})
+}
+
+// put writes the config file; a link to it stays one.
+func (k *keeper) put(text []byte) error {
+	path, err := filepath.EvalSymlinks(k.path)
+	if err == nil {
+		err = config.WriteFile(path, text, 0o644)
+	}
+	if errors.Is(err, os.ErrPermission) || errors.Is(err, errReadOnly) {
+		err = fmt.Errorf("%w: the unit may not write there: docs/gateway.md says how it may", err)
+	}
+	return err
+}

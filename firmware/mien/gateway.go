@@ -1,0 +1,214 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	stdlog "log"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"golang.org/x/term"
+
+	"mien/firmware/config"
+	"mien/firmware/gateway"
+	"mien/firmware/gateway/page"
+	"mien/firmware/operator"
+)
+
+var errReadOnly = syscall.EROFS
+
+// runGateway is `mien gateway`: a process of its own that has a network and no pixels.
+// It opens its config, its own folder, the unit's socket, and the ports that the config
+// names.
+func runGateway(c *call) error {
+	if len(c.args) > 0 && c.args[0] == "user" {
+		return gatewayUser(c)
+	}
+	socket := c.String("socket", "", "`PATH` of the unit's socket; empty: as the config has it")
+	path, err := c.config(defaultConfig, "")
+	if err != nil {
+		return err
+	}
+	seen := stamp(path) // before it is read: what changes while it is, is looked at again
+	cfg, err := config.Load(path)
+	if err != nil {
+		var problems config.Problems
+		if errors.As(err, &problems) {
+			return problems
+		}
+		return coded{err, exitMissing}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer stop()
+	stdlog.SetOutput(io.Discard) // of package http: what browsers and scanners do wrong is no news
+	log := slog.New(slog.NewTextHandler(c.err, nil))
+	for ctx.Err() == nil {
+		if !cfg.Page.Serve {
+			return coded{fmt.Errorf("%s: page.serve is false: there is nothing to serve", path), exitConfig}
+		}
+		if cfg, seen, err = c.serve(ctx, log, path, seen, cfg, *socket); err != nil {
+			return coded{err, exitMissing}
+		}
+	}
+	return nil
+}
+
+// serve serves the page until ctx ends or the config changes what is served; it gives
+// the config that is in force then, and the stamp of its file.
+func (c *call) serve(ctx context.Context, log *slog.Logger, path, seen string, cfg *config.Config, socket string) (*config.Config, string, error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	if socket == "" {
+		socket = unitSocket(cfg)
+	}
+	g, err := gateway.New(gateway.Options{Page: cfg.Page, Folder: cfg.Gateway.Folder(), Files: page.Files(), Version: version,
+		Dial: func() (*operator.Client, error) { return operator.Dial(socket) },
+		Say:  func(format string, args ...any) { log.Warn(fmt.Sprintf(format, args...)) }})
+	if err != nil {
+		return nil, seen, err
+	}
+	l, err := g.Listen()
+	if err != nil {
+		return nil, seen, err
+	}
+	fmt.Fprintf(c.out, "page: %s\n", g.Address(l))
+	if g.Certificate() != nil {
+		fmt.Fprintf(c.out, "fingerprint of its certificate (SHA-256): %s\n", gateway.Fingerprint(g.Certificate()))
+	}
+	if list, err := gateway.NewUsers(cfg.Gateway.Folder()).List(); err == nil && len(list) == 0 {
+		fmt.Fprintln(c.out, "nobody can log in yet: sudo mien gateway user add NAME -role administrator")
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- g.Serve(ctx, l) }()
+	refused := ""
+	for look := time.Tick(2 * time.Second); ; {
+		select {
+		case err := <-ended:
+			return cfg, seen, err
+		case <-look:
+		}
+		now := stamp(path)
+		if now == seen {
+			continue
+		}
+		seen = now
+		other, err := config.Load(path)
+		if err != nil {
+			if err.Error() != refused {
+				refused = err.Error()
+				log.Warn("config refused, the one in force stays", "detail", refused)
+			}
+			continue
+		}
+		if fmt.Sprint(other.Page, other.Gateway, other.Socket) != fmt.Sprint(cfg.Page, cfg.Gateway, cfg.Socket) {
+			stop()
+			return other, seen, <-ended
+		}
+	}
+}
+
+// stamp tells one state of a file from another.
+func stamp(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprint(info.ModTime(), info.Size(), info.Sys().(*syscall.Stat_t).Ino)
+}
+
+// unitSocket is where the unit with this config listens. The gateway's own run folder
+// is not the unit's.
+func unitSocket(cfg *config.Config) string {
+	if cfg.Socket.Path == "" && exists(serviceSocket) || os.Getenv("RUNTIME_DIRECTORY") != "" && cfg.Socket.Path == "" {
+		return serviceSocket
+	}
+	return cfg.Socket.File()
+}
+
+// gatewayUser is `mien gateway user`: who may log in to the page.
+func gatewayUser(c *call) error {
+	role := c.String("role", "", "add: `ROLE`: viewer, operator, engineer or administrator")
+	path := c.String("config", defaultConfig, "config `FILE`, whose gateway.dir has the users")
+	c.args = c.args[1:]
+	if err := c.options(2); err != nil {
+		return err
+	}
+	cfg, err := config.Load(*path)
+	switch {
+	case errors.Is(err, os.ErrNotExist) && !c.given("config"):
+		cfg = config.Default()
+	case err != nil:
+		return err
+	}
+	folder := cfg.Gateway.Folder()
+	users, name := gateway.NewUsers(folder), c.Arg(1)
+	switch what := c.Arg(0); {
+	case what == "list" && name == "":
+		list, err := users.List()
+		if err != nil {
+			return coded{err, exitMissing}
+		}
+		w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "NAME\tROLE\tSINCE")
+		for _, u := range list {
+			fmt.Fprintf(w, "%s\t%s\t%s\n", u.Name, u.Role, u.Made.Format("2006-01-02"))
+		}
+		return w.Flush()
+	case name == "" || what != "add" && what != "remove" && what != "password":
+		return usageError("say one of: mien gateway user list; user add NAME -role ROLE; user password NAME; user remove NAME")
+	case what == "remove":
+		err = users.Remove(name)
+	case what == "password":
+		var password string
+		if password, err = c.password(); err == nil {
+			err = users.SetPassword(name, password)
+		}
+	default:
+		r, wrong := operator.ParseRole(*role)
+		if wrong != nil {
+			return usageError("-role: " + wrong.Error())
+		}
+		var password string
+		if password, err = c.password(); err == nil {
+			err = users.Add(name, r, password, time.Now())
+		}
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.out, "%s: %s, in %s\n", name, map[string]string{"add": "added", "remove": "removed", "password": "has a new password"}[c.Arg(0)], folder)
+	return err
+}
+
+// password asks for a password, twice on a terminal; else it is the first line.
+func (c *call) password() (string, error) {
+	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		line, err := bufio.NewReader(os.Stdin).ReadString('\n')
+		if line = strings.TrimRight(line, "\r\n"); line == "" {
+			return "", fmt.Errorf("no password came on standard input: %w", err)
+		}
+		return line, nil
+	}
+	var typed [2]string
+	for i, ask := range []string{"password: ", "the same again: "} {
+		fmt.Fprint(c.err, ask)
+		line, err := term.ReadPassword(int(os.Stdin.Fd()))
+		fmt.Fprintln(c.err)
+		if err != nil {
+			return "", fmt.Errorf("read the password: %w", err)
+		}
+		typed[i] = string(line)
+	}
+	if typed[0] != typed[1] {
+		return "", errors.New("the two are not the same")
+	}
+	return typed[0], nil
+}

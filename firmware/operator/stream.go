@@ -1,0 +1,379 @@
+package operator
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"net"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"mien/firmware/alarm"
+	"mien/firmware/health"
+	"mien/firmware/state"
+)
+
+// A client that asks for the stream asks nothing else from then on. It gets lines of
+// JSON, each one Told: what the unit is, what it knows, and what happened. It gets the
+// newest state, at most fifteen times a second and at least once while nothing
+// changes. Who reads slowly gets fewer; who does not read is cut off. The unit never
+// waits for one: the stream is a reader of state.Latest like any other.
+//
+// No type here can carry a picture: numbers of fixed count, and texts that the unit
+// itself made.
+const (
+	streamEvery = time.Second / 15
+	streamAlive = time.Second
+	maxStreams  = 4
+	// streamBuffer bounds the states that wait for a slow reader in the kernel.
+	streamBuffer = 32 << 10
+)
+
+// Told is one line of the stream; one of its fields is set.
+type Told struct {
+	About  *About        `json:"about,omitempty"`
+	State  *Now          `json:"state,omitempty"`
+	Events []alarm.Event `json:"events,omitempty"` // the new ones, oldest first; at the start the newest that are in memory
+}
+
+// About is what changes only when a config is taken over.
+type About struct {
+	Unit    string      `json:"unit"`
+	Version string      `json:"version"`
+	Signals []Kind      `json:"signals"`
+	Outputs []string    `json:"outputs"`
+	Inputs  []string    `json:"inputs"`
+	Alarms  []Condition `json:"alarms"`
+	Region  [4]float64  `json:"region"`
+	Rotate  int         `json:"rotate"`
+	Gate    Gate        `json:"gate"`
+	Serial  string      `json:"serial"`
+	Purpose string      `json:"purpose"`
+	CRC     uint16      `json:"config_crc"`
+}
+
+// Kind is what a level is of.
+type Kind struct {
+	Name    string  `json:"name"`
+	Human   string  `json:"human"`
+	Min     float32 `json:"min"`
+	Max     float32 `json:"max"`
+	Derived bool    `json:"derived,omitempty"`
+}
+
+// Condition is an alarm as the config has it.
+type Condition struct {
+	Name       string  `json:"name"`
+	Priority   string  `json:"priority"`
+	All        bool    `json:"all"`
+	Conditions []Limit `json:"conditions"`
+	OnDelay    int64   `json:"on_delay_ms"`
+	OffDelay   int64   `json:"off_delay_ms"`
+	Latch      bool    `json:"latch"`
+}
+
+// Limit is one condition of it.
+type Limit struct {
+	Signal string `json:"signal"`
+	Side   string `json:"side"`
+	Limit  level  `json:"limit"`
+	Off    level  `json:"off"`
+}
+
+// Gate are the limits within which a face is read.
+type Gate struct {
+	MinSize      int     `json:"min_size"`
+	MinLight     float64 `json:"min_light"`
+	MaxLight     float64 `json:"max_light"`
+	MinContrast  float64 `json:"min_contrast"`
+	MaxClipped   float64 `json:"max_clipped"`
+	MinSharpness float64 `json:"min_sharpness"`
+	MaxYaw       float64 `json:"max_yaw"`
+	MaxPitch     float64 `json:"max_pitch"`
+	MaxRoll      float64 `json:"max_roll"`
+	MaxOutside   float64 `json:"max_outside"`
+}
+
+// Now is what the unit knows at one moment. Times are milliseconds, At and Taken since
+// 1970 by the system's clock.
+type Now struct {
+	Results     uint64    `json:"n"`
+	At          int64     `json:"at"`
+	Taken       int64     `json:"taken"` // the newest frame that gave a result
+	Up          int64     `json:"up_ms"`
+	Valid       bool      `json:"valid"`
+	Reason      string    `json:"reason"`
+	Advice      string    `json:"advice"`
+	Rate        level     `json:"rate"`
+	Latency     level     `json:"latency_ms"`
+	Dropped     uint64    `json:"dropped"`
+	Available   level     `json:"available"`
+	Levels      levelList `json:"levels"` // in the order of About.Signals
+	Covered     []string  `json:"covered"`
+	Expression  string    `json:"expression,omitempty"`
+	Aim         Aim       `json:"aim"`
+	Faults      []Wrong   `json:"faults"`
+	Alarms      []Shown   `json:"alarms"`
+	Outputs     []bool    `json:"outputs"`
+	Inputs      []bool    `json:"inputs"`
+	Testing     int64     `json:"test_ms"`
+	Inhibit     int64     `json:"inhibit_ms"`
+	Clock       Clock     `json:"clock"`
+	Temperature level     `json:"temperature"`
+	Pilot       *Pilot    `json:"pilot"`
+	events      uint64    // number of the newest
+	about       *state.About
+}
+
+// Aim is where the face is, and how it is seen: see state.Aim.
+type Aim struct {
+	Width    int   `json:"width"`
+	Height   int   `json:"height"`
+	Light    level `json:"light"`
+	Contrast level `json:"contrast"`
+	Turned   int   `json:"turned"`
+	Faces    int   `json:"faces"`
+	Face     *Face `json:"face,omitempty"`
+}
+
+// Face is the face that counts, in figures.
+type Face struct {
+	Box       [4]level    `json:"box"`
+	Points    [6][2]level `json:"points"`
+	Score     level       `json:"score"`
+	Size      level       `json:"size"`
+	Eyes      level       `json:"eyes"`
+	Inside    level       `json:"inside"`
+	Yaw       level       `json:"yaw"`
+	Pitch     level       `json:"pitch"`
+	Roll      level       `json:"roll"`
+	Light     level       `json:"light"`
+	Contrast  level       `json:"contrast"`
+	Dark      level       `json:"dark"`
+	Bright    level       `json:"bright"`
+	Sharpness level       `json:"sharpness"`
+}
+
+// Wrong is a fault that is on, with the way out.
+type Wrong struct {
+	Code    string `json:"code"`
+	Name    string `json:"name"`
+	Meaning string `json:"meaning"`
+	WayOut  string `json:"way_out"`
+	For     int64  `json:"for_ms"`
+	Detail  string `json:"detail"`
+	Stops   bool   `json:"stops"`
+}
+
+// Shown is an alarm as the stream tells it.
+type Shown struct {
+	Name      string `json:"name"`
+	Priority  string `json:"priority"`
+	State     string `json:"state"`
+	For       int64  `json:"for_ms"`
+	Signal    string `json:"signal"`
+	Condition int    `json:"condition"`
+	Level     level  `json:"level"`
+	Side      string `json:"side"`
+	Limit     level  `json:"limit"` // in force
+	Off       level  `json:"off"`
+	Count     uint64 `json:"count"`
+	Active    bool   `json:"active"`
+	NeedsAck  bool   `json:"needs_ack"`
+	Latched   bool   `json:"latched"`
+	FirstOut  bool   `json:"first_out"`
+	Silenced  bool   `json:"silenced"`
+	Unknown   bool   `json:"unknown"`
+	Shelved   int64  `json:"shelved_ms"`
+	MaxShelve int64  `json:"max_shelve_ms"`
+	ReAlarm   int64  `json:"re_alarm_ms"`
+	Why       string `json:"why"`
+}
+
+// level is a number that may be unknown (NaN), with four places.
+type level float32
+
+func (l level) MarshalJSON() ([]byte, error) { return appendLevel(nil, float64(l)), nil }
+
+type levelList []float32
+
+func (l levelList) MarshalJSON() ([]byte, error) {
+	out := append(make([]byte, 0, 8*len(l)+2), '[')
+	for i, v := range l {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = appendLevel(out, float64(v))
+	}
+	return append(out, ']'), nil
+}
+
+func appendLevel(out []byte, v float64) []byte {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return append(out, "null"...)
+	}
+	return strconv.AppendFloat(out, math.Round(v*1e4)/1e4, 'f', -1, 64)
+}
+
+func millis(d time.Duration) int64 { return d.Milliseconds() }
+
+func aboutOf(a *state.About) *About {
+	out := &About{Unit: a.Unit, Version: a.Version, Signals: []Kind{}, Outputs: append([]string{}, a.Outputs...), Inputs: append([]string{}, a.Inputs...),
+		Alarms: []Condition{}, Region: a.Region, Rotate: a.Rotate, Gate: Gate(a.Gate), Serial: a.Serial, Purpose: a.Purpose, CRC: a.ConfigCRC}
+	for _, s := range a.Signals {
+		out.Signals = append(out.Signals, Kind{s.Name, s.Human, s.Min, s.Max, s.Derived})
+	}
+	for _, d := range a.Alarms {
+		c := Condition{Name: d.Name, Priority: d.Priority.String(), All: d.Match == alarm.All, OnDelay: millis(d.OnDelay), OffDelay: millis(d.OffDelay), Latch: d.Latch}
+		for _, l := range d.Conditions {
+			c.Conditions = append(c.Conditions, Limit{l.Signal, l.Side.String(), level(l.Limit), level(l.Off())})
+		}
+		out.Alarms = append(out.Alarms, c)
+	}
+	return out
+}
+
+// read brings s, which is used again, into words.
+func (d *desk) read(s *state.State) *Now {
+	d.unit.Latest().Load(s)
+	now, wall := d.unit.Now(), time.Now()
+	n := &Now{Results: s.Results, At: wall.UnixMilli(), Taken: wall.Add(s.ResultAt - s.Latency - now).UnixMilli(), Up: millis(now - s.About.Started),
+		Valid: s.Flags(now).Has(state.ResultValid), Reason: s.Reason, Advice: s.Advice, Rate: level(s.Rate), Latency: level(s.Latency.Seconds() * 1e3),
+		Dropped: s.Dropped, Available: level(s.Available), Levels: s.Levels, Covered: append([]string{}, s.Covered...), Expression: s.Expression.Name,
+		Outputs: append([]bool{}, s.Outputs...), Inputs: append([]bool{}, s.Inputs...), Temperature: level(s.Temperature), Pilot: pilotOf(s), Faults: []Wrong{}, Alarms: []Shown{},
+		Clock: Clock{s.Clock.Time(now).UTC(), s.Clock.Source.String(), s.Clock.Offset, s.Clock.Settable}, events: s.Summary.Events, about: s.About}
+	if s.Testing {
+		n.Testing = max(millis(s.TestEnds-now), 1)
+	}
+	if s.Summary.Inhibited {
+		n.Inhibit = max(millis(s.Summary.InhibitLeft), 1)
+	}
+	n.Aim, n.Pilot.Signals = aimOf(s), nil // they are About's
+	for _, f := range s.Faults {
+		i := f.Fault.Info()
+		n.Faults = append(n.Faults, Wrong{i.Code, i.Name, i.Text, i.Back, millis(now - f.Since), f.Detail, i.Effect == health.Stops})
+	}
+	for _, a := range s.Alarms {
+		n.Alarms = append(n.Alarms, Shown{Name: a.Name, Priority: a.Priority.String(), State: a.State.String(), For: millis(a.For), Signal: a.Signal,
+			Condition: a.Condition, Level: level(a.Level), Side: a.Side.String(), Limit: level(a.Limit), Off: level(a.Off), Count: a.Count,
+			Active: a.State.Active(), NeedsAck: a.State.NeedsAck(), Latched: a.State.Latched(), FirstOut: a.FirstOut, Silenced: a.Silenced,
+			Unknown: a.Unknown, Shelved: millis(a.ShelvedLeft), MaxShelve: millis(a.MaxShelve), ReAlarm: millis(a.ReAlarmLeft), Why: whyOf(&a)})
+	}
+	return n
+}
+
+func aimOf(s *state.State) Aim {
+	a := &s.Aim
+	out := Aim{a.Width, a.Height, level(a.Light), level(a.Contrast), a.Turned, s.Faces, nil}
+	if !a.Found {
+		return out
+	}
+	f := &Face{Score: level(s.FaceScore), Size: level(s.FaceSize), Eyes: level(a.Eyes), Inside: level(a.Inside), Yaw: level(a.Yaw), Pitch: level(a.Pitch),
+		Roll: level(a.Roll), Light: level(a.FaceLight), Contrast: level(a.FaceContrast), Dark: level(a.Dark), Bright: level(a.Bright), Sharpness: level(a.Sharpness)}
+	for i, v := range a.Box {
+		f.Box[i] = level(v)
+	}
+	for i, p := range a.Points {
+		f.Points[i] = [2]level{level(p[0]), level(p[1])}
+	}
+	out.Face = f
+	return out
+}
+
+// recent are the newest events, for streams: who fills it never waits, and allocates
+// nothing.
+type recent struct {
+	mu   sync.Mutex // covers what is below
+	ring [64]alarm.Event
+	next int // how many came
+}
+
+func (r *recent) add(e alarm.Event) {
+	r.mu.Lock()
+	r.ring[r.next%len(r.ring)] = e
+	r.next++
+	r.mu.Unlock()
+}
+
+// since gives those that came after the first n, as far as they are there, and how
+// many came.
+func (r *recent) since(n int) (list []alarm.Event, came int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := max(n, r.next-len(r.ring)); i < r.next; i++ {
+		list = append(list, r.ring[i%len(r.ring)])
+	}
+	return list, r.next
+}
+
+// streams are those that are open. A new one takes the place of the oldest where there
+// are too many: whoever lost its connection finds a place.
+type streams struct {
+	mu   sync.Mutex // covers what is below
+	list []net.Conn
+}
+
+func (s *streams) enter(c net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.list) >= maxStreams {
+		s.list[0].Close()
+		s.list = s.list[1:]
+	}
+	s.list = append(s.list, c)
+}
+
+func (s *streams) leave(c net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.list = slices.DeleteFunc(s.list, func(o net.Conn) bool { return o == c })
+}
+
+// stream tells a client what the unit knows, until it goes or does not read.
+func (s *Server) stream(c *net.UnixConn) {
+	s.streams.enter(c)
+	defer s.streams.leave(c)
+	c.SetWriteBuffer(streamBuffer)
+	c.SetReadDeadline(time.Time{})
+	go func() { // until the client hangs up, or breaks the rule that it asks nothing more
+		c.Read(make([]byte, 1))
+		c.Close()
+	}()
+	var at state.State
+	var about *state.About
+	var line bytes.Buffer
+	to := json.NewEncoder(&line)
+	latest := s.desk.unit.Latest()
+	tick := time.NewTicker(streamEvery)
+	defer tick.Stop()
+	stored, came, last := latest.Stored()-1, 0, time.Time{}
+	for ; ; <-tick.C {
+		if now := latest.Stored(); now == stored && time.Since(last) < streamAlive {
+			continue
+		} else {
+			stored, last = now, time.Now()
+		}
+		line.Reset()
+		n := s.desk.read(&at)
+		if n.about != about {
+			about = n.about
+			to.Encode(Told{About: aboutOf(about)})
+		}
+		if events, all := s.recent.since(came); all != came {
+			came = all
+			to.Encode(Told{Events: events})
+		}
+		if err := to.Encode(Told{State: n}); err != nil {
+			return
+		}
+		c.SetWriteDeadline(time.Now().Add(writeWithin))
+		if _, err := c.Write(line.Bytes()); err != nil {
+			return
+		}
+	}
+}
+
+// Event takes note of what happened, for streams. It never waits.
+func (s *Server) Event(e alarm.Event) { s.recent.add(e) }
