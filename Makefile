@@ -38,7 +38,7 @@ demo: build ## the main job on the clip that ships with mien: no camera, no pins
 
 # All that a user has to install is named at once.
 test-tools:
-	@tools/setup.sh go git python3-pip npm python3-venv gcc libc6-dev libturbojpeg0 mbpoll qemu-user-static libstdc++6-arm64-cross
+	@tools/setup.sh go git python3-pip npm python3-venv gcc libc6-dev libturbojpeg0 mbpoll qemu-user-static libstdc++6-arm64-cross chromium
 
 test: test-tools deps .venv-modbus/.pinned ## everything the tests need, then every test
 	@$(GO) run ./tools/fetch -arch arm64

@@ -12,7 +12,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
@@ -30,7 +29,7 @@ import (
 type Options struct {
 	Page    config.Page
 	Folder  string                           // users and certificate
-	Files   fs.FS                            // of the page
+	Files   map[string][]byte                // of the page, by path
 	Dial    func() (*operator.Client, error) // reaches the unit
 	Version string                           // of this program
 	About   map[string]string                // texts for the page: "licences"

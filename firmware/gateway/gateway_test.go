@@ -15,7 +15,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"mien/firmware/alarm"
@@ -145,7 +144,7 @@ func newBench(t testing.TB) *bench {
 	t.Cleanup(func() { b.stop() })
 	var err error
 	b.Gateway, err = New(Options{Page: config.Page{Serve: true, Listen: "127.0.0.1:8470", Idle: 15 * time.Minute}, Folder: filepath.Join(dir, "gateway"),
-		Files: fstest.MapFS{"index.html": {Data: []byte("<p>page")}, "app.js": {Data: []byte("1")}}, Version: "v1", Now: b.clock.now,
+		Files: map[string][]byte{"index.html": []byte("<p>page"), "app.js": []byte("1")}, Version: "v1", Now: b.clock.now,
 		Dial: func() (*operator.Client, error) { return operator.Dial(socket) }, Say: t.Logf})
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"mime"
 	"net/http"
 	"net/netip"
@@ -40,7 +39,7 @@ const (
 // host, no script and no style but files of this one, no frame.
 var policy = map[string]string{
 	"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; " +
-		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+		"require-trusted-types-for 'script'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 	"X-Content-Type-Options":       "nosniff",
 	"X-Frame-Options":              "DENY",
 	"Referrer-Policy":              "no-referrer",
@@ -117,19 +116,12 @@ var kinds = map[string]string{".html": "text/html; charset=utf-8", ".js": "text/
 	".svg": "image/svg+xml", ".png": "image/png", ".woff2": "font/woff2", ".webmanifest": "application/manifest+json", ".txt": "text/plain; charset=utf-8"}
 
 // pack reads the page's files.
-func pack(files fs.FS) (map[string]*file, error) {
+func pack(files map[string][]byte) (map[string]*file, error) {
 	all := map[string]*file{}
-	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		data, err := fs.ReadFile(files, name)
-		if err != nil {
-			return err
-		}
+	for name, data := range files {
 		kind := kinds[path.Ext(name)]
 		if kind == "" {
-			return nil // a source beside the page
+			return nil, fmt.Errorf("%s: a file of this kind is not served", name)
 		}
 		var packed bytes.Buffer
 		z, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression) // the level is a good one
@@ -137,13 +129,12 @@ func pack(files fs.FS) (map[string]*file, error) {
 		z.Close()
 		sum := sha256.Sum256(data)
 		all["/"+name] = &file{kind, `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`, data, packed.Bytes()}
-		return nil
-	})
-	if all["/index.html"] == nil && err == nil {
-		err = errors.New("there is no index.html")
+	}
+	if all["/index.html"] == nil {
+		return nil, errors.New("there is no index.html")
 	}
 	all["/"] = all["/index.html"]
-	return all, err
+	return all, nil
 }
 
 // static serves a file of the page. It has no secret: it needs no log-in.

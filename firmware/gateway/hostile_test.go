@@ -19,7 +19,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"mien/firmware/config"
@@ -189,7 +188,7 @@ func TestHostileRequests(t *testing.T) {
 // certify opens a gateway off loopback's rules with the certificate of its folder.
 func certify(t *testing.T, page config.Page, folder string, now time.Time) (*Gateway, error) {
 	t.Helper()
-	return New(Options{Page: page, Folder: folder, Files: fstest.MapFS{"index.html": {Data: []byte("page")}}, Now: func() time.Time { return now },
+	return New(Options{Page: page, Folder: folder, Files: map[string][]byte{"index.html": []byte("page")}, Now: func() time.Time { return now },
 		Dial: func() (*operator.Client, error) { return operator.Dial("/nowhere") }, Say: t.Logf})
 }
 

@@ -69,7 +69,14 @@ func (c *call) serve(ctx context.Context, log *slog.Logger, path, seen string, c
 	if socket == "" {
 		socket = unitSocket(cfg)
 	}
-	g, err := gateway.New(gateway.Options{Page: cfg.Page, Folder: cfg.Gateway.Folder(), Files: page.Files(), Version: version,
+	files, err := page.Files()
+	switch {
+	case files == nil:
+		return nil, seen, err
+	case err != nil: // without plots it is a page still
+		log.Warn(err.Error())
+	}
+	g, err := gateway.New(gateway.Options{Page: cfg.Page, Folder: cfg.Gateway.Folder(), Files: files, Version: version,
 		Dial: func() (*operator.Client, error) { return operator.Dial(socket) },
 		Say:  func(format string, args ...any) { log.Warn(fmt.Sprintf(format, args...)) }})
 	if err != nil {

@@ -129,13 +129,21 @@ type Now struct {
 
 // Aim is where the face is, and how it is seen: see state.Aim.
 type Aim struct {
-	Width    int   `json:"width"`
-	Height   int   `json:"height"`
-	Light    level `json:"light"`
-	Contrast level `json:"contrast"`
-	Turned   int   `json:"turned"`
-	Faces    int   `json:"faces"`
-	Face     *Face `json:"face,omitempty"`
+	Width    int      `json:"width"`
+	Height   int      `json:"height"`
+	Light    level    `json:"light"`
+	Contrast level    `json:"contrast"`
+	Turned   int      `json:"turned"`
+	Faces    int      `json:"faces"`
+	Face     *Face    `json:"face,omitempty"`
+	Advice   []Advice `json:"advice"` // what to change, the weightiest first
+}
+
+// Advice is one thing to change: see state.Advice.
+type Advice struct {
+	Code string `json:"code"`
+	By   level  `json:"by"`
+	Unit string `json:"unit,omitempty"`
 }
 
 // Face is the face that counts, in figures.
@@ -266,7 +274,11 @@ func (d *desk) read(s *state.State) *Now {
 
 func aimOf(s *state.State) Aim {
 	a := &s.Aim
-	out := Aim{a.Width, a.Height, level(a.Light), level(a.Contrast), a.Turned, s.Faces, nil}
+	out := Aim{a.Width, a.Height, level(a.Light), level(a.Contrast), a.Turned, s.Faces, nil, []Advice{}}
+	var list [4]state.Advice
+	for _, v := range a.Advise(s.About, list[:0]) {
+		out.Advice = append(out.Advice, Advice{v.Do.String(), level(v.By), v.Do.Unit()})
+	}
 	if !a.Found {
 		return out
 	}

@@ -70,9 +70,7 @@ func (u *Unit) become(cfg *config.Config, n network, crc uint16) {
 	a := &state.About{Unit: cfg.Unit.Name, Version: u.version, Started: u.started, StaleAfter: cfg.Health.Stale,
 		ConfigCRC: crc, NetworkCRC: n.crc, Signals: signals,
 		Alarms: cfg.Definitions(), Purpose: string(cfg.Unit.Purpose), Region: cfg.Face.Region, Rotate: cfg.Camera.Rotate}
-	q := cfg.Face.Quality
-	a.Gate = state.Gate{MinSize: q.MinSize, MinLight: q.MinLight, MaxLight: q.MaxLight, MinContrast: q.MinContrast, MaxClipped: q.MaxClipped,
-		MinSharpness: q.MinSharpness, MaxYaw: q.MaxYaw, MaxPitch: q.MaxPitch, MaxRoll: q.MaxRoll, MaxOutside: q.MaxOutside}
+	a.Gate = GateOf(cfg)
 	if s := cfg.Serial; s.Device != "" && s.Protocol != config.NoProtocol {
 		a.Serial = string(s.Protocol) + " on " + s.Device
 	}
@@ -99,4 +97,11 @@ func (u *Unit) become(cfg *config.Config, n network, crc uint16) {
 
 func newEngine(cfg *config.Config, signals []string) (*alarm.Engine, error) {
 	return alarm.New(cfg.Definitions(), signals, alarm.Options{MaxGap: cfg.Health.Stale, MaxInhibit: cfg.Unit.InhibitMax, MaxSilence: cfg.Unit.SilenceMax, Private: true})
+}
+
+// GateOf are the config's limits within which a face is read.
+func GateOf(cfg *config.Config) state.Gate {
+	q := cfg.Face.Quality
+	return state.Gate{MinSize: q.MinSize, MinLight: q.MinLight, MaxLight: q.MaxLight, MinContrast: q.MinContrast, MaxClipped: q.MaxClipped,
+		MinSharpness: q.MinSharpness, MaxYaw: q.MaxYaw, MaxPitch: q.MaxPitch, MaxRoll: q.MaxRoll, MaxOutside: q.MaxOutside}
 }

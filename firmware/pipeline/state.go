@@ -74,7 +74,7 @@ func (u *Unit) see(s *Sight) {
 	if s.Reason != face.Good {
 		st.Reason, st.Advice = s.Reason.String(), s.Reason.Advice()
 	}
-	st.Aim = aimOf(s)
+	st.Aim = s.Aim()
 	st.Faces, st.FaceScore, st.FaceSize = 0, unknown, unknown
 	if s.View.Found {
 		st.Faces = max(s.View.Count, 1)
@@ -96,8 +96,8 @@ func (u *Unit) see(s *Sight) {
 	}
 }
 
-// aimOf is what a frame says of the camera's place.
-func aimOf(s *Sight) state.Aim {
+// Aim is what a frame says of the camera's place.
+func (s *Sight) Aim() state.Aim {
 	a := state.Aim{Width: s.Width, Height: s.Height, Light: s.Light.Mean, Contrast: s.Light.Contrast, Turned: s.Turned, Found: s.View.Found && s.Width > 0 && s.Height > 0}
 	if !a.Found {
 		return a

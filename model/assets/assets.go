@@ -1,6 +1,6 @@
 // Package assets finds and holds the files a unit needs besides its binary:
-// the embedded network with its card, and the fetched libraries and face
-// detectors beside the binary.
+// the embedded network with its card, and the fetched libraries, face
+// detectors and plots beside the binary.
 package assets
 
 import (
@@ -18,6 +18,8 @@ const (
 	TFLiteC       = "libtensorflowlite_c.so"
 	FaceShort     = "face_detection_short_range.tflite"
 	FaceFullRange = "face_detection_full_range.tflite"
+	Plots         = "uPlot.iife.min.js"
+	PlotsStyle    = "uPlot.min.css"
 )
 
 // Find gives the path of a fetched file. It looks in $MIEN_LIB, in lib beside

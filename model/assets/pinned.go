@@ -23,6 +23,8 @@ var pinned = map[[2]string]string{
 	{TFLiteC, "arm64"}:  "ec0dee4fb3418e680d010248ac1e304d9656cc5c8de54caaf91d666712e2f633",
 	{FaceShort, ""}:     "3bc182eb9f33925d9e58b5c8d59308a760f4adea8f282370e428c51212c26633",
 	{FaceFullRange, ""}: "99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3",
+	{Plots, ""}:         "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f",
+	{PlotsStyle, ""}:    "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
 }
 
 // Sum gives the SHA-256 that a fetched file must have on an architecture (a

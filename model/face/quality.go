@@ -42,6 +42,15 @@ var reasonNames = [reasons]struct{ text, advice string }{
 	Blurred:   {"face out of focus or moving fast", "set the focus, clean the lens, or shorten the exposure"},
 }
 
+// Reasons lists why a face cannot be read, in the order in which they are looked for.
+func Reasons() []Reason {
+	var list []Reason
+	for r := Missing; r < reasons; r++ {
+		list = append(list, r)
+	}
+	return list
+}
+
 // String says it in plain words, such as "face too small".
 func (r Reason) String() string {
 	if r < 0 || r >= reasons {

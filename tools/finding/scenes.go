@@ -8,11 +8,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"mien/drivers/camera"
 	"mien/firmware/config"
 	"mien/firmware/pipeline"
+	"mien/firmware/state"
 	"mien/model/face"
 )
 
@@ -23,7 +25,7 @@ var sceneSignals = []string{"au4", "au12", "au26", "eyes_closed"}
 // a second, and writes a row of CSV for what the unit makes of it with the default
 // config: whether a face is found, the width of its box in pixels, why it cannot be
 // read (empty: it can), estimated yaw and pitch in degrees, mean luma of the face, which
-// parts are covered, levels (empty: Unknown).
+// parts are covered, levels (empty: Unknown), and what Aim would say ("closer 40; lower 20").
 func scenes(folder string, out io.Writer) error {
 	list, err := filepath.Glob(filepath.Join(folder, "*.jpg"))
 	if err == nil && len(list) == 0 {
@@ -33,7 +35,7 @@ func scenes(folder string, out io.Writer) error {
 		return err
 	}
 	w := csv.NewWriter(out)
-	w.Write(append([]string{"file", "found", "width", "reason", "yaw", "pitch", "luma", "covered"}, sceneSignals...))
+	w.Write(append([]string{"file", "found", "width", "reason", "yaw", "pitch", "luma", "covered"}, append(sceneSignals, "advice")...))
 	for _, path := range list {
 		row, err := scene(path)
 		if err != nil {
@@ -77,5 +79,10 @@ func scene(path string) ([]string, error) {
 	for _, name := range sceneSignals {
 		row = append(row, number(s.Levels[slices.Index(eye.Signals(), name)]))
 	}
-	return row, nil
+	aim := s.Aim()
+	var advice []string
+	for _, a := range aim.Advise(&state.About{Gate: pipeline.GateOf(config.Default())}, nil) {
+		advice = append(advice, fmt.Sprintf("%v %.0f", a.Do, a.By))
+	}
+	return append(row, strings.Join(advice, "; ")), nil
 }

@@ -1,4 +1,4 @@
-"""python -m affect COMMAND: prepare, fit, heads, card, by-eye, found, document, demo, parity, mounting, watch, or train (all of it)."""
+"""python -m affect COMMAND: prepare, fit, heads, card, by-eye, found, document, demo, parity, mounting, aim, watch, or train (all of it)."""
 
 import argparse
 import json
@@ -106,6 +106,11 @@ def mounting(a):
     scenes.measure(ROOT, a.data, a.work, a.assets, log=say)
 
 
+def aim(a):
+    from . import aim as scenes
+    scenes.measure(ROOT, a.data, a.work, log=say)
+
+
 def watch(a):
     from . import blaze, watch as watching
     for name, au, expression, visible, faces, frames in watching.events(a.assets, blaze.detector_bytes(os.path.join(ROOT, ".deps/lib"))):
@@ -129,7 +134,7 @@ def counts(text):
 
 def main(arguments=None):
     p = argparse.ArgumentParser(prog="python -m affect", description=__doc__)
-    p.add_argument("command", choices=("train", "prepare", "fit", "heads", "card", "by-eye", "found", "document", "demo", "parity", "mounting", "watch"))
+    p.add_argument("command", choices=("train", "prepare", "fit", "heads", "card", "by-eye", "found", "document", "demo", "parity", "mounting", "aim", "watch"))
     p.add_argument("--data", default=os.environ.get("MIEN_DATA", os.path.join(ROOT, "../shared/data")), help="folder with ferplus.npz, faces144.npz, people320.npz, ict-face.npz, face_landmarker.task")
     p.add_argument("--work", default=os.path.join(ROOT, ".train"), help="prepared data and checkpoints")
     p.add_argument("--run", help="folder of the run's checkpoint; WORK/run by default")
