@@ -396,15 +396,18 @@ func (d *desk) status() *Status {
 	return st
 }
 
-func (d *desk) pilot() *Pilot { return pilotOf(d.now()) }
-
-func pilotOf(s *state.State) *Pilot {
-	p := s.Pilot
-	out := &Pilot{p.Allowed, p.Recording, p.Purpose, p.Begun, p.Ends, p.Ended, p.Trouble, p.Files, p.Bytes, p.Frames, p.Dropped, p.Right, p.False, p.Missed, nil}
+func (d *desk) pilot() *Pilot {
+	s := d.now()
+	out := pilotOf(s)
 	for _, signal := range s.About.Signals {
 		out.Signals = append(out.Signals, signal.Name)
 	}
 	return out
+}
+
+func pilotOf(s *state.State) *Pilot {
+	p := s.Pilot
+	return &Pilot{p.Allowed, p.Recording, p.Purpose, p.Begun, p.Ends, p.Ended, p.Trouble, p.Files, p.Bytes, p.Frames, p.Dropped, p.Right, p.False, p.Missed, nil}
 }
 
 // levels joins names and levels of lines.

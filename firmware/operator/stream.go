@@ -131,8 +131,8 @@ type Now struct {
 type Aim struct {
 	Width    int      `json:"width"`
 	Height   int      `json:"height"`
-	Light    level    `json:"light"`
-	Contrast level    `json:"contrast"`
+	Light    float32  `json:"light"`
+	Contrast float32  `json:"contrast"`
 	Turned   int      `json:"turned"`
 	Faces    int      `json:"faces"`
 	Face     *Face    `json:"face,omitempty"`
@@ -141,27 +141,27 @@ type Aim struct {
 
 // Advice is one thing to change: see state.Advice.
 type Advice struct {
-	Code string `json:"code"`
-	By   level  `json:"by"`
-	Unit string `json:"unit,omitempty"`
+	Code string  `json:"code"`
+	By   float32 `json:"by"`
+	Unit string  `json:"unit,omitempty"`
 }
 
 // Face is the face that counts, in figures.
 type Face struct {
-	Box       [4]level    `json:"box"`
-	Points    [6][2]level `json:"points"`
-	Score     level       `json:"score"`
-	Size      level       `json:"size"`
-	Eyes      level       `json:"eyes"`
-	Inside    level       `json:"inside"`
-	Yaw       level       `json:"yaw"`
-	Pitch     level       `json:"pitch"`
-	Roll      level       `json:"roll"`
-	Light     level       `json:"light"`
-	Contrast  level       `json:"contrast"`
-	Dark      level       `json:"dark"`
-	Bright    level       `json:"bright"`
-	Sharpness level       `json:"sharpness"`
+	Box       [4]float32    `json:"box"`
+	Points    [6][2]float32 `json:"points"`
+	Score     float32       `json:"score"`
+	Size      float32       `json:"size"`
+	Eyes      float32       `json:"eyes"`
+	Inside    float32       `json:"inside"`
+	Yaw       float32       `json:"yaw"`
+	Pitch     float32       `json:"pitch"`
+	Roll      float32       `json:"roll"`
+	Light     float32       `json:"light"`
+	Contrast  float32       `json:"contrast"`
+	Dark      float32       `json:"dark"`
+	Bright    float32       `json:"bright"`
+	Sharpness float32       `json:"sharpness"`
 }
 
 // Wrong is a fault that is on, with the way out.
@@ -222,7 +222,24 @@ func appendLevel(out []byte, v float64) []byte {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return append(out, "null"...)
 	}
-	return strconv.AppendFloat(out, math.Round(v*1e4)/1e4, 'f', -1, 64)
+	n := int64(math.Round(min(max(v, -1e12), 1e12) * 1e4))
+	if n < 0 {
+		out, n = append(out, '-'), -n
+	}
+	out = strconv.AppendInt(out, n/1e4, 10)
+	if n %= 1e4; n == 0 {
+		return out
+	}
+	out = append(out, '.', byte('0'+n/1000), byte('0'+n/100%10), byte('0'+n/10%10), byte('0'+n%10))
+	return bytes.TrimRight(out, "0")
+}
+
+// places is a number with four places that JSON can say.
+func places(v float32) float32 {
+	if v != v || math.Abs(float64(v)) > math.MaxInt32 {
+		return 0
+	}
+	return float32(math.Round(float64(v)*1e4) / 1e4)
 }
 
 func millis(d time.Duration) int64 { return d.Milliseconds() }
@@ -258,7 +275,7 @@ func (d *desk) read(s *state.State) *Now {
 	if s.Summary.Inhibited {
 		n.Inhibit = max(millis(s.Summary.InhibitLeft), 1)
 	}
-	n.Aim, n.Pilot.Signals = aimOf(s), nil // they are About's
+	n.Aim = aimOf(s)
 	for _, f := range s.Faults {
 		i := f.Fault.Info()
 		n.Faults = append(n.Faults, Wrong{i.Code, i.Name, i.Text, i.Back, millis(now - f.Since), f.Detail, i.Effect == health.Stops})
@@ -274,21 +291,21 @@ func (d *desk) read(s *state.State) *Now {
 
 func aimOf(s *state.State) Aim {
 	a := &s.Aim
-	out := Aim{a.Width, a.Height, level(a.Light), level(a.Contrast), a.Turned, s.Faces, nil, []Advice{}}
+	out := Aim{a.Width, a.Height, places(a.Light), places(a.Contrast), a.Turned, s.Faces, nil, []Advice{}}
 	var list [4]state.Advice
 	for _, v := range a.Advise(s.About, list[:0]) {
-		out.Advice = append(out.Advice, Advice{v.Do.String(), level(v.By), v.Do.Unit()})
+		out.Advice = append(out.Advice, Advice{v.Do.String(), places(v.By), v.Do.Unit()})
 	}
 	if !a.Found {
 		return out
 	}
-	f := &Face{Score: level(s.FaceScore), Size: level(s.FaceSize), Eyes: level(a.Eyes), Inside: level(a.Inside), Yaw: level(a.Yaw), Pitch: level(a.Pitch),
-		Roll: level(a.Roll), Light: level(a.FaceLight), Contrast: level(a.FaceContrast), Dark: level(a.Dark), Bright: level(a.Bright), Sharpness: level(a.Sharpness)}
+	f := &Face{Score: places(s.FaceScore), Size: places(s.FaceSize), Eyes: places(a.Eyes), Inside: places(a.Inside), Yaw: places(a.Yaw), Pitch: places(a.Pitch),
+		Roll: places(a.Roll), Light: places(a.FaceLight), Contrast: places(a.FaceContrast), Dark: places(a.Dark), Bright: places(a.Bright), Sharpness: places(a.Sharpness)}
 	for i, v := range a.Box {
-		f.Box[i] = level(v)
+		f.Box[i] = places(v)
 	}
 	for i, p := range a.Points {
-		f.Points[i] = [2]level{level(p[0]), level(p[1])}
+		f.Points[i] = [2]float32{places(p[0]), places(p[1])}
 	}
 	out.Face = f
 	return out
