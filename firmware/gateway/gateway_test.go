@@ -265,8 +265,12 @@ func TestWhoIsKeptOut(t *testing.T) {
 	anna, nobody := b.logIn(t, "adam"), &person{t: t, b: b}
 	for _, route := range []string{"GET /api/me", "POST /api/logout", "POST /api/ask", "GET /api/stream", "GET /api/events", "GET /api/events.csv", "GET /api/about"} {
 		method, path, _ := strings.Cut(route, " ")
-		if status, text, _ := nobody.send(method, path, nil, nil); status != 401 {
+		status, text, header := nobody.send(method, path, nil, nil)
+		if status != 401 {
 			t.Errorf("%s without a log-in: %d %s", route, status, text)
+		}
+		if header.Get("Cache-Control") != "no-store" || header.Get("Access-Control-Allow-Origin") != "" || !strings.Contains(header.Get("Content-Security-Policy"), "frame-ancestors 'none'") {
+			t.Errorf("%s: %v", route, header)
 		}
 		if status, _, _ := nobody.send(method, path, nil, func(r *http.Request) { r.AddCookie(&http.Cookie{Name: b.cookie, Value: token()}) }); status != 401 {
 			t.Errorf("%s with a cookie of another unit: %d", route, status)
@@ -413,6 +417,9 @@ func TestAThousandWrongPasswords(t *testing.T) {
 	}
 	for range 500 {
 		if _, found := b.unit.wrote("log-in of vera from 127.0.0.1 refused"); found {
+			if _, found := b.unit.wrote(password); found {
+				t.Error("the journal has a password")
+			}
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
