@@ -21,7 +21,7 @@ archive: tools
 	GOOS=linux GOARCH=$(CPU) GOARM=7 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(STAGE)/mien ./firmware/mien
 	GOOS=linux GOARCH=$(CPU) GOARM=7 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(STAGE)/plc ./tools/plc
 	@cp $(LIB)/* $(STAGE)/lib/
-	@cp -r LICENSE README.md docs board/mien.service board/mien-gateway.service $(STAGE)/
+	@cp -r LICENSE README.md docs board/mien.service board/mien-gateway.service $(STAGE)/ && rm $(STAGE)/docs/*.go
 	@$(GO) run ./tools/generate -notices > $(STAGE)/NOTICES
 	@$(GO) run ./firmware/mien config > $(STAGE)/mien.toml
 	@tar -C dist --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX -czf $(STAGE).tar.gz $(notdir $(STAGE))

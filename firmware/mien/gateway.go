@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/term"
 
+	"mien/docs"
 	"mien/firmware/config"
 	"mien/firmware/gateway"
 	"mien/firmware/gateway/page"
@@ -76,7 +77,7 @@ func (c *call) serve(ctx context.Context, log *slog.Logger, path, seen string, c
 	case err != nil: // without plots it is a page still
 		log.Warn(err.Error())
 	}
-	g, err := gateway.New(gateway.Options{Page: cfg.Page, Folder: cfg.Gateway.Folder(), Files: files, Version: version,
+	g, err := gateway.New(gateway.Options{Page: cfg.Page, Folder: cfg.Gateway.Folder(), Files: files, Version: version, About: map[string]string{"licences": docs.Licences},
 		Dial: func() (*operator.Client, error) { return operator.Dial(socket) },
 		Say:  func(format string, args ...any) { log.Warn(fmt.Sprintf(format, args...)) }})
 	if err != nil {
