@@ -64,8 +64,8 @@ func Changes() []Change {
 // how faces are read at each of these; model/train's aim.py measures how often what is
 // said is right.
 const (
-	faceWidth = 15 // cm; people differ a little
-	lensAngle = 65 // degrees that a lens sees from left to right: usual ones see 60 to 70
+	faceWidth = 15   // cm; people differ a little
+	lensAngle = 65.0 // degrees that a lens sees from left to right: usual ones see 60 to 70
 
 	leastShare = 0.13 // of the picture's width that the face has: below it is found now and then
 	mostShare  = 0.46 // above, a head that moves is cut off

@@ -23,7 +23,7 @@ var screens = flag.String("screens", "", "also write a picture of each view into
 // tab is a page in a browser. What it says on its console, and what it breaks of its
 // security policy, is an error.
 type tab struct {
-	t   *testing.T
+	t   testing.TB
 	ctx context.Context
 
 	mu   sync.Mutex // covers what is below
@@ -31,7 +31,7 @@ type tab struct {
 }
 
 // open starts a browser of its own, width pixels wide.
-func open(t *testing.T, width, height int, address string) *tab {
+func open(t testing.TB, width, height int, address string) *tab {
 	t.Helper()
 	browser := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"mien/firmware/alarm"
+	"mien/firmware/state"
 )
 
 // Every text is there in each language, has the same places to fill in, and is used.
@@ -46,6 +47,12 @@ func TestTextsAreWhole(t *testing.T) {
 	for n := alarm.Trigger(0); !strings.HasPrefix(n.String(), "trigger "); n++ {
 		if texts["event."+n.String()] == nil {
 			t.Errorf("no text for the event %v", n)
+		}
+	}
+	for _, c := range state.Changes() {
+		row := texts["advice."+c.String()]
+		if row == nil || strings.Contains(row[0], "{by}") != (c.Unit() != "") {
+			t.Errorf("advice %v, measured in %q, has the texts %q", c, c.Unit(), row)
 		}
 	}
 

@@ -10,7 +10,7 @@ export function show(root, page) {
   root.append(h("div", { class: "title" }, h("h1", {}, t("view.about"))),
     h("div", { class: "columns" }, h("section", { class: "panel" }, h("h2", {}, t("about.unit")), facts), h("section", { class: "panel" }, h("h2", {}, t("about.network")), open)),
     h("section", { class: "panel" }, h("h2", {}, t("about.card")), card), notice(page),
-    h("section", { class: "panel" }, h("h2", {}, t("about.licences")), licences));
+    h("section", { class: "panel" }, h("h2", {}, t("about.licences")), h("p", {}, t("about.licences_how")), licences));
 
   const pair = (k, v, own = true) => h("div", { class: "pair" }, h("dt", {}, t(`about.${k}`)), h("dd", { translate: own ? "no" : null }, v));
   api.get("/api/about").then((a) => {

@@ -152,7 +152,7 @@ function drawGauges(parent, gate, aim, face) {
     ["roll", face?.roll, -60, 60, -g.max_roll, g.max_roll, 0, "°"],
     ["light", face?.light ?? aim.light, 0, 255, g.min_light, g.max_light, 0, ""],
     ["contrast", face?.contrast, 0, 100, g.min_contrast, Infinity, 0, ""],
-    ["sharpness", face?.sharpness, 0, 0.3, g.min_sharpness, Infinity, 3, ""],
+    ["sharpness", face?.sharpness, 0, 0.4, g.min_sharpness, Infinity, 3, ""],
   ];
   list(parent, rows, (r) => r[0], (r) => h("div", { class: "gauge" }, h("span", { class: "small" }, t(`aim.${r[0]}`)),
     s("svg", { viewBox: "0 0 100 16", preserveAspectRatio: "none", "aria-hidden": "true" }, s("rect", { class: "back", y: 4, width: 100, height: 8 }), s("rect", { class: "good", y: 4, height: 8 }), s("rect", { class: "needle", width: 2, height: 16 })),
