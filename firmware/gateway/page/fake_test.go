@@ -58,6 +58,10 @@ func newUnit(t *testing.T) *unit {
 	if err != nil {
 		t.Skip(err)
 	}
+	return startUnit(t, files)
+}
+
+func startUnit(t *testing.T, files map[string][]byte) *unit {
 	u := &unit{files: files}
 	u.Server = httptest.NewServer(u)
 	t.Cleanup(func() {

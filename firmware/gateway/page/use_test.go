@@ -225,3 +225,20 @@ func TestSessionEnds(t *testing.T) {
 	b.until(10*time.Second, `document.querySelector('main .view[data-view="now"] .alarm')`)
 	b.quiet("status of 401")
 }
+
+// A unit without the plots' library has a page all the same, which says what is missing.
+func TestWithoutPlots(t *testing.T) {
+	t.Setenv("MIEN_LIB", t.TempDir())
+	files, err := Files()
+	if err == nil || !strings.Contains(err.Error(), "no plots") || files["uPlot.js"] != nil || files["index.html"] == nil {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	u := startUnit(t, files)
+	u.role = "viewer"
+	b := open(t, 360, 740, u.URL)
+	b.until(20*time.Second, `document.querySelector(".plot .said")`)
+	if text := b.text(); !strings.Contains(text, "plots' library is missing") {
+		t.Errorf("says %q", text)
+	}
+	b.quiet("status of 404")
+}
