@@ -23,6 +23,14 @@ func in(t *testing.T, width int, role string) (*unit, *tab) {
 	return u, b
 }
 
+// long skips in a short run what takes a browser of its own and many seconds.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("in a browser, and long")
+	}
+}
+
 // A page of a unit that stops says so, keeps saying so, and comes back by itself:
 // when the gateway says it, when the gateway itself is away, and when it only hangs.
 func TestUnitThatStops(t *testing.T) {
@@ -46,6 +54,7 @@ func TestUnitThatStops(t *testing.T) {
 // What each role may not do is greyed out; what it may is asked of the unit, by keys
 // alone, and the unit's refusal is told.
 func TestRoles(t *testing.T) {
+	long(t)
 	for role, may := range map[string]map[string]bool{
 		"viewer":        {"Acknowledge": false, "Shelve": false, "Take out of service": false},
 		"operator":      {"Acknowledge": true, "Shelve": true, "Take out of service": false},
@@ -82,6 +91,7 @@ func TestRoles(t *testing.T) {
 
 // A dialog by keys alone: shelve for half an hour, and note a reason that may not be empty.
 func TestDialogByKeys(t *testing.T) {
+	long(t)
 	u, b := in(t, 360, "engineer")
 	b.view("alarms")
 	press := func(text string) {
@@ -112,6 +122,7 @@ func TestDialogByKeys(t *testing.T) {
 // The whole page by the keyboard: the first key is a way past the menu, each view is
 // reached, and what has the focus can be seen.
 func TestKeyboard(t *testing.T) {
+	long(t)
 	_, b := in(t, 1280, "engineer")
 	b.js(`document.activeElement.blur(); document.body.focus()`)
 	b.do(chromedp.KeyEvent("\t"))
@@ -152,6 +163,7 @@ func TestKeyboard(t *testing.T) {
 // Every text on the screen is from the table, or said by the unit and marked so. The
 // table is put in brackets, and what stands outside of them is found.
 func TestNoTextOutsideOfTheTable(t *testing.T) {
+	long(t)
 	_, b := in(t, 1280, "administrator")
 	b.js(`Promise.all([import("/text.js"), import("/language.js")]).then(([m]) => { for (const k in m.texts) m.texts[k] = m.texts[k].map(x => "⟦" + x + "⟧"); })`)
 	for _, id := range append(slices.Clone(viewNames), "now") {
@@ -175,6 +187,7 @@ func TestNoTextOutsideOfTheTable(t *testing.T) {
 
 // The first view is small: what a browser gets for it, compressed as the gateway does.
 func TestFirstViewIsSmall(t *testing.T) {
+	long(t)
 	u, b := in(t, 360, "viewer")
 	b.until(10*time.Second, `document.querySelector(".plot canvas")`)
 	u.mu.Lock()
@@ -211,6 +224,7 @@ func TestNoEmotionWithoutPurpose(t *testing.T) {
 
 // A session that ends shows the log-in, and why.
 func TestSessionEnds(t *testing.T) {
+	long(t)
 	u, b := in(t, 360, "viewer")
 	u.set(func() { u.bye, u.role = "idle", "" })
 	b.until(5*time.Second, `document.querySelector("form input[name=name]")`)
@@ -228,6 +242,7 @@ func TestSessionEnds(t *testing.T) {
 
 // A unit without the plots' library has a page all the same, which says what is missing.
 func TestWithoutPlots(t *testing.T) {
+	long(t)
 	t.Setenv("MIEN_LIB", t.TempDir())
 	files, err := Files()
 	if err == nil || !strings.Contains(err.Error(), "no plots") || files["uPlot.js"] != nil || files["index.html"] == nil {
