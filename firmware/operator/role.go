@@ -30,16 +30,16 @@ func ParseRole(word string) (Role, error) {
 
 // rights are what can be asked, with the least role that may.
 var rights = map[string]Role{
-	"status": Viewer, "alarms": Viewer, "events": Viewer, "stream": Viewer, "pilot": Viewer, "card": Viewer,
+	"status": Viewer, "pilot.drift": Viewer, "alarms": Viewer, "events": Viewer, "stream": Viewer, "pilot": Viewer, "card": Viewer,
 
 	"do.acknowledge": Operator, "do.reset": Operator, "do.silence": Operator, "do.shelve": Operator, "do.unshelve": Operator,
 	"do.note": Operator, "mark": Operator, "pilot.drill": Operator,
 
 	"do.take out": Engineer, "do.put back": Engineer, "do.inhibit": Engineer, "do.uninhibit": Engineer, "test": Engineer,
-	"pilot.start": Engineer, "pilot.stop": Engineer,
+	"pilot.start": Engineer, "pilot.stop": Engineer, "pilot.baseline": Engineer,
 	"config": Engineer, "config.check": Engineer, "config.version": Engineer, "config.apply": Engineer, // less some keys: Vital
 
-	"pilot.erase": Administrator, "clock": Administrator,
+	"pilot.erase": Administrator, "pilot.erase baseline": Administrator, "clock": Administrator,
 }
 
 // Right is what a request needs: "status", "do.acknowledge", "config.apply".

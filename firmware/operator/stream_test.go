@@ -147,7 +147,7 @@ func TestStreamsBesideClients(t *testing.T) {
 func TestNoTypeCarriesAPicture(t *testing.T) {
 	bounded := map[string]string{"Signals": "of the network", "Levels": "one a signal", "Covered": "of the network's parts", "Outputs": "lines", "Inputs": "lines",
 		"Alarms": "of the config", "Conditions": "of an alarm", "Faults": "of the table", "Events": "of the journal", "Done": "events in words",
-		"Versions": "ten", "Problems": "of a config", "Changes": "of a config", "Dangers": "of a config", "Advice": "one a kind of change", "Card": "the network's card, a text"}
+		"Versions": "ten", "Problems": "of a config", "Changes": "of a config", "Dangers": "of a config", "Advice": "one a kind of change", "Of": "of the table of drift", "Card": "the network's card, a text"}
 	seen := map[reflect.Type]bool{}
 	var walk func(path string, of reflect.Type)
 	walk = func(path string, of reflect.Type) {
