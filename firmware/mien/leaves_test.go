@@ -325,7 +325,7 @@ func TestGatewayOpensNoDevice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	allowed := regexp.MustCompile(`^(` + regexp.QuoteMeta(g.dir) + `(/gateway(/.*)?|/mien\.toml)|/sys/kernel/mm/transparent_hugepage/.*|/sys/fs/cgroup/.*|/proc/self/.*|/proc/stat|/sys/devices/system/cpu/.*|/etc/(localtime|nsswitch\.conf|passwd|group|hosts|resolv\.conf|ld\.so\.cache)|/usr/share/zoneinfo/.*|/(usr/)?lib/.*\.so[.0-9]*|/proc/sys/net/core/somaxconn)$`)
+	allowed := regexp.MustCompile(`^(` + regexp.QuoteMeta(g.dir) + `(/gateway(/.*)?|/mien\.toml)|/sys/kernel/mm/transparent_hugepage/.*|/sys/fs/cgroup/.*|/proc/self/.*|/proc/stat|/sys/devices/system/cpu/.*|/etc/(localtime|nsswitch\.conf|passwd|group|hosts|resolv\.conf|ld\.so\.cache)|/usr/share/zoneinfo/.*|/(usr/)?lib/.*\.so[.0-9]*|/proc/sys/net/core/somaxconn|/.*/lib/uPlot\.(iife\.min\.js|min\.css))$`)
 	opened := map[string]bool{}
 	for _, m := range tracedCall.FindAllStringSubmatch(string(data), -1) {
 		text := ""
