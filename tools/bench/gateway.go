@@ -23,7 +23,7 @@ import (
 const (
 	pages      = 20
 	pollers    = 8
-	pageRounds = 6
+	pageRounds = 14
 	pageLasts  = 8 * time.Second
 )
 
