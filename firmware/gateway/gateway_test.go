@@ -108,6 +108,15 @@ func newUnit(t testing.TB, path string) (u *unit, stop func()) {
 
 const password = "correct horse battery"
 
+// passwordHash is of it, made once: each takes its time.
+var passwordHash = sync.OnceValue(func() string {
+	hash, err := hashed("", password)
+	if err != nil {
+		panic(err) // it is a good one
+	}
+	return hash
+})
+
 // clock is a wall clock that a test moves.
 type clock struct {
 	mu sync.Mutex
@@ -150,10 +159,7 @@ func newBench(t testing.TB) *bench {
 		t.Fatal(err)
 	}
 	b.rate.rate = 0 // its own test bounds it
-	hash, err := hashed("", password)
-	if err != nil {
-		t.Fatal(err)
-	}
+	hash := passwordHash()
 	if err := b.users.change(func([]User) ([]User, error) { // one hash: four would take a second
 		return []User{{"vera", operator.Viewer, hash, time.Now()}, {"otto", operator.Operator, hash, time.Now()},
 			{"emma", operator.Engineer, hash, time.Now()}, {"adam", operator.Administrator, hash, time.Now()}}, nil
@@ -163,7 +169,9 @@ func newBench(t testing.TB) *bench {
 	ctx, stop := context.WithCancel(context.Background())
 	b.link.ctx = ctx
 	go b.write(ctx)
-	b.server = httptest.NewServer(b.Handler())
+	b.server = httptest.NewUnstartedServer(b.Handler())
+	b.server.Config.ReadTimeout, b.server.Config.MaxHeaderBytes = 2*time.Second, 16<<10
+	b.server.Start()
 	t.Cleanup(func() { stop(); b.server.CloseClientConnections(); b.server.Close() })
 	return b
 }

@@ -100,7 +100,6 @@ func hostileRequest(r *rand.Rand, viewer *person) []byte {
 // nobody what the role may not see, and does nothing to the unit.
 func TestHostileRequests(t *testing.T) {
 	b := newBench(t)
-	b.server.Config.ReadTimeout, b.server.Config.MaxHeaderBytes = 2*time.Second, 16<<10
 	vera := b.logIn(t, "vera")
 	good := &person{t: t, b: b}
 	count := hostileRequests(t)
