@@ -10,6 +10,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"mien/firmware/operator"
 )
 
 // askPage sends what a page asks with a cookie and token.
@@ -151,4 +154,53 @@ func TestGatewayUnderItsService(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 	g.signal(syscall.SIGTERM)
 	g.ends()
+}
+
+// A gateway that hangs costs the unit nothing; a unit that hangs is told on the page,
+// and so is that it is back.
+func TestWhenOneOfTheTwoHangs(t *testing.T) {
+	p := newProcess(t)
+	p.configure("press")
+	p.start()
+	p.until("the socket", func() bool { return exists(p.socket()) })
+	g, address := gatewayProcess(t, p.socket())
+	g.start()
+	at := address()
+	cookie, _ := logIn(t, at)
+	r, _ := http.NewRequest("GET", at+"api/stream", nil)
+	r.AddCookie(cookie)
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	lines := bufio.NewScanner(answer.Body)
+	lines.Buffer(nil, 1<<20)
+	until := func(event string) time.Time {
+		t.Helper()
+		for lines.Scan() {
+			if lines.Text() == "event: "+event {
+				return time.Now()
+			}
+		}
+		t.Fatalf("no %s: %v", event, lines.Err())
+		return time.Time{}
+	}
+	until("state")
+	p.signal(syscall.SIGSTOP)
+	stopped := time.Now()
+	t.Logf("told after %v", until("lost").Sub(stopped))
+	p.signal(syscall.SIGCONT)
+	until("state")
+	g.signal(syscall.SIGSTOP)
+	for range 30 { // the socket's buffer is full by then, and its place given up
+		if _, err := p.ask(operator.Request{Ask: operator.AskStatus}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	g.signal(syscall.SIGCONT)
+	until("state")
+	p.signal(syscall.SIGTERM)
+	p.ends()
 }
