@@ -479,6 +479,20 @@ func (c *checker) page() {
 	}
 }
 
+// reachable warns of what a page is open to.
+func (c *checker) reachable() {
+	a, err := netip.ParseAddrPort(c.Page.Listen)
+	if err != nil || !c.Page.Serve {
+		return
+	}
+	if !a.Addr().IsLoopback() {
+		c.warn("page.listen", "%s is no loopback: who is on that network reaches the page, over TLS", a.Addr())
+	}
+	if a.Port() < 1024 {
+		c.warn("page.listen", "port %d is for root only, which the gateway is not: it is refused", a.Port()).Allowed = "a port from 1024 on"
+	}
+}
+
 var hostName = regexp.MustCompile(`(?i)^[a-z0-9]([a-z0-9-]{0,62}\.?)+$`)
 
 // Loopback tells whether only programs of this machine reach the page.

@@ -14,6 +14,10 @@ func TestMistakes(t *testing.T) {
 		text string
 		want string // parts, divided by |; the first is FILE:LINE: KEY:
 	}{
+		{"[page]\nlisten = \"localhost:8470\"", `m:2: page.listen:|is "localhost:8470"|an address and a port by number`},
+		{"[page]\nkey = \"/etc/mien/page.key\"", `m:2: page.key:|stands alone`},
+		{"[page]\ncertificate = \"page.crt\"\nkey = \"/page.key\"", `m:2: page.certificate:|an absolute path`},
+		{"[page]\nnames = [\"https://press3/\"]", `m:2: page.names[1]:|without port and path`},
 		{"[camera]\nwidht = 1", `m:2: camera.widht:|no such key|did you mean "width"?|Allowed: device, format, width`},
 		{"[camrea]\n", `m:1: camrea:|no such section|did you mean "camera"?|Allowed: unit, camera`},
 		{"width = 3", `m:1: width:|stands outside a section|width belongs in [camera]`},

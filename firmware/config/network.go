@@ -184,6 +184,7 @@ func (c *checker) advice() {
 		}
 	}
 	c.wiring()
+	c.reachable()
 	if c.Face.Select == InRegion && c.Face.Region == [4]float64{0, 0, 1, 1} {
 		c.warn("face.select", "is region, but face.region is the whole frame")
 	}
