@@ -42,6 +42,9 @@ type Config struct {
 	CharacterTime time.Duration
 	// Who is how commands are journaled; "" is "ascii".
 	Who string
+	// Trace, if there is one, is given each line that came, without its checksum, or went. It is called by
+	// Serve: it does not wait, and keeps nothing of the line.
+	Trace func(out bool, line []byte)
 	// Now is the monotonic clock of the State; nil is the time since New.
 	Now func() time.Duration
 }
@@ -162,6 +165,9 @@ func (t *Talker) hear(port Port) error {
 		text, whole := t.in.feed(c)
 		if !whole {
 			continue
+		}
+		if t.cfg.Trace != nil {
+			t.cfg.Trace(false, text)
 		}
 		if err := t.obey(port, text); err != nil {
 			return err
@@ -357,6 +363,9 @@ func (t *Talker) send(port Port, b []byte) error {
 	sum := checksum(b[1:])
 	b = append(b, '*', digits[sum>>4], digits[sum&15], '\r', '\n')
 	t.out = b[:0]
+	if t.cfg.Trace != nil {
+		t.cfg.Trace(true, b[:len(b)-2])
+	}
 	t.free = max(t.free, t.cfg.Now()) + time.Duration(len(b))*t.cfg.CharacterTime
 	if _, err := port.Write(b, writeWithin); err != nil {
 		if !errors.Is(err, serial.ErrTimeout) {

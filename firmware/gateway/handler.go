@@ -61,6 +61,7 @@ func (g *Gateway) Handler() http.Handler {
 	routes.HandleFunc("GET /api/stream", g.signed(g.stream))
 	routes.HandleFunc("GET /api/events", g.signed(g.events))
 	routes.HandleFunc("GET /api/events.csv", g.signed(g.eventsCSV))
+	routes.HandleFunc("GET /api/report", g.signed(g.report))
 	routes.HandleFunc("GET /api/about", g.signed(g.about))
 	routes.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) { refuse(w, http.StatusNotFound, "there is no such route") })
 	origin := http.NewCrossOriginProtection()
@@ -442,6 +443,36 @@ func (g *Gateway) eventsCSV(w http.ResponseWriter, r *http.Request, s *session) 
 			e.From.String(), e.To.String(), e.Who, strconv.FormatBool(e.Refused), strconv.FormatFloat(e.For.Seconds(), 'f', -1, 64), e.Cause, e.Why.String()))
 	}
 	out.Flush()
+}
+
+// report passes on the page of the newest study, part by part. It is a document of its
+// own, with its styles in it: no script runs in it, and it asks nobody for anything.
+func (g *Gateway) report(w http.ResponseWriter, r *http.Request, s *session) {
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox")
+	for from := 0; ; {
+		reply, ok := g.tell(w, r, s, operator.Request{Ask: operator.AskStudy, Study: &operator.StudyAsk{Page: true, From: from}})
+		if !ok {
+			return
+		}
+		study := reply.Study
+		if study == nil || len(study.Page) == 0 {
+			if from == 0 {
+				refuse(w, http.StatusNotFound, "there is no report: make one first")
+			}
+			return
+		}
+		if from == 0 {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			w.Header().Set("Content-Disposition", `inline; filename="mien-report.html"`)
+			w.Header().Set("Content-Length", strconv.Itoa(study.Size))
+		}
+		if _, err := w.Write(study.Page); err != nil {
+			return
+		}
+		if from += len(study.Page); from >= study.Size {
+			return
+		}
+	}
 }
 
 // cells are a row that no spreadsheet takes for a formula.

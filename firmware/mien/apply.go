@@ -30,6 +30,7 @@ type keeper struct {
 	path     string // of the config file; "" or "-": there is none
 	versions config.Versions
 	one      sync.Mutex // change at a time
+	study    study
 }
 
 // vital are keys that only an administrator may change: what the unit may be used for,
@@ -45,6 +46,15 @@ func (k *keeper) answer(r operator.Request, who string) (reply operator.Reply, e
 			return reply, err
 		}
 		reply.Card, err = json.Marshal(cards[0])
+		return reply, err
+	case r.Ask == operator.AskSerial:
+		reply.Serial = k.serial(r.After)
+		return reply, nil
+	case r.Ask == operator.AskTry:
+		reply.Tried, err = k.try(r.Try)
+		return reply, err
+	case r.Ask == operator.AskStudy:
+		reply.Study, err = k.study.answer(k, r.Study, who)
 		return reply, err
 	case r.Ask != operator.AskConfig:
 		return reply, fmt.Errorf("cannot do %q", r.Ask)
@@ -62,6 +72,8 @@ func (k *keeper) answer(r operator.Request, who string) (reply operator.Reply, e
 	case operator.ConfigCheck:
 		_, err := k.look([]byte(r.Config.Text), reply.Config)
 		return reply, err
+	case operator.ConfigSet:
+		return reply, k.set(r.Config, reply.Config)
 	case operator.ConfigVersion:
 		one, err := k.versions.Get(r.Config.ID)
 		reply.Config.Text, reply.Config.Base = one.Text, sum([]byte(one.Text))
@@ -195,6 +207,25 @@ func (k *keeper) apply(r operator.Request, who string, out *operator.Config) (do
 	}
 	k.note(who, what)
 	return append([]string{what}, names[:min(len(names), 50)]...), nil
+}
+
+// set gives a config's text with other values of some keys.
+func (k *keeper) set(ask *operator.ConfigAsk, out *operator.Config) error {
+	text := []byte(ask.Text)
+	if len(text) == 0 {
+		if err := k.show(out); err != nil {
+			return err
+		}
+		text = []byte(out.Text)
+	}
+	for _, key := range ask.Keys {
+		var err error
+		if text, err = config.Set(text, key.Path, key.Value); err != nil {
+			return err
+		}
+	}
+	out.Text = string(text)
+	return nil
 }
 
 func (k *keeper) note(who, text string) {

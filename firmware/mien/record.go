@@ -185,7 +185,20 @@ func pilotReplay(c *call) error {
 		return coded{err, exitFailed}
 	}
 	if *c.json {
-		if err := c.printJSON(sum); err != nil {
+		type count struct {
+			Raised   int `json:"raised"`   // as the unit told
+			Computed int `json:"computed"` // again
+		}
+		alarms := map[string]count{}
+		for i := range counts {
+			for name := range counts[i] {
+				alarms[name] = count{counts[0][name], counts[1][name]}
+			}
+		}
+		if err := c.printJSON(struct {
+			*pilot.Replayed
+			Alarms map[string]count `json:"alarms"`
+		}{sum, alarms}); err != nil {
 			return err
 		}
 	} else {

@@ -41,6 +41,10 @@ type Config struct {
 	// 30 min or what ShelveMax says, whichever is less.
 	ShelveDefault time.Duration
 
+	// Trace, if there is one, is given each whole frame that came or went. It is called
+	// by Serve: it does not wait, and keeps nothing of the frame.
+	Trace func(out bool, frame []byte)
+
 	Identity Identity
 	Who      string // how commands are journaled; "" is "modbus"
 	// Now is the monotonic clock of the Snapshot; nil is the time since New.

@@ -192,6 +192,9 @@ func (s *Slave) turn(port Port) error {
 func (s *Slave) send(port Port, now time.Duration) error {
 	length := s.reply
 	s.reply, s.sent, s.sentAt = 0, length, now
+	if s.cfg.Trace != nil {
+		s.cfg.Trace(true, s.tx[:length])
+	}
 	_, err := port.Write(s.tx[:length], time.Duration(length)*s.cfg.CharacterTime+writeSlack)
 	switch {
 	case err == nil:
@@ -229,6 +232,9 @@ func (s *Slave) wait(now time.Duration) time.Duration {
 func (s *Slave) frame(now time.Duration) {
 	adu, kind := s.rx.frame, s.rx.kind
 	s.stats.add(&s.stats.BusMessages, 1)
+	if s.cfg.Trace != nil {
+		s.cfg.Trace(false, adu)
+	}
 	if s.reply > 0 {
 		s.reply = 0
 		s.stats.add(&s.stats.NoResponses, 1)

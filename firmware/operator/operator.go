@@ -31,13 +31,16 @@ const (
 	AskAlarms Ask = "alarms"
 	AskEvents Ask = "events" // After, Most
 	AskDo     Ask = "do"     // Do, Alarm, For
-	AskTest   Ask = "test"   // For
+	AskTest   Ask = "test"   // For; Output, On: of one alone
 	AskPilot  Ask = "pilot"  // Pilot; without: how recordings fare
 	AskMark   Ask = "mark"   // Mark, Alarm, For: how long ago
 	AskClock  Ask = "clock"  // Time
 	AskStream Ask = "stream" // from here on: see Told
 	AskConfig Ask = "config" // Config; without: the file and the versions before it
 	AskCard   Ask = "card"   // of the network
+	AskSerial Ask = "serial" // After: what went over the port, and what its registers hold
+	AskTry    Ask = "try"    // Try: which alarms would have come
+	AskStudy  Ask = "study"  // Study: what takes longer, of the recordings
 )
 
 // Request is one line from a client.
@@ -53,6 +56,11 @@ type Request struct {
 	Mark  string           `json:"mark,omitempty"`  // right, false, missed or withdraw
 	Pilot PilotDo          `json:"pilot,omitempty"`
 	Drill *state.DrillStep `json:"drill,omitempty"`
+	// Output is the one that is tested alone, and On what it is held at.
+	Output string    `json:"output,omitempty"`
+	On     bool      `json:"on,omitempty"`
+	Try    *Try      `json:"try,omitempty"`
+	Study  *StudyAsk `json:"study,omitempty"`
 	// Config is what is asked of the config file.
 	Config *ConfigAsk `json:"config,omitempty"`
 	// Who asks, and what they may, where a gateway asks for a person. Empty: the account
@@ -68,6 +76,7 @@ const (
 	ConfigCheck   ConfigDo = "check"   // Text: what is wrong with it, and what it would change
 	ConfigApply   ConfigDo = "apply"   // Text, Base, Why, Confirm: write it and take it over
 	ConfigVersion ConfigDo = "version" // ID: the text of a version that was in force
+	ConfigSet     ConfigDo = "set"     // Text, or the file's where it is empty; Keys: the text with other values
 )
 
 // ConfigAsk is a request about the config file.
@@ -78,6 +87,13 @@ type ConfigAsk struct {
 	Why     string   `json:"why,omitempty"`  // in the author's words, for the journal
 	Confirm bool     `json:"confirm,omitempty"`
 	ID      string   `json:"id,omitempty"`
+	Keys    []KeySet `json:"keys,omitempty"`
+}
+
+// KeySet is a key of an alarm and what it is to hold, as a config has it.
+type KeySet struct {
+	Path  string `json:"path"` // "alarm[brow lowered].high", "alarm[nod].any[2].low"
+	Value string `json:"value"`
 }
 
 // Config is the config file, or what is wrong with another.
@@ -112,8 +128,10 @@ type Change struct {
 // not to be given twice.
 func (r Request) changes() bool {
 	switch r.Ask {
-	case AskStatus, AskAlarms, AskEvents, AskStream, AskCard:
+	case AskStatus, AskAlarms, AskEvents, AskStream, AskCard, AskSerial, AskTry:
 		return false
+	case AskStudy:
+		return r.Study != nil && r.Study.Do != ""
 	case AskPilot:
 		return r.Pilot != ""
 	case AskConfig:
@@ -150,7 +168,10 @@ type Reply struct {
 	Pilot   *Pilot          `json:"pilot,omitempty"`
 	Drift   *state.Drift    `json:"drift,omitempty"`
 	Config  *Config         `json:"config,omitempty"`
-	Card    json.RawMessage `json:"card,omitempty"`   // as its file has it
+	Card    json.RawMessage `json:"card,omitempty"` // as its file has it
+	Serial  *Serial         `json:"serial,omitempty"`
+	Tried   *Tried          `json:"tried,omitempty"`
+	Study   *Study          `json:"study,omitempty"`
 	Denied  bool            `json:"denied,omitempty"` // by the role; Error says so
 }
 
@@ -297,7 +318,7 @@ func (d *desk) answer(r Request, who string) (reply Reply) {
 	case AskDo:
 		reply.Done, reply.Pending, err = d.do(who, state.On(alarm.Command{Do: r.Do, Alarm: r.Alarm, For: r.For, Text: r.Text, Limits: none}))
 	case AskTest:
-		reply.Done, reply.Pending, err = d.do(who, state.Command{Do: state.TestOutputs, For: r.For})
+		reply.Done, reply.Pending, err = d.do(who, state.Command{Do: state.TestOutputs, For: r.For, Test: state.OneOutput{Name: r.Output, Off: r.Output != "" && !r.On}})
 	case AskMark:
 		c := state.Command{Do: state.MarkAlarm, Mark: state.Mark{Alarm: r.Alarm, Ago: r.For}}
 		if c.Mark.Truth, err = state.ParseTruth(r.Mark); err == nil {

@@ -37,6 +37,7 @@ var rights = map[string]Role{
 
 	"do.take out": Engineer, "do.put back": Engineer, "do.inhibit": Engineer, "do.uninhibit": Engineer, "test": Engineer,
 	"pilot.start": Engineer, "pilot.stop": Engineer, "pilot.baseline": Engineer,
+	"study": Engineer, "serial": Engineer, "try": Engineer, "config.set": Engineer,
 	"config": Engineer, "config.check": Engineer, "config.version": Engineer, "config.apply": Engineer, // less some keys: Vital
 
 	"pilot.erase": Administrator, "pilot.erase baseline": Administrator, "clock": Administrator,

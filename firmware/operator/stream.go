@@ -119,6 +119,7 @@ type Now struct {
 	Outputs     []bool    `json:"outputs"`
 	Inputs      []bool    `json:"inputs"`
 	Testing     int64     `json:"test_ms"`
+	Tested      string    `json:"tested,omitempty"` // "lamp on": the one that is tested alone
 	Inhibit     int64     `json:"inhibit_ms"`
 	Clock       Clock     `json:"clock"`
 	Temperature level     `json:"temperature"`
@@ -271,6 +272,9 @@ func (d *desk) read(s *state.State) *Now {
 		Clock: Clock{s.Clock.Time(now).UTC(), s.Clock.Source.String(), s.Clock.Offset, s.Clock.Settable}, events: s.Summary.Events, about: s.About}
 	if s.Testing {
 		n.Testing = max(millis(s.TestEnds-now), 1)
+		if s.Tested.Name != "" {
+			n.Tested = s.Tested.String()
+		}
 	}
 	if s.Summary.Inhibited {
 		n.Inhibit = max(millis(s.Summary.InhibitLeft), 1)

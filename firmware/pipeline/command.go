@@ -3,9 +3,11 @@ package pipeline
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"mien/firmware/alarm"
+	"mien/firmware/config"
 	"mien/firmware/state"
 )
 
@@ -140,8 +142,7 @@ func (u *Unit) possible(c state.Command) error {
 func (u *Unit) carryOut(who string, c state.Command) (done []alarm.Event, idle bool, err error) {
 	switch c.Do {
 	case state.TestOutputs:
-		done, idle = u.test(c, who)
-		return done, idle, nil
+		return u.test(c, who)
 	case state.SetClock:
 		done, err = u.setClock(who, c.Time)
 		return done, false, err
@@ -163,19 +164,22 @@ func (u *Unit) carryOut(who string, c state.Command) (done []alarm.Event, idle b
 	return done, false, err
 }
 
-// test shows every output as on for a time; 0 ends it, and so does a fault that
-// stops the unit. One that is begun without valid results shows them all the
+// test shows every output as on for a time, or one as on or off while the others go on;
+// 0 ends it, and so does a fault that stops the unit. One that is begun without valid results shows them all the
 // same. The lock is held.
-func (u *Unit) test(c state.Command, who string) (done []alarm.Event, idle bool) {
+func (u *Unit) test(c state.Command, who string) (done []alarm.Event, idle bool, err error) {
 	text := "output test ended"
 	asked := c.For
+	one := c.Test.Name
 	switch c.For = min(c.For, state.TestLongest); {
+	case c.For > 0 && one != "" && !slices.ContainsFunc(u.current.Outputs, func(o config.Output) bool { return o.Name == one }):
+		return nil, false, fmt.Errorf("%w: there is no output %q", alarm.ErrInvalid, one)
 	case c.For > 0 && len(u.current.Outputs) == 0:
 		text, idle = "no output is configured: nothing was tested", true
 	case c.For > 0:
-		u.until = u.now() + c.For
-		text = "output test for " + alarm.Time(c.For)
-		if c.For < asked {
+		u.until, u.tested = u.now()+c.For, c.Test
+		text = c.String()
+		if asked > c.For {
 			text += ", the longest that is allowed"
 		}
 	case u.until == 0:
@@ -184,5 +188,5 @@ func (u *Unit) test(c state.Command, who string) (done []alarm.Event, idle bool)
 		u.until = 0
 	}
 	u.doLocked(alarm.Command{Do: alarm.Note, Text: text, Who: who})
-	return []alarm.Event{{Trigger: alarm.Note, Who: who, Cause: text}}, idle // the journal tells one that is repeated once
+	return []alarm.Event{{Trigger: alarm.Note, Who: who, Cause: text}}, idle, nil // the journal tells one that is repeated once
 }

@@ -213,8 +213,8 @@ func (o *output) bad() bool { return o.retry != 0 }
 // a hand on the lens acknowledges nothing. Only a line that would be off goes to
 // its fail value, when nobody can know whether it should be.
 func (o *output) level(st *shown, healthy bool, now time.Duration) (on, safe bool) {
-	if st.test {
-		return true, false // the output test shows every line on, the healthy line too
+	if st.test && (st.tested.Name == "" || st.tested.Name == o.name) {
+		return !st.tested.Off || st.tested.Name == "", false // the healthy line too
 	}
 	switch o.function {
 	case healthyLine:

@@ -18,19 +18,23 @@ import (
 type Speaker struct {
 	slave  *modbus.Slave // one of the two
 	talker *ascii.Talker
+	tap    tap
+	latest *state.Latest
 }
 
 // NewSpeaker makes what the config wants to be spoken: it tells the newest state
 // and hands on commands. now is the clock of the state.
 func NewSpeaker(cfg *config.Config, s serial.Settings, version string, now func() time.Duration, latest *state.Latest, to state.Commands) (*Speaker, error) {
 	var err error
-	sp := new(Speaker)
+	sp := &Speaker{tap: tap{now: now}, latest: latest}
 	switch cfg.Serial.Protocol {
 	case config.ModbusRTU:
 		registers := modbus.Of(latest)
-		sp.slave, err = modbus.New(slaveConfig(cfg, s, version, now), registers, registers.Giving(to))
+		c := slaveConfig(cfg, s, version, now)
+		c.Trace = sp.tap.trace
+		sp.slave, err = modbus.New(c, registers, registers.Giving(to))
 	case config.ASCII:
-		sp.talker, err = ascii.New(ascii.Config{Interval: cfg.Serial.Interval, CharacterTime: s.CharacterTime(), Who: "ascii " + s.Path, Now: now}, latest, to)
+		sp.talker, err = ascii.New(ascii.Config{Interval: cfg.Serial.Interval, CharacterTime: s.CharacterTime(), Who: "ascii " + s.Path, Now: now, Trace: sp.tap.trace}, latest, to)
 	default:
 		err = fmt.Errorf("serial.protocol %q speaks nothing", cfg.Serial.Protocol)
 	}

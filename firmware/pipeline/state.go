@@ -192,11 +192,11 @@ func (u *Unit) publish() {
 	for i := range u.engine.Len() {
 		st.Alarms = append(st.Alarms, u.engine.Status(i))
 	}
-	st.Summary, st.Trusted, st.Testing, st.TestEnds = u.summary, u.trusted, u.until != 0, u.until
+	st.Summary, st.Trusted, st.Testing, st.Tested, st.TestEnds = u.summary, u.trusted, u.until != 0, u.tested, u.until
 	st.Numbering, st.Clock = u.engine.Numbering(), u.clock.tells()
 	u.latest.Store(st)
 	sum := &u.summary
-	if is := (cause{sum.Active, sum.Unacknowledged, sum.Latched, sum.Horn, sum.Lamp, sum.Safe, st.FaultBits(), u.trusted, st.Testing}); is != u.woken {
+	if is := (cause{sum.Active, sum.Unacknowledged, sum.Latched, sum.Horn, sum.Lamp, sum.Safe, st.FaultBits(), u.trusted, st.Testing, st.Tested}); is != u.woken {
 		u.woken = is
 		select {
 		case u.wake <- struct{}{}:
@@ -211,6 +211,7 @@ type cause struct {
 	active, unacknowledged, latched, horn, lamp, safe uint64
 	faults                                            uint32
 	trusted, test                                     bool
+	tested                                            state.OneOutput
 }
 
 // shown is what the panel needs to know.
@@ -222,6 +223,7 @@ type shown struct {
 	results uint64
 	faults  uint32
 	test    bool
+	tested  state.OneOutput // of which
 }
 
 // shown gathers it, and finds the places of the alarms that lines stand for:
@@ -236,7 +238,7 @@ func (u *Unit) shown(now time.Duration, lines []*output) shown {
 			o.place = u.engine.Place(o.alarm)
 		}
 	}
-	st.summary, st.test = u.summary, u.until != 0
+	st.summary, st.test, st.tested = u.summary, u.until != 0, u.tested
 	for p := alarm.Critical; p <= alarm.Low; p++ {
 		st.masks[p] = u.engine.Priority(p)
 	}

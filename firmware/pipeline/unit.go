@@ -97,6 +97,7 @@ type Unit struct {
 	infers   bool          // emotions are among them
 	beat     time.Duration // when the heartbeat last went up
 	until    time.Duration // end of the output test
+	tested   state.OneOutput
 	started  time.Duration
 	inputs   []string // trouble of each input, "" for none
 	summary  alarm.Summary

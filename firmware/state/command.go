@@ -14,11 +14,29 @@ type Command struct {
 	Do    Do
 	Alarm alarm.Command // Alarms: what of them; Who, At and Wall are the unit's to fill in
 	For   time.Duration // TestOutputs: how long, at most TestLongest; 0 ends it. StartPilot: how long
+	Test  OneOutput     // TestOutputs: of one of them alone
 	Text  string        // StartPilot: what it is for, in whoever's words
 	Mark  Mark          // MarkAlarm
 	Drill *DrillStep    // Drill
 	Time  time.Time     // SetClock: what it is now
 	Days  int           // NewBaseline: how many; 0: as many as is usual
+}
+
+// OneOutput is an output that is tested alone, while the others go on with their work.
+type OneOutput struct {
+	Name string // "": the test is of all
+	Off  bool   // it is held off, not on
+}
+
+// String is the output and what it is held at, "every output on" for all.
+func (o OneOutput) String() string {
+	switch {
+	case o.Name == "":
+		return "every output on"
+	case o.Off:
+		return o.Name + " off"
+	}
+	return o.Name + " on"
 }
 
 // Mark is what somebody says of an alarm.
@@ -82,7 +100,7 @@ type Do uint8
 
 const (
 	Alarms        Do = iota // what Command.Alarm says
-	TestOutputs             // every output on for a time
+	TestOutputs             // every output on for a time, or one of them on or off
 	MarkAlarm               // what Command.Mark says of an alarm
 	StartPilot              // recordings begin
 	StopPilot               // and end
@@ -111,6 +129,9 @@ func (c Command) String() string {
 	if c.Do == TestOutputs {
 		if c.For <= 0 {
 			return "end output test"
+		}
+		if c.Test.Name != "" {
+			return fmt.Sprintf("output test of %v for %s", c.Test, alarm.Time(c.For))
 		}
 		return "output test for " + alarm.Time(c.For)
 	}

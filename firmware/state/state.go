@@ -63,6 +63,7 @@ type State struct {
 	Outputs     []bool        // whether each line of About.Outputs is on
 	Inputs      []bool        // whether each line of About.Inputs is active
 	Testing     bool          // the output test is in force,
+	Tested      OneOutput     // of which output,
 	TestEnds    time.Duration // and until when
 	TimeSynced  bool          // the system's wall clock is set by a time source
 	Pilot       Pilot         // recordings and marks
