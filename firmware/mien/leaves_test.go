@@ -201,7 +201,7 @@ func TestNoPictureLeavesTheUnit(t *testing.T) {
 		}
 		return faces
 	})
-	for _, r := range []operator.Request{{Ask: operator.AskStatus}, {Ask: operator.AskAlarms}, {Ask: operator.AskCard}, {Ask: operator.AskConfig}, {Ask: operator.AskTest, For: time.Second},
+	for _, r := range []operator.Request{{Ask: operator.AskStatus}, {Ask: operator.AskAlarms}, {Ask: operator.AskCard}, {Ask: operator.AskSerial}, {Ask: operator.AskConfig}, {Ask: operator.AskTest, For: time.Second},
 		{Ask: operator.AskPilot, Pilot: operator.PilotStart, For: time.Hour, Text: "a test"}, {Ask: operator.AskDo, Do: alarm.Acknowledge},
 		{Ask: operator.AskMark, Mark: "right"}, {Ask: operator.AskPilot}} {
 		if _, err := p.ask(r); err != nil && r.Ask != operator.AskMark {

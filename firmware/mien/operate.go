@@ -271,7 +271,7 @@ func operatorStatus(c *call) error {
 		fmt.Fprintf(c.out, "INHIBIT for another %s: every alarm is suppressed\n", span(s.Inhibit))
 	}
 	if s.Testing > 0 {
-		fmt.Fprintf(c.out, "OUTPUT TEST for another %s: every output is on\n", span(s.Testing))
+		fmt.Fprintf(c.out, "OUTPUT TEST for another %s: %s\n", span(s.Testing), s.Tested)
 	}
 	fmt.Fprintln(c.out, clockWords(s.Clock))
 	if s.Recording != nil {

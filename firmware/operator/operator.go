@@ -192,6 +192,7 @@ type Status struct {
 	Inputs    []Level       `json:"inputs"`
 	Alarms    []Alarm       `json:"alarms"`
 	Testing   time.Duration `json:"output_test_left"`          // 0: none is in force
+	Tested    string        `json:"output_test_of,omitempty"`  // "lamp on": of one alone
 	Recording *time.Time    `json:"recording_until,omitempty"` // what the networks say, for a pilot; nil: nothing is recorded
 	Inhibit   time.Duration `json:"inhibit_left"`              // likewise
 	Clock     Clock         `json:"clock"`
@@ -395,7 +396,7 @@ func (d *desk) status() *Status {
 		st.Recording = &s.Pilot.Ends
 	}
 	if s.Testing {
-		st.Testing = max(s.TestEnds-now, 1)
+		st.Testing, st.Tested = max(s.TestEnds-now, 1), s.Tested.String()
 	}
 	if s.Summary.Inhibited {
 		st.Inhibit = max(s.Summary.InhibitLeft, 1)
