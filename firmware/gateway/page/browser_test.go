@@ -182,7 +182,7 @@ func (b *tab) picture(name string) {
 	}
 }
 
-var viewNames = []string{"now", "aim", "alarms", "about"}
+var viewNames = []string{"now", "aim", "alarms", "limits", "wiring", "pilot", "config", "about"}
 
 // Every view, on a phone and on a desktop, in both languages, light and dark: no
 // violation, no message, nothing wider than the screen.

@@ -38,7 +38,7 @@ const csp = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 's
 var rights = map[string][]string{
 	"viewer":        {"status", "alarms", "events", "stream", "pilot", "card"},
 	"operator":      {"do.acknowledge", "do.reset", "do.silence", "do.shelve", "do.unshelve", "do.note", "mark", "pilot.drill"},
-	"engineer":      {"do.take out", "do.put back", "do.inhibit", "do.uninhibit", "test", "pilot.start", "pilot.stop", "config", "config.check", "config.version", "config.apply"},
+	"engineer":      {"do.take out", "do.put back", "do.inhibit", "do.uninhibit", "test", "pilot.start", "pilot.stop", "config", "config.check", "config.version", "config.apply", "config.set", "study", "serial", "try"},
 	"administrator": {"pilot.erase", "clock"},
 }
 
@@ -150,6 +150,18 @@ func (u *unit) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			answer(403, map[string]string{"error": "a " + role + " may not"})
 		case refuse != "":
 			answer(409, map[string]string{"error": refuse})
+		case word == "config":
+			answer(200, map[string]any{"config": u.config(in)})
+		case word == "serial":
+			answer(200, map[string]any{"serial": map[string]any{"protocol": "modbus", "port": "/dev/ttyAMA0",
+				"frames": []any{map[string]any{"n": 1, "at": time.Now(), "raw": "110400000003B29B", "text": "to 17: read input registers 0 to 2 (map_version, status)"},
+					map[string]any{"n": 2, "at": time.Now(), "out": true, "raw": "11040600040003000A0F2E", "text": "read input registers: map_version = 4, status = 0003 result_valid, healthy"}},
+				"counts":    []any{map[string]any{"name": "frames", "n": 412}, map[string]any{"name": "damaged", "n": 0}, map[string]any{"name": "refused", "n": 1}},
+				"registers": []any{map[string]any{"space": "input register", "address": 0, "name": "map_version", "value": "4", "meaning": "version of this map"}, map[string]any{"space": "input register", "address": 20, "name": "au4", "value": "0.31", "meaning": "brow lowerer"}}}})
+		case word == "try":
+			answer(200, map[string]any{"tried": map[string]any{"now": []any{}, "then": []any{}}})
+		case word == "study":
+			answer(200, map[string]any{"study": map[string]any{"do": "", "going": false}})
 		case word == "card":
 			answer(200, map[string]any{"card": map[string]any{"name": "mien affect", "version": "9", "licence": "Apache-2.0", "outputs": map[string]any{"action_units": map[string]any{"units": []int{1, 2, 4}}}}})
 		default:
@@ -168,6 +180,26 @@ func (u *unit) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		answer(404, map[string]string{"error": "not found"})
 	}
+}
+
+const file = "[unit]\nname = \"press 3\"\n\n[[alarm]]\nname = \"eyes closed\"\nsignal = \"eyes_closed\"\nhigh = 0.6\ndeadband = 0.15\n"
+
+// config answers as a unit does whose file has no mistake but what is behind "wrong".
+func (u *unit) config(in map[string]any) map[string]any {
+	ask, _ := in["config"].(map[string]any)
+	switch text := fmt.Sprint(ask["text"]); ask["do"] {
+	case nil:
+		return map[string]any{"file": "/etc/mien/mien.toml", "text": file, "base": "b", "versions": []any{
+			map[string]any{"id": "2", "at": time.Now().Add(-time.Hour), "who": "anna via mien-gateway", "why": "the lamp is new", "bytes": 100}}}
+	case "check":
+		if strings.Contains(text, "wrong") {
+			return map[string]any{"problems": []any{map[string]any{"line": 2 + strings.Count(text[:strings.Index(text, "wrong")], "\n") - 1, "key": "wrong", "text": "there is no such key", "did_you_mean": "high", "warning": false}}}
+		}
+		return map[string]any{"changes": []any{map[string]any{"path": "alarm[eyes closed].high", "from": "0.6", "to": "0.5", "takes": "at once"},
+			map[string]any{"path": "page.listen", "from": `"127.0.0.1:8470"`, "to": `"0.0.0.0:8470"`, "takes": "the gateway opens its ports again"}},
+			"dangers": []any{"page.listen is 0.0.0.0:8470: the page is open to the network there"}}
+	}
+	return map[string]any{"text": file, "base": "b"}
 }
 
 func (u *unit) events() []any {
@@ -262,5 +294,5 @@ func stateAt(n int, since time.Duration, names []string) map[string]any {
 			"advice": []any{map[string]any{"code": "lower", "by": 12, "unit": "deg"}}},
 		"faults": []any{}, "outputs": []bool{n%8 < 4, false, false}, "inputs": []bool{false}, "test_ms": 0, "inhibit_ms": 0,
 		"alarms": []any{alarm("eyes closed", "critical", "unacknowledged", "eyes_closed", .6), alarm("brow lowered", "high", "normal", "au4", .7), alarm(hostile, "low", "latched acknowledged", "au12", .8)},
-		"clock":  map[string]any{"time": at, "source": "synchronised", "offset": 0, "settable": false}, "temperature": 51.5, "pilot": map[string]any{"recording": false}}
+		"clock":  map[string]any{"time": at, "source": "synchronised", "offset": 0, "settable": false}, "temperature": 51.5, "pilot": map[string]any{"recording": true, "allowed": true, "purpose": "limits for press 3", "ends": at.Add(72 * time.Hour), "files": 3, "bytes": 41_000_000, "frames": 912_345, "dropped": 0, "marks_right": 12, "marks_false": 3, "marks_missed": 1}}
 }

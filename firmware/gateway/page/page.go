@@ -11,7 +11,9 @@ import (
 	"fmt"
 	"io/fs"
 
+	"mien/firmware/config"
 	"mien/firmware/health"
+	"mien/firmware/pilot"
 	"mien/firmware/state"
 	"mien/model/assets"
 	"mien/model/face"
@@ -47,6 +49,9 @@ func Files() (map[string][]byte, error) {
 		return nil, err
 	}
 	files["text.js"] = fmt.Appendf(nil, "export const texts = %s;\n", rows)
+	if files["drills.js"], err = drills(); err != nil {
+		return nil, err
+	}
 	plots, err := assets.Read(assets.Plots)
 	style, err2 := assets.Read(assets.PlotsStyle)
 	if err := errors.Join(err, err2); err != nil {
@@ -55,6 +60,37 @@ func Files() (map[string][]byte, error) {
 	files["uPlot.js"] = append(bytes.Clone(plots), "\nexport default uPlot;\n"...)
 	files["uPlot.css"] = style
 	return files, nil
+}
+
+// drills are the scripts that ship with mien, by which the page leads a person.
+func drills() ([]byte, error) {
+	type step struct {
+		Seconds float64  `json:"seconds"`
+		EN      string   `json:"en"`
+		JA      string   `json:"ja"`
+		Present []string `json:"present,omitempty"`
+		Absent  []string `json:"absent,omitempty"`
+	}
+	type script struct {
+		Name     string  `json:"name"`
+		Reaction float64 `json:"reaction"`
+		Steps    []step  `json:"steps"`
+	}
+	var list []script
+	for _, name := range pilot.Scripts() {
+		text, _ := pilot.Shipped(name)
+		in, err := pilot.ParseScript(name, text)
+		if err != nil {
+			return nil, err
+		}
+		out := script{Name: in.Name, Reaction: in.Reaction.Seconds()}
+		for _, s := range in.Steps {
+			out.Steps = append(out.Steps, step{s.Lasts.Seconds(), s.Text["en"], s.Text["ja"], s.Present, s.Absent})
+		}
+		list = append(list, out)
+	}
+	rows, err := json.Marshal(list)
+	return fmt.Appendf(nil, "export const scripts = %s;\n", rows), err
 }
 
 // Languages are the columns of the table of texts, in order.
@@ -104,6 +140,9 @@ func words() map[string]string {
 	for _, r := range face.Reasons() {
 		reasons = append(reasons, r.String())
 		list["advise."+r.Advice()] = r.Advice()
+	}
+	for e := config.Live; e <= config.OpenGateway; e++ {
+		list["takes."+e.String()] = e.String()
 	}
 	for _, r := range reasons {
 		list["reason."+r] = r

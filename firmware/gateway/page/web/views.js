@@ -8,5 +8,9 @@ export const views = [
   { id: "now", load: () => import("./now.js") },
   { id: "aim", load: () => import("./aim.js") },
   { id: "alarms", load: () => import("./alarms.js") },
+  { id: "limits", needs: ["try"], load: () => import("./limits.js") },
+  { id: "wiring", needs: ["test"], load: () => import("./wiring.js") },
+  { id: "pilot", needs: ["mark"], load: () => import("./pilot.js") },
+  { id: "config", needs: ["config"], load: () => import("./config.js") },
   { id: "about", load: () => import("./about.js") },
 ];
