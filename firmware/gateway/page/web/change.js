@@ -15,7 +15,7 @@ export function change(page, { done, go }) {
   const apply = h("button", { type: "button", class: "main", disabled: true, onclick: put_ }, t("change.apply"));
   const said = h("p", { class: "said", role: "status", hidden: true });
   const element = h("section", { class: "panel", "aria-label": t("change.title") }, h("h2", {}, t("change.title")), said, problems, table, danger,
-    h("div", { class: "fields" }, h("label", {}, h("span", {}, t("change.why")), why), h("div", { class: "do" }, apply)));
+    h("label", {}, h("span", {}, t("change.why")), why), h("div", { class: "do" }, apply));
   let text = "", base = "", result = null, number = 0;
 
   function say(words, bad) { said.hidden = !words; put(said, words ?? ""); set(said, "data-bad", bad); }

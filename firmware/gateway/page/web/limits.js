@@ -88,7 +88,8 @@ export function show(root, page) {
         move(to);
       });
       const legend = h("div", { class: "axis small muted" }, h("span", {}), h("span", {}));
-      const element = h("figure", { class: "stack" }, h("figcaption", {}, h("strong", {}, unit(human(v.signal))), " ", h("span", { class: "figure" })), picture, legend);
+      const scale = h("div", { class: "scale small muted figure", "aria-hidden": "true" }, [high, (low + high) / 2, low].map((l) => h("span", {}, number(l, 1))));
+      const element = h("figure", { class: "stack" }, h("figcaption", {}, h("strong", {}, unit(human(v.signal))), " ", h("span", { class: "figure" })), h("div", { class: "scaled" }, scale, picture), legend);
       return { v, i, low, high, y, trace, band, off, line, grip, now, then, slider, element, legend, caption: element.firstChild.lastChild };
     });
     plots.replaceChildren(...drawings.map((d) => d.element), h("p", { class: "legend small" }, h("span", { class: "mark now" }), t("limits.now"), h("span", { class: "mark then" }), t("limits.then")));

@@ -11,7 +11,7 @@ export function show(root, page) {
   const said = h("p", { class: "said", hidden: true });
   page.said = (text, bad) => { said.hidden = !text; put(said, text); set(said, "data-bad", bad); };
   const testing = h("p", { class: "said", hidden: true, role: "status" });
-  const lasts = h("select", {}, [3, 5, 10, 30, 60].map((v) => h("option", { value: v, selected: v === 5 }, span(v))));
+  const lasts = h("select", {}, [3, 5, 10, 30, 60].map((v) => h("option", { value: v, selected: v === 5 }, t("plot.seconds", { n: v }))));
   const outputs = h("ul", { class: "lines wide live" }), inputs = h("ul", { class: "lines wide live" });
   const noOutput = h("p", { class: "none", hidden: true }, t("wiring.no_output")), noInput = h("p", { class: "none", hidden: true }, t("wiring.no_input"));
   const seconds = () => api.seconds(Number(lasts.value));
