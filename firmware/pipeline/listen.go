@@ -18,7 +18,7 @@ const listenFor = 5 * time.Second
 // comparison a frame.
 type tap struct {
 	now   func() time.Duration
-	until atomic.Int64 // when whoever looked last is forgotten; 0: nobody looks
+	until atomic.Int64 // until when frames are kept for whoever looked last; 0: nobody looks
 
 	mu   sync.Mutex // covers what is below, for as long as a copy takes
 	ring [64]traced

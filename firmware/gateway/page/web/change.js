@@ -7,14 +7,13 @@ import { t, known } from "./language.js";
 // go(line) is called when a person wants to see a problem's line, where a view can show it.
 export function change(page, { done, go }) {
   const problems = h("ul", { class: "stack problems" });
-  const costs = h("tbody", {}), table = h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": t("change.costs"), hidden: true },
-    h("table", { class: "cards" }, h("thead", {}, h("tr", {}, ["key", "from", "to", "cost"].map((k) => h("th", { scope: "col" }, t(`change.${k}`))))), costs));
+  const costs = h("ul", { class: "stack", "aria-label": t("change.costs") });
   const dangers = h("ul", { class: "stack" }), sure = h("input", { type: "checkbox", onchange: () => offer() });
   const danger = h("div", { class: "said", "data-bad": true, hidden: true }, h("p", {}, h("strong", {}, t("change.danger"))), dangers, h("label", { class: "check" }, sure, t("change.sure")));
   const why = h("input", { maxlength: 200, autocomplete: "off" });
   const apply = h("button", { type: "button", class: "main", disabled: true, onclick: put_ }, t("change.apply"));
   const said = h("p", { class: "said", role: "status", hidden: true });
-  const element = h("section", { class: "panel", "aria-label": t("change.title") }, h("h2", {}, t("change.title")), said, problems, table, danger,
+  const element = h("section", { class: "panel", "aria-label": t("change.title") }, h("h2", {}, t("change.title")), said, problems, costs, danger,
     h("label", {}, h("span", {}, t("change.why")), why), h("div", { class: "do" }, apply));
   let text = "", base = "", result = null, number = 0;
 
@@ -50,9 +49,9 @@ export function change(page, { done, go }) {
       const head = h("strong", {}, p.warning ? t("change.warning") : t("change.mistake"), p.line ? ` · ${t("change.line", { line: p.line })}` : "");
       return h("li", { class: "fault", "data-stops": !p.warning }, p.line && go ? h("button", { type: "button", class: "plain", onclick: () => go(p.line) }, head) : head, words);
     });
-    table.hidden = !changes.length;
-    list(costs, changes, (c) => JSON.stringify(c), (c) => h("tr", {}, h("td", { translate: "no" }, h("strong", {}, c.path)), h("td", { class: "inline", translate: "no" }, c.from || "–"),
-      h("td", { class: "inline", translate: "no" }, `→ ${c.to || "–"}`), h("td", {}, known("takes.", c.takes))));
+    costs.hidden = !changes.length;
+    list(costs, changes, (c) => JSON.stringify(c), (c) => h("li", { class: "changed" }, h("strong", { translate: "no" }, c.path), h("span", { class: "figure", translate: "no" }, `${c.from || "–"} → ${c.to || "–"}`),
+      h("span", { class: "small muted" }, t("change.cost", { cost: known("takes.", c.takes) }))));
     danger.hidden = !result?.dangers?.length;
     list(dangers, result?.dangers ?? [], (d) => d, (d) => h("li", { translate: "no" }, d));
     if (result && !found.length && !changes.length) say(t("change.none"));

@@ -9,7 +9,7 @@ import { scripts } from "./drills.js";
 
 export function show(root, page) {
   const { live, api } = page;
-  const said = h("p", { class: "said", hidden: true });
+  const said = h("p", { class: "said top", hidden: true });
   page.said = (text, bad) => { said.hidden = !text; put(said, text); set(said, "data-bad", bad); };
 
   /* What is so, and beginning and ending it. */

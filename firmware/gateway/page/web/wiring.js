@@ -8,7 +8,7 @@ const KEPT = 200; // frames on the page
 
 export function show(root, page) {
   const { live, api } = page;
-  const said = h("p", { class: "said", hidden: true });
+  const said = h("p", { class: "said top", hidden: true });
   page.said = (text, bad) => { said.hidden = !text; put(said, text); set(said, "data-bad", bad); };
   const testing = h("p", { class: "said", hidden: true, role: "status" });
   const lasts = h("select", {}, [3, 5, 10, 30, 60].map((v) => h("option", { value: v, selected: v === 5 }, t("plot.seconds", { n: v }))));
