@@ -466,7 +466,7 @@ func (g *Gateway) report(w http.ResponseWriter, r *http.Request, s *session) {
 			w.Header().Set("Content-Disposition", `inline; filename="mien-report.html"`)
 			w.Header().Set("Content-Length", strconv.Itoa(study.Size))
 		}
-		if _, err := w.Write(study.Page); err != nil {
+		if _, err := io.WriteString(w, study.Page); err != nil {
 			return
 		}
 		if from += len(study.Page); from >= study.Size {

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -71,7 +72,11 @@ func (s *study) answer(k *keeper, ask *operator.StudyAsk, who string) (*operator
 		now.Took = time.Since(s.began)
 	}
 	if now.Size = len(s.page); ask.Page && ask.From >= 0 && ask.From < len(s.page) {
-		now.Page = s.page[ask.From:min(len(s.page), ask.From+pagePart)]
+		end := min(len(s.page), ask.From+pagePart)
+		for end < len(s.page) && !utf8.RuneStart(s.page[end]) { // no part ends within a character
+			end--
+		}
+		now.Page = string(s.page[ask.From:end])
 		now.Text, now.Result = "", nil
 	}
 	return &now, nil

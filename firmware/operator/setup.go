@@ -94,5 +94,5 @@ type Study struct {
 	// Result is what mien pilot replay -json or mien pilot tune -json gives.
 	Result json.RawMessage `json:"result,omitempty"`
 	Size   int             `json:"size,omitempty"` // bytes of the page
-	Page   []byte          `json:"page,omitempty"` // a part of it, from StudyAsk.From on
+	Page   string          `json:"page,omitempty"` // a part of it, from StudyAsk.From on
 }

@@ -147,7 +147,9 @@ func TestStreamsBesideClients(t *testing.T) {
 func TestNoTypeCarriesAPicture(t *testing.T) {
 	bounded := map[string]string{"Signals": "of the network", "Levels": "one a signal", "Covered": "of the network's parts", "Outputs": "lines", "Inputs": "lines",
 		"Alarms": "of the config", "Conditions": "of an alarm", "Faults": "of the table", "Events": "of the journal", "Done": "events in words",
-		"Versions": "ten", "Problems": "of a config", "Changes": "of a config", "Dangers": "of a config", "Advice": "one a kind of change", "Of": "of the table of drift", "Card": "the network's card, a text"}
+		"Versions": "ten", "Problems": "of a config", "Changes": "of a config", "Dangers": "of a config", "Advice": "one a kind of change", "Of": "of the table of drift", "Card": "the network's card, a text",
+		"Frames": "of the serial port, the newest 64", "Counts": "of the line", "Registers": "of the map", "Now": "stretches, 500 at most", "Then": "likewise",
+		"Result": "figures of pilot replay and tune, a text"}
 	seen := map[reflect.Type]bool{}
 	var walk func(path string, of reflect.Type)
 	walk = func(path string, of reflect.Type) {

@@ -1,13 +1,8 @@
 package page
 
 import (
-	"bufio"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -15,52 +10,6 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
-
-// demo starts mien demo -page, the unit and its gateway as they are, and gives the page's
-// address and the password of its users.
-func demo(t *testing.T) (address, password string) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("it builds mien and plays its demo: not with -short")
-	}
-	program := filepath.Join(t.TempDir(), "mien")
-	if out, err := exec.Command("go", "build", "-o", program, "mien/firmware/mien").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	lib, err := filepath.Abs(filepath.Join("..", "..", "..", ".deps", "lib"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := exec.Command(program, "demo", "-page", "-port", "0")
-	c.Env = append(os.Environ(), "MIEN_LIB="+lib)
-	c.Stderr = os.Stderr
-	out, err := c.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		c.Process.Signal(syscall.SIGINT)
-		c.Wait()
-	})
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		if rest, ok := strings.CutPrefix(lines.Text(), "page: "); ok {
-			address = strings.Fields(rest)[0]
-		}
-		if _, rest, ok := strings.Cut(lines.Text(), "password: "); ok {
-			go func() {
-				for lines.Scan() {
-				}
-			}()
-			return address, rest
-		}
-	}
-	t.Fatal("the demo has no page: ", lines.Err())
-	return
-}
 
 // press presses the button of a text by the keyboard.
 func (b *tab) press(where, text string) {
@@ -75,6 +24,9 @@ func (b *tab) press(where, text string) {
 // told by its line, a limit is dragged, applied and undone, a drill is led, and a
 // report is made. All of it with the unit and the gateway as they run.
 func TestUnitIsSetUpFromThePage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds mien and plays its clip")
+	}
 	address, password := demo(t)
 	b := open(t, 1280, 900, address)
 	b.login("engineer", password)
