@@ -17,10 +17,11 @@ export function show(root, page) {
   const plots = h("div", { class: "stack" });
   const result = h("p", { class: "said", role: "status", hidden: true });
   const undo = h("button", { type: "button", hidden: true, onclick: back }, t("limits.undo"));
+  const undone = h("p", { class: "said", role: "status", hidden: true });
   const panel = change(page, { done: applied });
   const recordings = study(page, { title: t("limits.recordings"), how: t("limits.recordings_how"), begin: () => text && { do: "replay", text }, say: counted });
   const stage = h("section", { class: "panel" }, h("header", {}, h("label", {}, h("span", {}, t("limits.alarm")), choose), fresh), none, plots, fields, result);
-  root.append(h("div", { class: "title" }, h("h1", {}, t("view.limits")), h("div", { class: "do" }, undo)), h("p", { class: "muted" }, t("limits.how")),
+  root.append(h("div", { class: "title" }, h("h1", {}, t("view.limits")), h("div", { class: "do" }, undo)), undone, h("p", { class: "muted" }, t("limits.how")),
     h("div", { class: "wide-left" }, stage, h("div", { class: "stack" }, panel.element, recordings.element)));
 
   let alarm = null, values = [], delays = {}, was = "", text = "", base = "", file = "", minutes = null, due, number_ = 0;
@@ -203,6 +204,7 @@ export function show(root, page) {
   }
 
   async function applied() {
+    undone.hidden = true;
     undo.hidden = false;
     file = "";
     // The unit tells its new alarms itself: "about" comes, and pick is called.
@@ -219,7 +221,8 @@ export function show(root, page) {
       undo.hidden = true;
       file = "";
       panel.clear();
-      panel.say(t("limits.undone"));
+      put(undone, t("limits.undone"));
+      undone.hidden = false;
       page.announce(t("limits.undone"));
     } catch (error) {
       panel.say(error.status === 0 ? t("link.away") : error.message, true);
