@@ -141,6 +141,12 @@ func words() map[string]string {
 		reasons = append(reasons, r.String())
 		list["advise."+r.Advice()] = r.Advice()
 	}
+	for _, name := range pilot.Scripts() {
+		text, _ := pilot.Shipped(name)
+		if in, err := pilot.ParseScript(name, text); err == nil { // else Files says so
+			list["script."+in.Name] = in.Name
+		}
+	}
 	for e := config.Live; e <= config.OpenGateway; e++ {
 		list["takes."+e.String()] = e.String()
 	}

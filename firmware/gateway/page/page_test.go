@@ -91,6 +91,28 @@ func TestTextsAreWhole(t *testing.T) {
 	}
 }
 
+// Each view of the menu has its module, its name, and its place in the tests.
+func TestViews(t *testing.T) {
+	files, err := Files()
+	if files == nil {
+		t.Fatal(err)
+	}
+	texts, err := Texts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, m := range regexp.MustCompile(`id: "(\w+)".*import\("\./(\w+\.js)"\)`).FindAllSubmatch(files["views.js"], -1) {
+		ids = append(ids, string(m[1]))
+		if files[string(m[2])] == nil || texts["view."+string(m[1])] == nil {
+			t.Errorf("%s: its module %s, or its name, is not there", m[1], m[2])
+		}
+	}
+	if !slices.Equal(ids, viewNames) {
+		t.Errorf("the menu has %q, the tests look at %q", ids, viewNames)
+	}
+}
+
 // What a browser is not to do: markup from text, code from text, another host.
 func TestNoScriptMakesMarkupOrAsksAnotherHost(t *testing.T) {
 	files, err := Files()

@@ -63,7 +63,7 @@ func TestUnitIsSetUpFromThePage(t *testing.T) {
 	b.until(10*time.Second, `document.querySelector("[role=slider]")`)
 	time.Sleep(12 * time.Second) // some seconds to work on
 	b.press("main button", "Take the newest minutes")
-	b.until(15*time.Second, `document.querySelector(".view .said[role=status]").textContent.includes("by the limits in force")`)
+	b.until(15*time.Second, `[...document.querySelectorAll("main .said[role=status]")].some(x => x.textContent.includes("by the limits in force"))`)
 	drag(b, `document.querySelector("svg.limits")`, .75)
 	b.until(10*time.Second, `Number(document.querySelector("[role=slider]").getAttribute("aria-valuenow")) < .4`)
 	b.until(10*time.Second, `[...document.querySelectorAll("main .changed strong")].some(x => x.textContent === "alarm[brow lowered].high")`)

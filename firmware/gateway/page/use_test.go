@@ -133,29 +133,36 @@ func TestKeyboard(t *testing.T) {
 	if id := value[string](b, "document.activeElement.id"); id != "main" {
 		t.Errorf("it leads to %q", id)
 	}
+	reached := 0
 	for _, id := range viewNames {
 		b.js(fmt.Sprintf(`document.querySelector('nav a[data-view="%s"]').focus()`, id))
 		b.do(chromedp.KeyEvent("\r"))
 		b.until(10*time.Second, fmt.Sprintf(`document.querySelector('main .view[data-view="%s"] h1')`, id))
-		seen := map[string]bool{}
-		for range 120 {
+		b.settle()
+		// Whatever can be used is reached; a radio button of a group, by arrows.
+		b.js(`document.querySelectorAll("[data-reached]").forEach(e => delete e.dataset.reached)`)
+		for range 200 {
 			b.do(chromedp.KeyEvent("\t"))
 			at := value[struct {
 				Name, Ring   string
 				Visible, End bool
 			}](b, `(() => { const e = document.activeElement, s = getComputedStyle(e), r = e.getBoundingClientRect();
+				e.dataset.reached = "";
 				return { Name: e.tagName + (e.getAttribute("aria-label") ?? e.textContent).slice(0, 40), Visible: r.width > 0 && r.height > 0, Ring: s.outlineStyle, End: e === document.body }; })()`)
 			if at.End {
 				break
 			}
-			seen[at.Name] = true
 			if !at.Visible || at.Ring == "none" {
 				t.Errorf("%s: the focus on %s cannot be seen", id, at.Name)
 			}
 		}
-		if len(seen) < 5 {
-			t.Errorf("%s: only %v are reached", id, seen)
+		reached += value[int](b, `document.querySelectorAll("main [data-reached]").length`)
+		for _, missed := range value[[]string](b, `[...document.querySelectorAll("main :is(a[href], button, input, select, textarea, summary, [tabindex]):not([data-reached], :disabled, [tabindex='-1'])")].filter(e => e.checkVisibility()).map(e => e.outerHTML.slice(0, 120))`) {
+			t.Errorf("%s: not reached: %s", id, missed)
 		}
+	}
+	if reached < 40 {
+		t.Errorf("only %d places of all views are reached", reached)
 	}
 	b.quiet()
 }

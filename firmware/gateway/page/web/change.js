@@ -45,7 +45,8 @@ export function change(page, { done, go }) {
   function draw() {
     const found = result?.problems ?? [], changes = result?.changes ?? [];
     list(problems, found, (p) => JSON.stringify(p), (p) => {
-      const words = h("span", { translate: "no" }, `${p.key ? `${p.key}: ` : ""}${p.text}${p.did_you_mean ? `; did you mean "${p.did_you_mean}"?` : ""}${p.allowed ? `; allowed: ${p.allowed}` : ""}`);
+      const words = [h("span", { translate: "no" }, `${p.key ? `${p.key}: ` : ""}${p.text}`),
+        p.did_you_mean && h("p", {}, t("change.mean", { word: p.did_you_mean })), p.allowed && h("p", { class: "small muted" }, t("change.allowed", { allowed: p.allowed }))];
       const head = h("strong", {}, p.warning ? t("change.warning") : t("change.mistake"), p.line ? ` · ${t("change.line", { line: p.line })}` : "");
       return h("li", { class: "fault", "data-stops": !p.warning }, p.line && go ? h("button", { type: "button", class: "plain", onclick: () => go(p.line) }, head) : head, words);
     });

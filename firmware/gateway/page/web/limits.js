@@ -72,15 +72,27 @@ export function show(root, page) {
     drawings = values.map((v, i) => {
       const [low, high] = range(v.signal), step = (high - low) / 100;
       const trace = svg("path", { class: "trace" }), band = svg("rect", { class: "band", x: 0, width: W });
-      const off = svg("line", { class: "off", x1: 0, x2: W }), line = svg("line", { class: "limit", x1: 0, x2: W }), grip = svg("line", { class: "grip", x1: 0, x2: W });
+      const off = svg("line", { class: "off", x1: 0, x2: W }), line = svg("line", { class: "limit", x1: 0, x2: W });
       const now = svg("g", { class: "came now" }), then = svg("g", { class: "came then" });
-      const slider = svg("g", { class: "slider", role: "slider", tabindex: 0, "aria-label": t("limits.limit_of", { signal: human(v.signal) }), "aria-valuemin": low, "aria-valuemax": high, "aria-orientation": "vertical" }, grip, line);
-      const picture = svg("svg", { class: "limits", viewBox: `0 0 ${W} ${H + 44}`, preserveAspectRatio: "none" }, svg("rect", { class: "back", width: W, height: H }), band, trace, off, slider, now, then);
+      // The grip is beside the line's end, large enough for a finger: the drawing itself lets a phone scroll.
+      const slider = h("div", { class: "grip figure", role: "slider", tabindex: 0, "aria-label": t("limits.limit_of", { signal: human(v.signal) }), "aria-valuemin": low, "aria-valuemax": high, "aria-orientation": "vertical" });
+      const picture = svg("svg", { class: "limits", viewBox: `0 0 ${W} ${H + 44}`, preserveAspectRatio: "none", "aria-hidden": "true" }, svg("rect", { class: "back", width: W, height: H }), band, trace, off, line, now, then);
+      const stand = h("div", { class: "stand" }, picture, slider);
       const y = (l) => H - ((l - low) / (high - low)) * H;
       const move = (l) => { v.limit = Math.min(high, Math.max(low, round(l))); draw(); later(); };
       const from = (e) => { const box = picture.getBoundingClientRect(); return low + (1 - (e.clientY - box.top) / (box.height * H / (H + 44))) * (high - low); };
-      picture.addEventListener("pointerdown", (e) => { e.preventDefault(); slider.focus(); picture.setPointerCapture(e.pointerId); move(from(e)); });
-      picture.addEventListener("pointermove", (e) => { if (picture.hasPointerCapture(e.pointerId)) move(from(e)); });
+      for (const part of [picture, slider]) {
+        let apart = 0; // of the finger from the line, as the grip was taken
+        part.addEventListener("pointerdown", (e) => {
+          if (part === picture && e.pointerType === "touch") return;
+          e.preventDefault();
+          slider.focus();
+          part.setPointerCapture(e.pointerId);
+          apart = part === slider ? v.limit - from(e) : 0;
+          move(from(e) + apart);
+        });
+        part.addEventListener("pointermove", (e) => { if (part.hasPointerCapture(e.pointerId)) move(from(e) + apart); });
+      }
       slider.addEventListener("keydown", (e) => {
         const by = { ArrowUp: step, ArrowRight: step, ArrowDown: -step, ArrowLeft: -step, PageUp: 10 * step, PageDown: -10 * step }[e.key];
         const to = e.key === "Home" ? low : e.key === "End" ? high : by ? v.limit + by : null;
@@ -90,8 +102,8 @@ export function show(root, page) {
       });
       const legend = h("div", { class: "axis small muted" }, h("span", {}), h("span", {}));
       const scale = h("div", { class: "scale small muted figure", "aria-hidden": "true" }, [high, (low + high) / 2, low].map((l) => h("span", {}, number(l, 1))));
-      const element = h("figure", { class: "stack" }, h("figcaption", {}, h("strong", {}, unit(human(v.signal))), " ", h("span", { class: "figure" })), h("div", { class: "scaled" }, scale, picture), legend);
-      return { v, i, low, high, y, trace, band, off, line, grip, now, then, slider, element, legend, caption: element.firstChild.lastChild };
+      const element = h("figure", { class: "stack" }, h("figcaption", {}, h("strong", {}, unit(human(v.signal))), " ", h("span", { class: "figure" })), h("div", { class: "scaled" }, scale, stand), legend);
+      return { v, i, low, high, y, trace, band, off, line, now, then, slider, element, legend, caption: element.firstChild.lastChild };
     });
     plots.replaceChildren(...drawings.map((d) => d.element), h("p", { class: "legend small" }, h("span", { class: "mark now" }), t("limits.now"), h("span", { class: "mark then" }), t("limits.then")));
     const input = (label, value, take, props) => h("label", {}, h("span", {}, label), h("input", { type: "number", value, onchange: (e) => { const n = Number(e.target.value); if (Number.isFinite(n)) { take(n); draw(); later(); } }, ...props }));
@@ -123,7 +135,9 @@ export function show(root, page) {
         put(d.legend.lastChild, at.length ? time(last) : "");
       }
       const y = d.y(d.v.limit), below = d.v.side === "below";
-      for (const l of [d.line, d.grip]) { l.setAttribute("y1", y); l.setAttribute("y2", y); }
+      d.line.setAttribute("y1", y); d.line.setAttribute("y2", y);
+      d.slider.style.top = `${(100 * y) / (H + 44)}%`;
+      put(d.slider, number(d.v.limit, 2));
       const off = d.y(below ? d.v.limit + d.v.deadband : d.v.limit - d.v.deadband);
       d.off.setAttribute("y1", off); d.off.setAttribute("y2", off);
       d.band.setAttribute("y", below ? y : 0);

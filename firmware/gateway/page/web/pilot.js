@@ -1,6 +1,6 @@
 // Pilot: start, mark, lead a person through a drill, the report, and the limits that marks recommend.
 import { h, put, set, list, unit } from "./dom.js";
-import { t, number, span, moment, language } from "./language.js";
+import { t, known, number, span, moment, language } from "./language.js";
 import { act } from "./alarm.js";
 import { change } from "./change.js";
 import { study } from "./study.js";
@@ -31,7 +31,7 @@ export function show(root, page) {
     h("div", { class: "do" }, mark("right"), mark("false"), mark("missed", () => ({ for: api.seconds(Number(ago.value)) })), mark("withdraw")));
 
   /* A drill. */
-  const script = h("select", {}, scripts.map((d, i) => h("option", { value: i }, d.name)));
+  const script = h("select", {}, scripts.map((d, i) => h("option", { value: i }, known("script.", d.name))));
   const lead = h("button", { type: "button", class: "main", disabled: !page.may("pilot.drill"), onclick: () => drill(page, scripts[Number(script.value)]) }, t("drill.start"));
   const drills = h("section", { class: "panel" }, h("h2", {}, t("pilot.drill")), h("p", { class: "small muted" }, t("drill.how")), h("div", { class: "fields" }, h("label", {}, h("span", {}, t("drill.script")), script), h("div", { class: "do" }, lead)));
 

@@ -42,7 +42,7 @@ export function show(root, page) {
   };
   const outputRow = line((x) => h("div", { class: "do" }, [true, false].map((on) => {
     const b = act(page, t(on ? "wiring.on" : "wiring.off"), "test", () => ({ ask: "test", output: x.name, on, for: seconds() }));
-    set(b, "aria-label", `${t(on ? "wiring.on" : "wiring.off")}: ${x.name}`);
+    set(b, "aria-label", t("wiring.of", { do: t(on ? "wiring.on" : "wiring.off"), output: x.name }));
     return b;
   })));
   const inputRow = line(() => h("span", { class: "figure small" }));
@@ -62,7 +62,7 @@ export function show(root, page) {
       const was = pressed.get(x.name) ?? { on: x.on, n: 0 };
       if (x.on !== was.on) {
         if (x.on) { was.n++; was.at = state.at; }
-        page.announce(`${x.name}: ${t(x.on ? "line.active" : "line.rest")}`);
+        page.announce(t("wiring.is", { input: x.name, state: t(x.on ? "line.active" : "line.rest") }));
       }
       was.on = x.on;
       pressed.set(x.name, was);
