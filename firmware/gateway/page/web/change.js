@@ -83,5 +83,6 @@ export function change(page, { done, go }) {
     }
   }
 
-  return { element, look, say, offer, why, clear() { number++; result = null; say(""); draw(); } };
+  // clear begins anew; keep leaves standing what came of the change before.
+  return { element, look, say, offer, why, clear(keep = false) { number++; result = null; if (!keep || said.hasAttribute("data-bad")) say(""); draw(); } };
 }

@@ -51,16 +51,16 @@ export function show(root, page) {
     if (!list.length) return;
     if (!minutes) snap();
     if (!alarm || !list.some((a) => a.name === alarm.name)) pick(choose.value);
-    else if (JSON.stringify(list.find((a) => a.name === alarm.name)) !== was) pick(alarm.name);
+    else if (JSON.stringify(list.find((a) => a.name === alarm.name)) !== was) pick(alarm.name, true);
   }
 
-  function pick(name) {
+  function pick(name, same = false) {
     alarm = live.about.alarms.find((a) => a.name === name);
     was = JSON.stringify(alarm);
     values = alarm.conditions.map((c) => ({ ...c, deadband: round(Math.abs(c.limit - c.off)) }));
     delays = { on_delay: alarm.on_delay_ms / 1000, off_delay: alarm.off_delay_ms / 1000 };
     result.hidden = true;
-    panel.clear();
+    panel.clear(same);
     text = "";
     build();
     tryIt();
@@ -182,7 +182,7 @@ export function show(root, page) {
       const made = changed.length ? (await api.ask({ ask: "config", config: { do: "set", text: file, keys: changed } })).config.text : file;
       if (mine !== number_ || page.signal.aborted) return;
       text = made;
-      if (changed.length) panel.look(text, base); else panel.clear();
+      if (changed.length) panel.look(text, base); else panel.clear(true);
       if (minutes.times.length > 1) {
         const request = { ask: "try", try: { text, alarm: alarm.name, ...part() } };
         const { tried } = await api.ask(request);
