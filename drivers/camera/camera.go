@@ -54,7 +54,8 @@ type Source interface {
 //
 // Packed formats hold Height rows of Stride bytes. NV12 and YUV420 hold their
 // luma plane so, and behind it the chroma: NV12 (Height+1)/2 rows of Stride
-// bytes, YUV420 twice (Height+1)/2 rows of (Stride+1)/2 bytes. MJPEG is one
+// bytes, YUV420 twice (Height+1)/2 rows and YUV422P twice Height rows, of
+// (Stride+1)/2 bytes. MJPEG is one
 // JPEG from SOI on, which may lack its Huffman tables and its end marker; Stride is 0.
 type Frame struct {
 	Data          []byte
@@ -63,7 +64,8 @@ type Frame struct {
 	Stride        int    // bytes from one row to the next; 0 for MJPEG
 	Sequence      uint32 // the driver's count of frames; wraps
 	// Time is when the picture was taken by the driver, on CLOCK_MONOTONIC, or when
-	// it was handed out where the driver does not say. A device may stamp
+	// it was handed out where the driver does not say; of a program's picture, when
+	// its last byte came. A device may stamp
 	// the end of a frame in advance (vivid), stamp all alike, or jump: check the time
 	// before you count on it.
 	Time time.Duration
@@ -72,13 +74,14 @@ type Frame struct {
 
 // Pixel formats that a Source may give: the V4L2 fourcc of videodev2.h.
 const (
-	GREY   uint32 = 'G' | 'R'<<8 | 'E'<<16 | 'Y'<<24 // 8-bit luma
-	YUYV   uint32 = 'Y' | 'U'<<8 | 'Y'<<16 | 'V'<<24 // 4:2:2 packed, Y0 Cb Y1 Cr
-	UYVY   uint32 = 'U' | 'Y'<<8 | 'V'<<16 | 'Y'<<24 // 4:2:2 packed, Cb Y0 Cr Y1
-	NV12   uint32 = 'N' | 'V'<<8 | '1'<<16 | '2'<<24 // 4:2:0, luma plane, then CbCr interleaved
-	YUV420 uint32 = 'Y' | 'U'<<8 | '1'<<16 | '2'<<24 // 4:2:0, three planes Y, Cb, Cr
-	RGB24  uint32 = 'R' | 'G'<<8 | 'B'<<16 | '3'<<24 // 8-8-8, red first
-	MJPEG  uint32 = 'M' | 'J'<<8 | 'P'<<16 | 'G'<<24 // one JPEG a frame
+	GREY    uint32 = 'G' | 'R'<<8 | 'E'<<16 | 'Y'<<24 // 8-bit luma
+	YUYV    uint32 = 'Y' | 'U'<<8 | 'Y'<<16 | 'V'<<24 // 4:2:2 packed, Y0 Cb Y1 Cr
+	UYVY    uint32 = 'U' | 'Y'<<8 | 'V'<<16 | 'Y'<<24 // 4:2:2 packed, Cb Y0 Cr Y1
+	NV12    uint32 = 'N' | 'V'<<8 | '1'<<16 | '2'<<24 // 4:2:0, luma plane, then CbCr interleaved
+	YUV420  uint32 = 'Y' | 'U'<<8 | '1'<<16 | '2'<<24 // 4:2:0, three planes Y, Cb, Cr
+	YUV422P uint32 = '4' | '2'<<8 | '2'<<16 | 'P'<<24 // 4:2:2, three planes Y, Cb, Cr
+	RGB24   uint32 = 'R' | 'G'<<8 | 'B'<<16 | '3'<<24 // 8-8-8, red first
+	MJPEG   uint32 = 'M' | 'J'<<8 | 'P'<<16 | 'G'<<24 // one JPEG a frame
 )
 
 // formats is the one list of them, in the order in which they are tried when none
@@ -91,6 +94,7 @@ var formats = []struct {
 }{
 	{NV12, []string{"NV12"}},
 	{YUV420, []string{"YU12", "I420", "YUV420"}},
+	{YUV422P, []string{"422P", "YUV422P"}},
 	{YUYV, []string{"YUYV", "YUY2"}},
 	{UYVY, []string{"UYVY"}},
 	{GREY, []string{"GREY", "GRAY", "Y8"}},
@@ -140,7 +144,7 @@ var (
 type Info struct {
 	Name   string // the card's name, or the clip's
 	Device string // the node or file that was opened
-	Driver string // kernel driver; "clip" or "fake" otherwise
+	Driver string // kernel driver; "command", "clip" or "fake" otherwise
 	Bus    string // where it is plugged in; empty for clips
 
 	Format        uint32
@@ -155,6 +159,11 @@ type Info struct {
 	// Stamped: the times are the driver's; otherwise they are taken when the
 	// frame is handed out, or made up for a clip.
 	Stamped bool
+
+	// Starts is how long the first frame may take, of a program that must start
+	// first; until then format and size are not known. 0: they are, and it comes at once.
+	Starts time.Duration
+	Said   string // a program's last words, in one line
 
 	Counts   Counts
 	Warnings []string // in words: size or rate that had to differ, a clip cut short, pictures skipped
@@ -214,6 +223,8 @@ func PlaneSize(format uint32, width, height, stride int) (minStride, size int) {
 		return width, stride * (height + (height+1)/2)
 	case YUV420:
 		return width, stride*height + (stride+1)/2*((height+1)/2)*2
+	case YUV422P:
+		return width, stride*height + (stride+1)/2*height*2
 	}
 	return 0, 0
 }

@@ -231,7 +231,7 @@ func blackPicture(info Info) []byte {
 			b[i] = byte(i&1) << 7
 		case UYVY:
 			b[i] = byte(^i&1) << 7
-		case NV12, YUV420:
+		case NV12, YUV420, YUV422P:
 			if i >= h*info.Stride {
 				b[i] = 128
 			}

@@ -45,7 +45,7 @@ type Format string
 // AnyFormat takes the cheapest that the camera has.
 const AnyFormat Format = "auto"
 
-var formats = words[Format]{AnyFormat, "GREY", "YUYV", "UYVY", "NV12", "YU12", "RGB3", "MJPEG"}
+var formats = words[Format]{AnyFormat, "GREY", "YUYV", "UYVY", "NV12", "YU12", "422P", "RGB3", "MJPEG"}
 
 func (f *Format) UnmarshalText(text []byte) error { return formats.read(f, text) }
 

@@ -46,7 +46,7 @@ type damaged struct{ why string }
 
 func (d *damaged) Error() string { return d.why }
 
-// Open opens a YUV4MPEG2 file (.y4m; mono and 4:2:0), a motion JPEG file
+// Open opens a YUV4MPEG2 file (.y4m; mono, 4:2:0 and 4:2:2), a motion JPEG file
 // (whole JPEGs one after the other), one picture, or a folder of pictures (.jpg
 // .jpeg .png .pgm, in the order of their names). Files are told apart by their
 // content. A motion JPEG file is indexed here, without decoding.
@@ -157,8 +157,8 @@ func newClip(name string, r reel, o Options) (camera.Source, error) {
 	c.info = camera.Info{Name: filepath.Base(name), Device: name, Driver: "clip", Frames: r.count(), Live: !o.Fast}
 	c.num, c.den = defaultFPS, 1
 	fps, untold := o.FPS, false
-	if y, ok := r.(*y4m); ok && y.num > 0 {
-		c.num, c.den = y.num, y.den
+	if y, ok := r.(*y4m); ok && y.Num > 0 {
+		c.num, c.den = y.Num, y.Den
 	} else if fps == 0 {
 		fps = o.Else
 		untold = !o.Fast && r.count() > 1

@@ -96,6 +96,7 @@ func TestY4M(t *testing.T) {
 		{"W8 H6 F25:1", 72, "YU12 8x6 stride 8 at 25"},
 		{"W7 H5 F30000:1001 C420mpeg2", 7*5 + 2*4*3, "YU12 7x5 stride 7 at 29.97"},
 		{"W8 H6 C420paldv", 72, "YU12 8x6 stride 8 at 15"},
+		{"W7 H5 F25:1 C422", 7*5 + 2*4*5, "422P 7x5 stride 7 at 25"},
 		{"W8 H6 F0:0 C420", 72, "YU12 8x6 stride 8 at 15"},
 		{"H6 Cmono W8 F10:1", 48, "GREY 8x6 stride 8 at 10"},
 	} {
@@ -132,7 +133,6 @@ func TestClipsRefused(t *testing.T) {
 		"empty":            {"", "empty"},
 		"text":             {"hello, I am no clip at all", "neither"},
 		"AVI":              {"RIFF\x00\x00\x00\x00AVI LIST", "ffmpeg"},
-		"4:2:2":            {"YUV4MPEG2 W8 H6 C422\nFRAME\n" + frame, "colour space C422"},
 		"4:4:4":            {"YUV4MPEG2 W8 H6 C444\nFRAME\n" + frame, "-pix_fmt yuv420p"},
 		"10 bits":          {"YUV4MPEG2 W8 H6 C420p10\nFRAME\n" + frame, "C420p10"},
 		"16-bit grey":      {"YUV4MPEG2 W8 H6 Cmono16\nFRAME\n" + frame, "Cmono16"},

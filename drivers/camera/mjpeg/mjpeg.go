@@ -233,52 +233,69 @@ type Found struct {
 // Walk follows one JPEG from its start marker at off through segments and
 // entropy-coded data. One without an end marker ends where the next begins, or with
 // the file.
-func Walk(s Bytes, off int64) (f Found, err error) {
-	for n := scanStep; ; n *= 4 {
+func Walk(s Bytes, off int64) (Found, error) { return new(Walker).Walk(s, off) }
+
+// Walker follows one JPEG whose bytes are still coming: as long as it is not Ended
+// and its End is the Size of what there is, or the error is ErrNoEOI, Walk is called
+// again when there is more, and goes on from where it was. It allocates nothing.
+type Walker struct {
+	f  Found
+	at int64 // before the next marker; 0: the header was not read yet
+}
+
+// Walk is the package's Walk, with the same s and off each time.
+func (w *Walker) Walk(s Bytes, off int64) (Found, error) {
+	for n := scanStep; w.at == 0; n *= 4 {
 		b, err := s.View(off, n)
 		if err != nil {
 			return Found{End: off}, fmt.Errorf("read at byte %d: %w", off, err)
 		}
-		scan, w, h, err := header(b)
-		f = Found{End: off + int64(scan), Width: w, Height: h}
+		scan, width, height, err := header(b)
+		w.f = Found{End: off + int64(scan), Width: width, Height: height}
 		if errors.Is(err, ErrNoEOI) && len(b) == n {
 			continue // a longer header than was looked at
 		}
 		if err != nil {
-			return f, err
+			return w.f, err
 		}
-		break
+		w.at = w.f.End
 	}
-	for at := f.End; ; {
-		b, err := s.View(at, 4)
+	for {
+		at, err := skipScan(s, w.at) // to the next marker, where it is not at one
+		if err != nil {
+			return Found{End: at}, err
+		}
+		w.at = at
+		b, err := s.View(w.at, 4)
 		switch {
 		case err != nil:
-			return Found{End: at}, fmt.Errorf("read at byte %d: %w", at, err)
+			return Found{End: w.at}, fmt.Errorf("read at byte %d: %w", w.at, err)
 		case len(b) < 2, b[1] == mSOI:
-			f.End = min(at, s.Size())
-			return f, nil
+			w.f.End = min(w.at, s.Size())
+			if len(b) < 2 {
+				w.f.End = s.Size()
+			}
+			return w.f, nil
 		case b[1] == mEOI:
-			f.End, f.Ended = at+2, true
-			return f, nil
+			w.f.End, w.f.Ended = w.at+2, true
+			return w.f, nil
 		case b[1] == 0xff: // fill byte
-			at++
+			w.at++
 			continue
 		case len(b) < 4:
-			f.End = s.Size()
-			return f, nil
+			w.f.End = s.Size()
+			return w.f, nil
 		}
 		length := int64(b[2])<<8 | int64(b[3])
 		if length < 2 {
-			return Found{End: at}, ErrSegment
+			return Found{End: w.at}, ErrSegment
 		}
-		if at, err = skipScan(s, at+2+length); err != nil {
-			return Found{End: at}, err
-		}
+		w.at += 2 + length
 	}
 }
 
 // skipScan passes over entropy-coded data, or padding, up to the next marker that is
-// not a restart; the end of the file is one.
+// not a restart; the end of the file is one, or a last byte that may begin one.
 func skipScan(s Bytes, at int64) (int64, error) {
 	for {
 		b, err := s.View(at, scanStep)
@@ -288,8 +305,11 @@ func skipScan(s Bytes, at int64) (int64, error) {
 		if i := nextMarker(b); i >= 0 {
 			return at + int64(i), nil
 		}
-		if len(b) < scanStep {
-			return at + int64(len(b)), nil
+		if n := len(b); n < scanStep {
+			if n > 0 && b[n-1] == 0xff {
+				n--
+			}
+			return at + int64(n), nil
 		}
 		at += scanStep - 1 // the last byte may be the FF of a marker
 	}

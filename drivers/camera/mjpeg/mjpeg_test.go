@@ -87,3 +87,60 @@ func FuzzWhole(f *testing.F) {
 		}
 	})
 }
+
+type whole []byte
+
+func (m *whole) View(off int64, n int) ([]byte, error) {
+	off = min(off, int64(len(*m)))
+	return (*m)[off:min(off+int64(n), int64(len(*m)))], nil
+}
+func (m *whole) Size() int64 { return int64(len(*m)) }
+
+// inPieces follows a JPEG that comes step bytes at a time, behind its start marker.
+func inPieces(b []byte, step int) (f Found, err error) {
+	var w Walker
+	var m whole
+	for n := 2; n < len(b); {
+		n = min(n+step, len(b))
+		m = b[:n]
+		f, err = w.Walk(&m, 0)
+		if err != nil && err != ErrNoEOI || err == nil && (f.Ended || f.End < int64(n)) {
+			return f, err
+		}
+	}
+	return f, err
+}
+
+func pieces(t *testing.T, b []byte, steps ...int) {
+	t.Helper()
+	m := whole(b)
+	want, wantErr := Walk(&m, 0)
+	for _, step := range steps {
+		if got, err := inPieces(b, step); err != wantErr || err == nil && got != want {
+			t.Errorf("%d at a time: %+v, %v, want %+v, %v of %.60q", step, got, err, want, wantErr, b)
+		}
+	}
+}
+
+// A picture that comes in pieces is the same as one that is there.
+func TestInPieces(t *testing.T) {
+	large := join(soi, segment(0xe1, make([]byte, 60000)...), sof, sos, bytes.Repeat(scan, 10000), eoi)
+	for _, b := range [][]byte{testJPEG, append(bytes.Clone(testJPEG), testJPEG...), join(soi, sof, sos, scan), join(soi, sof, sos, scan, soi, sof), large,
+		join(soi, sof, sos, scan, segment(0xfe, 1, 2, 3), sos, scan, []byte{0xff, 0xff, 0xff}, eoi), join(soi, sof, sos, scan, []byte{0xff, 0xc4, 0, 1}), testJPEG[:300]} {
+		pieces(t, b, 1000, 4096, 32768)
+		if len(b) < 2000 {
+			pieces(t, b, 1, 2, 3, 7)
+		}
+	}
+}
+
+func FuzzInPieces(f *testing.F) {
+	f.Add(testJPEG, 7)
+	f.Add(join(soi, sof, sos, scan, eoi), 1)
+	f.Add(join(soi, sof, sos, scan, []byte{0xff, 0xff, 0xd9}), 1)
+	f.Fuzz(func(t *testing.T, b []byte, step int) {
+		if len(b) > 2 && len(b) < 1<<16 && bytes.HasPrefix(b, soi) {
+			pieces(t, b, max(1, step&0xffff))
+		}
+	})
+}

@@ -270,7 +270,7 @@ func (c *capture) setFormat(ask request, s Settings, format uint32) error {
 		return fmt.Errorf("%w: the driver says %d bytes a row for %d pixels of %s", camera.ErrUnsupported, stride, width, camera.FormatName(got))
 	}
 	_, c.size = camera.PlaneSize(got, width, height, stride)
-	if c.need = c.size; got != camera.YUV420 {
+	if c.need = c.size; got != camera.YUV420 && got != camera.YUV422P {
 		c.need -= stride - least
 	}
 	if got != camera.MJPEG && int64(f.pix.sizeImage) < int64(c.size) && f.pix.sizeImage != 0 {
