@@ -62,7 +62,7 @@ func (c *checker) has(key string) bool {
 
 // rules look for what does not fit together, whatever the network. Each calls
 // wrong for what is refused and has its test in mistakes_test.go.
-var rules = []func(c *checker){(*checker).alarms, (*checker).reminders, (*checker).purpose, (*checker).lines, (*checker).pins, (*checker).paths, (*checker).port, (*checker).rest, (*checker).times, (*checker).page}
+var rules = []func(c *checker){(*checker).alarms, (*checker).reminders, (*checker).purpose, (*checker).lines, (*checker).pins, (*checker).paths, (*checker).command, (*checker).port, (*checker).rest, (*checker).times, (*checker).page}
 
 // consistent applies the rules.
 func (cfg *Config) consistent() Problems {
@@ -414,6 +414,77 @@ func (c *checker) port() {
 	}
 	c.wrong(key, fmt.Sprintf("interval = %q or more, or a higher baud", (takes.Truncate(10*time.Millisecond)+10*time.Millisecond).String()),
 		"a status line takes up to %v at %d baud, and one is due every %v", takes.Round(time.Millisecond), s.Baud, s.Interval)
+}
+
+// shellSigns are words that a shell would read, and nobody else does.
+var shellSigns = []string{"|", "||", "&", "&&", ";", ">", ">>", "<", "2>", "2>&1", "2>/dev/null", ">/dev/null"}
+
+// apart is a command with each word apart, as it would stand in the file.
+func apart(text string) string { return "[" + quoteAll(strings.Fields(text)) + "]" }
+
+// hasOption tells whether a command has one of the options: "-t", "-t0", "--timeout",
+// "--timeout=0".
+func hasOption(words []string, names ...string) bool {
+	return slices.ContainsFunc(words[1:], func(w string) bool {
+		return slices.ContainsFunc(names, func(n string) bool {
+			return w == n || strings.HasPrefix(w, n+"=") || len(n) == 2 && n[0] == '-' && !strings.HasPrefix(w, "--") && strings.HasPrefix(w, n)
+		})
+	})
+}
+
+// command refuses one that cannot be a camera.
+func (c *checker) command() {
+	words := c.Camera.Command
+	if len(words) == 0 {
+		return
+	}
+	const key = "camera.command"
+	at := func(i int) string { return item(key, i+1) }
+	if c.Camera.Clip != "" {
+		c.wrong("camera.clip", "one of camera.clip and camera.command", "is set beside camera.command: where do the pictures come from?")
+	}
+	if c.Camera.Device != "auto" {
+		c.wrong("camera.device", "one of camera.device and camera.command", "is set beside camera.command: the program opens the camera, name it among its words")
+	}
+	program := words[0][strings.LastIndexByte(words[0], '/')+1:]
+	if strings.Contains(program, " ") {
+		c.wrong(at(0), "each word apart: "+apart(strings.Join(words, " ")), "is %q: no shell takes it apart", words[0])
+		return
+	}
+	for i, w := range words {
+		switch {
+		case slices.Contains(shellSigns, w):
+			c.wrong(at(i), `the words of one program, or ["sh", "-c", "one | other"]`, "is %q, which only a shell knows", w)
+			return
+		case strings.HasPrefix(w, "~"):
+			c.wrong(at(i), "a path from the root of this machine", "%s: only a shell knows what ~ stands for", w)
+		case len(w) > 1 && (w[0] == '\'' || w[0] == '"') && w[len(w)-1] == w[0]:
+			c.wrong(at(i), "the word without quotes of a shell", "has quotes in quotes: %s", w)
+		case address.MatchString(w):
+			c.wrong(at(i), "a camera of this machine", "%s is an address on a network, and whoever sees faces has none: use a bridge that has the network and hands pictures to a v4l2loopback device (docs/cameras.md#network-cameras)", w)
+		}
+	}
+	has := func(names ...string) bool { return hasOption(words, names...) }
+	switch program {
+	case "gst-launch-1.0":
+		if !has("-q", "--quiet") {
+			c.wrong(key, `"-q" behind "gst-launch-1.0"`, "lacks -q: its messages would stand among the pictures")
+		}
+		if !has("fdsink") {
+			c.wrong(key, `… "!", "y4menc", "!", "fdsink"`, "ends in no fdsink: it writes its pictures elsewhere")
+		}
+	case "rpicam-vid", "libcamera-vid":
+		if !has("--codec") {
+			c.wrong(key, `"--codec", "mjpeg"`, "lacks --codec: it would write H.264, of which no picture stands alone")
+		}
+		if !has("-o", "--output") {
+			c.wrong(key, `"-o", "-"`, "lacks -o: it would write no pictures")
+		}
+	case "ffmpeg":
+		if i := len(words) - 1; words[i] != "-" && words[i] != "pipe:1" && words[i] != "pipe:" {
+			c.wrong(key, `"-f", "yuv4mpegpipe", "-"`, "ends in %q: its pictures go there, and not to standard output", words[i])
+		}
+	}
 }
 
 // paths refuses those of another system.

@@ -57,7 +57,8 @@ type Unit struct {
 
 // Camera is where frames come from.
 type Camera struct {
-	Device   string         `toml:"device"` // "auto": the first camera
+	Device   string         `toml:"device"`  // "auto": the first camera
+	Command  []string       `toml:"command"` // not empty: this program gives the pictures, and not the device
 	Format   Format         `toml:"format"`
 	Width    int            `toml:"width"`
 	Height   int            `toml:"height"`

@@ -48,7 +48,7 @@ func TestTableFitsStructs(t *testing.T) {
 	kinds := map[Kind]reflect.Type{Text: reflect.TypeFor[string](), Integer: reflect.TypeFor[int](), Number: reflect.TypeFor[float64](),
 		Boolean: reflect.TypeFor[bool](), Duration: reflect.TypeFor[time.Duration](), IntChoice: reflect.TypeFor[int](),
 		Priority: reflect.TypeFor[alarm.Priority](), Names: reflect.TypeFor[[]string](), Share4: reflect.TypeFor[[4]float64](),
-		LineName: reflect.TypeFor[string](), OptionalNum: reflect.TypeFor[*float64](), NamedInts: reflect.TypeFor[map[string]int]()}
+		LineName: reflect.TypeFor[string](), OptionalNum: reflect.TypeFor[*float64](), NamedInts: reflect.TypeFor[map[string]int](), Command: reflect.TypeFor[[]string]()}
 	found := make(map[string]bool)
 	var walk func(path string, in reflect.Type)
 	walk = func(path string, in reflect.Type) {

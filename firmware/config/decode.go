@@ -195,6 +195,8 @@ func (d decoder) leaf(k Key, shown string, v any, into reflect.Value) {
 		d.share4(k, shown, v, into)
 	case NamedInts:
 		d.namedInts(k, shown, v, into)
+	case Command:
+		d.command(k, shown, v, into)
 	}
 }
 
@@ -303,6 +305,44 @@ func (d decoder) namedInts(k Key, shown string, v any, into reflect.Value) {
 		named[name] = int(x)
 	}
 	into.Set(reflect.ValueOf(named))
+}
+
+// The words of a command, and the characters of one.
+const maxWords, maxWord = 128, 1024
+
+func (d decoder) command(k Key, shown string, v any, into reflect.Value) {
+	list, ok := v.([]any)
+	if text, isText := v.(string); isText {
+		d.wrong(k, shown, "is one text, and no shell takes it apart: write %s", apart(text))
+		return
+	}
+	if !ok {
+		d.mistyped(k, shown, v)
+		return
+	}
+	if len(list) > maxWords {
+		d.wrong(k, shown, "has %d words; at most %d", len(list), maxWords)
+		return
+	}
+	words := make([]string, 0, len(list))
+	for i, v := range list {
+		at := item(shown, i+1)
+		word, isText := v.(string)
+		switch _, _, isNumber := numeric(v); {
+		case isNumber:
+			d.wrong(k, at, "is the bare value %s: write it in quotes, %q", d.places[at].text, d.places[at].text)
+		case !isText:
+			d.mistyped(k, at, v)
+		case word == "" && i == 0:
+			d.wrong(k, at, "is empty: the first word names the program")
+		case utf8.RuneCountInString(word) > maxWord:
+			d.wrong(k, at, "has %d characters; at most %d", utf8.RuneCountInString(word), maxWord)
+		case strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsPrint(r) }):
+			d.unprintable(k, at, word)
+		}
+		words = append(words, word)
+	}
+	into.Set(reflect.ValueOf(words))
 }
 
 var controlName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)

@@ -83,7 +83,7 @@ func TestFirstUse(t *testing.T) {
 		{"[[alarm]]\nname = \"a\"\nany = [{signal = \"au4\", threshold = 0.6}]", `m:3: alarm[1].any[1].threshold:|did you mean "high"?`},
 		{alarm + "high = 0.6\nseverity = \"high\"", `m:5: alarm[1].severity:|did you mean "priority"?`},
 		{alarm + "high = 0.6\ndelay = \"1s\"", `m:5: alarm[1].delay:|did you mean "on_delay"?`},
-		{"[camera]\nframerate = 30", `m:2: camera.framerate:|did you mean "fps"?|Allowed: device, format`},
+		{"[camera]\nframerate = 30", `m:2: camera.framerate:|did you mean "fps"?|Allowed: device, command, format`},
 		{"[camera]\nframe-rate = 30", `m:2: camera.frame-rate:|did you mean "fps"?`},
 		{"[camera]\nresolution = \"640x480\"", `m:2: camera.resolution:|did you mean "width"?`},
 		{"[modbus]\nslave_id = 3", `m:2: modbus.slave_id:|did you mean "address"?`},

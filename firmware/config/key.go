@@ -26,10 +26,11 @@ const (
 	LineName    // text or integer: a GPIO line
 	OptionalNum // number that may be left out
 	NamedInts   // table of whole numbers by name
+	Command     // list of texts: a program and its arguments
 )
 
 var kindNames = [...]string{"text", "whole number", "number", "true or false", "duration", "text", "whole number", "priority",
-	"list of texts", "list of 4 numbers", "line", "number", "table of whole numbers"}
+	"list of texts", "list of 4 numbers", "line", "number", "table of whole numbers", "list of texts"}
 
 // String names the type as documents show it.
 func (k Kind) String() string { return kindNames[k] }
@@ -87,6 +88,8 @@ func (k Key) Allowed() string {
 		return fmt.Sprintf(`a duration from "%s" to "%s", such as "300ms", "1.5s", "2m"`, seconds(k.Min), seconds(k.Max))
 	case Names:
 		return `a list of texts, such as ["a", "b"]`
+	case Command:
+		return `a list of texts, each word of the command apart, such as ["rpicam-vid", "-t", "0"]`
 	case NamedInts:
 		return "a table of names and whole numbers, such as {power_line_frequency = 1}"
 	case Share4:

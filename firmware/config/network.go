@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -181,6 +182,16 @@ func (c *checker) advice() {
 		if strings.HasPrefix(clip, "/tmp/") || strings.HasPrefix(clip, "/var/tmp/") {
 			c.warn("camera.clip", "%s is hidden from the service, which has temporary folders of its own (PrivateTmp)", clip).
 				Allowed = "a file that the service can read, such as /var/lib/mien/shift.y4m"
+		}
+	}
+	if words := c.Camera.Command; len(words) > 0 {
+		for key, set := range map[string]bool{"camera.format": c.Camera.Format != AnyFormat, "camera.width": c.has("camera.width"), "camera.height": c.has("camera.height"), "camera.controls": len(c.Camera.Controls) > 0} {
+			if set {
+				c.warn(key, "is not used: the program of camera.command decides")
+			}
+		}
+		if program := filepath.Base(words[0]); (program == "rpicam-vid" || program == "libcamera-vid") && !hasOption(words, "-t", "--timeout") {
+			c.warn("camera.command", `%s ends by itself after 5 s: add "-t", "0"`, program)
 		}
 	}
 	c.wiring()

@@ -61,6 +61,8 @@ var reference = []Key{
 
 	{Path: "camera.device", Kind: Text, Takes: ReopenCamera, Default: `"auto"`, Min: 1, Max: 255, Example: `"/dev/v4l/by-id/usb-046d_C270-video-index0"`,
 		Meaning: "Camera. auto is the first that can be used; a /dev/v4l/by-id or by-path name survives replugging and restarts, /dev/video0 does not."},
+	{Path: "camera.command", Kind: Command, Takes: ReopenCamera, Default: "[]", Example: `["rpicam-vid", "-n", "-t", "0", "--codec", "mjpeg", "--width", "640", "--height", "480", "-o", "-"]`,
+		Meaning: "A program that writes YUV4MPEG2 or motion JPEG to its standard output is the camera, in place of a device: rpicam-vid, gst-launch-1.0, ffmpeg. No shell reads it; mien probe prints the line for a CSI camera; docs/cameras.md has more. It runs with the unit's rights, and without a network."},
 	{Path: "camera.format", Kind: Choice, Takes: ReopenCamera, Choices: formats.names(), Default: `"auto"`,
 		Meaning: "Pixel format. auto takes the cheapest that the camera has at this size and rate."},
 	{Path: "camera.width", Kind: Integer, Takes: ReopenCamera, Default: "640", Min: 64, Max: 4096, Unit: "px",

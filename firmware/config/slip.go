@@ -380,7 +380,7 @@ var otherNames = map[string][]string{
 	"emotion": {"alarm signal"}, "expression": {"alarm signal"}, "feature": {"alarm signal"}, "metric": {"alarm signal"}, "au": {"alarm signal"}, "action_unit": {"alarm signal"},
 	"severity": {"alarm priority"}, "latched": {"alarm latch"}, "latching": {"alarm latch"}, "ack": {"alarm acknowledge"}, "sound": {"alarm horn"}, "buzzer": {"alarm horn"}, "inhibited_by": {"alarm suppress_by"},
 	"framerate": {"camera fps"}, "frame_rate": {"camera fps"}, "rate": {"camera fps"}, "rotation": {"camera rotate"}, "flip": {"camera mirror"}, "hflip": {"camera mirror"}, "video": {"camera clip"}, "file": {"camera clip", "model card"},
-	"pixel_format": {"camera format"}, "resolution": {"camera width"}, "size": {"camera width"}, "source": {"camera device"}, "path": {"", "camera device", "serial device", "model card", "state dir"},
+	"pixel_format": {"camera format"}, "resolution": {"camera width"}, "size": {"camera width"}, "source": {"camera device"}, "program": {"camera command"}, "cmd": {"camera command"}, "exec": {"camera command"}, "pipeline": {"camera command"}, "gstreamer": {"camera command"}, "path": {"", "camera device", "serial device", "model card", "state dir"},
 	"slave_id": {"modbus address"}, "slave": {"modbus address"}, "unit_id": {"modbus address"}, "slave_address": {"modbus address"}, "node": {"modbus address"}, "station": {"modbus address"},
 	"byte_order": {"modbus word_order"}, "endian": {"modbus word_order"}, "endianness": {"modbus word_order"}, "timeout": {"modbus host_timeout"},
 	"baudrate": {"serial baud"}, "baud_rate": {"serial baud"}, "bitrate": {"serial baud"}, "speed": {"serial baud"}, "port": {"serial device"}, "tty": {"serial device"},

@@ -68,6 +68,15 @@ func (m *Monitor) Begin(f Fault, now time.Duration, detail string) {
 	}
 }
 
+// Restate says what a fault that is on comes of by now.
+func (m *Monitor) Restate(f Fault, detail string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.word&f.Bit() != 0 {
+		m.active[f].Detail = detail
+	}
+}
+
 // End clears a fault. Clearing one that is off does nothing.
 func (m *Monitor) End(f Fault) {
 	m.mu.Lock()

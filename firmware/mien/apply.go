@@ -37,6 +37,9 @@ type keeper struct {
 // what it loads and runs, and who reaches it.
 var vital = []string{"unit.purpose", "model.card", "model.second", "model.library", "gateway.", "page.", "socket.", "state.", "watchdog."}
 
+// byHand are keys that nobody changes over a network: they name a program to be run.
+var byHand = []string{"camera.command"}
+
 // answer answers what the operator room cannot.
 func (k *keeper) answer(r operator.Request, who string) (reply operator.Reply, err error) {
 	switch {
@@ -182,6 +185,9 @@ func (k *keeper) apply(r operator.Request, who string, out *operator.Config) (do
 		names = append(names, c.Path)
 		if c.Takes == config.Restart.String() {
 			return nil, fmt.Errorf("%s: only a restart takes it over: change it on the machine", c.Path)
+		}
+		if r.Role != "" && slices.Contains(byHand, c.Path) {
+			return nil, fmt.Errorf("%s names a program that the unit runs: change it on the machine", c.Path)
 		}
 		if r.Role != "" && r.Role != operator.Administrator && slices.ContainsFunc(vital, func(v string) bool { return strings.HasPrefix(c.Path, v) }) {
 			return nil, fmt.Errorf("%s: only an administrator may change it", c.Path)

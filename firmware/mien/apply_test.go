@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -52,6 +53,11 @@ func TestConfigThroughTheUnit(t *testing.T) {
 		if reply, err := as(operator.Engineer, &c); err == nil {
 			t.Errorf("%s: %+v", name, reply)
 		}
+	}
+	// What is run on the machine nobody chooses over a network.
+	program := regexp.MustCompile(`(?m)^device = "/nowhere.*\n`).ReplaceAllString(was, "command = [\"sh\", \"-c\", \"exit 1\"]\n")
+	if reply, err := as(operator.Administrator, &operator.ConfigAsk{Do: operator.ConfigApply, Text: program, Base: base, Confirm: true}); err == nil || !strings.Contains(err.Error(), "camera.command names a program") {
+		t.Errorf("%+v %v\n%s", reply, err, program)
 	}
 	if text() != was {
 		t.Fatalf("a refused config was written:\n%s", text())

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
@@ -107,6 +108,10 @@ func notHere(cfg *config.Config) (list config.Problems) {
 	case clip == pipeline.DemoClip:
 	case clip != "":
 		warn("camera.clip", played(cfg.Camera))
+	case len(cfg.Camera.Command) > 0:
+		if _, err := exec.LookPath(cfg.Camera.Command[0]); err != nil {
+			warn("camera.command", fmt.Errorf("not on this machine: %w", err))
+		}
 	case cfg.Camera.Device != "auto":
 		warn("camera.device", hasDevice(cfg.Camera.Device, "a clip's file is named by camera.clip", camerasHere))
 	}

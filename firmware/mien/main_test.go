@@ -590,7 +590,7 @@ func TestProbeTellsTheWayOfACSICamera(t *testing.T) {
 		if !ok && id != "" {
 			t.Fatalf("no board %s", id)
 		}
-		if got := csi(board.Unit{Board: b}); !strings.Contains(got, want) || strings.Contains(got, "libcamera") != strings.HasPrefix(id, "pi") {
+		if got := csiWay(board.Unit{Board: b}); !strings.Contains(got, want) || strings.Contains(got, "libcamera") != strings.HasPrefix(id, "pi") {
 			t.Errorf("%s: %s", id, got)
 		}
 	}

@@ -23,6 +23,7 @@ type found struct {
 	Board        string             `json:"board"`
 	Notes        []string           `json:"notes,omitempty"`
 	Cameras      []foundCamera      `json:"cameras"`
+	CSI          []foundCSI         `json:"csi_cameras,omitempty"`
 	Others       []foundCamera      `json:"other_video_nodes,omitempty"`
 	Chips        []foundChip        `json:"gpio_chips"`
 	Ports        []foundPort        `json:"serial_ports"`
@@ -105,6 +106,7 @@ func look(root string) *found {
 		f.Board = b.Model + " (" + b.Name + ")"
 		f.Notes = append([]string{b.USB, b.Accelerator, b.Watchdog}, b.Notes...)
 	}
+	f.csi(root, b)
 	f.cameras(b)
 	f.chips(b)
 	f.ports(b)
@@ -161,19 +163,11 @@ func (f *found) cameras(b board.Unit) {
 		if err != nil {
 			why = err.Error()
 		}
-		f.Problems["camera"] = why + "; " + csi(b)
+		f.Problems["camera"] = why
+		if len(f.CSI) == 0 {
+			f.Problems["camera"] += "; " + csiWay(b)
+		}
 	}
-}
-
-// csi says what a CSI camera needs on a board.
-func csi(b board.Unit) string {
-	switch {
-	case b.Board == nil:
-		return "a CSI camera needs a program that makes pictures of its raw data (docs/cameras.md)"
-	case strings.HasPrefix(b.SoC, "Tegra"):
-		return "a CSI camera needs a bridge from nvarguscamerasrc to v4l2loopback (docs/cameras.md#csi-on-a-jetson)"
-	}
-	return "a CSI camera needs a bridge from libcamera to v4l2loopback (docs/cameras.md#csi-on-a-raspberry-pi)"
 }
 
 func (f *found) chips(b board.Unit) {
@@ -333,6 +327,15 @@ func (f *found) print(w io.Writer, all bool) error {
 	}
 	if len(f.Cameras) == 0 {
 		fmt.Fprintln(w, "camera    none:", f.Problems["camera"])
+	}
+	for _, c := range f.CSI {
+		fmt.Fprintf(w, "csi       %s at %s\n", c.Sensor, c.At)
+		if len(c.Command) > 0 {
+			fmt.Fprintln(w, "            in the config, below [camera]:", c.line())
+		}
+		if c.Problem != "" {
+			fmt.Fprintln(w, "            not usable as it is:", c.Problem)
+		}
 	}
 	var others []string
 	for _, d := range f.Others {

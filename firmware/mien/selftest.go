@@ -187,8 +187,12 @@ func (t *selfTest) camera() {
 	}
 	defer src.Close()
 	frames, age := 0, time.Duration(0)
-	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
-		f, err := src.Next(time.Second)
+	first := max(time.Second, src.Info().Starts)
+	for end := time.Now().Add(first + time.Second); time.Now().Before(end); {
+		f, err := src.Next(first)
+		if frames == 0 { // the two seconds begin with it
+			first, end = time.Second, time.Now().Add(2*time.Second)
+		}
 		if errors.Is(err, camera.ErrEnd) {
 			break
 		}

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -169,8 +171,26 @@ func callNumbers(t *testing.T) map[string]uint32 {
 	return numbers
 }
 
+// overheard is what a process says, read while it speaks.
+type overheard struct {
+	mu   sync.Mutex // covers text
+	text bytes.Buffer
+}
+
+func (o *overheard) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *overheard) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
 // TestUnderItsService runs the unit, both libraries, a foreign network in its
-// child, the socket, a PLC's pty and a reload without a system call that
+// child, programs as cameras, the socket, a PLC's pty and a reload without a system call that
 // board/mien.service refuses, and without memory both writable and executable.
 func TestUnderItsService(t *testing.T) {
 	filter := serviceFilter(t, "mien.service")
@@ -184,14 +204,14 @@ func TestUnderItsService(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	start := func(args ...string) (*exec.Cmd, *bytes.Buffer) {
+	start := func(args ...string) (*exec.Cmd, *overheard) {
 		exe, err := os.Executable()
 		if err != nil {
 			t.Fatal(err)
 		}
 		cmd := exec.Command(exe, args...)
 		cmd.Env = append(os.Environ(), asProcess+"=1", confinedBy+"="+filter)
-		said := new(bytes.Buffer)
+		said := new(overheard)
 		cmd.Stdout, cmd.Stderr = said, said
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -237,6 +257,34 @@ func TestUnderItsService(t *testing.T) {
 	cmd.Process.Signal(syscall.SIGTERM)
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("run: %v\n%s", err, said)
+	}
+	// A program as the camera, under the same filter: a shell, and what makes pictures of
+	// CSI cameras, where it is installed.
+	picture := filepath.Join(dir, "picture.jpg")
+	if err := os.WriteFile(picture, assets.Demo()[:bytes.Index(assets.Demo(), []byte{0xff, 0xd9})+2], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range [][]string{
+		{"sh", "-c", "while :; do cat " + picture + "; sleep 0.05; done"},
+		strings.Fields("gst-launch-1.0 -q videotestsrc is-live=true ! video/x-raw,width=640,height=480,framerate=30/1,format=NV12 ! videoconvert ! video/x-raw,format=I420 ! y4menc ! fdsink"),
+		strings.Fields("ffmpeg -loglevel error -re -f lavfi -i testsrc2=size=640x480:rate=30 -pix_fmt yuv420p -f yuv4mpegpipe -"),
+	} {
+		if _, err := exec.LookPath(command[0]); err != nil {
+			t.Logf("without %s: %v", command[0], err)
+			continue
+		}
+		words, err := json.Marshal(command) // TOML's own form of such a list
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := write(t, fmt.Sprintf("[camera]\ncommand = %s\n[socket]\npath = %q\n[state]\ndir = %q\n", words, socket, filepath.Join(dir, "programs")))
+		cmd, said := start("run", "-log", "-config", path)
+		for end := time.Now().Add(20 * time.Second); !strings.Contains(said.String(), "640x480") && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		}
+		cmd.Process.Signal(syscall.SIGTERM)
+		if err := cmd.Wait(); err != nil || !strings.Contains(said.String(), "640x480") || strings.Contains(said.String(), "Bad system call") {
+			t.Errorf("%s: %v\n%s", command[0], err, said)
+		}
 	}
 	pty := filepath.Join(dir, "plc")
 	cmd, said = start("demo", "-log", "-modbus", pty)

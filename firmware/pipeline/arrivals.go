@@ -13,6 +13,9 @@ type arrivals struct {
 	quick bool          // they came faster than stale
 	when  time.Duration // when the last gap ended that was longer than stale; 0: there was none
 	late  time.Duration // that gap, where it was not the only one within slowFor; else 0
+	// starts is how long the first frame since it was opened may take, where the camera
+	// is a program that must start first; 0: there was one, or it must not.
+	starts time.Duration
 }
 
 const (
@@ -28,13 +31,14 @@ const (
 	slowFor = 10 * time.Second
 )
 
-func (a *arrivals) opened(now time.Duration) {
-	a.last, a.run, a.quick = now, 0, false
+func (a *arrivals) opened(now, starts time.Duration) {
+	a.last, a.run, a.quick, a.starts = now, 0, false, starts
 }
 
 // frame notes one that came, whether it can be read or not.
 func (a *arrivals) frame(now time.Duration, readable bool) {
 	gap := now - a.last
+	a.starts = 0
 	switch {
 	case a.run > 0 && gap > a.stale:
 		if a.when != 0 && now-a.when <= slowFor {
@@ -64,6 +68,9 @@ func (a *arrivals) slow() time.Duration { return a.late }
 // whether it is to be opened again. slow: the unit is, whether by its camera or not.
 func (a *arrivals) lost(now time.Duration, slow bool) (lost, reopen bool) {
 	silent := now - a.last
+	if silent < a.starts {
+		return false, false
+	}
 	if silent >= max(a.stale, slowLost) {
 		return true, true
 	}

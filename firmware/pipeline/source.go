@@ -6,6 +6,7 @@ import (
 
 	"mien/drivers/camera"
 	"mien/drivers/camera/clip"
+	"mien/drivers/camera/command"
 	"mien/drivers/camera/v4l2"
 	"mien/firmware/config"
 	"mien/firmware/health"
@@ -13,8 +14,8 @@ import (
 	"mien/model/assets"
 )
 
-// OpenSource opens the camera or the clip that the config names; the clip
-// "demo" is the one in the binary.
+// OpenSource opens the camera, the program or the clip that the config names; the
+// clip "demo" is the one in the binary.
 func OpenSource(c config.Camera) (camera.Source, error) {
 	if c.Clip != "" {
 		o := clip.Options{Loop: c.Loop, Fast: c.Pace == config.FastPace}
@@ -29,6 +30,9 @@ func OpenSource(c config.Camera) (camera.Source, error) {
 		}
 		o.Else = c.FPS
 		return clip.Open(c.Clip, o)
+	}
+	if len(c.Command) > 0 {
+		return command.Open(c.Command)
 	}
 	s := v4l2.Settings{Device: c.Device, Format: string(c.Format), Width: c.Width, Height: c.Height, FPS: c.FPS, Controls: c.Controls}
 	if s.Device == "auto" {

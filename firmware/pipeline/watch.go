@@ -37,6 +37,8 @@ type watcher struct {
 	limits    config.Health
 	arrivals  arrivals      // of its frames
 	reopened  time.Duration // when the camera was last opened
+	why       string        // it is lost, or was last
+	whyTold   time.Duration // when another reason for that was last told; 0: since it is lost, none
 	warned    int           // of its warnings, those that were told when it was opened; -1: all that its first picture brought too
 	dates     dates         // of its frames
 	doubted   time.Duration // when it was last told that they are not believed; 0: never
@@ -139,17 +141,25 @@ func (w *watcher) openCamera() time.Duration {
 	u := w.unit
 	src, err := w.open()
 	if err != nil {
-		u.health.Begin(health.CameraLost, u.now(), err.Error())
+		w.lost(err.Error(), u.now())
 		return w.camAt.Next()
 	}
 	info := src.Info()
 	w.source, w.reopened, w.warned = src, u.now(), len(info.Warnings)
-	w.arrivals.opened(w.reopened)
+	w.arrivals.opened(w.reopened, info.Starts)
 	w.dates = dates{live: info.Live}
 	w.refused.count = 0
-	u.say("camera open", append([]string{fmt.Sprintf("%s (%s) %s %dx%d at %g frames/s", info.Name, info.Device,
-		camera.FormatName(info.Format), info.Width, info.Height, info.FPS)}, info.Warnings...)...)
+	if info.Starts > 0 {
+		u.say("camera started", append([]string{info.Device}, info.Warnings...)...)
+	} else {
+		u.say("camera open", append([]string{opened(&info)}, info.Warnings...)...)
+	}
 	return 0
+}
+
+// opened tells what a camera gives.
+func opened(i *camera.Info) string {
+	return fmt.Sprintf("%s (%s) %s %dx%d at %g frames/s", i.Name, i.Device, camera.FormatName(i.Format), i.Width, i.Height, i.FPS)
 }
 
 // frame takes the newest frame through the eye; it gives the wait before the
@@ -169,7 +179,14 @@ func (w *watcher) frame() (time.Duration, error) {
 	case errors.Is(err, camera.ErrTimeout):
 		lost, reopen := w.arrivals.lost(now, u.health.On(health.TooSlow))
 		if lost {
-			u.health.Begin(health.CameraLost, now, fmt.Sprintf("%s: no frame for %v", w.source.Info().Name, (now-w.arrivals.last).Round(100*time.Millisecond)))
+			i := w.source.Info()
+			text := fmt.Sprintf("%s: no frame for %v", i.Name, (now - w.arrivals.last).Round(100*time.Millisecond))
+			if i.Said != "" {
+				text += "; it said: " + i.Said
+			}
+			if !u.health.On(health.CameraLost) { // its text says how long
+				w.lost(text, now)
+			}
 		}
 		if reopen {
 			w.drop() // some drivers work again only after they are opened again
@@ -185,13 +202,17 @@ func (w *watcher) frame() (time.Duration, error) {
 		u.say("the clip has ended", append([]string{text}, i.Warnings...)...)
 		return 0, errEnded
 	default:
-		u.health.Begin(health.CameraLost, now, err.Error())
+		w.lost(err.Error(), now)
 		w.drop()
 		return w.camAt.Next(), nil
 	}
 	if w.warned >= 0 { // what the first picture showed
-		if more := w.source.Info().Warnings; len(more) > w.warned {
-			u.say("camera", more[w.warned:]...)
+		i := w.source.Info()
+		more := i.Warnings[min(w.warned, len(i.Warnings)):]
+		if i.Starts > 0 {
+			u.say("camera open", append([]string{opened(&i)}, more...)...)
+		} else if len(more) > 0 {
+			u.say("camera", more...)
 		}
 		w.warned = -1
 	}
@@ -331,6 +352,24 @@ func (w *watcher) judge(s *Sight, now time.Duration) {
 
 // reopenFrozen is how often a camera that sends nothing new is opened again.
 const reopenFrozen = 5 * time.Second
+
+// lost says why there is no camera. While there is none the reason may change: a
+// program was killed, and then finds no camera. The new one is told, not too often.
+func (w *watcher) lost(why string, now time.Duration) {
+	h := w.unit.health
+	switch {
+	case !h.On(health.CameraLost):
+		w.whyTold = 0
+		h.Begin(health.CameraLost, now, why)
+	case why != w.why:
+		h.Restate(health.CameraLost, why)
+		if w.whyTold == 0 || now-w.whyTold >= tellAgain {
+			w.whyTold = now
+			w.unit.inform("the camera is still lost: " + why)
+		}
+	}
+	w.why = why
+}
 
 func (w *watcher) drop() {
 	if w.source != nil {

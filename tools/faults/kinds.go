@@ -32,6 +32,7 @@ type kind struct {
 	// detect is the declared time from the cause to the bit, with the units'
 	// settings.
 	detect     time.Duration
+	before     func(*unit) // what must be there first; nil: nothing
 	begin, end func(*unit)
 	atStart    bool // it is there when the unit starts; begin is called before that
 	// wrong looks at what the unit bears, "" for all is well; nil: the faults say it.
@@ -127,6 +128,11 @@ func kinds() []kind {
 		u.repair()
 	}
 	missing := func([]byte) []byte { return nil }
+	// A program is the camera, and then does something else, each time it is started.
+	program := func(sig unix.Signal, instead string) func(*unit) {
+		return func(u *unit) { u.spoil(sig, instead) }
+	}
+	asProgram, noProgram := func(u *unit) { u.asProgram() }, func(u *unit) { u.program.Store(nil) }
 	const zone, throttled = "sys/class/thermal/thermal_zone0/temp", "sys/devices/platform/soc/soc:firmware/get_throttled"
 	eio := fmt.Errorf("injected: %w", unix.EIO)
 	return []kind{
@@ -146,6 +152,14 @@ func kinds() []kind {
 			f.NextErrs = map[int]error{f.Nexts + 1: camera.ErrGone}
 			f.OpenErrs = everyOpen(f.Opens, camera.ErrPermission)
 		}), end: cam(func(f *camera.Fake) { f.NextErrs, f.OpenErrs = nil, nil })},
+		{name: "camera program ends", fault: health.CameraLost, detect: 2*frame + failing, before: asProgram,
+			begin: program(unix.SIGKILL, "echo no cameras available >&2; exit 7"), end: noProgram},
+		{name: "camera program hangs", fault: health.CameraLost, detect: stale + 200*time.Millisecond, before: asProgram,
+			begin: program(unix.SIGSTOP, "exec sleep 1000"), end: noProgram},
+		{name: "camera program writes zeros", fault: health.CameraLost, detect: 2*frame + failing, before: asProgram,
+			begin: program(unix.SIGKILL, "exec cat /dev/zero"), end: noProgram},
+		{name: "camera program only talks", fault: health.CameraLost, detect: stale + 200*time.Millisecond, before: asProgram,
+			begin: program(unix.SIGSTOP, "exec cat /dev/zero >&2"), end: noProgram},
 		{name: "picture frozen", fault: health.CameraFrozen, detect: frozen + 2*frame,
 			begin: cam(func(f *camera.Fake) { f.Frozen = true }), end: cam(func(f *camera.Fake) { f.Frozen = false })},
 		{name: "two pictures in turn", fault: health.CameraFrozen, detect: frozen + 4*frame, end: good,

@@ -12,8 +12,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"mien/board"
 	"mien/drivers/camera"
+	"mien/drivers/camera/command"
 	"mien/drivers/gpio"
 	"mien/drivers/serial"
 	"mien/firmware/alarm/store"
@@ -92,6 +95,7 @@ type unit struct {
 	whole map[string][]byte // files that are damaged, as they were
 	turns int               // reloads of the camera
 
+	program atomic.Pointer[[]string] // not nil: the camera is this program
 	panics  atomic.Bool
 	hangs   sync.RWMutex // locked: the camera's driver hangs
 	slow    atomic.Int64 // nanoseconds that it takes for each frame
@@ -145,6 +149,9 @@ func (u *unit) start() error {
 		Sensors: board.NewSensors(root, nil),
 		Wall:    func() time.Time { return time.Now().Add(time.Duration(u.wall.Load())) },
 		OpenSource: func(config.Camera) (camera.Source, error) {
+			if program := u.program.Load(); program != nil {
+				return command.Open(*program)
+			}
 			src, err := u.cam.Open()
 			return &mad{src, &u.panics, &u.hangs, &u.slow}, err
 		},
@@ -272,6 +279,35 @@ func (u *unit) show(format uint32, list [][]byte) {
 	})
 }
 
+// asProgram makes a program the camera: it shows the clip, until there is a file that
+// says what else it does.
+func (u *unit) asProgram() {
+	dir := filepath.Join(u.root, "program")
+	err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700))
+	for i, p := range u.clip {
+		err = errors.Join(err, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%04d.jpg", i)), p, 0o600))
+	}
+	if err != nil {
+		panic(err) // a full disk below the program
+	}
+	u.program.Store(&[]string{"sh", "-c", "cd " + dir + " && echo $$ >pid && if [ -e instead ]; then . ./instead; fi; while :; do for f in *.jpg; do cat $f; sleep 0.06; done; done"})
+	u.rig.With(func(f *camera.Fake) { f.NextErrs = map[int]error{f.Nexts + 1: camera.ErrGone} })
+}
+
+// spoil lets that program do something else, now and whenever it is started.
+func (u *unit) spoil(sig unix.Signal, instead string) {
+	dir := filepath.Join(u.root, "program")
+	text, err := os.ReadFile(filepath.Join(dir, "pid"))
+	var pid int
+	if err == nil {
+		_, err = fmt.Sscan(string(text), &pid)
+	}
+	if err = errors.Join(err, os.WriteFile(filepath.Join(dir, "instead"), []byte(instead+"\n"), 0o600)); err != nil {
+		panic(err) // of this program
+	}
+	unix.Kill(-pid, sig)
+}
+
 // chatter drives the input as a loose wire does.
 func (u *unit) chatter() {
 	ctx, stop := context.WithCancel(context.Background())
@@ -363,6 +399,13 @@ const grace = 500 * time.Millisecond
 // inject begins a fault, waits for its safe state, ends it and waits until all
 // is well again. A bit that the fault does not explain is a false one.
 func (u *unit) inject(k kind) (o outcome) {
+	if k.before != nil {
+		k.before(u)
+		if _, err := u.healthy(); err != nil {
+			o.Failed = "not well before it: " + err.Error()
+			return o
+		}
+	}
 	began := time.Now()
 	k.begin(u)
 	if k.none {

@@ -204,9 +204,11 @@ func TestCamerasHaveAWay(t *testing.T) {
 	}
 	for _, c := range []struct{ heading, has, not string }{
 		{"USB cameras", "by-path, MJPG, YUYV, H264, EPROTO, hub, supply, EXIF, camera.rotate, v4l2-ctl --list-formats-ext", ""},
-		{"CSI on a Raspberry Pi", "sudo apt install v4l2loopback-dkms, exclusive_caps=1, gst-launch-1.0 libcamerasrc, v4l2sink device=/dev/video10, device = \"/dev/video10\", PrivateNetwork=yes", "nvarguscamerasrc"},
-		{"CSI on a Jetson", "sudo apt install v4l2loopback-dkms, exclusive_caps=1, gst-launch-1.0 nvarguscamerasrc, v4l2sink device=/dev/video10, device = \"/dev/video10\"", "libcamerasrc"},
-		{"What was tried of it, and what a bridge costs", "neither bridge has run", ""},
+		{"A program as the camera", "gst-launch-1.0, -q, fdsink, MemoryMax, char-dma_heap, GST_REGISTRY", ""},
+		{"Network cameras", "sudo apt install v4l2loopback-dkms, exclusive_caps=1, -f v4l2 /dev/video10, device = \"/dev/video10\"", ""},
+		{"CSI on a Raspberry Pi", "\"rpicam-vid\", \"libcamerasrc\", \"fdsink\"", "nvarguscamerasrc"},
+		{"CSI on a Jetson", "\"nvarguscamerasrc\", \"fdsink\"", "libcamerasrc"},
+		{"What was tried of it, and what a program costs", "have not run", ""},
 	} {
 		_, section, _ := strings.Cut(string(data), "\n## "+c.heading+"\n")
 		section, _, _ = strings.Cut(section, "\n## ")

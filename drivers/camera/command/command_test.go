@@ -349,7 +349,7 @@ func TestPictures(t *testing.T) {
 					t.Errorf("%+v", i)
 				}
 				last = *f
-				if n%2 == 0 { // who forgets is not punished
+				if n%2 == 0 { // the next Next gives it back as well
 					s.Release()
 				}
 			}

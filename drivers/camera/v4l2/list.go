@@ -251,9 +251,9 @@ func (d *Device) wayOut() string {
 	case d.Driver == "uvcvideo", strings.HasPrefix(d.Bus, "usb-"):
 		return "choose a camera that lists MJPG or YUYV (v4l2-ctl --list-formats-ext), see docs/cameras.md#usb-cameras"
 	case strings.Contains(d.Driver, "tegra"):
-		return "use a USB (UVC) camera, or let nvarguscamerasrc make pictures of it and hand them over through v4l2loopback, with the commands in docs/cameras.md#csi-on-a-jetson"
+		return "use a USB (UVC) camera, or let nvarguscamerasrc make pictures of it, by camera.command: docs/cameras.md#csi-on-a-jetson has the line, mien probe prints it"
 	}
-	return "use a USB (UVC) camera, or let libcamera make pictures of it and hand them over through v4l2loopback, with the commands in docs/cameras.md#csi-on-a-raspberry-pi"
+	return "use a USB (UVC) camera, or let libcamera make pictures of it, by camera.command: docs/cameras.md#csi-on-a-raspberry-pi has the line, mien probe prints it"
 }
 
 // refuseNode says why a node is no camera by its capabilities, and for one that
@@ -277,7 +277,7 @@ func refuseNode(path, wayOut string, c *v4l2Capability) (other string, err error
 	case caps&capVideoCapture == 0 && caps&capVideoCaptureMplane != 0:
 		return refuse("it gives pictures only through the multi-planar interface of a camera pipeline; %s", wayOut)
 	case caps&capVideoCapture == 0 && strings.Contains(driver, "loopback"):
-		return refuse("a v4l2loopback device into which nothing is fed yet; start the program that feeds it, see docs/cameras.md#csi-on-a-raspberry-pi or #csi-on-a-jetson")
+		return refuse("a v4l2loopback device into which nothing is fed yet; start the program that feeds it, see docs/cameras.md#network-cameras")
 	case caps&capVideoCapture == 0 && caps&capVideoOutput != 0:
 		return is("a video output", ", not a camera")
 	case caps&capVideoCapture == 0:

@@ -98,7 +98,7 @@ func TestNodesThatAreNoCamera(t *testing.T) {
 		{"scaler", capVideoM2M | capStreaming, "vim2m", "codec or scaler", true},
 		{"CSI receiver of a Raspberry Pi 5", capVideoCapture | capStreaming | capIOMC, "rp1-cfe", "docs/cameras.md#csi-on-a-raspberry-pi", false},
 		{"CSI receiver of a Raspberry Pi 4", capVideoCapture | capStreaming | capIOMC, "unicam", "libcamera", false},
-		{"CSI receiver of a Jetson", capVideoCapture | capStreaming | capIOMC, "tegra-video", "nvarguscamerasrc make pictures of it and hand them over through v4l2loopback, with the commands in docs/cameras.md#csi-on-a-jetson", false},
+		{"CSI receiver of a Jetson", capVideoCapture | capStreaming | capIOMC, "tegra-video", "nvarguscamerasrc make pictures of it, by camera.command: docs/cameras.md#csi-on-a-jetson", false},
 		{"image processor of a Raspberry Pi 4", capVideoCapture | capStreaming, "bcm2835-isp", "USB (UVC) camera", true},
 		{"multi-planar", capVideoCaptureMplane | capStreaming, "rkisp1", "multi-planar", false},
 		{"loopback without a producer", capVideoOutput | capStreaming, "v4l2 loopback", "nothing is fed", false},
@@ -151,7 +151,7 @@ func TestBayerIsRefused(t *testing.T) {
 	}
 	pi, jetson, usb := Device{Driver: "unicam", Bus: "platform:fe801000.csi"}, Device{Driver: "tegra-video", Bus: "platform:tegra-capture-vi:0"}, Device{Driver: "uvcvideo", Bus: "usb-0000:01:00.0-1.1"}
 	err := refuseFormats("/dev/video0", pi.wayOut(), all)
-	for _, words := range []string{"Bayer", "pRAA", "USB (UVC) camera", "v4l2loopback"} {
+	for _, words := range []string{"Bayer", "pRAA", "USB (UVC) camera", "camera.command"} {
 		if !errors.Is(err, camera.ErrUnsupported) || !strings.Contains(err.Error(), words) {
 			t.Errorf("%v; want %q in it", err, words)
 		}
