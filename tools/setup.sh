@@ -15,6 +15,7 @@ for package in "$@"; do
 	qemu-user-static) command -v qemu-aarch64-static >/dev/null || missing="$missing $package" ;;
 	e2fsprogs) command -v mke2fs >/dev/null || [ -x /sbin/mke2fs ] || missing="$missing $package" ;;
 	libstdc++6-arm64-cross) [ -d /usr/aarch64-linux-gnu/lib ] || missing="$missing $package" ;;
+	fonts-ipaexfont-gothic) [ -e /usr/share/fonts/opentype/ipaexfont-gothic/ipaexg.ttf ] || missing="$missing $package" ;;
 	go) command -v go >/dev/null || { echo "setup: Go is missing: install 1.21 or newer (Debian 12: golang-go from bookworm-backports; it then fetches the toolchain go.mod names)" >&2; exit 1; } ;;
 	*) command -v "$package" >/dev/null || missing="$missing $package" ;;
 	esac

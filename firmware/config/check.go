@@ -559,7 +559,10 @@ func (c *checker) reachable() {
 	if !a.Addr().IsLoopback() {
 		c.warn("page.listen", "%s is no loopback: who is on that network reaches the page, over TLS", a.Addr())
 	}
-	if a.Port() < 1024 {
+	switch {
+	case a.Port() == 0:
+		c.warn("page.listen", "port 0 is another one at each start, which the gateway prints").Allowed = "a port from 1024 on"
+	case a.Port() < 1024:
 		c.warn("page.listen", "port %d is for root only, which the gateway is not: it is refused", a.Port()).Allowed = "a port from 1024 on"
 	}
 }

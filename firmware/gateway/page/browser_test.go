@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -30,29 +31,55 @@ type tab struct {
 	said []string   // on the console
 }
 
-// open starts a browser of its own, width pixels wide.
-func open(t testing.TB, width, height int, address string) *tab {
-	t.Helper()
-	browser := ""
+// What all tests share: one browser, and one demo with its own gateway.
+var (
+	browser = sync.OnceValues(startBrowser)
+	ended   []func() // by TestMain, the last first
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	for _, end := range slices.Backward(ended) {
+		end()
+	}
+	os.Exit(code)
+}
+
+func startBrowser() (context.Context, error) {
+	program := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if p, err := exec.LookPath(name); err == nil {
-			browser = p
+			program = p
 			break
 		}
 	}
-	if browser == "" {
-		t.Skip("no chromium on this machine: apt-get install --no-install-recommends chromium")
+	if program == "" {
+		return nil, nil
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(browser), chromedp.WindowSize(width, height), chromedp.Flag("lang", "en-GB"),
-		chromedp.Flag("disable-dev-shm-usage", true))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.Flag("lang", "en-GB"), chromedp.Flag("disable-dev-shm-usage", true))
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox)
 	}
 	alloc, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, end := chromedp.NewContext(alloc)
-	ctx, late := context.WithTimeout(ctx, 6*time.Minute)
+	ended = append(ended, func() { end(); stop() })
+	return ctx, chromedp.Do(ctx)
+}
+
+// open gives a window of its own, width pixels wide: it knows nothing of the others.
+func open(t testing.TB, width, height int, address string) *tab {
+	t.Helper()
+	all, err := browser()
+	if all == nil {
+		t.Skip("no chromium on this machine: apt-get install --no-install-recommends chromium")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := chromedp.NewContext(all, chromedp.WithNewBrowserContext())
+	ctx, late := context.WithTimeout(ctx, 8*time.Minute)
 	b := &tab{t: t, ctx: ctx}
-	t.Cleanup(func() { end(); late(); stop() })
+	t.Cleanup(func() { late(); end() })
 	said := chromedp.Console(ctx)
 	go func() {
 		for m, err := range said {
@@ -209,6 +236,9 @@ func TestEveryView(t *testing.T) {
 				if over := value[int](b, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
 					t.Errorf("%s: %d pixels wider than the screen", where, over)
 				}
+				for _, text := range value[[]string](b, squeezed) {
+					t.Errorf("%s: has no room: %q", where, text)
+				}
 				if text := b.text(); strings.Contains(text, "undefined") || strings.Contains(text, "NaN") || strings.Contains(text, "[object") {
 					t.Errorf("%s: says %q", where, text)
 				}
@@ -220,6 +250,10 @@ func TestEveryView(t *testing.T) {
 	}
 }
 
+// squeezed finds text that stands in a column of a few letters.
+const squeezed = `[...document.querySelectorAll("main *, header *")].filter(e => e.checkVisibility() && !(e instanceof SVGElement) && !e.closest(".only-read") && e.tagName !== "OPTION" &&
+	[...e.childNodes].some(n => n.nodeType === 3 && n.data.trim().length > 12) && e.getBoundingClientRect().width < 60 && e.getBoundingClientRect().height > 60).map(e => e.textContent.slice(0, 60))`
+
 // wear gives the page a language and a theme.
 func (b *tab) wear(language, theme string) {
 	b.t.Helper()
@@ -229,7 +263,7 @@ func (b *tab) wear(language, theme string) {
 	b.until(10*time.Second, fmt.Sprintf(`document.documentElement.dataset.theme === %q && document.documentElement.lang === %q && document.querySelector("main .view h1")`, theme, language))
 }
 
-// settle waits until a view shows what it asked for, and longer for a picture.
+// settle waits until a view shows what it asked for, and longer for a picture: its plots fill.
 func (b *tab) settle() {
 	b.t.Helper()
 	wait := 300 * time.Millisecond

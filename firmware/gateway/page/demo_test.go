@@ -2,6 +2,7 @@ package page
 
 import (
 	"bufio"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -16,57 +18,76 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"mien/model/assets"
 )
 
 var pictures = flag.Bool("pictures", false, "make the pictures of docs/page anew, from the demo")
 
-// demo starts mien demo -page, with its own gateway, and gives the page's address and
-// the password of its users.
+// demo gives the address of mien demo -page, with its own gateway, and the password of
+// its users. All tests share one.
 func demo(t testing.TB) (address, password string) {
 	t.Helper()
-	if lib, err := assets.Find(assets.LiteRT); err != nil {
+	if _, err := assets.Find(assets.LiteRT); err != nil {
 		t.Skip(err)
-	} else {
-		t.Setenv("MIEN_LIB", filepath.Dir(lib))
 	}
-	mien := filepath.Join(t.TempDir(), "mien")
-	if out, err := exec.Command("go", "build", "-ldflags", "-X main.version=demo", "-o", mien, "../../mien").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	cmd := exec.Command(mien, "demo", "-page", "-port", "0", "-serial", filepath.Join(t.TempDir(), "serial"))
-	out, err := cmd.StdoutPipe()
+	d, err := theDemo()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	return d.address, d.password
+}
+
+type running struct{ address, password string }
+
+var theDemo = sync.OnceValues(func() (d running, err error) {
+	folder, err := os.MkdirTemp("", "mien-page")
+	if err != nil {
+		return d, err
 	}
-	t.Cleanup(func() {
+	ended = append(ended, func() { os.RemoveAll(folder) })
+	mien := filepath.Join(folder, "mien")
+	if out, err := exec.Command("go", "build", "-ldflags", "-X main.version=demo", "-o", mien, "../../mien").CombinedOutput(); err != nil {
+		return d, fmt.Errorf("%w\n%s", err, out)
+	}
+	cmd := exec.Command(mien, "demo", "-page", "-port", "0", "-serial", filepath.Join(folder, "serial"))
+	lib, err := assets.Find(assets.LiteRT)
+	if err != nil {
+		return d, err
+	}
+	cmd.Env = append(os.Environ(), "MIEN_LIB="+filepath.Dir(lib))
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return d, err
+	}
+	if err := cmd.Start(); err != nil {
+		return d, err
+	}
+	ended = append(ended, func() {
 		cmd.Process.Signal(syscall.SIGTERM)
 		late := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
 		cmd.Wait()
 		late.Stop()
 	})
 	lines := bufio.NewScanner(out)
-	for (address == "" || password == "") && lines.Scan() {
+	for (d.address == "" || d.password == "") && lines.Scan() {
 		if a, found := strings.CutPrefix(lines.Text(), "page: "); found {
-			address = strings.TrimSpace(a)
+			d.address = strings.TrimSpace(a)
 		}
 		if _, p, found := strings.Cut(lines.Text(), "password: "); found {
-			password = strings.TrimSpace(p)
+			d.password = strings.TrimSpace(p)
 		}
 	}
-	if address == "" || password == "" {
-		t.Fatal("the demo printed no page")
+	if d.address == "" || d.password == "" {
+		return d, errors.New("the demo printed no page")
 	}
 	go func() {
 		for lines.Scan() {
 		}
 	}()
-	return address, password
-}
+	return d, nil
+})
 
 // The demo as a newcomer sees it: log in, each view shows what the unit says, an alarm
 // comes and is acknowledged, no word on the console.
@@ -103,22 +124,58 @@ func takePictures(t *testing.T, b *tab) {
 	}
 	b.js(`localStorage.setItem("mien.window", 60)`)
 	const drawn = `!document.querySelector(".field .head-line").hasAttribute("visibility") && document.querySelector('.advice li[data-grade="good"]')`
+	limits := func() {
+		b.press("main button", value[string](b, `import("/text.js").then(m => m.texts["limits.fresh"][document.documentElement.lang === "ja" ? 1 : 0])`))
+		b.js(`document.querySelector("[role=slider]").focus()`)
+		for range 3 {
+			b.do(chromedp.KeyEvent(kb.PageDown))
+		}
+	}
+	wiring := func() {
+		b.press("main button", "On: horn")
+		b.until(10*time.Second, `[...document.querySelectorAll("main .lines li")].find(x => x.textContent.startsWith("horn")).querySelector(".lamp[data-on]")`)
+	}
+	pilot := func() {
+		if value[bool](b, `document.querySelector("main input").checkVisibility()`) {
+			b.js(`document.querySelector("main input").focus()`)
+			b.do(chromedp.KeyEvent("limits for the press"))
+			b.press("main button", "Start recording")
+		}
+		b.until(10*time.Second, `!document.querySelector("main input").checkVisibility()`)
+		b.js(`scrollTo(0, 0)`)
+	}
 	for _, p := range []struct {
-		view, language, theme, when string
-		width, height               int
+		view, language, theme string
+		ready                 func()
+		when                  string
+		width, height         int
 	}{
-		{"now", "en", "light", `document.querySelector('.alarm[data-priority="critical"][data-on]')`, 1280, 860},
-		{"aim", "en", "light", drawn, 1280, 700},
-		{"alarms", "en", "dark", `document.querySelector("td .state[data-ack]")`, 1280, 860},
-		{"about", "en", "light", `document.querySelector("details")`, 1280, 860},
-		{"now", "ja", "dark", `document.querySelector(".alarm[data-on]")`, 360, 740},
-		{"aim", "ja", "light", drawn, 360, 740},
+		{"now", "en", "light", nil, `document.querySelector('.alarm[data-priority="critical"][data-on]')`, 1280, 860},
+		{"aim", "en", "light", nil, drawn, 1280, 700},
+		{"limits", "en", "light", limits, `document.querySelector(".limits .then rect")`, 1280, 800},
+		{"wiring", "en", "light", wiring, `document.querySelector("table.frames td")`, 1280, 860},
+		{"pilot", "en", "light", pilot, `document.querySelector(".pairs dd")`, 1280, 860},
+		{"about", "en", "light", nil, `document.querySelector("details")`, 1280, 860},
+		{"config", "en", "dark", func() {
+			b.until(10*time.Second, `document.querySelector("textarea").value`)
+			b.js(`const a = document.querySelector("textarea"); a.value = a.value.replace("high = 0.7", "hgih = 0.7"); a.dispatchEvent(new Event("input"))`)
+		}, `document.querySelector(".problems li")`, 1280, 860},
+		{"alarms", "en", "dark", nil, `document.querySelector("td .state[data-ack]")`, 1280, 860},
+		{"wiring", "en", "dark", wiring, `document.querySelector("table.frames td")`, 360, 740},
+		{"now", "ja", "dark", nil, `document.querySelector(".alarm[data-on]")`, 360, 740},
+		{"aim", "ja", "light", nil, drawn, 360, 740},
+		{"limits", "ja", "light", limits, `document.querySelector(".limits .then rect")`, 360, 740},
 	} {
 		b.do(emulate(p.width, p.height))
 		b.wear(p.language, p.theme)
 		b.view(p.view)
-		time.Sleep(27 * time.Second) // the plots fill
+		b.js(`import("/live.js").then(({ live }) => { window.held = live; })`)
+		b.until(time.Minute, "held.history.time.at(-1) - held.history.time[0] > 26") // the plots fill
+		if p.ready != nil {
+			p.ready()
+		}
 		b.until(time.Minute, p.when)
+		time.Sleep(300 * time.Millisecond)
 		quality := int64(82)
 		r, err := chromedp.Call(b.ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{Format: page.CaptureScreenshotFormatWebp, Quality: &quality})
 		if err != nil {

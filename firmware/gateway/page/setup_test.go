@@ -61,7 +61,8 @@ func TestUnitIsSetUpFromThePage(t *testing.T) {
 
 	b.view("limits")
 	b.until(10*time.Second, `document.querySelector("[role=slider]")`)
-	time.Sleep(12 * time.Second) // some seconds to work on
+	b.js(`import("/live.js").then(({ live }) => { window.held = live; })`)
+	b.until(30*time.Second, "held.history.time.at(-1) - held.history.time[0] > 10") // some seconds to work on
 	b.press("main button", "Take the newest minutes")
 	b.until(15*time.Second, `[...document.querySelectorAll("main .said[role=status]")].some(x => x.textContent.includes("by the limits in force"))`)
 	drag(b, `document.querySelector("svg.limits")`, .75)

@@ -21,7 +21,7 @@ function fill(element, props, children) {
     else if (name === "value" || name === "checked" || name === "htmlFor") element[name] = value;
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat(Infinity).filter((c) => c !== null && c !== undefined && c !== false));
+  element.append(...children.flat(Infinity).filter((c) => c !== null && c !== undefined && c !== false && c !== ""));
   return element;
 }
 

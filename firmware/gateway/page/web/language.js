@@ -30,7 +30,7 @@ export function speak(code) {
 }
 
 // Numbers and times. Seconds are written as the config writes them: 1h30m, 4.2s.
-export const number = (v, digits = 2) => (v === null || v === undefined || !Number.isFinite(v) ? "–" : v.toFixed(digits));
+export const number = (v, digits = 2) => (v === null || v === undefined || !Number.isFinite(v) ? "–" : v.toFixed(digits).replace(/^-(?=[0.]+$)/, ""));
 
 export function span(seconds) {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return "–";

@@ -105,7 +105,7 @@ export function show(root, page) {
       const element = h("figure", { class: "stack" }, h("figcaption", {}, h("strong", {}, unit(human(v.signal))), " ", h("span", { class: "figure" })), h("div", { class: "scaled" }, scale, stand), legend);
       return { v, i, low, high, y, trace, band, off, line, now, then, slider, element, legend, caption: element.firstChild.lastChild };
     });
-    plots.replaceChildren(...drawings.map((d) => d.element), h("p", { class: "legend small" }, h("span", { class: "mark now" }), t("limits.now"), h("span", { class: "mark then" }), t("limits.then")));
+    plots.replaceChildren(...drawings.map((d) => d.element), h("p", { class: "legend small" }, h("span", {}, h("span", { class: "mark now" }), t("limits.now")), h("span", {}, h("span", { class: "mark then" }), t("limits.then"))));
     const input = (label, value, take, props) => h("label", {}, h("span", {}, label), h("input", { type: "number", value, onchange: (e) => { const n = Number(e.target.value); if (Number.isFinite(n)) { take(n); draw(); later(); } }, ...props }));
     fields.replaceChildren(...values.flatMap((v, i) => {
       const [low, high] = range(v.signal), of = values.length > 1 ? ` · ${human(v.signal)}` : "";
