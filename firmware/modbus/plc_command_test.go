@@ -15,6 +15,8 @@ type commander struct {
 	p  *stProgram
 	fb *stVar
 	r  *rig
+
+	refuse int64 // the exception that stands in the place of the slave's answer
 }
 
 func newCommander(t *testing.T) *commander {
@@ -39,15 +41,22 @@ func (c *commander) in(name string, n int64) { c.fb.parts[name].set(n) }
 func (c *commander) cycle(t *testing.T, through bool) {
 	t.Helper()
 	c.in("bWritten", 0)
+	c.in("nException", 0)
 	if through && c.fb.parts["bWrite"].n == 1 {
 		pdu := append(words(15, 0, 24), 3, 0, 0, 0)
 		for i := range 24 {
 			pdu[6+i/8] |= byte(c.fb.parts["aCoils"].parts[strconv.Itoa(i)].n << (i % 8))
 		}
-		if answer := c.r.ask(t, pdu...); string(answer) != string(pdu[:5]) {
+		switch answer := c.r.ask(t, pdu...); {
+		case c.refuse != 0:
+			c.in("nException", c.refuse)
+		case string(answer) == string(pdu[:5]):
+			c.in("bWritten", 1)
+		case len(answer) == 2:
+			c.in("nException", int64(answer[1]))
+		default:
 			t.Fatalf("% X: % X", pdu, answer)
 		}
-		c.in("bWritten", 1)
 	}
 	c.p.call(c.fb)
 }
@@ -71,15 +80,111 @@ func TestStructuredTextCommands(t *testing.T) {
 	c.in("bAcknowledgeAll", 1)
 	c.in("bSilence", 1)
 	c.in("wAcknowledge", 0b100011) // there is no alarm 5
-	c.cycles(t, 5)
+	c.cycles(t, 7)
 	c.r.commands(t, modbus.Command{Op: modbus.OpAckAll}, modbus.Command{Op: modbus.OpSilence},
 		modbus.Command{Op: modbus.OpAck, Alarm: 0}, modbus.Command{Op: modbus.OpAck, Alarm: 1})
 	if n := c.fb.parts["nCommands"].n; n != 5 {
 		t.Errorf("%d commands counted, want 5", n)
 	}
+	c.refused(t, 1, 8+5, 2) // told without asking the unit
 	if c.fb.parts["bWrite"].n != 0 {
 		t.Error("something still waits to be written")
 	}
+}
+
+// refused wants so many commands refused, the last one of this coil and by this
+// exception.
+func (c *commander) refused(t *testing.T, n, coil, exception int64) {
+	t.Helper()
+	got := [3]int64{c.fb.parts["nRefused"].n, c.fb.parts["nRefusedCoil"].n, c.fb.parts["nRefusedBy"].n}
+	if want := [3]int64{n, coil, exception}; got != want {
+		t.Errorf("refused, coil, exception: %d, want %d", got, want)
+	}
+}
+
+// A command for an alarm that is not there is refused by the unit, told and
+// dropped: those that were given with it, and those that come after it, arrive.
+func TestStructuredTextTellsWhatIsRefused(t *testing.T) {
+	c := newCommander(t)
+	c.refused(t, 0, -1, 0)
+	c.in("nAlarms", 16) // more than there are
+	c.in("wAcknowledge", 0b1001000)
+	c.in("bSilence", 1)
+	c.cycles(t, 12)
+	c.r.commands(t, modbus.Command{Op: modbus.OpSilence}, modbus.Command{Op: modbus.OpAck, Alarm: 3})
+	c.refused(t, 1, 8+6, 2)
+	c.in("wAcknowledge", 0)
+	c.cycle(t, true)
+	c.in("wAcknowledge", 0b1000001)
+	c.in("bReset", 1)
+	c.cycles(t, 12)
+	c.r.commands(t, modbus.Command{Op: modbus.OpReset}, modbus.Command{Op: modbus.OpAck, Alarm: 0})
+	c.refused(t, 2, 8+6, 2)
+	if c.fb.parts["bWrite"].n != 0 {
+		t.Error("something still waits to be written")
+	}
+}
+
+// Each exception: what will not change is dropped, what may is tried again.
+func TestStructuredTextKnowsExceptions(t *testing.T) {
+	for exception := int64(1); exception <= 6; exception++ {
+		c := newCommander(t)
+		c.in("bSilence", 1)
+		c.cycle(t, false)
+		c.r.commands(t)
+		c.in("bWritten", 0)
+		c.in("nException", exception) // the unit has done nothing
+		c.p.call(c.fb)
+		c.cycles(t, 4)
+		if exception > 4 {
+			c.r.commands(t, modbus.Command{Op: modbus.OpSilence})
+			c.refused(t, 0, -1, 0)
+			continue
+		}
+		c.r.commands(t)
+		c.refused(t, 1, 2, exception)
+		c.in("bSilence", 0)
+		c.cycle(t, true)
+		c.in("bSilence", 1)
+		c.cycles(t, 4)
+		c.r.commands(t, modbus.Command{Op: modbus.OpSilence})
+	}
+}
+
+// A unit that takes no writes at all gets nothing late when it takes them again.
+func TestStructuredTextDropsWhatWaitsForARefusingUnit(t *testing.T) {
+	c := newCommander(t)
+	c.refuse = 1
+	for n := int64(1); n <= 3; n++ {
+		c.in("bReset", 1)
+		c.cycles(t, 3)
+		c.in("bReset", 0)
+		c.cycles(t, 3)
+		c.refused(t, n, 1, 1)
+	}
+	c.r.recorder.Take() // this slave did them, and said that it did not
+	c.refuse = 0
+	c.cycles(t, 6)
+	c.r.commands(t)
+	c.in("bReset", 1)
+	c.cycles(t, 4)
+	c.r.commands(t, modbus.Command{Op: modbus.OpReset})
+}
+
+// With a new config in the very cycle in which a write is confirmed the coils are
+// at rest before anything else is given.
+func TestStructuredTextRestsAlsoWhileAWriteIsConfirmed(t *testing.T) {
+	c := newCommander(t)
+	c.in("bSilence", 1)
+	c.cycle(t, true)
+	c.in("nConfig", 4711)
+	c.cycle(t, true) // the 1 is confirmed here
+	c.in("bSilence", 0)
+	c.cycles(t, 3)
+	c.r.commands(t, modbus.Command{Op: modbus.OpSilence})
+	c.in("bSilence", 1)
+	c.cycles(t, 4)
+	c.r.commands(t, modbus.Command{Op: modbus.OpSilence})
 }
 
 // An edge that comes while a write is under way is given after it.

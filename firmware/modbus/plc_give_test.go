@@ -47,6 +47,7 @@ func (g *giver) cycles(t *testing.T, n int) {
 func (g *giver) cycle(t *testing.T, writes, reads bool) {
 	t.Helper()
 	g.in("bWritten", 0)
+	g.in("nException", 0)
 	g.in("bRead", 0)
 	if writes && g.out("bWrite") == 1 {
 		values := make([]int, 5)
@@ -55,6 +56,8 @@ func (g *giver) cycle(t *testing.T, writes, reads bool) {
 		}
 		if answer := g.r.ask(t, block(100, values...)...); len(answer) == 5 {
 			g.in("bWritten", 1)
+		} else {
+			g.in("nException", int64(answer[1]))
 		}
 	}
 	if reads {
@@ -175,5 +178,35 @@ func TestStructuredTextGivesAtRandom(t *testing.T) {
 		for range 1 + rng.IntN(3) {
 			g.cycle(t, rng.IntN(3) == 0, rng.IntN(3) == 0)
 		}
+	}
+}
+
+// A write that the unit does not take, so that it never looks at the number, ends
+// with an error and not never.
+func TestStructuredTextGivesUpWhatIsNotTaken(t *testing.T) {
+	g := newGiver(t)
+	g.in("nCommand", 1)
+	g.in("bExecute", 1)
+	g.cycle(t, false, true)
+	for _, exception := range []int64{6, 1} {
+		g.in("bWritten", 0)
+		g.in("nException", exception)
+		g.in("bRead", 0)
+		g.p.call(g.fb)
+		if g.out("bBusy") != 1 {
+			t.Fatalf("exception %d: over before the answer was read", exception)
+		}
+		g.in("nException", 0)
+		g.in("bRead", 1)
+		g.p.call(g.fb)
+	}
+	if g.out("bBusy") != 0 || g.out("bError") != 1 || g.out("bWrite") != 0 || g.out("nOutcome") != 0 {
+		t.Errorf("busy %d, error %d, write %d, outcome %d", g.out("bBusy"), g.out("bError"), g.out("bWrite"), g.out("nOutcome"))
+	}
+	g.r.commands(t)
+	g.in("bExecute", 0)
+	g.cycles(t, 2)
+	if done, _, _ := g.execute(t, 1, 0, 0); !done {
+		t.Error("the next one")
 	}
 }

@@ -49,8 +49,11 @@ func TestStructuredTextDecodes(t *testing.T) {
 			}
 		}
 		alarm := m["alarms"].parts["4"].parts
-		if alarm["state"].n != 4 || alarm["value"].n != 400 || alarm["limit"].n != 600 || m["alarms"].parts["5"].parts["state"].n != 65535 {
+		if alarm["state"].n != 4 || alarm["value"].n != 400 || alarm["on_limit"].n != 600 || m["alarms"].parts["5"].parts["state"].n != 65535 {
 			t.Errorf("alarm 4: %v", alarm)
+		}
+		if n := fb.parts["nAlarms"].n; n != 5 {
+			t.Errorf("%d alarms, want 5", n)
 		}
 		if fb.parts["bMapKnown"].n != 1 {
 			t.Error("map not known")

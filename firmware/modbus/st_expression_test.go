@@ -8,7 +8,7 @@ import (
 )
 
 // Operators from the weakest to the strongest (IEC 61131-3, table 55).
-var stOperators = [][]string{{"OR"}, {"AND"}, {"=", "<>"}, {"<", ">", "<=", ">="}, {"+", "-"}, {"*"}}
+var stOperators = [][]string{{"OR"}, {"XOR"}, {"AND"}, {"=", "<>"}, {"<", ">", "<=", ">="}, {"+", "-"}, {"*"}}
 
 func (l *stLexer) expression() stValue { return l.binary(0) }
 
@@ -33,6 +33,8 @@ func (l *stLexer) binary(level int) stValue {
 			switch operator {
 			case "OR":
 				return x | y
+			case "XOR":
+				return x ^ y
 			case "AND":
 				return x & y
 			case "=":
@@ -79,10 +81,13 @@ func (l *stLexer) unary() stValue {
 			panic(err)
 		}
 		return func(*stVar) int64 { return int64(d) }
-	case unicode.IsDigit(rune(t[0])):
+	case l.accept("-"):
+		of := l.unary()
+		return func(f *stVar) int64 { return -of(f) }
+	case unicode.IsDigit(rune(t[0])) || strings.HasPrefix(t, "WORD#") || strings.HasPrefix(t, "DWORD#"):
 		l.next()
-		digits, base := t, 10
-		if hex, ok := strings.CutPrefix(t, "16#"); ok {
+		digits, base := strings.TrimPrefix(strings.TrimPrefix(t, "D"), "WORD#"), 10
+		if hex, ok := strings.CutPrefix(digits, "16#"); ok {
 			digits, base = hex, 16
 		}
 		n, err := strconv.ParseInt(digits, base, 64)

@@ -127,7 +127,7 @@ func (l *stLexer) declaration() {
 		name := l.next()
 		l.expect(":", "STRUCT")
 		l.variables(b, "END_STRUCT")
-		l.expect("END_TYPE")
+		l.expect(";", "END_TYPE")
 		l.p.blocks[name] = b
 	case "FUNCTION_BLOCK":
 		name := l.next()
@@ -266,8 +266,7 @@ func (l *stLexer) statement() stRun {
 		to := l.expression()
 		l.expect("DO")
 		body := l.statements("END_FOR")
-		l.expect("END_FOR")
-		l.accept(";")
+		l.expect("END_FOR", ";")
 		return func(f *stVar) {
 			for i := from(f); i <= to(f); i++ {
 				f.parts[name].set(i)
@@ -318,8 +317,7 @@ func (l *stLexer) conditional() stRun {
 	if l.accept("ELSE") {
 		otherwise = l.statements("END_IF")
 	}
-	l.expect("END_IF")
-	l.accept(";")
+	l.expect("END_IF", ";")
 	return func(f *stVar) {
 		for _, b := range branches {
 			if b.when(f)&1 != 0 {
@@ -354,7 +352,7 @@ func (l *stLexer) choice() stRun {
 			branches[n] = body
 		}
 	}
-	l.accept(";")
+	l.expect(";")
 	return func(f *stVar) { stAll(branches[value(f)], f) }
 }
 

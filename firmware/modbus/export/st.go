@@ -29,7 +29,7 @@ func WriteStructuredTextConstants(w io.Writer) error {
 	l.f("    MIEN_MAP_VERSION : UINT := %d;", modbus.MapVersion)
 	l.f("    MIEN_MIRROR_BASE : UINT := %d; (* holding register at which the input registers begin again *)", modbus.MirrorBase)
 	l.f("    MIEN_NOT_AVAILABLE_INT : INT := -32768;")
-	l.f("    MIEN_NOT_AVAILABLE_UINT : UINT := 16#FFFF;")
+	l.f("    MIEN_NOT_AVAILABLE_UINT : UINT := 65535;")
 	for _, space := range spaces {
 		l.f("")
 		l.f("    (* %s *)", heading(space))
@@ -40,14 +40,14 @@ func WriteStructuredTextConstants(w io.Writer) error {
 	l.f("")
 	l.f("    (* Bits of the status and fault words *)")
 	for i, name := range statusNames() {
-		l.f("    MIEN_STATUS_%s : WORD := 16#%04X; (* %s *)", strings.ToUpper(name), 1<<i, state.Flag(i).Meaning())
+		l.f("    MIEN_STATUS_%s : WORD := WORD#16#%04X; (* %s *)", strings.ToUpper(name), 1<<i, state.Flag(i).Meaning())
 	}
 	for i, name := range faultNames() {
-		l.f("    MIEN_FAULT_%s : WORD := 16#%04X; (* %s *)", strings.ToUpper(name), 1<<i, health.Fault(i).Info().Text)
+		l.f("    MIEN_FAULT_%s : WORD := WORD#16#%04X; (* %s *)", strings.ToUpper(name), 1<<i, health.Fault(i).Info().Text)
 	}
 	l.f("    (* Bits of the second fault word *)")
 	for i, name := range moreFaultNames() {
-		l.f("    MIEN_FAULT2_%s : WORD := 16#%04X; (* %s *)", strings.ToUpper(name), 1<<i, health.Fault(16+i).Info().Text)
+		l.f("    MIEN_FAULT2_%s : WORD := WORD#16#%04X; (* %s *)", strings.ToUpper(name), 1<<i, health.Fault(16+i).Info().Text)
 	}
 	l.f("")
 	l.f("    (* Values of alarm0_state and the like *)")
@@ -100,6 +100,15 @@ func stType(r *modbus.Register) string {
 	return "UINT"
 }
 
+// stMember is the name of a register as a member: LIMIT is a function of every
+// PLC, and names differ by more than their case.
+func stMember(name string) string {
+	if name == "limit" {
+		return "on_limit"
+	}
+	return name
+}
+
 // WriteStructuredTextTypes writes a data type with one member a register of
 // those that one request brings.
 func WriteStructuredTextTypes(w io.Writer) error {
@@ -109,10 +118,10 @@ func WriteStructuredTextTypes(w io.Writer) error {
 	l.f("STRUCT")
 	each(modbus.Input, func(r *modbus.Register) {
 		if name, ok := strings.CutPrefix(r.Name, "alarm0_"); ok && r.Type != modbus.Text {
-			l.f("    %s : %s; (* %s *)", name, stType(r), stComment(r))
+			l.f("    %s : %s; (* %s *)", stMember(name), stType(r), stComment(r))
 		}
 	})
-	l.f("END_STRUCT")
+	l.f("END_STRUCT;")
 	l.f("END_TYPE")
 	l.f("")
 	l.f("TYPE ST_Mien :")
@@ -123,7 +132,7 @@ func WriteStructuredTextTypes(w io.Writer) error {
 		}
 	})
 	l.f("    alarms : ARRAY[0..%d] OF ST_MienAlarm;", modbus.MaxAlarms-1)
-	l.f("END_STRUCT")
+	l.f("END_STRUCT;")
 	l.f("END_TYPE")
 	return l.b.Flush()
 }
@@ -141,6 +150,7 @@ func WriteStructuredTextDecode(w io.Writer) error {
 	l.f("VAR_OUTPUT")
 	l.f("    stMien : ST_Mien;")
 	l.f("    bMapKnown : BOOL; (* the unit's map has all that this block reads, and the words arrive in the right order *)")
+	l.f("    nAlarms : INT; (* how many alarms the unit has: goes to FB_MienCommand.nAlarms *)")
 	l.f("END_VAR")
 	l.f("VAR")
 	l.f("    i : INT;")
@@ -152,20 +162,24 @@ func WriteStructuredTextDecode(w io.Writer) error {
 	l.f("    nHigh := 1; nLow := 0;")
 	l.f("ELSE")
 	l.f("    nHigh := 0; nLow := 1;")
-	l.f("END_IF")
+	l.f("END_IF;")
 	each(modbus.Input, func(r *modbus.Register) {
 		if last(r) < 60 {
 			l.f("stMien.%s := %s;", r.Name, stConvert(r, "%d"))
 		}
 	})
+	l.f("nAlarms := 0;")
 	l.f("FOR i := 0 TO %d DO", modbus.MaxAlarms-1)
 	each(modbus.Input, func(r *modbus.Register) {
 		if name, ok := strings.CutPrefix(r.Name, "alarm0_"); ok && r.Type != modbus.Text {
-			l.f("    stMien.alarms[i].%s := %s;", name, stConvert(r, "%d + 4 * i"))
+			l.f("    stMien.alarms[i].%s := %s;", stMember(name), stConvert(r, "%d + 4 * i"))
 		}
 	})
-	l.f("END_FOR")
-	l.f("bMapKnown := aRegisters[0] >= %d AND aRegisters[50] = 16#1234 AND stMien.test_float = 16#3F800000;", modbus.MapVersion)
+	l.f("    IF stMien.alarms[i].state <> 65535 THEN")
+	l.f("        nAlarms := i + 1;")
+	l.f("    END_IF;")
+	l.f("END_FOR;")
+	l.f("bMapKnown := stMien.map_version >= %d AND aRegisters[50] = WORD#16#1234 AND stMien.test_float = DWORD#16#3F800000;", modbus.MapVersion)
 	l.f("END_FUNCTION_BLOCK")
 	return l.b.Flush()
 }
