@@ -1,9 +1,15 @@
-// Package docs has those documents that the binary itself shows.
+// Package docs has those documents that programs read.
 package docs
 
-import _ "embed"
+import "embed"
 
-// Licences is licences.md.
+// Licences is licences.md, which the binary shows.
 //
 //go:embed licences.md
 var Licences string
+
+// Blocks has the function blocks in docs/plc that people write: tools/generate
+// makes the files of each PLC's maker of them.
+//
+//go:embed plc/fb_*.st plc/mien_main.st
+var Blocks embed.FS

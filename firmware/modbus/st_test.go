@@ -38,11 +38,12 @@ type stValue func(f *stVar) int64
 // stProgram knows the types of some files, and the time.
 type stProgram struct {
 	blocks map[string]*stBlock
+	arrays map[string]string // types that are arrays
 	now    time.Duration
 }
 
 func stParse(sources ...string) (p *stProgram, err error) {
-	p = &stProgram{blocks: map[string]*stBlock{}}
+	p = &stProgram{blocks: map[string]*stBlock{}, arrays: map[string]string{}}
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("structured text: %v", r)
@@ -125,18 +126,24 @@ func (l *stLexer) declaration() {
 	switch kind := l.next(); kind {
 	case "TYPE":
 		name := l.next()
-		l.expect(":", "STRUCT")
+		l.expect(":")
+		if l.peek() == "ARRAY" {
+			l.p.arrays[name] = l.typ()
+			l.expect(";", "END_TYPE")
+			return
+		}
+		l.expect("STRUCT")
 		l.variables(b, "END_STRUCT")
 		l.expect(";", "END_TYPE")
 		l.p.blocks[name] = b
-	case "FUNCTION_BLOCK":
+	case "FUNCTION_BLOCK", "PROGRAM":
 		name := l.next()
 		for strings.HasPrefix(l.peek(), "VAR") {
 			l.next()
 			l.variables(b, "END_VAR")
 		}
-		b.body = l.statements("END_FUNCTION_BLOCK")
-		l.expect("END_FUNCTION_BLOCK")
+		b.body = l.statements("END_" + kind)
+		l.expect("END_" + kind)
 		l.p.blocks[name] = b
 	default:
 		panic("cannot read " + kind)
@@ -147,21 +154,30 @@ func (l *stLexer) variables(b *stBlock, end string) {
 	for !l.accept(end) {
 		d := stDecl{name: l.next()}
 		l.expect(":")
-		d.typ = l.next()
-		if d.typ == "ARRAY" {
-			l.expect("[")
-			from := l.next()
-			l.expect("..")
-			to := l.next()
-			l.expect("]", "OF")
-			d.typ = "ARRAY " + from + " " + to + " " + l.next()
-		}
+		d.typ = l.typ()
 		if l.accept(":=") {
 			d.init = l.expression()(nil)
 		}
 		l.expect(";")
 		b.vars = append(b.vars, d)
 	}
+}
+
+// typ is a type's name, or "ARRAY 0 15 WORD".
+func (l *stLexer) typ() string {
+	typ := l.next()
+	if array := l.p.arrays[typ]; array != "" {
+		return array
+	}
+	if typ != "ARRAY" {
+		return typ
+	}
+	l.expect("[")
+	from := l.next()
+	l.expect("..")
+	to := l.next()
+	l.expect("]", "OF")
+	return "ARRAY " + from + " " + to + " " + l.next()
 }
 
 // make gives a variable of a type its start value.

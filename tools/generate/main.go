@@ -30,6 +30,21 @@ var documents = []struct {
 	{"plc/mien_const.st", export.WriteStructuredTextConstants},
 	{"plc/mien_types.st", export.WriteStructuredTextTypes},
 	{"plc/mien_decode.st", export.WriteStructuredTextDecode},
+	{"plc/mien_iec.st", writeIEC},
+	{"plc/mien_plcopen.xml", writePLCopen},
+	{"plc/siemens/mien.scl", writeSiemens},
+	{"plc/rockwell/FB_MienDecode.L5X", rockwell("FB_MienDecode")},
+	{"plc/rockwell/FB_Mien.L5X", rockwell("FB_Mien")},
+	{"plc/rockwell/FB_MienHealthy.L5X", rockwell("FB_MienHealthy")},
+	{"plc/rockwell/FB_MienCommand.L5X", rockwell("FB_MienCommand")},
+	{"plc/rockwell/FB_MienGive.L5X", rockwell("FB_MienGive")},
+	{"plc/mitsubishi/labels.csv", writeMitsubishiLabels},
+	{"plc/mitsubishi/FB_MienDecode.st", mitsubishi("FB_MienDecode")},
+	{"plc/mitsubishi/FB_MienAlarm.st", mitsubishi("FB_MienAlarm")},
+	{"plc/mitsubishi/FB_MienHealthy.st", mitsubishi("FB_MienHealthy")},
+	{"plc/mitsubishi/FB_Mien.st", mitsubishi("FB_Mien")},
+	{"plc/mitsubishi/FB_MienCommand.st", mitsubishi("FB_MienCommand")},
+	{"plc/mitsubishi/FB_MienGive.st", mitsubishi("FB_MienGive")},
 }
 
 // parts stand in files whose other text people write, between two remarks that

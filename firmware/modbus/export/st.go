@@ -114,6 +114,11 @@ func stMember(name string) string {
 func WriteStructuredTextTypes(w io.Writer) error {
 	l := lines{bufio.NewWriter(w)}
 	fmt.Fprintf(l.b, stHeader, modbus.MapVersion, "What FB_MienDecode makes of the input registers.")
+	// With a name, so that two variables are of one type: for a strict compiler two
+	// arrays written alike are not.
+	l.f("TYPE ST_MienRegisters : ARRAY[0..%d] OF WORD;", stWords-1)
+	l.f("END_TYPE")
+	l.f("")
 	l.f("TYPE ST_MienAlarm :")
 	l.f("STRUCT")
 	each(modbus.Input, func(r *modbus.Register) {
@@ -144,7 +149,7 @@ func WriteStructuredTextDecode(w io.Writer) error {
 	fmt.Fprintf(l.b, stHeader, modbus.MapVersion, fmt.Sprintf("Read %d input registers from 0 in one request, then call this.", stWords))
 	l.f("FUNCTION_BLOCK FB_MienDecode")
 	l.f("VAR_INPUT")
-	l.f("    aRegisters : ARRAY[0..%d] OF WORD;", stWords-1)
+	l.f("    aRegisters : ST_MienRegisters;")
 	l.f("    bLowWordFirst : BOOL; (* as [modbus] word_order of the unit *)")
 	l.f("END_VAR")
 	l.f("VAR_OUTPUT")
