@@ -2,7 +2,6 @@ package modbus_test
 
 import (
 	"math/rand/v2"
-	"os"
 	"strconv"
 	"testing"
 
@@ -20,14 +19,7 @@ type commander struct {
 }
 
 func newCommander(t *testing.T) *commander {
-	b, err := os.ReadFile("../../docs/plc/fb_mien_command.st")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := stParse(string(b))
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := stProgramOf(t)
 	c := &commander{p: p, fb: p.make("FB_MienCommand", 0), r: newRig(t, nil)}
 	c.in("bAvailable", 1)
 	c.in("nAlarms", 5)
@@ -148,6 +140,34 @@ func TestStructuredTextKnowsExceptions(t *testing.T) {
 		c.in("bSilence", 1)
 		c.cycles(t, 4)
 		c.r.commands(t, modbus.Command{Op: modbus.OpSilence})
+	}
+}
+
+// A disk that does not keep what was done holds nothing up, and it is told; a unit
+// that stays busy has refused.
+func TestStructuredTextIsNotHeldUp(t *testing.T) {
+	c := newCommander(t)
+	c.refuse = 5
+	c.in("bSilence", 1)
+	c.in("bReset", 1)
+	c.cycles(t, 70)
+	c.refused(t, 0, -1, 0)
+	if n := c.fb.parts["nCommands"].n; n != 2 || c.fb.parts["bPending"].n != 1 || c.fb.parts["bWrite"].n != 0 {
+		t.Errorf("%d commands, pending %d, write %d", n, c.fb.parts["bPending"].n, c.fb.parts["bWrite"].n)
+	}
+	c.r.commands(t, modbus.Command{Op: modbus.OpReset}, modbus.Command{Op: modbus.OpSilence})
+	c.refuse = 6
+	c.in("wAcknowledge", 1)
+	c.cycles(t, 30)
+	c.refused(t, 1, 8, 6)
+	c.refuse = 0
+	c.cycles(t, 4)
+	c.r.recorder.Take()
+	c.in("wAcknowledge", 2)
+	c.cycles(t, 4)
+	c.r.commands(t, modbus.Command{Op: modbus.OpAck, Alarm: 1})
+	if c.fb.parts["bPending"].n != 0 {
+		t.Error("still pending")
 	}
 }
 

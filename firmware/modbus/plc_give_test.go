@@ -3,7 +3,6 @@ package modbus_test
 import (
 	"errors"
 	"math/rand/v2"
-	"os"
 	"strconv"
 	"testing"
 
@@ -19,14 +18,7 @@ type giver struct {
 }
 
 func newGiver(t *testing.T) *giver {
-	b, err := os.ReadFile("../../docs/plc/fb_mien_give.st")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := stParse(string(b))
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := stProgramOf(t)
 	g := &giver{p: p, fb: p.make("FB_MienGive", 0), r: newRig(t, nil)}
 	g.r.Reopen() // as a start
 	g.in("bAvailable", 1)

@@ -1,8 +1,6 @@
 package modbus_test
 
 import (
-	"os"
-	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -11,27 +9,9 @@ import (
 	"mien/firmware/modbus/modbustest"
 )
 
-// plcProgram reads the files that integrators import.
-func plcProgram(t *testing.T) *stProgram {
-	t.Helper()
-	var sources []string
-	for _, name := range []string{"mien_types.st", "mien_decode.st", "fb_mien.st"} {
-		b, err := os.ReadFile(filepath.Join("../../docs/plc", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		sources = append(sources, string(b))
-	}
-	p, err := stParse(sources...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
 // FB_MienDecode makes of a unit's answer what the unit has.
 func TestStructuredTextDecodes(t *testing.T) {
-	p := plcProgram(t)
+	p := stProgramOf(t)
 	for _, low := range []bool{false, true} {
 		r := newRig(t, func(c *modbus.Config) { c.LowWordFirst = low })
 		answer := r.ask(t, words(4, 0, 124)...)
@@ -77,7 +57,7 @@ type plc struct {
 }
 
 func newPLC(t *testing.T) *plc {
-	p := plcProgram(t)
+	p := stProgramOf(t)
 	c := &plc{p: p, fb: p.make("FB_Mien", 0), beats: true, answers: true, valid: true, ready: true}
 	c.in("bEnable", 1)
 	c.in("bMapKnown", 1)
@@ -255,7 +235,7 @@ func TestStructuredTextHostHeartbeat(t *testing.T) {
 // A line that stands still at either level is not healthy, and neither is one
 // edge.
 func TestStructuredTextHealthyLine(t *testing.T) {
-	p := plcProgram(t)
+	p := stProgramOf(t)
 	fb := p.make("FB_MienHealthy", 0)
 	run := func(d, half time.Duration) (healthy bool) {
 		for end := p.now + d; p.now < end; p.now += 50 * ms {

@@ -8,7 +8,7 @@ import (
 )
 
 // Operators from the weakest to the strongest (IEC 61131-3, table 55).
-var stOperators = [][]string{{"OR"}, {"XOR"}, {"AND"}, {"=", "<>"}, {"<", ">", "<=", ">="}, {"+", "-"}, {"*"}}
+var stOperators = [][]string{{"OR"}, {"XOR"}, {"AND"}, {"=", "<>"}, {"<", ">", "<=", ">="}, {"+", "-"}, {"*", "/"}}
 
 func (l *stLexer) expression() stValue { return l.binary(0) }
 
@@ -53,6 +53,9 @@ func (l *stLexer) binary(level int) stValue {
 				return x + y
 			case "-":
 				return x - y
+			}
+			if operator == "/" {
+				return x / y
 			}
 			return x * y
 		}
@@ -107,6 +110,13 @@ func (l *stLexer) function() stValue {
 	l.expect("(")
 	var args []stValue
 	for !l.accept(")") {
+		if len(l.tokens) > 1 && l.tokens[1] == ":=" { // SHL(IN := x, N := 16)
+			if want := [...]string{"IN", "N"}[len(args)]; l.peek() != want {
+				panic(name + " has no " + l.peek())
+			}
+			l.next()
+			l.next()
+		}
 		args = append(args, l.expression())
 		l.accept(",")
 	}

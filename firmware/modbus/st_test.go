@@ -193,6 +193,10 @@ func (p *stProgram) make(typ string, init int64) *stVar {
 		for name, t := range map[string]string{"IN": "BOOL", "PT": "TIME", "Q": "BOOL", "ET": "TIME"} {
 			v.parts[name] = p.make(t, 0)
 		}
+	} else if typ == "FBD_TIMER" { // of Logix, in milliseconds
+		for name, t := range map[string]string{"TimerEnable": "BOOL", "PRE": "DINT", "DN": "BOOL"} {
+			v.parts[name] = p.make(t, 0)
+		}
 	} else if b := p.blocks[typ]; b != nil {
 		v.block = b
 		for _, d := range b.vars {
@@ -213,6 +217,8 @@ func (v *stVar) set(n int64) {
 		n = int64(uint16(n))
 	case "UDINT", "DWORD":
 		n = int64(uint32(n))
+	case "DINT":
+		n = int64(int32(n))
 	case "TIME":
 	default:
 		panic("cannot assign to a " + v.typ)
@@ -222,16 +228,21 @@ func (v *stVar) set(n int64) {
 
 // call runs a function block once.
 func (p *stProgram) call(v *stVar) {
-	if v.typ == "TON" {
-		if v.parts["IN"].n == 0 {
+	in, pt, q, unit := "IN", "PT", "Q", time.Nanosecond
+	switch v.typ {
+	case "FBD_TIMER":
+		in, pt, q, unit = "TimerEnable", "PRE", "DN", time.Millisecond
+		fallthrough
+	case "TON":
+		if v.parts[in].n == 0 {
 			v.began = -1
-			v.parts["Q"].n = 0
+			v.parts[q].n = 0
 			return
 		}
 		if v.began < 0 {
 			v.began = p.now
 		}
-		v.parts["Q"].n = stBool(p.now-v.began >= time.Duration(v.parts["PT"].n))
+		v.parts[q].n = stBool(p.now-v.began >= time.Duration(v.parts[pt].n)*unit)
 		return
 	}
 	for _, s := range v.block.body {
@@ -288,6 +299,20 @@ func (l *stLexer) statement() stRun {
 				f.parts[name].set(i)
 				stAll(body, f)
 			}
+		}
+	}
+	// In Logix an instruction is called with its instance.
+	if t := l.peek(); t == "TONR" || l.p.blocks[t] != nil {
+		l.next()
+		l.expect("(")
+		instance := l.reference()
+		l.expect(")", ";")
+		return func(f *stVar) {
+			v := instance(f)
+			if v.typ != t && v.typ != "FBD_TIMER" {
+				panic(t + " of a " + v.typ)
+			}
+			l.p.call(v)
 		}
 	}
 	target := l.reference()

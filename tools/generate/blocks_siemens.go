@@ -37,6 +37,14 @@ func requests() []request {
 	}
 }
 
+// siemensStatus is what Modbus_Master tells of an exception; it has one word for
+// all above 03, of which the unit gives 05 far more often than 04 and 06.
+var siemensStatus = []struct {
+	status    int
+	means     string
+	exception int
+}{{0x8381, "exception 01", 1}, {0x8383, "exception 02", 2}, {0x8382, "exception 03", 3}, {0x8384, "exception 04, 05 or 06", 5}}
+
 // siemens are MODE and DATA_ADDR of Modbus_Master for a request; it counts from 1
 // and tells the tables apart by their first digit.
 func (r request) siemens() (mode, address int) {
@@ -86,9 +94,12 @@ func writeSiemens(w io.Writer) error {
 		f("//   MODE %d, DATA_ADDR %5d, DATA_LEN %3d: function %2d, %s", mode, address, r.length, r.function, r.what)
 	}
 	f("//   DATA_PTR: a block without optimised access; an Array of Word, for the coils an Array of Bool.")
-	f("// STATUS when ERROR is TRUE, for one cycle: 16#80C8 no answer (try again), 16#8380 damaged (try again),")
-	f("//   16#8381 to 16#8384 exceptions 01 to 04, 16#8385 others: give them to nException as 1 to 4. 05 and 06, which")
-	f("//   16#8385 may be, are tried again: give 6. DONE is bWritten.")
+	f("// STATUS, in the one cycle in which ERROR is TRUE, and what nException gets then:")
+	for _, c := range siemensStatus {
+		f("//   16#%04X: %s, nException %d", c.status, c.means, c.exception)
+	}
+	f("//   others, 16#80C8 among them: no answer, or not for this unit's sake: 0, so that the block tries again.")
+	f("// DONE is bWritten.")
 	for _, t := range all {
 		switch t.kind {
 		case "TYPE":
