@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"path"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 
-	"mien/docs"
 	"mien/firmware/modbus/export"
 )
 
@@ -31,6 +31,15 @@ var (
 	array    = regexp.MustCompile(`^ARRAY\[0\.\.(\d+)\] OF (\w+)$`)
 )
 
+// source is a file that people write in docs/plc.
+func source(file string) ([]byte, error) {
+	dir, err := root()
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(filepath.Join(dir, "docs", "plc", file))
+}
+
 // sources are the texts of all blocks, each after what it needs.
 func sources() (string, error) {
 	var b bytes.Buffer
@@ -41,7 +50,7 @@ func sources() (string, error) {
 		b.WriteByte('\n')
 	}
 	for _, file := range []string{"fb_mien.st", "fb_mien_command.st", "fb_mien_give.st", "mien_main.st"} {
-		text, err := docs.Blocks.ReadFile(path.Join("plc", file))
+		text, err := source(file)
 		if err != nil {
 			return "", err
 		}

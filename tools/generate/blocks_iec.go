@@ -7,14 +7,13 @@ import (
 	"io"
 	"strings"
 
-	"mien/docs"
 	"mien/firmware/modbus"
 	"mien/firmware/modbus/export"
 )
 
 // plcExample is the program for docs/plc.md.
 func plcExample(w io.Writer) error {
-	text, err := docs.Blocks.ReadFile("plc/mien_main.st")
+	text, err := source("mien_main.st")
 	if err != nil {
 		return err
 	}

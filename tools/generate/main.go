@@ -27,6 +27,8 @@ var documents = []struct {
 	{"plc/registers.csv", export.WriteCSV},
 	{"plc/tags.csv", export.WriteTags},
 	{"plc/kepware.csv", export.WriteKepware},
+	{"plc/ignition.json", export.WriteIgnition},
+	{"plc/node-red.json", export.WriteNodeRed},
 	{"plc/mien_const.st", export.WriteStructuredTextConstants},
 	{"plc/mien_types.st", export.WriteStructuredTextTypes},
 	{"plc/mien_decode.st", export.WriteStructuredTextDecode},

@@ -197,57 +197,12 @@ func writeFunction(r *modbus.Register) string {
 	return "6"
 }
 
-// ignition is the OPC item path of Inductive Automation's Ignition for unit 1,
-// without the device's name; its addresses count from 1.
-func ignition(r *modbus.Register) string {
-	switch r.Space {
-	case modbus.Coil:
-		return fmt.Sprintf("1.C%d", r.Address+1)
-	case modbus.Discrete:
-		return fmt.Sprintf("1.DI%d", r.Address+1)
-	}
-	prefix := "IR"
-	if r.Space == modbus.Holding {
-		prefix = "HR"
-	}
-	switch r.Type {
-	case modbus.Int16:
-	case modbus.Uint32:
-		prefix += "UI"
-	case modbus.Float32:
-		prefix += "F"
-	case modbus.Text:
-		return fmt.Sprintf("1.%sS%d:%d", prefix, r.Address+1, 2*r.Words)
-	default:
-		prefix += "US"
-	}
-	return fmt.Sprintf("1.%s%d", prefix, r.Address+1)
-}
-
-// nodeRed is the type as node-red-contrib-buffer-parser names it.
-func nodeRed(r *modbus.Register) string {
-	switch r.Type {
-	case modbus.Bool:
-		return "bool"
-	case modbus.Int16:
-		return "int16be"
-	case modbus.Uint32:
-		return "uint32be"
-	case modbus.Float32:
-		return "floatbe"
-	case modbus.Text:
-		return "string"
-	}
-	return "uint16be"
-}
-
-// WriteTags writes a list of tags for tools that take comma-separated values,
-// Node-RED and Ignition among them: one row a tag with every way such tools
-// name an address.
+// WriteTags writes a list of tags for people who set up a tool by hand: one row a
+// tag with the ways in which tools name an address. No tool imports it as it is.
 func WriteTags(w io.Writer) error {
 	c := csv.NewWriter(w)
 	c.Write([]string{"tag", "unit_id", "read_function", "write_function", "address", "reference", "quantity", "data_type",
-		"byte_order", "node_red_type", "ignition_path", "scale_factor", "eng_unit", "not_available", "access", "description"})
+		"byte_order", "ignition_path", "scale_factor", "eng_unit", "not_available", "access", "description"})
 	for _, space := range spaces {
 		each(space, func(r *modbus.Register) {
 			order := ""
@@ -259,7 +214,7 @@ func WriteTags(w io.Writer) error {
 			}
 			c.Write([]string{"mien/" + strings.ReplaceAll(r.Space.String(), " ", "_") + "/" + r.Name, "1",
 				strconv.Itoa(readFunction(r)), writeFunction(r), strconv.Itoa(r.Address), reference(r), strconv.Itoa(r.Words),
-				r.Type.String(), order, nodeRed(r), ignition(r), factor(r.Scale), r.Unit, notAvailable(r), r.Access.String(), r.Meaning})
+				r.Type.String(), order, ignition(r), factor(r.Scale), r.Unit, notAvailable(r), r.Access.String(), r.Meaning})
 		})
 	}
 	c.Flush()
@@ -268,36 +223,6 @@ func WriteTags(w io.Writer) error {
 
 // factor is what a raw value is multiplied with.
 func factor(scale int) string { return strconv.FormatFloat(1/float64(scale), 'f', -1, 64) }
-
-// WriteKepware writes the tags in the form that KEPServerEX imports and
-// exports for its Modbus drivers.
-func WriteKepware(w io.Writer) error {
-	c := csv.NewWriter(w)
-	c.Write([]string{"Tag Name", "Address", "Data Type", "Respect Data Type", "Client Access", "Scan Rate", "Scaling",
-		"Raw Low", "Raw High", "Scaled Low", "Scaled High", "Scaled Data Type", "Clamp Low", "Clamp High", "Eng Units",
-		"Description", "Negate Value"})
-	for _, space := range spaces {
-		each(space, func(r *modbus.Register) {
-			typ := map[modbus.Type]string{modbus.Bool: "Boolean", modbus.Uint16: "Word", modbus.Int16: "Short", modbus.Uint32: "DWord", modbus.Float32: "Float", modbus.Bits: "Word", modbus.Enum: "Word", modbus.Text: "String"}[r.Type]
-			address := reference(r)
-			if r.Type == modbus.Text {
-				address += fmt.Sprintf(".%dH", 2*r.Words) // .nH: n characters, high byte first
-			}
-			access := "RO"
-			if r.Access != modbus.ReadOnly {
-				access = "R/W"
-			}
-			row := []string{short(r.Space) + "_" + r.Name, address, typ, "1", access, "1000", "", "", "", "", "", "", "", "", r.Unit, r.Meaning, ""}
-			if r.Scale != 1 {
-				row[6], row[7], row[8], row[9], row[10], row[11] = "Linear", "0", strconv.Itoa(r.Scale), "0", "1", "Float"
-				row[12], row[13] = "0", "0"
-			}
-			c.Write(row)
-		})
-	}
-	c.Flush()
-	return c.Error()
-}
 
 // short is the two letters that begin the register's name where names of all
 // spaces stand together.
