@@ -78,7 +78,10 @@ func TestStructuredTextCommands(t *testing.T) {
 	if n := c.fb.parts["nCommands"].n; n != 5 {
 		t.Errorf("%d commands counted, want 5", n)
 	}
-	c.refused(t, 1, 8+5, 2) // told without asking the unit
+	c.refused(t, 1, 8+5, 2)
+	if asked := c.r.recorder.Refused(); len(asked) > 0 {
+		t.Errorf("the unit was asked: %q", asked)
+	}
 	if c.fb.parts["bWrite"].n != 0 {
 		t.Error("something still waits to be written")
 	}

@@ -28,21 +28,24 @@ var stDialects = map[string]func(t *testing.T) string{
 	"mitsubishi": fromMitsubishi,
 }
 
+// stTests are the tests of the blocks.
+var stTests = map[string]func(*testing.T){
+	"decodes": TestStructuredTextDecodes, "supervises": TestStructuredTextSupervises, "debounces": TestStructuredTextDebouncesAlarms,
+	"host heartbeat": TestStructuredTextHostHeartbeat, "healthy line": TestStructuredTextHealthyLine,
+	"commands": TestStructuredTextCommands, "tells what is refused": TestStructuredTextTellsWhatIsRefused,
+	"knows exceptions": TestStructuredTextKnowsExceptions, "is not held up": TestStructuredTextIsNotHeldUp,
+	"drops for a refusing unit": TestStructuredTextDropsWhatWaitsForARefusingUnit, "rests": TestStructuredTextRestsAlsoWhileAWriteIsConfirmed,
+	"keeps edges": TestStructuredTextKeepsEdges, "drops for a lost unit": TestStructuredTextDropsCommandsForALostUnit,
+	"rest first": TestStructuredTextWritesRestFirst, "commands at random": TestStructuredTextCommandsAtRandom,
+	"gives": TestStructuredTextGives, "gives to a unit that is back": TestStructuredTextGivesToAUnitThatIsBack,
+	"gives at random": TestStructuredTextGivesAtRandom, "gives up": TestStructuredTextGivesUpWhatIsNotTaken,
+}
+
 func TestStructuredTextOfEachMaker(t *testing.T) {
 	defer func() { stDialect = "" }()
 	for dialect := range stDialects {
 		stDialect = dialect
-		for name, test := range map[string]func(*testing.T){
-			"decodes": TestStructuredTextDecodes, "supervises": TestStructuredTextSupervises, "debounces": TestStructuredTextDebouncesAlarms,
-			"host heartbeat": TestStructuredTextHostHeartbeat, "healthy line": TestStructuredTextHealthyLine,
-			"commands": TestStructuredTextCommands, "tells what is refused": TestStructuredTextTellsWhatIsRefused,
-			"knows exceptions": TestStructuredTextKnowsExceptions, "is not held up": TestStructuredTextIsNotHeldUp,
-			"drops for a refusing unit": TestStructuredTextDropsWhatWaitsForARefusingUnit, "rests": TestStructuredTextRestsAlsoWhileAWriteIsConfirmed,
-			"keeps edges": TestStructuredTextKeepsEdges, "drops for a lost unit": TestStructuredTextDropsCommandsForALostUnit,
-			"rest first": TestStructuredTextWritesRestFirst, "commands at random": TestStructuredTextCommandsAtRandom,
-			"gives": TestStructuredTextGives, "gives to a unit that is back": TestStructuredTextGivesToAUnitThatIsBack,
-			"gives at random": TestStructuredTextGivesAtRandom, "gives up": TestStructuredTextGivesUpWhatIsNotTaken,
-		} {
+		for name, test := range stTests {
 			t.Run(dialect+"/"+name, test)
 		}
 	}

@@ -30,6 +30,7 @@ type stBlock struct {
 type stDecl struct {
 	name, typ string // typ may be "ARRAY 0 15 TON"
 	init      int64
+	section   string // VAR_INPUT, VAR_OUTPUT, VAR, STRUCT
 }
 
 type stRun func(f *stVar)
@@ -133,14 +134,13 @@ func (l *stLexer) declaration() {
 			return
 		}
 		l.expect("STRUCT")
-		l.variables(b, "END_STRUCT")
+		l.variables(b, "STRUCT", "END_STRUCT")
 		l.expect(";", "END_TYPE")
 		l.p.blocks[name] = b
 	case "FUNCTION_BLOCK", "PROGRAM":
 		name := l.next()
 		for strings.HasPrefix(l.peek(), "VAR") {
-			l.next()
-			l.variables(b, "END_VAR")
+			l.variables(b, l.next(), "END_VAR")
 		}
 		b.body = l.statements("END_" + kind)
 		l.expect("END_" + kind)
@@ -150,9 +150,9 @@ func (l *stLexer) declaration() {
 	}
 }
 
-func (l *stLexer) variables(b *stBlock, end string) {
+func (l *stLexer) variables(b *stBlock, section, end string) {
 	for !l.accept(end) {
-		d := stDecl{name: l.next()}
+		d := stDecl{name: l.next(), section: section}
 		l.expect(":")
 		d.typ = l.typ()
 		if l.accept(":=") {
@@ -228,6 +228,10 @@ func (v *stVar) set(n int64) {
 
 // call runs a function block once.
 func (p *stProgram) call(v *stVar) {
+	if stMatiec != nil {
+		stMatiec.call(p, v)
+		return
+	}
 	in, pt, q, unit := "IN", "PT", "Q", time.Nanosecond
 	switch v.typ {
 	case "FBD_TIMER":
