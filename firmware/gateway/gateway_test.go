@@ -336,7 +336,7 @@ func TestSessionsEnd(t *testing.T) {
 		t.Error("after twelve hours")
 	}
 	changed, removed := b.logIn(t, "vera"), b.logIn(t, "otto")
-	if err := b.users.SetPassword("vera", "another good sentence"); err != nil || in(changed) {
+	if _, err := b.users.SetPassword("vera", "another good sentence"); err != nil || in(changed) {
 		t.Error("with another password", err)
 	}
 	if err := b.users.change(func(l []User) ([]User, error) { l[2].Role = operator.Viewer; return l, nil }); err != nil {
@@ -356,6 +356,54 @@ func TestSessionsEnd(t *testing.T) {
 	}
 	if n := len(b.sessions.open); n > maxSessions {
 		t.Errorf("%d sessions", n)
+	}
+}
+
+// A person changes the own password: by the one before only, for a good one, and all other
+// sessions of the person end. Guesses are counted.
+func TestOwnPassword(t *testing.T) {
+	b := newBench(t)
+	in := func(p *person) bool {
+		status, _, _ := p.send("GET", "/api/events", nil, nil)
+		return status == 200
+	}
+	here, there := b.logIn(t, "vera"), b.logIn(t, "vera")
+	change := func(p *person, old, new string) (int, string) {
+		status, text, _ := p.send("POST", "/api/password", map[string]string{"old": old, "new": new}, nil)
+		return status, text
+	}
+	const next = "another good sentence"
+	for _, c := range []struct {
+		old, new string
+		status   int
+		says     string
+	}{
+		{"not the password", next, 403, "is wrong"}, {password, "short", 409, "at least 12"}, {password, password, 409, "the one before"}, {password, "vera is my name", 409, "the user's name"},
+	} {
+		if status, text := change(here, c.old, c.new); status != c.status || !strings.Contains(text, c.says) || !in(here) || !in(there) {
+			t.Errorf("%q to %q: %d %s", c.old, c.new, status, text)
+		}
+	}
+	if status, _, _ := here.send("POST", "/api/password", map[string]string{"old": password, "new": next}, func(r *http.Request) { r.Header.Del("X-Mien-CSRF") }); status != 403 {
+		t.Errorf("another site's page changes it: %d", status)
+	}
+	if status, text := change(here, password, next); status != 204 || !in(here) || in(there) {
+		t.Errorf("%d %s; this session %v, the other one %v", status, text, in(here), in(there))
+	}
+	if who, _ := b.unit.wrote("vera has a new password"); who == "" {
+		t.Error("the journal does not have it")
+	}
+	for word, want := range map[string]int{password: 401, next: 200} {
+		if status, _, _ := (&person{t: t, b: b}).send("POST", "/api/login", map[string]string{"name": "vera", "password": word}, nil); status != want {
+			t.Errorf("log-in with %q: %d", word, status)
+		}
+	}
+	last := 0
+	for range freeTries + 1 {
+		last, _ = change(here, "not the password", "yet another sentence")
+	}
+	if last != 429 {
+		t.Errorf("guesses without end: %d", last)
 	}
 }
 
@@ -491,8 +539,9 @@ func TestUsersFile(t *testing.T) {
 	if info, err := os.Stat(u.path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Error(info.Mode(), err)
 	}
+	_, nobodys := u.SetPassword("bert", password)
 	for name, err := range map[string]error{"twice": u.Add("anna", operator.Viewer, password, time.Now()), "a name": u.Add("Anna <b>", operator.Viewer, password, time.Now()),
-		"nobody": u.Remove("bert"), "nobody's": u.SetPassword("bert", password)} {
+		"nobody": u.Remove("bert"), "nobody's": nobodys} {
 		if err == nil {
 			t.Errorf("%s is done", name)
 		}

@@ -57,6 +57,7 @@ func (g *Gateway) Handler() http.Handler {
 	routes.HandleFunc("POST /api/login", g.login)
 	routes.HandleFunc("GET /api/me", g.signed(g.me))
 	routes.HandleFunc("POST /api/logout", g.signed(g.logout))
+	routes.HandleFunc("POST /api/password", g.signed(g.password))
 	routes.HandleFunc("POST /api/ask", g.signed(g.ask))
 	routes.HandleFunc("GET /api/stream", g.signed(g.stream))
 	routes.HandleFunc("GET /api/events", g.signed(g.events))
@@ -190,6 +191,27 @@ func read(w http.ResponseWriter, r *http.Request, most int64, into any) bool {
 	return true
 }
 
+// guess lets a password be looked at: done is called after it, and nil where it may not
+// be, which is answered then. locked says for the journal that the door is closed now.
+func (g *Gateway) guess(w http.ResponseWriter, name, from string) (done func(), locked string) {
+	if left := g.doors.closed(name, from); left > 0 {
+		w.Header().Set("Retry-After", seconds(left))
+		refuse(w, http.StatusTooManyRequests, "too many wrong passwords: try again in "+alarm.Time(left.Round(time.Second)))
+		return nil, ""
+	}
+	select {
+	case g.guessing <- struct{}{}:
+	default:
+		w.Header().Set("Retry-After", "2")
+		refuse(w, http.StatusTooManyRequests, "too many log in at once")
+		return nil, ""
+	}
+	if g.doors.guessed(name, from) {
+		locked = ": locked out for a while"
+	}
+	return func() { <-g.guessing }, locked
+}
+
 func (g *Gateway) login(w http.ResponseWriter, r *http.Request) {
 	var in struct{ Name, Password string }
 	if !read(w, r, maxLogin, &in) {
@@ -199,20 +221,11 @@ func (g *Gateway) login(w http.ResponseWriter, r *http.Request) {
 	if !userName.MatchString(in.Name) {
 		in.Name = "?" // it is journaled: none of theirs is
 	}
-	if left := g.doors.closed(in.Name, from); left > 0 {
-		w.Header().Set("Retry-After", seconds(left))
-		refuse(w, http.StatusTooManyRequests, "too many wrong passwords: try again in "+alarm.Time(left.Round(time.Second)))
+	done, locked := g.guess(w, in.Name, from)
+	if done == nil {
 		return
 	}
-	select {
-	case g.guessing <- struct{}{}:
-		defer func() { <-g.guessing }()
-	default:
-		w.Header().Set("Retry-After", "2")
-		refuse(w, http.StatusTooManyRequests, "too many log in at once")
-		return
-	}
-	locked := g.doors.guessed(in.Name, from)
+	defer done()
 	user, there, err := g.users.Find(in.Name)
 	if err != nil {
 		g.o.Say("%v", err)
@@ -223,7 +236,7 @@ func (g *Gateway) login(w http.ResponseWriter, r *http.Request) {
 		user = nobody
 	}
 	if ok := user.matches(in.Password); !ok || !there {
-		g.note("log-in of %s from %s refused%s", in.Name, from, map[bool]string{true: ": locked out for a while"}[locked])
+		g.note("log-in of %s from %s refused%s", in.Name, from, locked)
 		refuse(w, http.StatusUnauthorized, "name or password is wrong")
 		return
 	}
@@ -274,6 +287,48 @@ func (g *Gateway) logout(w http.ResponseWriter, r *http.Request, s *session) {
 	}
 	http.SetCookie(w, &http.Cookie{Name: g.cookie, Path: "/", MaxAge: -1, HttpOnly: true, Secure: g.cert != nil, SameSite: http.SameSiteStrictMode})
 	g.note("%s logged out", s.user.Name)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// password gives a person another password, who knows the one before. Guesses of that
+// one are counted as those at the log-in are. All other sessions of the person end.
+func (g *Gateway) password(w http.ResponseWriter, r *http.Request, s *session) {
+	var in struct{ Old, New string }
+	if !read(w, r, maxLogin, &in) {
+		return
+	}
+	from := hostOf(r.RemoteAddr)
+	done, locked := g.guess(w, s.user.Name, from)
+	if done == nil {
+		return
+	}
+	defer done()
+	switch {
+	case !s.user.matches(in.Old):
+		g.note("%s from %s gave a wrong password for a new one%s", s.user.Name, from, locked)
+		refuse(w, http.StatusForbidden, "the password is wrong")
+		return
+	case in.Old == in.New:
+		g.doors.opened(s.user.Name, from)
+		refuse(w, http.StatusConflict, "the new password is the one before")
+		return
+	}
+	g.doors.opened(s.user.Name, from)
+	user, err := g.users.SetPassword(s.user.Name, in.New)
+	var weak weakPassword
+	switch {
+	case errors.As(err, &weak):
+		refuse(w, http.StatusConflict, err.Error())
+		return
+	case err != nil:
+		g.o.Say("%v", err)
+		refuse(w, http.StatusInternalServerError, "the password cannot be kept: see the gateway's log")
+		return
+	}
+	if c, err := r.Cookie(g.cookie); err == nil {
+		g.sessions.renew(c.Value, user)
+	}
+	g.note("%s has a new password, set from %s", user.Name, from)
 	w.WriteHeader(http.StatusNoContent)
 }
 

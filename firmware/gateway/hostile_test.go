@@ -43,7 +43,7 @@ func hostileRequests(t *testing.T) int {
 // pieces are what hostile requests are made of.
 var pieces = struct{ methods, paths, bodies []string }{
 	methods: []string{"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT", "PATCH", "PROPFIND", "get", "\x00", "GETGETGETGET"},
-	paths: []string{"/", "/api/login", "/api/me", "/api/logout", "/api/ask", "/api/stream", "/api/events", "/api/events.csv", "/api/about", "/api/", "/api",
+	paths: []string{"/", "/api/login", "/api/me", "/api/logout", "/api/password", "/api/ask", "/api/stream", "/api/events", "/api/events.csv", "/api/about", "/api/", "/api",
 		"/../../etc/passwd", "/..%2f..%2fetc%2fpasswd", "/%2e%2e/%2e%2e/users.json", "/users.json", "/.git/config", "/.env", "/admin", "/cgi-bin/x", "//evil.example/", "/\\..\\users.json",
 		"/index.html%00.js", "/%ff%fe", "/api/events?after=-1&most=99999999999999999999&text=%00", "/api/events.csv?from=x&to=y&alarm=" + strings.Repeat("a", 3000), "http://evil.example/api/me",
 		"/?" + strings.Repeat("a=b&", 500), "/" + strings.Repeat("a/", 2000), "/api/ask;x=y", "/API/ME", "*"},

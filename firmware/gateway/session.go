@@ -105,6 +105,16 @@ func (s *sessions) find(cookie string, touch bool) (session, error) {
 	return *x, nil
 }
 
+// renew keeps a session whose user has changed the own password; all others of that user
+// are over.
+func (s *sessions) renew(cookie string, u User) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if x := s.open[sha256.Sum256([]byte(cookie))]; x != nil && x.user.Name == u.Name {
+		x.user = u
+	}
+}
+
 func (s *sessions) end(cookie string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -110,20 +110,23 @@ func (u *Users) Add(name string, role operator.Role, password string, now time.T
 	})
 }
 
-// SetPassword gives a user another password, and so ends the user's sessions.
-func (u *Users) SetPassword(name, password string) error {
+// SetPassword gives a user another password, and so ends the user's sessions. It gives
+// the user as that is then.
+func (u *Users) SetPassword(name, password string) (now User, err error) {
 	hash, err := hashed(name, password)
 	if err != nil {
-		return err
+		return now, err
 	}
-	return u.change(func(list []User) ([]User, error) {
+	err = u.change(func(list []User) ([]User, error) {
 		i := slices.IndexFunc(list, func(x User) bool { return x.Name == name })
 		if i < 0 {
 			return nil, fmt.Errorf("there is no user %s", name)
 		}
 		list[i].Hash = hash
+		now = list[i]
 		return list, nil
 	})
+	return now, err
 }
 
 // Remove takes a user away, and so ends the user's sessions.
@@ -205,6 +208,11 @@ func argon(password string, salt []byte) []byte {
 	return argon2.IDKey([]byte(password), salt, argonPasses, argonKiB, 1, argonKey)
 }
 
+// weakPassword says why a password is not taken.
+type weakPassword string
+
+func (e weakPassword) Error() string { return string(e) }
+
 // hashed checks that a password is good enough, and gives its hash.
 func hashed(name, password string) (string, error) {
 	letters := map[rune]bool{}
@@ -213,13 +221,13 @@ func hashed(name, password string) (string, error) {
 	}
 	switch n := utf8.RuneCountInString(password); {
 	case n < leastLetters:
-		return "", fmt.Errorf("the password has %d characters: it needs at least %d; a sentence is good", n, leastLetters)
+		return "", weakPassword(fmt.Sprintf("the password has %d characters: it needs at least %d; a sentence is good", n, leastLetters))
 	case n > mostLetters:
-		return "", fmt.Errorf("the password has %d characters: at most %d are possible", n, mostLetters)
+		return "", weakPassword(fmt.Sprintf("the password has %d characters: at most %d are possible", n, mostLetters))
 	case len(letters) < 5:
-		return "", errors.New("the password has fewer than 5 different characters")
+		return "", weakPassword("the password has fewer than 5 different characters")
 	case len(name) > 3 && strings.Contains(strings.ToLower(password), name):
-		return "", errors.New("the password has the user's name in it")
+		return "", weakPassword("the password has the user's name in it")
 	}
 	salt := make([]byte, 16)
 	rand.Read(salt) // it never fails (crypto/rand)

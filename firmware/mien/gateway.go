@@ -177,7 +177,7 @@ func gatewayUser(c *call) error {
 	case what == "password":
 		var password string
 		if password, err = c.password(); err == nil {
-			err = users.SetPassword(name, password)
+			_, err = users.SetPassword(name, password)
 		}
 	default:
 		r, wrong := operator.ParseRole(*role)

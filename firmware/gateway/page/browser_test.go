@@ -165,7 +165,7 @@ func (b *tab) text() string { return value[string](b, "document.body.innerText")
 // login fills in the form by keys alone.
 func (b *tab) login(name, password string) {
 	b.t.Helper()
-	b.until(10*time.Second, `document.querySelector("form input[name=name]")`)
+	b.until(15*time.Second, `document.querySelector("form input[name=name]")`)
 	b.do(chromedp.KeyEvent(name + "\t" + password + "\r"))
 }
 
@@ -173,7 +173,7 @@ func (b *tab) login(name, password string) {
 func (b *tab) view(id string) {
 	b.t.Helper()
 	b.js(fmt.Sprintf("location.hash = %q", id))
-	b.until(10*time.Second, fmt.Sprintf(`document.querySelector('nav a[data-view="%s"][aria-current]') && document.querySelector('main .view[data-view="%[1]s"] h1')`, id))
+	b.until(15*time.Second, fmt.Sprintf(`document.querySelector('nav a[data-view="%s"][aria-current]') && document.querySelector('main .view[data-view="%[1]s"] h1')`, id))
 }
 
 // axe looks for what keeps people out; each violation is an error.
@@ -219,7 +219,7 @@ func TestEveryView(t *testing.T) {
 		b := open(t, size[0], size[1], u.URL)
 		u.set(func() { u.role = "" })
 		b.do(chromedp.Navigate(u.URL))
-		b.until(10*time.Second, `document.querySelector("form")`)
+		b.until(15*time.Second, `document.querySelector("form")`)
 		b.axe(fmt.Sprintf("login %d", size[0]))
 		b.picture(fmt.Sprintf("login-%d", size[0]))
 		b.login("engineer", "right")
@@ -257,10 +257,10 @@ const squeezed = `[...document.querySelectorAll("main *, header *")].filter(e =>
 // wear gives the page a language and a theme.
 func (b *tab) wear(language, theme string) {
 	b.t.Helper()
-	b.until(10*time.Second, `document.querySelector("main .view h1")`)
+	b.until(15*time.Second, `document.querySelector("main .view h1")`)
 	b.js(fmt.Sprintf(`localStorage.setItem("mien.language", %q); localStorage.setItem("mien.theme", %q)`, language, theme))
 	b.do(chromedp.Reload())
-	b.until(10*time.Second, fmt.Sprintf(`document.documentElement.dataset.theme === %q && document.documentElement.lang === %q && document.querySelector("main .view h1")`, theme, language))
+	b.until(15*time.Second, fmt.Sprintf(`document.documentElement.dataset.theme === %q && document.documentElement.lang === %q && document.querySelector("main .view h1")`, theme, language))
 }
 
 // settle waits until a view shows what it asked for, and longer for a picture: its plots fill.
@@ -271,5 +271,5 @@ func (b *tab) settle() {
 		wait = 3 * time.Second
 	}
 	time.Sleep(wait)
-	b.until(10*time.Second, `!document.querySelector("[data-wait]")`)
+	b.until(15*time.Second, `!document.querySelector("[data-wait]")`)
 }

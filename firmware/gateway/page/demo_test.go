@@ -133,7 +133,7 @@ func takePictures(t *testing.T, b *tab) {
 	}
 	wiring := func() {
 		b.press("main button", "On: horn")
-		b.until(10*time.Second, `[...document.querySelectorAll("main .lines li")].find(x => x.textContent.startsWith("horn")).querySelector(".lamp[data-on]")`)
+		b.until(15*time.Second, `[...document.querySelectorAll("main .lines li")].find(x => x.textContent.startsWith("horn")).querySelector(".lamp[data-on]")`)
 	}
 	pilot := func() {
 		if value[bool](b, `document.querySelector("main input").checkVisibility()`) {
@@ -141,7 +141,7 @@ func takePictures(t *testing.T, b *tab) {
 			b.do(chromedp.KeyEvent("limits for the press"))
 			b.press("main button", "Start recording")
 		}
-		b.until(10*time.Second, `!document.querySelector("main input").checkVisibility()`)
+		b.until(15*time.Second, `!document.querySelector("main input").checkVisibility()`)
 		b.js(`scrollTo(0, 0)`)
 	}
 	for _, p := range []struct {
@@ -157,7 +157,7 @@ func takePictures(t *testing.T, b *tab) {
 		{"pilot", "en", "light", pilot, `document.querySelector(".pairs dd")`, 1280, 860},
 		{"about", "en", "light", nil, `document.querySelector("details")`, 1280, 860},
 		{"config", "en", "dark", func() {
-			b.until(10*time.Second, `document.querySelector("textarea").value`)
+			b.until(15*time.Second, `document.querySelector("textarea").value`)
 			b.js(`const a = document.querySelector("textarea"); a.value = a.value.replace("high = 0.7", "hgih = 0.7"); a.dispatchEvent(new Event("input"))`)
 		}, `document.querySelector(".problems li")`, 1280, 860},
 		{"alarms", "en", "dark", nil, `document.querySelector("td .state[data-ack]")`, 1280, 860},

@@ -129,6 +129,17 @@ func (u *unit) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/api/me":
 		answer(200, me())
+	case "/api/password":
+		var in struct{ Old, New string }
+		json.NewDecoder(r.Body).Decode(&in)
+		switch {
+		case in.Old != "right":
+			answer(403, map[string]string{"error": "the password is wrong"})
+		case len(in.New) < 12:
+			answer(409, map[string]string{"error": "the password has 5 characters: it needs at least 12"})
+		default:
+			w.WriteHeader(204)
+		}
 	case "/api/logout":
 		u.set(func() { u.role = "" })
 		w.WriteHeader(204)

@@ -1,14 +1,28 @@
 // About: what runs here, on what it was trained, what is open to the network, and the notice for the wall.
-import { h, put, unit } from "./dom.js";
+import { h, put, set } from "./dom.js";
 import { t, known, number } from "./language.js";
+import { ask } from "./alarms.js";
 
 export function show(root, page) {
   const { live, api } = page;
-  const facts = h("dl", { class: "pairs" });
+  const facts = h("dl", { class: "pairs" }), said = h("p", { class: "said", role: "status", hidden: true });
+  const say = (text, bad) => { said.hidden = false; put(said, text); set(said, "data-bad", bad); };
+  const other = h("button", { type: "button", onclick: () => ask(page, t("password.change"), "", [{ id: "name", whose: page.user.name },
+    { id: "old", label: t("password.old"), type: "password", autocomplete: "current-password", required: true }, { id: "next", label: t("password.next"), type: "password", autocomplete: "new-password", required: true },
+    { id: "again", label: t("password.again"), type: "password", autocomplete: "new-password", required: true }], change) }, t("password.change"));
+  async function change({ old, next, again }) {
+    if (next !== again) { say(t("password.differ"), true); return; }
+    try {
+      await api.password(old, next);
+      say(t("password.done"));
+    } catch (error) {
+      say(error.status === 0 ? t("link.away") : error.status === 403 ? t("password.wrong") : error.status === 429 ? t("login.wait", { seconds: error.wait || "?" }) : error.message, true);
+    }
+  }
   const open = h("div", { class: "stack" }), card = h("div", { class: "stack" }, h("p", { class: "none" }, t("about.wait")));
   const licences = h("pre", { class: "code scroll", tabindex: 0, translate: "no" });
   root.append(h("div", { class: "title" }, h("h1", {}, t("view.about"))),
-    h("div", { class: "columns" }, h("section", { class: "panel" }, h("h2", {}, t("about.unit")), facts), h("section", { class: "panel" }, h("h2", {}, t("about.network")), open)),
+    h("div", { class: "columns" }, h("section", { class: "panel" }, h("h2", {}, t("about.unit")), facts, h("div", { class: "do" }, other), said), h("section", { class: "panel" }, h("h2", {}, t("about.network")), open)),
     h("section", { class: "panel" }, h("h2", {}, t("about.card")), card), notice(page),
     h("section", { class: "panel" }, h("h2", {}, t("about.licences")), h("p", {}, t("about.licences_how")), licences));
 

@@ -91,7 +91,8 @@ export function show(root, page) {
   }
 }
 
-// ask opens a dialog with fields: { id, label, options | required }.
+// ask opens a dialog with fields: { id, label, options | required, type, autocomplete }; { id, whose } tells a
+// keeper of passwords for whom they are.
 export function ask(page, title, about, fields, done) {
   const inputs = {};
   const dialog = h("dialog", { "aria-label": title },
@@ -103,8 +104,8 @@ export function ask(page, title, about, fields, done) {
       dialog.close();
       done(values);
     } }, h("h2", {}, title), about && h("p", {}, unit(about)),
-    fields.map((f) => h("label", {}, h("span", {}, f.label), (inputs[f.id] = f.options
-      ? h("select", {}, f.options.map(([v, text]) => h("option", { value: v }, text))) : h("input", { maxlength: 400, required: f.required, autocomplete: "off" }))))));
+    fields.map((f) => f.whose ? (inputs[f.id] = h("input", { hidden: true, value: f.whose, autocomplete: "username" })) : h("label", {}, h("span", {}, f.label), (inputs[f.id] = f.options
+      ? h("select", {}, f.options.map(([v, text]) => h("option", { value: v }, text))) : h("input", { type: f.type, maxlength: 400, required: f.required, autocomplete: f.autocomplete ?? "off" }))))));
   const wrong = h("p", { class: "said", "data-bad": true, role: "alert", hidden: true }, t("shell.needed"));
   dialog.firstChild.append(wrong, h("div", { class: "do" }, h("button", { class: "main", type: "submit" }, title), h("button", { type: "button", onclick: () => dialog.close() }, t("shell.cancel"))));
   dialog.addEventListener("close", () => dialog.remove());

@@ -34,6 +34,7 @@ function known(me) {
 export const get = (path) => call(path);
 export const me = async () => known(await call("/api/me"));
 export const login = async (name, password) => known(await post("/api/login", { name, password }));
+export const password = (old, next) => post("/api/password", { old, new: next });
 export const logout = () => post("/api/logout", {});
 // ask gives the unit a request of the operators' socket; times in it are nanoseconds.
 export const ask = (request) => post("/api/ask", request);
