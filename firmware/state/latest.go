@@ -1,6 +1,7 @@
 package state
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -13,7 +14,8 @@ const slots = 8
 // waits for a reader and Load never waits for a writer, not even for one that
 // the scheduler has stopped. Neither allocates once its lists are long enough.
 type Latest struct {
-	writing sync.Mutex // writers among themselves
+	writing sync.Mutex // writers among themselves, and what follows
+	watches []chan struct{}
 	current atomic.Int32
 	stored  atomic.Uint32
 	slot    [slots]struct {
@@ -44,6 +46,12 @@ func (l *Latest) Store(s *State) {
 		l.slot[n].state.copyFrom(s)
 		l.current.Store(n)
 		l.stored.Add(1)
+		for _, w := range l.watches {
+			select {
+			case w <- struct{}{}:
+			default: // it knows already
+			}
+		}
 		return
 	}
 	// Seven readers are stopped in the middle of a copy: the next frame's state
@@ -62,6 +70,21 @@ func (l *Latest) Load(dst *State) {
 			return
 		}
 		s.readers.Add(-1)
+	}
+}
+
+// Watch gives a channel that has something in it once there is a newer State than at the
+// last look into it, until end is called. It is for who has nothing else to do: what
+// looks by its own clock takes Stored.
+func (l *Latest) Watch() (newer <-chan struct{}, end func()) {
+	w := make(chan struct{}, 1)
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	l.watches = append(l.watches, w)
+	return w, func() {
+		l.writing.Lock()
+		defer l.writing.Unlock()
+		l.watches = slices.DeleteFunc(l.watches, func(o chan struct{}) bool { return o == w })
 	}
 }
 

@@ -177,3 +177,36 @@ func TestFlags(t *testing.T) {
 		}
 	}
 }
+
+// Who watches is told once of whatever was stored meanwhile, and nothing after the end;
+// nobody who does not look holds up Store, or costs it memory.
+func TestWatch(t *testing.T) {
+	l := NewLatest()
+	var s State
+	s.Clear()
+	newer, end := l.Watch()
+	lazy, endLazy := l.Watch()
+	defer endLazy()
+	select {
+	case <-newer:
+		t.Error("told of nothing")
+	default:
+	}
+	if n := testing.AllocsPerRun(100, func() { l.Store(&s) }); n != 0 {
+		t.Errorf("Store allocates %v times", n)
+	}
+	<-newer
+	select {
+	case <-newer:
+		t.Error("told twice")
+	default:
+	}
+	end()
+	l.Store(&s)
+	select {
+	case <-newer:
+		t.Error("told after the end")
+	default:
+	}
+	<-lazy
+}

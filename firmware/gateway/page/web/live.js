@@ -3,7 +3,7 @@
 // Minutes of history, and how long without a state until the page says so.
 export const MINUTES = 5;
 const QUIET = 2500;
-const ROOM = MINUTES * 60 * 15 * 1.2;
+const ROOM = MINUTES * 60 * 20 * 1.1;
 
 class Live extends EventTarget {
   about = null;
