@@ -388,6 +388,35 @@ func TestGatewayRefuses(t *testing.T) {
 	}
 }
 
+// A port that is for root only is refused to the gateway, with what to do.
+func TestGatewayOnARootsPort(t *testing.T) {
+	if first, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start"); err != nil || strings.TrimSpace(string(first)) != "1024" {
+		t.Skipf("each user of this machine may open low ports: %s %v", first, err)
+	}
+	g, _ := gatewayProcess(t, "/nowhere/socket")
+	text, err := os.ReadFile(g.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.WriteFile(g.config(), bytes.Replace(text, []byte("127.0.0.1:0"), []byte("127.0.0.1:843"), 1), 0o600)
+	if os.Geteuid() == 0 { // as the service's user, who has not that right
+		setpriv, err := exec.LookPath("setpriv")
+		if err != nil {
+			t.Skip(err)
+		}
+		g.Path, g.Args = setpriv, append([]string{"setpriv", "--bounding-set", "-net_bind_service", "--inh-caps", "-net_bind_service"}, g.Args...)
+	}
+	g.start()
+	select {
+	case <-g.ended:
+	case <-time.After(30 * time.Second):
+		t.Fatal("it serves")
+	}
+	if code := g.ProcessState.ExitCode(); code != exitMissing || !strings.Contains(g.logged(), "choose a port above 1023") {
+		t.Errorf("exit code %d: %s", code, g.logged())
+	}
+}
+
 // A change of the config's page is in force without a restart; a mistake changes
 // nothing.
 func TestGatewayFollowsItsConfig(t *testing.T) {

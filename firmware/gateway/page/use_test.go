@@ -61,6 +61,7 @@ func TestUnitThatStops(t *testing.T) {
 // alone, and the unit's refusal is told.
 func TestRoles(t *testing.T) {
 	long(t)
+	views := map[string][]string{"viewer": {"now", "aim", "alarms", "about"}, "operator": {"now", "aim", "alarms", "pilot", "about"}, "engineer": viewNames, "administrator": viewNames}
 	for role, may := range map[string]map[string]bool{
 		"viewer":        {"Acknowledge": false, "Shelve": false, "Take out of service": false},
 		"operator":      {"Acknowledge": true, "Shelve": true, "Take out of service": false},
@@ -68,8 +69,19 @@ func TestRoles(t *testing.T) {
 		"administrator": {"Acknowledge": true, "Shelve": true, "Take out of service": true},
 	} {
 		u, b := in(t, 1280, role)
+		menu := value[[]string](b, `[...document.querySelectorAll("nav a")].map(a => a.dataset.view)`)
+		if want := views[role]; !slices.Equal(menu, want) {
+			t.Errorf("%s: the menu has %q, want %q", role, menu, want)
+		}
+		b.js(`location.hash = "config"`) // by its address, whatever the menu has
+		first := "now"
+		if slices.Contains(views[role], "config") {
+			first = "config"
+		}
+		b.until(15*time.Second, fmt.Sprintf(`document.querySelector('main .view[data-view="%s"] h1')`, first))
 		b.view("alarms")
 		b.until(15*time.Second, `document.querySelector("tbody button")`)
+		u.set(func() { u.asked = nil })
 		for text, want := range may {
 			got := value[bool](b, fmt.Sprintf(`[...document.querySelectorAll("tbody button")].filter(x => !x.hidden && x.textContent === %q).every(x => !x.disabled)`, text))
 			if got != want {
@@ -147,7 +159,13 @@ func TestOwnPassword(t *testing.T) {
 // reached, and what has the focus can be seen.
 func TestKeyboard(t *testing.T) {
 	long(t)
-	_, b := in(t, 1280, "engineer")
+	for _, width := range []int{360, 1280} {
+		t.Run(fmt.Sprint(width), func(t *testing.T) { keyboard(t, width) })
+	}
+}
+
+func keyboard(t *testing.T, width int) {
+	_, b := in(t, width, "engineer")
 	b.js(`document.activeElement.blur(); document.body.focus()`)
 	b.do(chromedp.KeyEvent("\t"))
 	if text := value[string](b, "document.activeElement.textContent"); text != "Go to the content" {
@@ -159,6 +177,10 @@ func TestKeyboard(t *testing.T) {
 	}
 	reached := 0
 	for _, id := range viewNames {
+		if width < 600 { // the menu is folded
+			b.js(`document.querySelector("button.menu").focus()`)
+			b.do(chromedp.KeyEvent("\r"))
+		}
 		b.js(fmt.Sprintf(`document.querySelector('nav a[data-view="%s"]').focus()`, id))
 		b.do(chromedp.KeyEvent("\r"))
 		b.until(15*time.Second, fmt.Sprintf(`document.querySelector('main .view[data-view="%s"] h1')`, id))
