@@ -409,9 +409,8 @@ func (s *Server) stream(c *net.UnixConn) {
 			came = all
 			to.Encode(Told{Events: events})
 		}
-		if err := to.Encode(Told{State: n}); err != nil {
-			return
-		}
+		out := n.append(line.AvailableBuffer())
+		line.Write(out)
 		c.SetWriteDeadline(time.Now().Add(writeWithin))
 		if _, err := c.Write(line.Bytes()); err != nil {
 			return
