@@ -3,7 +3,6 @@ module mien
 go 1.26.0
 
 require (
-	github.com/blackjack/webcam v0.6.1
 	github.com/chromedp/cdproto v0.160.1
 	github.com/chromedp/chromedp v0.23.1
 	github.com/creack/pty v1.1.24

@@ -76,7 +76,7 @@ var reference = []Key{
 	{Path: "camera.mirror", Kind: Boolean, Takes: ReopenCamera, Default: "false",
 		Meaning: "Mirror the picture left to right, after rotating."},
 	{Path: "camera.controls", Kind: NamedInts, Takes: ReopenCamera, Default: "{}", Example: "{power_line_frequency = 1, focus_automatic_continuous = 0}",
-		Meaning: "Controls of the camera to set each time it is opened, also after it was unplugged. Names and values: mien probe -v."},
+		Meaning: "Controls of the camera to set each time it is opened, also after it was unplugged; one that the camera refuses is told and left out. Names and values: mien probe -v. Names of older kernels (exposure_auto) and of newer ones (auto_exposure) mean the same."},
 	{Path: "camera.clip", Kind: Text, Takes: ReopenCamera, Default: `""`, Min: 0, Max: 4095, Example: `"/var/lib/mien/shift.y4m"`,
 		Meaning: "Play a .y4m file, a motion JPEG file or a folder of pictures in place of the camera, to try settings."},
 	{Path: "camera.loop", Kind: Boolean, Takes: ReopenCamera, Default: "false",

@@ -14,6 +14,7 @@ import (
 
 	"mien/board"
 	"mien/drivers/camera"
+	"mien/drivers/camera/v4l2"
 	"mien/firmware/alarm"
 	"mien/firmware/config"
 	"mien/firmware/modbus/export"
@@ -114,6 +115,11 @@ func notHere(cfg *config.Config) (list config.Problems) {
 		}
 	case cfg.Camera.Device != "auto":
 		warn("camera.device", hasDevice(cfg.Camera.Device, "a clip's file is named by camera.clip", camerasHere))
+		fallthrough
+	default:
+		for name, why := range wrongControls(cfg.Camera) {
+			warn("camera.controls."+name, why)
+		}
 	}
 	if s := cfg.Serial; s.Device != "" && s.Protocol != config.NoProtocol {
 		warn("serial.device", hasDevice(s.Device, "name a serial port", portsHere))
@@ -132,6 +138,33 @@ func notHere(cfg *config.Config) (list config.Problems) {
 		warn("model.library", err)
 	}
 	return list
+}
+
+// wrongControls compares the controls that a config sets with those of its camera, where
+// that is here.
+func wrongControls(c config.Camera) map[string]error {
+	wrong := map[string]error{}
+	if len(c.Controls) == 0 {
+		return wrong
+	}
+	devices, _ := v4l2.List() // none here is no mistake of the config
+	for _, d := range devices {
+		same := func(link string) bool { return link == c.Device || filepath.Base(link) == c.Device }
+		if d.Problem != nil || c.Device != "auto" && d.Node != c.Device && !slices.ContainsFunc(d.Links, same) {
+			continue
+		}
+		for name, value := range c.Controls {
+			control, err := v4l2.FindControl(d.Controls, name)
+			if err == nil {
+				err = control.Takes(value)
+			}
+			if err != nil {
+				wrong[name] = err
+			}
+		}
+		break
+	}
+	return wrong
 }
 
 // hasDevice says why there is no device of that name, and which there are.

@@ -147,7 +147,7 @@ func (f *found) cameras(b board.Unit) {
 			one.Formats = append(one.Formats, describeFormat(format))
 		}
 		for _, c := range d.Controls {
-			one.Controls = append(one.Controls, fmt.Sprintf("%s: %d (%d to %d)", c.Name, c.Value, c.Min, c.Max))
+			one.Controls = append(one.Controls, describeControl(&c))
 		}
 		if d.Problem != nil {
 			one.Problem = d.Problem.Error()
@@ -292,6 +292,19 @@ func describeFormat(f v4l2.Format) string {
 		sizes = append(sizes, size)
 	}
 	return text + " " + strings.Join(sizes, ", ")
+}
+
+// describeControl tells a control as camera.controls has it: its name, its value now,
+// and what it may be.
+func describeControl(c *v4l2.Control) string {
+	text := fmt.Sprintf("%s = %d  (%s", c.Name, c.Value, c.Range())
+	if c.Preset != c.Value {
+		text += fmt.Sprintf("; %d by default", c.Preset)
+	}
+	if c.Inactive {
+		text += "; held by an automatic"
+	}
+	return text + ")"
 }
 
 func (f *found) print(w io.Writer, all bool) error {

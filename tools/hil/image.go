@@ -19,10 +19,10 @@ import (
 // module is a kernel module to load at boot, in this order.
 type module struct{ name, parameters string }
 
-// vividParameters make two devices: one with an HDMI input and an HDMI output that
+// vividParameters make three devices: one with an HDMI input and an HDMI output that
 // the driver can loop, so that what is queued at the output comes in at the input,
-// and a plain test camera.
-const vividParameters = "n_devs=2 node_types=0x101,0x1 num_inputs=1,1 input_types=0x3,0x0 num_outputs=1,0 output_types=0x1,0x0"
+// a plain test camera, and one with the multi-planar interface alone.
+const vividParameters = "n_devs=3 node_types=0x101,0x1,0x1 num_inputs=1,1,1 input_types=0x3,0x0,0x0 num_outputs=1,0,0 output_types=0x1,0x0,0x0 multiplanar=1,1,2"
 
 // virtModules are loaded at boot of the machine `virt`.
 var virtModules = []module{{"virtio_pci", ""}, {"virtio_console", ""}, {"virtio_blk", ""}, {"crc32c_generic", ""}, {"ext4", ""},

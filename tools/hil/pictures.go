@@ -135,11 +135,12 @@ func ramp(shift int) []byte {
 }
 
 // Video nodes of the machine: vivid's first device is looped, its second is a
-// plain test camera.
+// plain test camera, its third a multi-planar one.
 const (
 	cameraNode = "/dev/video0"
 	screenNode = "/dev/video1"
 	plainNode  = "/dev/video2"
+	mplaneNode = "/dev/video3"
 )
 
 // show lets the camera see a scene.

@@ -18,7 +18,7 @@ func driverScenarios() (list []scenario) {
 		{"VIDIOC_STREAMON fails", true, true}, {"fatal streaming error", true, true}, {"sequence wraps", true, false},
 		{"64-bit timestamp wraps", true, false}, {"32-bit timestamp wraps", true, false}, {"closed with a frame out", true, true},
 		{"busy", true, true}, {"Close wakes Next", false, false}, {"opened 100 times", false, false}, {"no allocation", false, false},
-		{"disconnect", true, true},
+		{"disconnect", true, true}, {"controls", false, true},
 	} {
 		name := "^TestVivid$/^" + regexp.QuoteMeta(strings.ReplaceAll(c.test, " ", "_")) + "$"
 		list = append(list, scenario{name: "driver tests: vivid: " + c.test, tests: "camera/v4l2", fault: c.fault, ci: c.ci, run: func(b *bench) {
@@ -26,6 +26,9 @@ func driverScenarios() (list []scenario) {
 		}})
 	}
 	return append(list,
+		scenario{name: "driver tests: a multi-planar camera", tests: "camera/v4l2", ci: true, run: func(b *bench) {
+			b.driverTest("v4l2", "^TestVividMultiplanar$", "MIEN_TEST_VIVID_MPLANE="+mplaneNode)
+		}},
 		scenario{name: "driver tests: camera in every format", tests: "camera/v4l2", run: func(b *bench) {
 			b.driverTest("v4l2", "^(TestRealCamerasAreListed|TestRealCameraInEveryFormat)$", "MIEN_TEST_CAMERA="+plainNode)
 		}},

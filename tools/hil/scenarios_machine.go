@@ -46,7 +46,7 @@ var machineScenarios = []scenario{
 			Libraries map[string]string
 		}
 		b.need(json.Unmarshal([]byte(text), &f))
-		b.check(len(f.Cameras) == 2 && f.Cameras[0].Device == cameraNode && f.Cameras[0].Problem == "" && f.Cameras[1].Device == plainNode, "cameras: %.500v", f.Cameras)
+		b.check(len(f.Cameras) == 3 && f.Cameras[0].Device == cameraNode && f.Cameras[0].Problem == "" && f.Cameras[1].Device == plainNode && f.Cameras[2].Device == mplaneNode && f.Cameras[2].Problem == "", "cameras: %.500v", f.Cameras)
 		b.check(len(f.Others) == 1 && f.Others[0].Is == "a video output", "other video nodes: %v", f.Others)
 		formats := strings.Join(f.Cameras[0].Formats, "\n")
 		for _, want := range []string{"GREY 16x16", "YUYV 16x16", "UYVY 16x16", "NV12 16x16", "Y10 (not usable)"} {

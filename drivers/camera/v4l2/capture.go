@@ -21,8 +21,12 @@ type capture struct {
 
 	next      sync.Mutex // held by Next, Release and the end of Close; covers what follows
 	slots     []slot
-	size      int // bytes of a whole picture; 0 for MJPEG
-	need      int // of them without the padding of the last row
+	typ       uint32 // of its buffers: single-planar or multi-planar
+	planes    int    // pieces of memory of a picture
+	part      [maxPlanes]part
+	plane     [maxPlanes]v4l2Plane // of buf, where it is multi-planar
+	joined    []byte               // a picture whose planes lie apart
+	size      int                  // bytes of a whole picture; 0 for MJPEG
 	streaming bool
 	closed    bool
 	gone      error // once set, the stream is over
@@ -49,9 +53,10 @@ type capture struct {
 
 // slot is one of the driver's buffers.
 type slot struct {
-	data   []byte
+	data   [maxPlanes][]byte
 	queued bool // with the driver
 	// What was found in it when it came back.
+	filled   [maxPlanes][]byte // of data
 	picture  []byte
 	pixels   pixels
 	sequence uint32
@@ -59,9 +64,16 @@ type slot struct {
 	stamped  bool
 }
 
+// part is one piece of a picture's memory. Where there are several, rows of from bytes
+// are copied to rows of to bytes, at a place in the whole.
+type part struct {
+	size, need              int // bytes, and without the padding of the last row; 0 for MJPEG
+	from, to, row, rows, at int
+}
+
 // queue gives a buffer to the driver.
 func (c *capture) queue(i int) error {
-	c.buf = v4l2Buffer{index: uint32(i), typ: bufTypeVideoCapture, memory: memoryMmap}
+	c.buf = c.blank(uint32(i))
 	err := c.node.buffer(vidiocQBuf, &c.buf)
 	c.slots[i].queued = err == nil
 	return err
@@ -184,7 +196,7 @@ const maxFaults = 8
 func (c *capture) drain() (newest, taken int, fault error) {
 	newest = -1
 	for range 2 * len(c.slots) {
-		c.buf = v4l2Buffer{typ: bufTypeVideoCapture, memory: memoryMmap}
+		c.buf = c.blank(0)
 		err := c.node.buffer(vidiocDQBuf, &c.buf)
 		switch {
 		case err == nil:
@@ -240,25 +252,48 @@ func (c *capture) whole(i int) bool {
 	s, b := &c.slots[i], &c.buf
 	s.sequence = b.sequence
 	s.time, s.stamped = c.stamp()
-	used := min(int(b.bytesUsed), len(s.data))
+	short := false
+	for p := range c.planes {
+		s.filled[p] = s.data[p][:min(int(b.bytesUsed), len(s.data[p]))]
+		if c.typ == bufTypeVideoCaptureMplane { // bytesused counts what stands before the data too
+			used := min(int(c.plane[p].bytesUsed), len(s.data[p]))
+			s.filled[p] = s.data[p][min(int(c.plane[p].dataOffset), used):used]
+		}
+		short = short || len(s.filled[p]) < c.part[p].need
+	}
 	switch {
 	case b.flags&bufFlagError != 0:
 		c.count(func(n *camera.Counts) { n.Flagged++ })
 		return false
 	case c.info.Format == camera.MJPEG:
-		jpeg, w, h, err := c.jpegs.Whole(s.data[:used])
+		jpeg, w, h, err := c.jpegs.Whole(s.filled[0])
 		if err != nil {
 			c.count(func(n *camera.Counts) { n.Corrupt++ })
 			return false
 		}
 		s.picture, s.pixels = jpeg, pixels{w, h}
 		return c.agreed(s.pixels)
-	case used < c.need:
+	case short:
 		c.count(func(n *camera.Counts) { n.Short++ })
 		return false
 	}
-	s.picture, s.pixels = s.data[:c.size], pixels{c.info.Width, c.info.Height}
+	s.picture, s.pixels = s.filled[0][:min(c.size, cap(s.filled[0]))], pixels{c.info.Width, c.info.Height}
 	return true
+}
+
+// join copies the planes of a picture that lie apart into one piece.
+func (c *capture) join(s *slot) {
+	for p := range c.planes {
+		one, from := &c.part[p], s.filled[p]
+		if one.from == one.to && len(from) >= one.from*one.rows {
+			copy(c.joined[one.at:], from[:one.from*one.rows])
+			continue
+		}
+		for y := range one.rows {
+			copy(c.joined[one.at+y*one.to:], from[y*one.from:][:one.row])
+		}
+	}
+	s.picture = c.joined
 }
 
 // maxOdd is how many JPEGs of one unexpected size in a row it takes to believe
@@ -315,6 +350,9 @@ func (c *capture) most(now time.Duration) uint32 {
 // hand makes the frame of a slot.
 func (c *capture) hand(i int) *camera.Frame {
 	s := &c.slots[i]
+	if c.planes > 1 {
+		c.join(s)
+	}
 	lost, seq, now := c.skipped, s.sequence, c.now()
 	if c.begun {
 		switch d := seq - c.lastSeq; {
@@ -394,7 +432,7 @@ func (c *capture) teardown() error {
 		}
 	}
 	if c.streaming && c.gone == nil {
-		typ := uint32(bufTypeVideoCapture)
+		typ := c.typ
 		if err := c.node.ioctl(vidiocStreamOff, unsafe.Pointer(&typ)); err != nil && !errors.Is(err, unix.ENODEV) {
 			note(fmt.Errorf("VIDIOC_STREAMOFF: %w", err))
 		}
@@ -409,7 +447,7 @@ func (c *capture) teardown() error {
 		// The map of the frame that is out keeps the file open, and so the device
 		// busy for everyone. Linux 4.20 and newer can give up its buffers while
 		// one is mapped; older ones refuse, and the device is busy until Release.
-		r := v4l2RequestBuffers{typ: bufTypeVideoCapture, memory: memoryMmap}
+		r := v4l2RequestBuffers{typ: c.typ, memory: memoryMmap}
 		if err := c.node.ioctl(vidiocReqBufs, unsafe.Pointer(&r)); err != nil && !errors.Is(err, unix.EBUSY) && !errors.Is(err, unix.ENODEV) {
 			note(fmt.Errorf("VIDIOC_REQBUFS 0: %w", err))
 		}
@@ -419,15 +457,18 @@ func (c *capture) teardown() error {
 }
 
 func (c *capture) unmap(i int) error {
-	data := c.slots[i].data
-	c.slots[i].data, c.slots[i].picture = nil, nil
-	if data == nil {
-		return nil
+	s := &c.slots[i]
+	s.picture, s.filled = nil, [maxPlanes][]byte{}
+	var first error
+	for p, data := range s.data {
+		if s.data[p] = nil; data == nil {
+			continue
+		}
+		if err := c.node.munmap(data); err != nil && first == nil {
+			first = fmt.Errorf("munmap: %w", err)
+		}
 	}
-	if err := c.node.munmap(data); err != nil {
-		return fmt.Errorf("munmap: %w", err)
-	}
-	return nil
+	return first
 }
 
 var _ camera.Source = (*capture)(nil)

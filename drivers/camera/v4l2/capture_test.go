@@ -30,7 +30,7 @@ func TestFramesAreTheDrivers(t *testing.T) {
 			for _, pad := range []int{0, 2, 64} {
 				name := fmt.Sprintf("%s %dx%d+%d", camera.FormatName(format), size.Width, size.Height, pad)
 				s := newSim()
-				h := simMachine(t, new(simWebcam).offer(format, 30, size), s)
+				h := simMachine(t, new(simListing).offer(format, 30, size), s)
 				least, _ := camera.PlaneSize(format, size.Width, size.Height, 0)
 				src, err := h.start(Settings{Width: size.Width, Height: size.Height, Stride: least + pad})
 				if err != nil {

@@ -190,7 +190,7 @@ func TestCaptureAllocatesNothing(t *testing.T) {
 // A frame that nobody released must not keep the camera from being opened again.
 func TestFrameOutDoesNotKeepTheDeviceBusy(t *testing.T) {
 	s := newSim()
-	h := simMachine(t, new(simWebcam).offer(camera.YUYV, 30, vga), s)
+	h := simMachine(t, new(simListing).offer(camera.YUYV, 30, vga), s)
 	first, err := h.start(Settings{})
 	if err != nil {
 		t.Fatal(err)
@@ -226,7 +226,7 @@ func TestFrameOutDoesNotKeepTheDeviceBusy(t *testing.T) {
 // A thousand cameras unplugged and opened again leave nothing behind.
 func TestReopenThousandTimes(t *testing.T) {
 	s := newSim()
-	h := simMachine(t, new(simWebcam).offer(camera.YUYV, 30, vga), s)
+	h := simMachine(t, new(simListing).offer(camera.YUYV, 30, vga), s)
 	device := filepath.Join(h.dev, "video0")
 	for i := range 1000 {
 		src, err := h.start(Settings{Device: device})

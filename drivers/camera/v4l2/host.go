@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/blackjack/webcam"
 	"golang.org/x/sys/unix"
 
 	"mien/drivers/camera"
@@ -21,12 +20,11 @@ import (
 // host is the machine whose cameras are listed and opened; the tests have one
 // with a simulated driver behind it.
 type host struct {
-	dev    string // where the nodes are
-	proc   string
-	sys    string // what the kernel says of each node without its being opened
-	open   func(path string) (node, error)
-	webcam func(path string) (enumerator, error)
-	now    func() time.Duration
+	dev  string // where the nodes are
+	proc string
+	sys  string // what the kernel says of each node without its being opened
+	open func(path string) (node, error)
+	now  func() time.Duration
 }
 
 var machine = host{
@@ -35,24 +33,6 @@ var machine = host{
 	proc: "/proc",
 	sys:  "/sys/class/video4linux",
 	open: openNode,
-	webcam: func(path string) (enumerator, error) {
-		w, err := webcam.Open(path)
-		if err != nil {
-			return nil, err // a nil *Webcam must not become a non-nil enumerator
-		}
-		return w, nil
-	},
-}
-
-// enumerator is the part of *webcam.Webcam that is used.
-type enumerator interface {
-	GetSupportedFormats() map[webcam.PixelFormat]string
-	GetSupportedFrameSizes(webcam.PixelFormat) []webcam.FrameSize
-	GetSupportedFramerates(f webcam.PixelFormat, width, height uint32) []webcam.FrameRate
-	GetControls() map[webcam.ControlID]webcam.Control
-	GetControl(webcam.ControlID) (int32, error)
-	SetControl(webcam.ControlID, int32) error
-	Close() error
 }
 
 // nodes gives every /dev/videoN, by number.

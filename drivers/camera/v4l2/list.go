@@ -1,13 +1,14 @@
 package v4l2
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"sort"
 	"strings"
 	"unsafe"
 
-	"github.com/blackjack/webcam"
+	"golang.org/x/sys/unix"
 
 	"mien/drivers/camera"
 )
@@ -24,6 +25,7 @@ type Device struct {
 	Controls []Control
 	Holders  []string // programs that have it open, as far as this user may see
 	Problem  error    // why it cannot be used as a camera here; nil if it can
+	typ      uint32   // of its buffers
 	Other    string   // what it is, if it was never meant as a camera: "a video output"; Problem is set too
 }
 
@@ -41,15 +43,6 @@ type Size struct {
 	MaxWidth, MaxHeight   int // equal to them for a single size; 0 in a range whose bounds are not known
 	StepWidth, StepHeight int
 	FPS                   []float64 // frames a second, highest first; for a range of rates its two ends; empty: not listed
-}
-
-// Control is a camera setting such as "Power Line Frequency".
-type Control struct {
-	Name           string // as the driver names it
-	Min, Max, Step int
-	Value          int // now
-	id             webcam.ControlID
-	kind           int32
 }
 
 // List describes every video node of this machine, those that are no camera too,
@@ -78,19 +71,24 @@ func (h *host) list() ([]Device, error) {
 //
 // Sizes and rates are asked for the formats in detail; a driver such as vivid
 // has thousands of them, which opening a camera does not wait for.
-func (h *host) inspect(path string, detail func(fourcc uint32) bool) Device {
-	d := Device{Node: path}
+func (h *host) inspect(path string, detail func(fourcc uint32) bool) (d Device) {
+	d.Node = path
 	n, err := h.open(path)
 	if err != nil {
 		d.Problem = h.openError(path, err)
 		return d
 	}
+	defer func() {
+		if err := n.close(); err != nil && d.Problem == nil {
+			d.Problem = fmt.Errorf("camera %s: close: %w", path, err)
+		}
+	}()
 	var c v4l2Capability
-	err = n.ioctl(vidiocQueryCap, unsafe.Pointer(&c))
-	if e := n.close(); err == nil {
-		err = e
-	}
-	if err != nil {
+	if err := n.ioctl(vidiocQueryCap, unsafe.Pointer(&c)); err != nil {
+		if errors.Is(err, unix.ENODEV) {
+			d.Problem = h.openError(path, err)
+			return d
+		}
 		d.Problem = fmt.Errorf("camera %s: %w: it does not answer as a V4L2 device: %w", path, camera.ErrUnsupported, err)
 		return d
 	}
@@ -98,16 +96,10 @@ func (h *host) inspect(path string, detail func(fourcc uint32) bool) Device {
 	if d.Other, d.Problem = refuseNode(path, d.wayOut(), &c); d.Problem != nil {
 		return d
 	}
-	w, err := h.webcam(path)
-	if err != nil {
-		d.Problem = h.openError(path, err)
-		return d
-	}
-	d.Formats, d.Controls = formats(w, detail), controls(w)
+	d.typ = c.bufType()
+	d.Formats = formats(n, d.typ, detail)
+	d.Controls = controls(n)
 	d.Problem = refuseFormats(path, d.wayOut(), d.Formats)
-	if err := w.Close(); err != nil && d.Problem == nil {
-		d.Problem = fmt.Errorf("camera %s: close: %w", path, err)
-	}
 	return d
 }
 
@@ -120,33 +112,25 @@ func text(b []byte) string {
 	return string(b)
 }
 
-// formats lists what webcam finds. Its GetSupportedFrameSizes leaves a
-// continuous range empty, and its GetSupportedFramerates ends at a continuous
-// range of rates: both then count as not listed, and the driver decides.
-func formats(w enumerator, detail func(fourcc uint32) bool) []Format {
+// mostListed bounds how many formats, sizes, rates, controls or menu items a driver is
+// asked for.
+const mostListed = 1024
+
+// formats lists what a node of a buffer type gives.
+func formats(n node, typ uint32, detail func(fourcc uint32) bool) []Format {
 	var list []Format
-	for code, description := range w.GetSupportedFormats() {
-		f := Format{FourCC: uint32(code), Description: description, Usable: usable(uint32(code))}
-		if !detail(f.FourCC) {
-			list = append(list, f)
-			continue
+	for i := range uint32(mostListed) {
+		q := v4l2FmtDesc{index: i, typ: typ}
+		if n.ioctl(vidiocEnumFmt, unsafe.Pointer(&q)) != nil {
+			break
 		}
-		for _, s := range w.GetSupportedFrameSizes(code) {
-			size := Size{Width: int(s.MinWidth), Height: int(s.MinHeight), MaxWidth: int(s.MaxWidth), MaxHeight: int(s.MaxHeight),
-				StepWidth: int(s.StepWidth), StepHeight: int(s.StepHeight)}
-			if size.MaxWidth > 0 {
-				at := size.nearest(defaultWidth, defaultHeight)
-				size.FPS = rates(w.GetSupportedFramerates(code, uint32(at.Width), uint32(at.Height)))
-			}
-			f.Sizes = append(f.Sizes, size)
+		f := Format{FourCC: q.pixelFormat, Description: text(q.description[:]), Usable: usable(q.pixelFormat)}
+		if detail(f.FourCC) {
+			f.Sizes = sizes(n, f.FourCC)
 		}
-		sort.SliceStable(f.Sizes, func(i, j int) bool {
-			a, b := f.Sizes[i], f.Sizes[j]
-			return a.MaxWidth*a.MaxHeight < b.MaxWidth*b.MaxHeight
-		})
 		list = append(list, f)
 	}
-	sort.Slice(list, func(i, j int) bool {
+	sort.SliceStable(list, func(i, j int) bool {
 		if a, b := rank(list[i].FourCC), rank(list[j].FourCC); a != b {
 			return a < b
 		}
@@ -155,92 +139,54 @@ func formats(w enumerator, detail func(fourcc uint32) bool) []Format {
 	return list
 }
 
-// rates turns frame intervals into frames a second. In a range the least
-// interval is the highest rate.
-func rates(intervals []webcam.FrameRate) []float64 {
-	var fps []float64
-	add := func(num, den uint32) {
-		if num > 0 && den > 0 {
-			fps = append(fps, math.Round(float64(den)/float64(num)*1000)/1000)
+// sizes lists those of a format, each with the rates at the size in it that is
+// nearest to the usual one.
+func sizes(n node, fourcc uint32) (list []Size) {
+	for i := range uint32(mostListed) {
+		q := v4l2FrmSizeEnum{index: i, pixelFormat: fourcc}
+		if n.ioctl(vidiocEnumSizes, unsafe.Pointer(&q)) != nil {
+			break
+		}
+		s := Size{Width: int(q.minWidth), Height: int(q.maxWidth)} // the two numbers of a discrete one
+		if s.MaxWidth, s.MaxHeight = s.Width, s.Height; q.typ != frmDiscrete {
+			s = Size{Width: int(q.minWidth), Height: int(q.minHeight), MaxWidth: int(q.maxWidth), MaxHeight: int(q.maxHeight),
+				StepWidth: int(q.stepWidth), StepHeight: int(q.stepHeight)}
+		}
+		if s.MaxWidth > 0 && s.MaxHeight > 0 {
+			at := s.nearest(defaultWidth, defaultHeight)
+			s.FPS = rates(n, fourcc, uint32(at.Width), uint32(at.Height))
+		}
+		list = append(list, s)
+		if q.typ != frmDiscrete { // it is the only one
+			break
 		}
 	}
-	for _, r := range intervals {
-		add(r.MinNumerator, r.MinDenominator)
-		if r.MaxNumerator != r.MinNumerator || r.MaxDenominator != r.MinDenominator {
-			add(r.MaxNumerator, r.MaxDenominator)
+	sort.SliceStable(list, func(i, j int) bool {
+		return list[i].MaxWidth*list[i].MaxHeight < list[j].MaxWidth*list[j].MaxHeight
+	})
+	return list
+}
+
+// rates turns frame intervals into frames a second. In a range the least interval is
+// the highest rate.
+func rates(n node, fourcc, width, height uint32) (fps []float64) {
+	add := func(t v4l2Fract) {
+		if t.numerator > 0 && t.denominator > 0 {
+			fps = append(fps, math.Round(float64(t.denominator)/float64(t.numerator)*1000)/1000)
+		}
+	}
+	for i := range uint32(mostListed) {
+		q := v4l2FrmIvalEnum{index: i, pixelFormat: fourcc, width: width, height: height}
+		if n.ioctl(vidiocEnumRates, unsafe.Pointer(&q)) != nil {
+			break
+		}
+		if add(q.min); q.typ != frmDiscrete {
+			add(q.max)
+			break
 		}
 	}
 	sort.Sort(sort.Reverse(sort.Float64Slice(fps)))
 	return fps
-}
-
-func controls(w enumerator) []Control {
-	var list []Control
-	for id, c := range w.GetControls() {
-		value, err := w.GetControl(id)
-		if err != nil {
-			continue // a button or a write-only control has no value to show
-		}
-		list = append(list, Control{Name: c.Name, Min: int(c.Min), Max: int(c.Max), Step: int(c.Step), Value: int(value), id: id, kind: c.Type})
-	}
-	sort.Slice(list, func(i, j int) bool { return list[i].id < list[j].id })
-	return list
-}
-
-// setControls sets named controls through webcam. Switches and menus come
-// first: an exposure time is taken only once automatic exposure is off.
-func setControls(path string, w enumerator, want map[string]int) error {
-	if len(want) == 0 {
-		return nil
-	}
-	have := controls(w)
-	names := make([]string, 0, len(want))
-	for name := range want {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	for _, switches := range []bool{true, false} {
-		for _, name := range names {
-			c, err := findControl(have, name)
-			if err != nil {
-				return fmt.Errorf("open camera %s: %w", path, err)
-			}
-			if (c.kind != 0) != switches { // webcam: 0 integer, 1 boolean, 2 menu
-				continue
-			}
-			value := want[name]
-			if value < c.Min || value > c.Max {
-				return fmt.Errorf("open camera %s: %w: control %q = %d: %d to %d", path, camera.ErrUnsupported, c.Name, value, c.Min, c.Max)
-			}
-			if err := w.SetControl(c.id, int32(value)); err != nil {
-				return fmt.Errorf("open camera %s: set control %q = %d: %w", path, c.Name, value, err)
-			}
-		}
-	}
-	return nil
-}
-
-// findControl knows a control by the driver's name or by v4l2-ctl's way of
-// writing it: "Power Line Frequency", "power_line_frequency".
-func findControl(have []Control, name string) (Control, error) {
-	var known []string
-	for _, c := range have {
-		if plain(c.Name) == plain(name) {
-			return c, nil
-		}
-		known = append(known, plain(c.Name))
-	}
-	if len(known) == 0 {
-		return Control{}, fmt.Errorf("%w: control %q: this camera has none", camera.ErrUnsupported, name)
-	}
-	return Control{}, fmt.Errorf("%w: control %q: this camera has %s", camera.ErrUnsupported, name, strings.Join(known, ", "))
-}
-
-func plain(name string) string {
-	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9')
-	})
-	return strings.Join(words, "_")
 }
 
 // wayOut is what a person does whose camera gives no picture that mien reads.
@@ -272,15 +218,13 @@ func refuseNode(path, wayOut string, c *v4l2Capability) (other string, err error
 		return is("a codec or scaler", ", not a camera")
 	case caps&capIOMC != 0:
 		return refuse("one part of a camera that must first be set up through the media controller; %s", wayOut)
-	case caps&capVideoCapture == 0 && caps&capMetaCapture != 0:
+	case caps&(capVideoCapture|capVideoCaptureMplane) == 0 && caps&capMetaCapture != 0:
 		return is("a metadata node", ", it carries no pictures; the camera's pictures come from another node of "+text(c.busInfo[:])+", by its name the one that ends in index0")
-	case caps&capVideoCapture == 0 && caps&capVideoCaptureMplane != 0:
-		return refuse("it gives pictures only through the multi-planar interface of a camera pipeline; %s", wayOut)
-	case caps&capVideoCapture == 0 && strings.Contains(driver, "loopback"):
+	case caps&(capVideoCapture|capVideoCaptureMplane) == 0 && strings.Contains(driver, "loopback"):
 		return refuse("a v4l2loopback device into which nothing is fed yet; start the program that feeds it, see docs/cameras.md#network-cameras")
-	case caps&capVideoCapture == 0 && caps&capVideoOutput != 0:
+	case caps&(capVideoCapture|capVideoCaptureMplane) == 0 && caps&capVideoOutput != 0:
 		return is("a video output", ", not a camera")
-	case caps&capVideoCapture == 0:
+	case caps&(capVideoCapture|capVideoCaptureMplane) == 0:
 		return is("no video capture", "")
 	case driver == "bcm2835-isp":
 		return is("the image processor of a Raspberry Pi", ", without a sensor of its own; "+wayOut)
@@ -347,8 +291,15 @@ func isBayer(fourcc uint32) bool {
 
 // given is the name under which a format is handed out.
 func given(fourcc uint32) uint32 {
-	if fourcc == fourccJPEG {
+	switch fourcc {
+	case fourccJPEG:
 		return camera.MJPEG
+	case fourccNV12M:
+		return camera.NV12
+	case fourccYUV420M:
+		return camera.YUV420
+	case fourccYUV422M:
+		return camera.YUV422P
 	}
 	return fourcc
 }

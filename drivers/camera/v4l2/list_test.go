@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/blackjack/webcam"
 	"golang.org/x/sys/unix"
 
 	"mien/drivers/camera"
@@ -19,14 +18,11 @@ func TestList(t *testing.T) {
 	cam, meta, denied := newSim(), newSim(), newSim()
 	meta.cap.deviceCaps = capMetaCapture | capStreaming
 	denied.fail("open", 1, unix.EACCES)
-	w := new(simWebcam).offer(camera.MJPEG, 30, vga, pixels{1280, 720}).offer(camera.YUYV, 30, vga).offer('H'|'2'<<8|'6'<<16|'4'<<24, 30, vga)
-	w.rates[[3]uint32{camera.YUYV, 640, 480}] = []webcam.FrameRate{
-		{MinNumerator: 1, MaxNumerator: 1, MinDenominator: 15, MaxDenominator: 15},
-		{MinNumerator: 1001, MaxNumerator: 1001, MinDenominator: 30000, MaxDenominator: 30000},
-		{},
+	w := new(simListing).offer(camera.MJPEG, 30, vga, pixels{1280, 720}).offer(camera.YUYV, 30, vga).offer('H'|'2'<<8|'6'<<16|'4'<<24, 30, vga)
+	w.rates[[3]uint32{camera.YUYV, 640, 480}] = []v4l2FrmIvalEnum{
+		{typ: frmDiscrete, min: v4l2Fract{1, 15}}, {typ: frmDiscrete, min: v4l2Fract{1001, 30000}}, {typ: frmDiscrete},
 	}
-	w.controls = map[webcam.ControlID]webcam.Control{7: {Name: "Gain", Max: 100, Step: 1}, 3: {Name: "Brightness", Min: -64, Max: 64, Step: 1}}
-	w.values = map[webcam.ControlID]int32{7: 10, 3: 0}
+	w.controls = []simControl{control(7, ctrlInteger, "Gain", 0, 100, 10), control(3, ctrlInteger, "Brightness", -64, 64, 0)}
 	h := simMachine(t, w, cam, meta, denied)
 	byID := filepath.Join(h.dev, "v4l/by-id")
 	os.MkdirAll(byID, 0o700)
@@ -54,7 +50,7 @@ func TestList(t *testing.T) {
 	if !slices.Equal(text, want) {
 		t.Errorf("formats:\n%s\nwant\n%s", strings.Join(text, "\n"), strings.Join(want, "\n"))
 	}
-	if len(d.Controls) != 2 || d.Controls[0].Name != "Brightness" || d.Controls[0].Min != -64 || d.Controls[1].Value != 10 {
+	if len(d.Controls) != 2 || d.Controls[0].Name != "brightness" || d.Controls[0].Min != -64 || d.Controls[1].Value != 10 {
 		t.Errorf("%+v", d.Controls)
 	}
 	if d.Other != "" || devices[1].Other != "a metadata node" || devices[2].Other != "" {
@@ -66,7 +62,7 @@ func TestList(t *testing.T) {
 	if err := devices[2].Problem; !errors.Is(err, camera.ErrPermission) {
 		t.Errorf("%v", err)
 	}
-	if cam.opened != cam.closed || meta.opened != meta.closed || w.open != 0 || cam.calls["S_FMT"]+cam.calls["REQBUFS"]+cam.calls["STREAMON"] != 0 {
+	if cam.opened != cam.closed || meta.opened != meta.closed || cam.calls["S_FMT"]+cam.calls["REQBUFS"]+cam.calls["STREAMON"] != 0 {
 		t.Errorf("listing left something open or changed something: %v", cam.calls)
 	}
 }
@@ -100,7 +96,6 @@ func TestNodesThatAreNoCamera(t *testing.T) {
 		{"CSI receiver of a Raspberry Pi 4", capVideoCapture | capStreaming | capIOMC, "unicam", "libcamera", false},
 		{"CSI receiver of a Jetson", capVideoCapture | capStreaming | capIOMC, "tegra-video", "nvarguscamerasrc make pictures of it, by camera.command: docs/cameras.md#csi-on-a-jetson", false},
 		{"image processor of a Raspberry Pi 4", capVideoCapture | capStreaming, "bcm2835-isp", "USB (UVC) camera", true},
-		{"multi-planar", capVideoCaptureMplane | capStreaming, "rkisp1", "multi-planar", false},
 		{"loopback without a producer", capVideoOutput | capStreaming, "v4l2 loopback", "nothing is fed", false},
 		{"output", capVideoOutput | capStreaming, "vivid", "output", true},
 		{"radio", 0x00040000, "si470x", "no video capture", true},
@@ -113,7 +108,7 @@ func TestNodesThatAreNoCamera(t *testing.T) {
 		copy(s.cap.driver[:], test.driver)
 		s.cap.busInfo = [32]byte{}
 		copy(s.cap.busInfo[:], "platform:sim")
-		h := simMachine(t, new(simWebcam).offer(camera.YUYV, 30, vga), s)
+		h := simMachine(t, new(simListing).offer(camera.YUYV, 30, vga), s)
 		_, err := h.start(Settings{Device: "video0"})
 		if !errors.Is(err, camera.ErrUnsupported) || !strings.Contains(err.Error(), test.words) {
 			t.Errorf("%s: %v", test.name, err)
@@ -124,7 +119,7 @@ func TestNodesThatAreNoCamera(t *testing.T) {
 	}
 	s := newSim() // a driver from before device_caps
 	s.cap.capabilities, s.cap.deviceCaps = capVideoCapture|capStreaming, 0
-	src, err := simMachine(t, new(simWebcam).offer(camera.YUYV, 30, vga), s).start(Settings{})
+	src, err := simMachine(t, new(simListing).offer(camera.YUYV, 30, vga), s).start(Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +165,7 @@ func TestBayerIsRefused(t *testing.T) {
 	s.cap.driver = [16]byte{}
 	copy(s.cap.driver[:], "tegra-video")
 	s.cap.busInfo = [32]byte{}
-	w := new(simWebcam).offer('R'|'G'<<8|'1'<<16|'0'<<24, 30, pixels{3280, 2464})
+	w := new(simListing).offer('R'|'G'<<8|'1'<<16|'0'<<24, 30, pixels{3280, 2464})
 	if _, err := simMachine(t, w, s).start(Settings{}); !errors.Is(err, camera.ErrUnsupported) || !strings.Contains(err.Error(), "Bayer") ||
 		!strings.Contains(err.Error(), "nvarguscamerasrc") || strings.Contains(err.Error(), "libcamera") {
 		t.Errorf("%v", err)
@@ -203,12 +198,12 @@ func TestAnotherNodeOfTheCameraIsNamed(t *testing.T) {
 	meta.cap.deviceCaps = capMetaCapture | capStreaming
 	other.cap.busInfo = [32]byte{}
 	copy(other.cap.busInfo[:], "usb-sim-2")
-	h := simMachine(t, new(simWebcam).offer(camera.YUYV, 30, vga), other, meta, pictures)
+	h := simMachine(t, new(simListing).offer(camera.YUYV, 30, vga), other, meta, pictures)
 	_, err := h.start(Settings{Device: "video1"})
 	if !errors.Is(err, camera.ErrUnsupported) || !strings.HasSuffix(fmt.Sprint(err), "; the same camera gives pictures at "+filepath.Join(h.dev, "video2")) {
 		t.Errorf("%v", err)
 	}
-	h = simMachine(t, new(simWebcam).offer(camera.YUYV, 30, vga), other, meta)
+	h = simMachine(t, new(simListing).offer(camera.YUYV, 30, vga), other, meta)
 	if _, err := h.start(Settings{Device: "video1"}); err == nil || strings.Contains(err.Error(), "the same camera") {
 		t.Errorf("%v", err)
 	}
@@ -227,7 +222,7 @@ func TestCamerasThatShareAName(t *testing.T) {
 		for range names {
 			all = append(all, newSim())
 		}
-		h := simMachine(t, new(simWebcam).offer(camera.YUYV, 30, vga), all...)
+		h := simMachine(t, new(simListing).offer(camera.YUYV, 30, vga), all...)
 		for i, name := range names {
 			dir := filepath.Join(h.sys, fmt.Sprintf("video%d", i))
 			os.MkdirAll(dir, 0o700)

@@ -1,22 +1,17 @@
 // Package v4l2 captures from V4L2 cameras, and lists them.
 //
-// # Why a capture path of our own
+// # Why no library
 //
-// github.com/blackjack/webcam does what it is good at: it lists a node's
-// formats, sizes, frame rates and controls, and sets controls. Frames come
-// through our own thin layer on the same node, because webcam v0.6.1
-//   - drops the driver's timestamp, sequence number and error flag, so that
-//     frame times, lost frames and damaged frames cannot be known,
-//   - gives back the size that was asked for instead of the driver's, and no
-//     stride,
-//   - waits in whole seconds and cannot be woken by Close,
-//   - reports every failure of a stream's start as text, without the errno, and
-//     leaves its maps behind,
-//   - lists continuous ranges of sizes and rates as nothing,
-//   - looks at capabilities instead of device_caps, so that the metadata node of
-//     a USB camera opens as a camera,
-//   - knows one layout of struct v4l2_buffer on 32-bit ARM, the one with 32-bit
-//     seconds that newer kernels may be built without.
+// github.com/blackjack/webcam v0.6.1 was used to list formats and controls. It knows no
+// multi-planar nodes, no menus and no ranges of sizes and rates, drops a frame's
+// time, sequence number and error flag, gives back the size that was asked for, and waits
+// in whole seconds. What is left of the interface without it stands here.
+//
+// # Multi-planar nodes
+//
+// A node that has only the multi-planar interface is read like any other. A format
+// whose planes lie in one piece of memory (NV12, YU12) is handed out as it is. One whose planes
+// lie apart (NV12M, YM12, YM16) is copied into one piece: the others are chosen first.
 //
 // # Always the newest frame
 //
@@ -141,23 +136,13 @@ func (h *host) startNode(path string, s Settings, format uint32) (*capture, erro
 	if err != nil {
 		return nil, fmt.Errorf("open camera %s: %w", path, err)
 	}
-	if len(s.Controls) > 0 {
-		w, err := h.webcam(path)
-		if err != nil {
-			return nil, h.openError(path, err)
-		}
-		err = setControls(path, w, s.Controls)
-		w.Close()
-		if err != nil {
-			return nil, err
-		}
-	}
 	n, err := h.open(path)
 	if err != nil {
 		return nil, h.openError(path, err)
 	}
-	c := &capture{node: n, now: h.now}
+	c := &capture{node: n, now: h.now, typ: d.typ}
 	c.info = camera.Info{Name: d.Name, Device: path, Driver: d.Driver, Bus: d.Bus, Live: true}
+	c.info.Warnings = setControls(n, s.Controls)
 	if err := c.begin(ask, s, format); err != nil {
 		c.teardown()
 		return nil, h.startError(path, d.Driver, err)
@@ -207,7 +192,7 @@ func (c *capture) begin(ask request, s Settings, format uint32) error {
 		return err
 	}
 	c.warn(s)
-	r := v4l2RequestBuffers{count: buffers, typ: bufTypeVideoCapture, memory: memoryMmap}
+	r := v4l2RequestBuffers{count: buffers, typ: c.typ, memory: memoryMmap}
 	if err := c.node.ioctl(vidiocReqBufs, unsafe.Pointer(&r)); err != nil {
 		return &callError{"VIDIOC_REQBUFS", err}
 	}
@@ -215,25 +200,16 @@ func (c *capture) begin(ask request, s Settings, format uint32) error {
 		return fmt.Errorf("%w: of the 2 buffers that are needed the driver grants %d", camera.ErrUnsupported, r.count)
 	}
 	for i := range r.count {
-		b := v4l2Buffer{index: i, typ: bufTypeVideoCapture, memory: memoryMmap}
-		if err := c.node.buffer(vidiocQueryBuf, &b); err != nil {
-			return &callError{"VIDIOC_QUERYBUF", err}
+		if err := c.mapBuffer(i); err != nil {
+			return err
 		}
-		if c.size > int(b.length) {
-			return fmt.Errorf("%w: the driver's buffers have %d bytes, a picture %d", camera.ErrUnsupported, b.length, c.size)
-		}
-		m, err := c.node.mmap(int64(b.offset), int(b.length))
-		if err != nil {
-			return &callError{"mmap", err}
-		}
-		c.slots = append(c.slots, slot{data: m})
 	}
 	for i := range c.slots {
 		if err := c.queue(i); err != nil {
 			return &callError{"VIDIOC_QBUF", err}
 		}
 	}
-	typ := uint32(bufTypeVideoCapture)
+	typ := c.typ
 	if err := c.node.ioctl(vidiocStreamOn, unsafe.Pointer(&typ)); err != nil {
 		return &callError{"VIDIOC_STREAMON", err}
 	}
@@ -241,27 +217,75 @@ func (c *capture) begin(ask request, s Settings, format uint32) error {
 	return nil
 }
 
+// mapBuffer maps a buffer: one piece of memory, or one for each of its planes.
+func (c *capture) mapBuffer(i uint32) error {
+	c.slots = append(c.slots, slot{})
+	s := &c.slots[len(c.slots)-1]
+	c.buf = c.blank(i)
+	if err := c.node.buffer(vidiocQueryBuf, &c.buf); err != nil {
+		return &callError{"VIDIOC_QUERYBUF", err}
+	}
+	for p := range c.planes {
+		offset, length := int64(c.buf.offset), c.buf.length
+		if c.typ == bufTypeVideoCaptureMplane {
+			offset, length = int64(c.plane[p].offset&math.MaxUint32), c.plane[p].length
+		}
+		if c.part[p].size > int(length) {
+			return fmt.Errorf("%w: the driver's buffers have %d bytes, a picture %d", camera.ErrUnsupported, length, c.part[p].size)
+		}
+		m, err := c.node.mmap(offset, int(length))
+		if err != nil {
+			return &callError{"mmap", err}
+		}
+		s.data[p] = m
+	}
+	return nil
+}
+
+// blank is a buffer for one of the three calls that carry one.
+func (c *capture) blank(i uint32) v4l2Buffer {
+	b := v4l2Buffer{index: i, typ: c.typ, memory: memoryMmap}
+	if c.typ == bufTypeVideoCaptureMplane {
+		c.plane = [maxPlanes]v4l2Plane{}
+		b.setPlanes(&c.plane[0], c.planes)
+	}
+	return b
+}
+
 // setFormat asks for a format and takes what the driver gives instead, if it can
 // be read and no other one was named.
 func (c *capture) setFormat(ask request, s Settings, format uint32) error {
-	f := v4l2Format{typ: bufTypeVideoCapture}
-	f.pix = v4l2PixFormat{width: uint32(ask.Width), height: uint32(ask.Height), pixelFormat: ask.fourcc, field: fieldNone, bytesPerLine: uint32(s.Stride)}
+	f := v4l2Format{typ: c.typ}
+	pix := v4l2PixFormat{width: uint32(ask.Width), height: uint32(ask.Height), pixelFormat: ask.fourcc, field: fieldNone, bytesPerLine: uint32(s.Stride)}
+	c.planes = 1
+	if c.typ != bufTypeVideoCaptureMplane {
+		f.pix = pix
+	} else {
+		m := f.mplane()
+		m.width, m.height, m.pixelFormat, m.field = pix.width, pix.height, pix.pixelFormat, pix.field
+		m.plane[0].bytesPerLine = pix.bytesPerLine
+	}
 	if err := c.node.ioctl(vidiocSFmt, unsafe.Pointer(&f)); err != nil {
 		return &callError{"VIDIOC_S_FMT", err}
 	}
-	got := given(f.pix.pixelFormat)
+	if pix = f.pix; c.typ == bufTypeVideoCaptureMplane {
+		m := f.mplane()
+		pix = v4l2PixFormat{width: m.width, height: m.height, pixelFormat: m.pixelFormat, field: m.field, bytesPerLine: m.plane[0].bytesPerLine, sizeImage: m.plane[0].sizeImage}
+		c.planes = int(m.planes)
+	}
+	got := given(pix.pixelFormat)
 	if !usable(got) || format != 0 && got != format {
-		return fmt.Errorf("%w: asked for %s, the driver gives %s", camera.ErrUnsupported, camera.FormatName(ask.fourcc), camera.FormatName(f.pix.pixelFormat))
+		return fmt.Errorf("%w: asked for %s, the driver gives %s", camera.ErrUnsupported, camera.FormatName(ask.fourcc), camera.FormatName(pix.pixelFormat))
 	}
-	if f.pix.width < 1 || f.pix.height < 1 || f.pix.width > camera.MaxSide || f.pix.height > camera.MaxSide {
-		return fmt.Errorf("%w: asked for %dx%d, the driver gives %dx%d", camera.ErrUnsupported, ask.Width, ask.Height, f.pix.width, f.pix.height)
+	if pix.width < 1 || pix.height < 1 || pix.width > camera.MaxSide || pix.height > camera.MaxSide {
+		return fmt.Errorf("%w: asked for %dx%d, the driver gives %dx%d", camera.ErrUnsupported, ask.Width, ask.Height, pix.width, pix.height)
 	}
-	switch f.pix.field {
+	switch pix.field {
 	case fieldAny, fieldNone, fieldTop, fieldBottom, fieldInterlaced, fieldInterlacedTB, fieldInterlacedBT:
 	default:
-		return fmt.Errorf("%w: the driver gives the two fields of a picture apart (v4l2_field %d); set its input to a progressive one", camera.ErrUnsupported, f.pix.field)
+		return fmt.Errorf("%w: the driver gives the two fields of a picture apart (v4l2_field %d); set its input to a progressive one", camera.ErrUnsupported, pix.field)
 	}
-	width, height, stride := int(f.pix.width), int(f.pix.height), int(f.pix.bytesPerLine)
+	width, height, stride := int(pix.width), int(pix.height), int(pix.bytesPerLine)
 	least, _ := camera.PlaneSize(got, width, height, 0)
 	switch {
 	case got == camera.MJPEG, stride == 0: // v4l2loopback leaves the stride of some producers at 0
@@ -270,13 +294,69 @@ func (c *capture) setFormat(ask request, s Settings, format uint32) error {
 		return fmt.Errorf("%w: the driver says %d bytes a row for %d pixels of %s", camera.ErrUnsupported, stride, width, camera.FormatName(got))
 	}
 	_, c.size = camera.PlaneSize(got, width, height, stride)
-	if c.need = c.size; got != camera.YUV420 && got != camera.YUV422P {
-		c.need -= stride - least
+	if want := memories(pix.pixelFormat); c.planes != want {
+		return fmt.Errorf("%w: the driver gives %s in %d pieces of memory, not %d", camera.ErrUnsupported, camera.FormatName(pix.pixelFormat), c.planes, want)
 	}
-	if got != camera.MJPEG && int64(f.pix.sizeImage) < int64(c.size) && f.pix.sizeImage != 0 {
-		return fmt.Errorf("%w: the driver says %d bytes for a picture of %d", camera.ErrUnsupported, f.pix.sizeImage, c.size)
+	if c.planes > 1 {
+		if err := c.apart(got, width, height, stride, f.mplane()); err != nil {
+			return err
+		}
+	} else {
+		need := c.size
+		if got != camera.YUV420 && got != camera.YUV422P {
+			need -= stride - least
+		}
+		c.part[0] = part{size: c.size, need: need}
+		if got != camera.MJPEG && int64(pix.sizeImage) < int64(c.size) && pix.sizeImage != 0 {
+			return fmt.Errorf("%w: the driver says %d bytes for a picture of %d", camera.ErrUnsupported, pix.sizeImage, c.size)
+		}
 	}
 	c.info.Format, c.info.Width, c.info.Height, c.info.Stride = got, width, height, stride
+	return nil
+}
+
+// memories is in how many pieces of memory a format lies.
+func memories(fourcc uint32) int {
+	switch fourcc {
+	case fourccNV12M:
+		return 2
+	case fourccYUV420M, fourccYUV422M:
+		return 3
+	}
+	return 1
+}
+
+// apart finds where in a picture each of several planes goes that lie in memory of
+// their own, and makes memory for the picture.
+func (c *capture) apart(format uint32, width, height, stride int, m *v4l2PixFormatMplane) error {
+	rows, to, row := (height+1)/2, (stride+1)/2, (width+1)/2 // of a plane of chroma
+	switch format {
+	case camera.NV12:
+		to, row = stride, (width+1)/2*2
+	case camera.YUV422P:
+		rows = height
+	}
+	at := 0
+	for p := range c.planes {
+		if p == 0 {
+			c.part[0] = part{rows: height, row: width, to: stride}
+		} else {
+			c.part[p] = part{rows: rows, row: row, to: to}
+		}
+		one := &c.part[p]
+		if one.from = int(m.plane[p].bytesPerLine); one.from == 0 {
+			one.from = one.to
+		}
+		if one.from < min(one.row, one.to) || one.from > 8*camera.MaxSide {
+			return fmt.Errorf("%w: the driver says %d bytes a row in plane %d of %s, %d pixels wide", camera.ErrUnsupported, one.from, p, camera.FormatName(m.pixelFormat), width)
+		}
+		one.row = min(one.row, one.to, one.from)
+		one.size = one.from * one.rows
+		one.need = one.from*(one.rows-1) + one.row
+		one.at = at
+		at += one.to * one.rows
+	}
+	c.joined = make([]byte, c.size)
 	return nil
 }
 
@@ -284,7 +364,7 @@ func (c *capture) setFormat(ask request, s Settings, format uint32) error {
 // gives. A driver without rates (ENOTTY, EINVAL) runs at its own, and so does one
 // that fails to set one; only a camera that is gone ends the open.
 func (c *capture) setRate(fps float64) error {
-	p := v4l2StreamParm{typ: bufTypeVideoCapture, timePerFrame: v4l2Fract{1000, uint32(math.Round(fps * 1000))}}
+	p := v4l2StreamParm{typ: c.typ, timePerFrame: v4l2Fract{1000, uint32(math.Round(fps * 1000))}}
 	if fps == math.Trunc(fps) {
 		p.timePerFrame = v4l2Fract{1, uint32(fps)} // some drivers compare fractions by their parts
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/blackjack/webcam"
 	"golang.org/x/sys/unix"
 
 	"mien/drivers/camera"
@@ -36,6 +35,9 @@ type simDriver struct {
 	fails   map[string]map[int]error              // errors of the n-th call of a kind, from 1
 	calls   map[string]int
 
+	list  *simListing // what it says that it has
+	apart int         // pieces of memory of a picture on a multi-planar node; 0: the node is single-planar
+
 	gone   bool // unplugged
 	broken bool // vb2_queue_error: POLLERR, DQBUF gives EIO
 	silent bool
@@ -43,7 +45,9 @@ type simDriver struct {
 
 	// State of the one open stream.
 	format    v4l2PixFormat
-	bufs      [][]byte
+	strides   [maxPlanes]uint32 // of each piece of memory
+	lengths   [maxPlanes]uint32
+	bufs      [][][]byte // of each buffer, its pieces of memory
 	queued    []int
 	done      []v4l2Buffer
 	streaming bool
@@ -106,7 +110,14 @@ func (s *simDriver) run(to time.Duration) {
 				s.queued = append(s.queued[:0], s.queued[1:]...)
 				s.done = append(s.done, v4l2Buffer{index: uint32(i), typ: bufTypeVideoCapture, memory: memoryMmap, sequence: s.seq})
 				b := &s.done[len(s.done)-1]
-				b.bytesUsed = uint32(s.fill(s.seq, s.bufs[i][:s.format.sizeImage]))
+				if s.apart == 0 {
+					b.bytesUsed = uint32(s.fill(s.seq, s.bufs[i][0][:s.format.sizeImage]))
+				} else {
+					b.typ = bufTypeVideoCaptureMplane
+					for p := range s.apart { // each plane is a picture of its own to fill
+						b.bytesUsed = uint32(s.fill(s.seq+uint32(100*p), s.bufs[i][p][:s.lengths[p]]))
+					}
+				}
 				s.stamp(b, s.now)
 			}
 			s.seq++
@@ -156,6 +167,9 @@ func (n *simNode) ioctl(req uintptr, arg unsafe.Pointer) error {
 			return unix.EBUSY // as a real driver: a map keeps the file open, and its buffers
 		}
 		p := &(*v4l2Format)(arg).pix
+		if s.apart > 0 {
+			return s.setFormatApart((*v4l2Format)(arg))
+		}
 		least, _ := camera.PlaneSize(p.pixelFormat, int(p.width), int(p.height), 0)
 		p.bytesPerLine = max(p.bytesPerLine, uint32(least))
 		_, size := camera.PlaneSize(p.pixelFormat, int(p.width), int(p.height), int(p.bytesPerLine))
@@ -192,7 +206,14 @@ func (n *simNode) ioctl(req uintptr, arg unsafe.Pointer) error {
 		}
 		s.bufs, s.queued, s.done = nil, nil, nil
 		for range r.count {
-			s.bufs = append(s.bufs, make([]byte, (s.format.sizeImage+4095)&^4095))
+			pieces := [][]byte{make([]byte, (s.format.sizeImage+4095)&^4095)}
+			if s.apart > 0 {
+				pieces = nil
+				for p := range s.apart {
+					pieces = append(pieces, make([]byte, (s.lengths[p]+4095)&^4095))
+				}
+			}
+			s.bufs = append(s.bufs, pieces)
 		}
 	case vidiocStreamOn:
 		if err := s.called("STREAMON"); err != nil {
@@ -205,8 +226,44 @@ func (n *simNode) ioctl(req uintptr, arg unsafe.Pointer) error {
 		}
 		s.streaming, s.broken, s.queued, s.done = false, false, nil, nil
 	default:
-		return unix.ENOTTY
+		if s.list == nil {
+			return unix.ENOTTY
+		}
+		return s.list.ioctl(s, req, arg)
 	}
+	return nil
+}
+
+// setFormatApart is S_FMT of a multi-planar node: the format's planes in s.apart
+// pieces of memory, with rows that are padded.
+func (s *simDriver) setFormatApart(f *v4l2Format) error {
+	m := f.mplane()
+	if f.typ != bufTypeVideoCaptureMplane {
+		return unix.EINVAL
+	}
+	m.field, m.planes = fieldNone, uint8(s.apart)
+	w, h := m.width, m.height
+	s.strides, s.lengths = [maxPlanes]uint32{w + 16, w + 16, w + 16}, [maxPlanes]uint32{(w + 16) * h}
+	switch m.pixelFormat {
+	case fourccNV12M:
+		s.lengths[1] = s.strides[1] * (h + 1) / 2
+	case fourccYUV420M:
+		s.strides[1], s.strides[2] = w/2+24, w/2+24
+		s.lengths[1], s.lengths[2] = s.strides[1]*(h+1)/2, s.strides[2]*(h+1)/2
+	case fourccYUV422M:
+		s.strides[1], s.strides[2] = w/2+8, w/2+8
+		s.lengths[1], s.lengths[2] = s.strides[1]*h, s.strides[2]*h
+	default:
+		_, size := camera.PlaneSize(m.pixelFormat, int(w), int(h), int(s.strides[0]))
+		s.lengths[0] = uint32(size)
+		if size == 0 {
+			s.strides[0], s.lengths[0] = 0, w*h
+		}
+	}
+	for p := range s.apart {
+		m.plane[p].bytesPerLine, m.plane[p].sizeImage = s.strides[p], s.lengths[p]
+	}
+	s.format = v4l2PixFormat{width: w, height: h, pixelFormat: m.pixelFormat, sizeImage: s.lengths[0]}
 	return nil
 }
 
@@ -217,7 +274,11 @@ func (n *simNode) buffer(req uintptr, b *v4l2Buffer) error {
 	if s.gone {
 		return unix.ENODEV
 	}
-	if b.typ != bufTypeVideoCapture || b.memory != memoryMmap {
+	want := uint32(bufTypeVideoCapture)
+	if s.apart > 0 {
+		want = bufTypeVideoCaptureMplane
+	}
+	if b.typ != want || b.memory != memoryMmap || s.apart > 0 && int(b.length) != s.apart {
 		return unix.EINVAL
 	}
 	switch req {
@@ -225,7 +286,13 @@ func (n *simNode) buffer(req uintptr, b *v4l2Buffer) error {
 		if err := s.called("QUERYBUF"); err != nil {
 			return err
 		}
-		b.length, b.offset = uint32(len(s.bufs[b.index])), b.index*1<<20
+		if s.apart > 0 {
+			for p, piece := range s.bufs[b.index] {
+				b.planes()[p] = v4l2Plane{length: uint32(len(piece)), offset: uintptr(b.index*1<<20 + uint32(p)<<18)}
+			}
+			break
+		}
+		b.length, b.offset = uint32(len(s.bufs[b.index][0])), b.index*1<<20
 	case vidiocQBuf:
 		if err := s.called("QBUF"); err != nil {
 			return err
@@ -249,7 +316,21 @@ func (n *simNode) buffer(req uintptr, b *v4l2Buffer) error {
 		case len(s.done) == 0:
 			return unix.EAGAIN
 		}
-		*b = s.done[0]
+		if s.apart > 0 {
+			planes := b.planes()
+			first, length := &planes[0], b.length
+			*b = s.done[0]
+			for p := range planes {
+				planes[p].bytesUsed, planes[p].length = s.lengths[p], uint32(len(s.bufs[b.index][p]))
+			}
+			if b.bytesUsed < s.lengths[s.apart-1] { // fill says of the last one how much there is
+				planes[s.apart-1].bytesUsed = b.bytesUsed
+			}
+			b.bytesUsed = 0
+			b.setPlanes(first, int(length))
+		} else {
+			*b = s.done[0]
+		}
 		s.done = append(s.done[:0], s.done[1:]...)
 	default:
 		return unix.ENOTTY
@@ -265,7 +346,7 @@ func (n *simNode) mmap(offset int64, length int) ([]byte, error) {
 		return nil, err
 	}
 	s.mapped++
-	return s.bufs[offset>>20][:length], nil
+	return s.bufs[offset>>20][offset>>18&3][:length], nil
 }
 
 func (n *simNode) munmap(b []byte) error {
@@ -321,61 +402,138 @@ func (n *simNode) close() error {
 	return n.s.called("close")
 }
 
-// simWebcam stands where *webcam.Webcam does.
-type simWebcam struct {
-	formats  map[webcam.PixelFormat]string
-	sizes    map[webcam.PixelFormat][]webcam.FrameSize
-	rates    map[[3]uint32][]webcam.FrameRate // format, width, height
-	controls map[webcam.ControlID]webcam.Control
-	values   map[webcam.ControlID]int32
+// simListing is what a driver lists, and its controls.
+type simListing struct {
+	order    []uint32 // formats
+	formats  map[uint32]string
+	sizes    map[uint32][]v4l2FrmSizeEnum
+	rates    map[[3]uint32][]v4l2FrmIvalEnum // format, width, height
+	controls []simControl
 	set      []string
 	setErr   error
-	open     int
 }
 
-func (w *simWebcam) GetSupportedFormats() map[webcam.PixelFormat]string { return w.formats }
-func (w *simWebcam) GetSupportedFrameSizes(f webcam.PixelFormat) []webcam.FrameSize {
-	return w.sizes[f]
+// simControl is one control; none of a type 0 can be read.
+type simControl struct {
+	v4l2QueryCtrl
+	value int32
+	menu  map[uint32]string
 }
-func (w *simWebcam) GetSupportedFramerates(f webcam.PixelFormat, width, height uint32) []webcam.FrameRate {
-	return w.rates[[3]uint32{uint32(f), width, height}]
-}
-func (w *simWebcam) GetControls() map[webcam.ControlID]webcam.Control { return w.controls }
-func (w *simWebcam) GetControl(id webcam.ControlID) (int32, error) {
-	v, ok := w.values[id]
-	if !ok {
-		return 0, unix.EACCES
+
+// control makes one.
+func control(id, typ uint32, name string, least, most, value int32, menu ...string) simControl {
+	c := simControl{v4l2QueryCtrl: v4l2QueryCtrl{id: id, typ: typ, min: least, max: most, step: 1, preset: value}, value: value}
+	copy(c.name[:], name)
+	if len(menu) > 0 {
+		c.menu = map[uint32]string{}
+		for i, m := range menu {
+			if m != "" {
+				c.menu[uint32(i)] = m
+			}
+		}
 	}
-	return v, nil
+	return c
 }
-func (w *simWebcam) SetControl(id webcam.ControlID, v int32) error {
-	if w.setErr != nil {
-		return w.setErr
+
+func (w *simListing) ioctl(s *simDriver, req uintptr, arg unsafe.Pointer) error {
+	find := func(id uint32) *simControl {
+		for i := range w.controls {
+			if w.controls[i].id == id {
+				return &w.controls[i]
+			}
+		}
+		return nil
 	}
-	w.set = append(w.set, fmt.Sprintf("%s=%d", w.controls[id].Name, v))
-	w.values[id] = v
+	switch req {
+	case vidiocEnumFmt:
+		if err := s.called("ENUM_FMT"); err != nil {
+			return err
+		}
+		q := (*v4l2FmtDesc)(arg)
+		if int(q.index) >= len(w.order) || (q.typ == bufTypeVideoCaptureMplane) != (s.apart > 0) {
+			return unix.EINVAL
+		}
+		q.pixelFormat = w.order[q.index]
+		copy(q.description[:], w.formats[q.pixelFormat])
+	case vidiocEnumSizes:
+		q := (*v4l2FrmSizeEnum)(arg)
+		list := w.sizes[q.pixelFormat]
+		if int(q.index) >= len(list) {
+			return unix.EINVAL
+		}
+		i, f := q.index, q.pixelFormat
+		*q = list[i]
+		q.index, q.pixelFormat = i, f
+	case vidiocEnumRates:
+		q := (*v4l2FrmIvalEnum)(arg)
+		list := w.rates[[3]uint32{q.pixelFormat, q.width, q.height}]
+		if int(q.index) >= len(list) {
+			return unix.EINVAL
+		}
+		*q = list[q.index]
+	case vidiocQueryCtrl:
+		q := (*v4l2QueryCtrl)(arg)
+		last := q.id &^ ctrlFlagNext
+		var next *simControl
+		for i := range w.controls {
+			if c := &w.controls[i]; c.id > last && (next == nil || c.id < next.id) {
+				next = c
+			}
+		}
+		if next == nil {
+			return unix.EINVAL
+		}
+		*q = next.v4l2QueryCtrl
+	case vidiocQueryMenu:
+		q := (*v4l2QueryMenu)(arg)
+		c := find(q.id)
+		if c == nil || c.menu[q.index] == "" {
+			return unix.EINVAL
+		}
+		copy(q.name[:], c.menu[q.index])
+	case vidiocGCtrl:
+		q := (*v4l2Control)(arg)
+		c := find(q.id)
+		if c == nil || c.flags&ctrlFlagWriteOnly != 0 {
+			return unix.EACCES
+		}
+		q.value = c.value
+	case vidiocSCtrl:
+		q := (*v4l2Control)(arg)
+		if w.setErr != nil {
+			return w.setErr
+		}
+		c := find(q.id)
+		if c == nil {
+			return unix.EINVAL
+		}
+		w.set = append(w.set, fmt.Sprintf("%s=%d", text(c.name[:]), q.value))
+		q.value -= q.value % max(c.step, 1)
+		c.value = q.value
+	default:
+		return unix.ENOTTY
+	}
 	return nil
 }
-func (w *simWebcam) Close() error { w.open--; return nil }
 
 // offer adds a format with discrete sizes, each "at" frames/s.
-func (w *simWebcam) offer(fourcc uint32, at uint32, sizes ...pixels) *simWebcam {
+func (w *simListing) offer(fourcc uint32, at uint32, sizes ...pixels) *simListing {
 	if w.formats == nil {
-		w.formats, w.sizes, w.rates = map[webcam.PixelFormat]string{}, map[webcam.PixelFormat][]webcam.FrameSize{}, map[[3]uint32][]webcam.FrameRate{}
+		w.formats, w.sizes, w.rates = map[uint32]string{}, map[uint32][]v4l2FrmSizeEnum{}, map[[3]uint32][]v4l2FrmIvalEnum{}
 	}
-	f := webcam.PixelFormat(fourcc)
-	w.formats[f] = camera.FormatName(fourcc)
+	w.order = append(w.order, fourcc)
+	w.formats[fourcc] = camera.FormatName(fourcc)
 	for _, s := range sizes {
 		x, y := uint32(s.Width), uint32(s.Height)
-		w.sizes[f] = append(w.sizes[f], webcam.FrameSize{MinWidth: x, MaxWidth: x, MinHeight: y, MaxHeight: y})
-		w.rates[[3]uint32{fourcc, x, y}] = []webcam.FrameRate{{MinNumerator: 1, MaxNumerator: 1, MinDenominator: at, MaxDenominator: at}}
+		w.sizes[fourcc] = append(w.sizes[fourcc], v4l2FrmSizeEnum{typ: frmDiscrete, minWidth: x, maxWidth: y}) // its two numbers
+		w.rates[[3]uint32{fourcc, x, y}] = []v4l2FrmIvalEnum{{typ: frmDiscrete, min: v4l2Fract{1, at}}}
 	}
 	return w
 }
 
-// simMachine is a host with nodes video0, video1, … of the given drivers; all
-// share one webcam listing unless more are given.
-func simMachine(t testing.TB, w *simWebcam, drivers ...*simDriver) *host {
+// simMachine is a host with nodes video0, video1, … of the given drivers; all list
+// the same.
+func simMachine(t testing.TB, w *simListing, drivers ...*simDriver) *host {
 	t.Helper()
 	dev := t.TempDir()
 	byPath := map[string]*simDriver{}
@@ -384,19 +542,12 @@ func simMachine(t testing.TB, w *simWebcam, drivers ...*simDriver) *host {
 		if err := os.WriteFile(path, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		byPath[path] = d
+		byPath[path], d.list = d, w
 	}
 	at := func(path string) *simDriver { return byPath[realPath(path)] }
 	return &host{dev: dev, proc: filepath.Join(dev, "proc"), sys: filepath.Join(dev, "sys"),
 		open: func(path string) (node, error) { return at(path).open() },
-		webcam: func(path string) (enumerator, error) {
-			if err := at(path).called("webcam"); err != nil {
-				return nil, err
-			}
-			w.open++
-			return w, nil
-		},
-		now: func() time.Duration { return drivers[0].clock() },
+		now:  func() time.Duration { return drivers[0].clock() },
 	}
 }
 
@@ -406,7 +557,7 @@ var vga = pixels{640, 480}
 func started(t testing.TB, s *simDriver, format uint32) *capture {
 	t.Helper()
 	small := pixels{64, 48}
-	h := simMachine(t, new(simWebcam).offer(format, 30, small), s)
+	h := simMachine(t, new(simListing).offer(format, 30, small), s)
 	src, err := h.start(Settings{Device: filepath.Join(h.dev, "video0"), Width: small.Width, Height: small.Height})
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package v4l2
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"os"
@@ -9,7 +10,6 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/blackjack/webcam"
 	"golang.org/x/sys/unix"
 
 	"mien/drivers/camera"
@@ -24,11 +24,11 @@ import (
 type vivid struct {
 	t    *testing.T
 	path string
-	ids  map[string]webcam.ControlID
+	ids  map[string]uint32
 }
 
 func openVivid(t *testing.T) *vivid {
-	v := &vivid{t: t, path: os.Getenv("MIEN_TEST_VIVID"), ids: map[string]webcam.ControlID{}}
+	v := &vivid{t: t, path: os.Getenv("MIEN_TEST_VIVID"), ids: map[string]uint32{}}
 	if v.path == "" {
 		t.Skip("set MIEN_TEST_VIVID to a capture node of the kernel's vivid driver to inject real faults")
 	}
@@ -37,19 +37,12 @@ func openVivid(t *testing.T) *vivid {
 		t.Fatal(err)
 	}
 	defer n.close()
-	// struct v4l2_queryctrl; webcam's listing leaves out buttons.
-	q := struct {
-		id, typ uint32
-		name    [32]byte
-		rest    [7]uint32
-	}{}
-	const vidiocQueryCtrl = iocRead | iocWrite | 'V'<<8 | 36 | 68<<16
-	for {
-		q.id |= 1 << 31 // V4L2_CTRL_FLAG_NEXT_CTRL
+	for q := (v4l2QueryCtrl{}); ; { // buttons too, which controls leaves out
+		q.id |= ctrlFlagNext
 		if n.ioctl(vidiocQueryCtrl, unsafe.Pointer(&q)) != nil {
 			break
 		}
-		v.ids[plain(text(q.name[:]))] = webcam.ControlID(q.id)
+		v.ids[plain(text(q.name[:]))] = q.id
 	}
 	return v
 }
@@ -60,12 +53,12 @@ func (v *vivid) set(name string, value int32) {
 	if !ok {
 		v.t.Fatalf("%s: this kernel's vivid has no such control", name)
 	}
-	w, err := webcam.Open(v.path)
+	n, err := openNode(v.path)
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	defer w.Close()
-	if err := w.SetControl(id, value); err != nil {
+	defer n.close()
+	if err := n.ioctl(vidiocSCtrl, unsafe.Pointer(&v4l2Control{id: id, value: value})); err != nil {
 		v.t.Fatalf("%s = %d: %v", name, value, err)
 	}
 }
@@ -289,6 +282,36 @@ func TestVivid(t *testing.T) {
 			t.Errorf("%v allocations a frame", n)
 		}
 	})
+	run("controls", func(t *testing.T) {
+		now := func(name string) int {
+			n, err := openNode(v.path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer n.close()
+			c, err := FindControl(controls(n), name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if name == "test_pattern" && len(c.Menu) < 5 {
+				t.Errorf("a menu of %s", c.Range())
+			}
+			return c.Value
+		}
+		defer v.set("brightness", 128)
+		for range 2 { // at each open
+			v.set("brightness", 128)
+			c := v.open(Settings{Width: 320, Height: 180, Controls: map[string]int{"brightness": 100, "test_pattern": 1, "contrst": 1, "saturation": 9999}})
+			frames(t, c, 2)
+			told := strings.Join(c.Info().Warnings, "; ")
+			t.Log(told)
+			if now("brightness") != 100 || now("test_pattern") != 1 || !strings.Contains(told, `did you mean "contrast"?`) || !strings.Contains(told, `"saturation" = 9999: it has 0 to 255`) {
+				t.Errorf("brightness %d, told %q", now("brightness"), told)
+			}
+			c.Close()
+		}
+		v.set("test_pattern", 0)
+	})
 	run("disconnect", func(t *testing.T) {
 		c := v.open(Settings{Width: 320, Height: 180})
 		frames(t, c, 3)
@@ -304,4 +327,74 @@ func TestVivid(t *testing.T) {
 		frames(t, again, 3)
 		again.Close()
 	})
+}
+
+// onlyFormat is a node that lists one format as if it had no other.
+type onlyFormat struct {
+	node
+	fourcc uint32
+}
+
+func (o onlyFormat) ioctl(req uintptr, arg unsafe.Pointer) error {
+	err := o.node.ioctl(req, arg)
+	if q := (*v4l2FmtDesc)(arg); req == vidiocEnumFmt && err == nil && q.pixelFormat != o.fourcc {
+		q.pixelFormat = 'X' // none that is read
+	}
+	return err
+}
+
+// vivid with multiplanar=2. Its test picture stands still, so that it must be the same
+// picture whether its planes lie in one piece of memory or apart.
+//
+//	modprobe vivid n_devs=1 node_types=0x1 num_inputs=1 input_types=0 multiplanar=2
+//	MIEN_TEST_VIVID_MPLANE=/dev/video0 go test -run VividMultiplanar ./drivers/camera/v4l2
+func TestVividMultiplanar(t *testing.T) {
+	path := os.Getenv("MIEN_TEST_VIVID_MPLANE")
+	if path == "" {
+		t.Skip("set MIEN_TEST_VIVID_MPLANE to a multi-planar capture node of the kernel's vivid driver")
+	}
+	take := func(fourcc uint32) (data []byte, format uint32) {
+		t.Helper()
+		h := machine
+		h.open = func(path string) (node, error) {
+			n, err := openNode(path)
+			return onlyFormat{n, fourcc}, err
+		}
+		src, err := h.start(Settings{Device: path, Width: 320, Height: 180, FPS: 25, Controls: map[string]int{"osd_text_mode": 2, "test_pattern": 0}})
+		if err != nil {
+			t.Errorf("%s: %v", camera.FormatName(fourcc), err)
+			return nil, 0
+		}
+		defer src.Close()
+		for range 5 {
+			f := mustNext(t, src, 5*time.Second)
+			if _, size := camera.PlaneSize(f.Format, f.Width, f.Height, f.Stride); len(f.Data) != size || f.Width != 320 || f.Height != 180 {
+				t.Errorf("%s: %d bytes, %dx%d", camera.FormatName(fourcc), len(f.Data), f.Width, f.Height)
+			}
+			data, format = append(data[:0], f.Data...), f.Format
+			src.Release()
+		}
+		i := src.Info()
+		t.Logf("%s: %s %dx%d stride %d, %+v %v", camera.FormatName(fourcc), camera.FormatName(i.Format), i.Width, i.Height, i.Stride, i.Counts, i.Warnings)
+		return data, format
+	}
+	for _, pair := range [][2]uint32{{camera.NV12, fourccNV12M}, {camera.YUV420, fourccYUV420M}, {camera.YUV422P, fourccYUV422M}} {
+		one, format := take(pair[0])
+		apart, given := take(pair[1])
+		if given != format || !bytes.Equal(one, apart) || len(one) == 0 {
+			differ := 0
+			for i := range min(len(one), len(apart)) {
+				if one[i] != apart[i] {
+					differ++
+				}
+			}
+			t.Errorf("%s and %s: %d and %d bytes, %d differ", camera.FormatName(pair[0]), camera.FormatName(pair[1]), len(one), len(apart), differ)
+		}
+	}
+	src, err := Open(Settings{Device: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	mustNext(t, src, 5*time.Second)
 }
