@@ -25,6 +25,8 @@ var wanted = []struct {
 	{"yielding_ms", "the bare loop that yields: the networks alone, ms a frame", 0, false, "%.3f"},
 	{"recording_over_not", "whole unit while it records for a pilot, with a purpose, over one that does not", 1.02, false, "%.3f"},
 	{"recording_mb_a_shift", "what it records in 8 h at 30 frames a second, MB", 30, false, "%.1f"},
+	{"program_over_clip", "whole unit on YUV4MPEG2 of 640 x 480 from a program (camera.command), over the same frames from the clip player, both in real time", 1.05, false, "%.3f"},
+	{"program_over_clip_mjpeg", "the same in motion JPEG", 1.05, false, "%.3f"},
 	{"unit_with_gateway_over_without", "unit whose gateway serves 20 pages, with 8 clients that ask once a second, over one with none", 1.03, false, "%.3f"},
 	{"gateway_percent", "`mien gateway` with one page, % of a core", 3, false, "%.2f"},
 	{"gateway_rss_mb", "its resident memory after 20 pages, MB", 40, false, "%.1f"},

@@ -21,13 +21,32 @@ import (
 type figures map[string]float64
 
 func main() {
+	if len(os.Args) == 3 && os.Args[1] == programWord {
+		if err := writeFrames(os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	asJSON := flag.Bool("json", false, "end with one line of JSON")
 	rounds := flag.Int("rounds", 7, "interleaved rounds; medians are reported")
 	python := flag.String("peers", ".venv-bench/bin/python", "Python of the peers' environment (make bench-peers sets it up)")
 	mien := flag.String("mien", "bin/mien", "the binary, for start and memory")
+	program := flag.Bool("program", false, "measure a program as the camera only")
 	only := flag.Bool("gateway", false, "measure the gateway only")
 	tables := flag.String("tables", "", "also measure cost by picture size and by faces, and write all figures to this Markdown file (docs/performance.md)")
 	flag.Parse()
+	if *program {
+		clip, err := loadClip()
+		if err == nil {
+			err = programOverClip(figures{}, clip, *rounds)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if *only {
 		if err := gatewayOverNot(figures{}, *mien); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
@@ -52,6 +71,7 @@ func bench(rounds int, python, mien, tables string, asJSON bool) error {
 	for _, step := range []func() error{
 		func() error { return pipelineOverInvoke(f, clip, 3*rounds) }, // each is short, and the ratios are near 1
 		func() error { return recordingOverNot(f, clip, rounds) },
+		func() error { return programOverClip(f, clip, rounds) },
 		func() error { return latency(f, clip) },
 		func() error { return process(f, mien) },
 		func() error { return gatewayOverNot(f, mien) },

@@ -29,6 +29,9 @@ func driverScenarios() (list []scenario) {
 		scenario{name: "driver tests: a multi-planar camera", tests: "camera/v4l2", ci: true, run: func(b *bench) {
 			b.driverTest("v4l2", "^TestVividMultiplanar$", "MIEN_TEST_VIVID_MPLANE="+mplaneNode)
 		}},
+		scenario{name: "driver tests: a program as the camera", tests: "camera/command", fault: true, ci: true, run: func(b *bench) {
+			b.driverTest("command", "^Test(Pictures|Bytes|NewestOnly|Trouble|Hangs|NoProgram|Close|Ends|EndsWithItsUnit|Confined)$")
+		}},
 		scenario{name: "driver tests: camera in every format", tests: "camera/v4l2", run: func(b *bench) {
 			b.driverTest("v4l2", "^(TestRealCamerasAreListed|TestRealCameraInEveryFormat)$", "MIEN_TEST_CAMERA="+plainNode)
 		}},
