@@ -20,7 +20,7 @@ var rules = map[string][]string{
 	"firmware/chart":  {},
 	"firmware/health": {},
 	"firmware/state":  {"firmware/alarm", "firmware/health"},
-	"drivers/":        {"drivers/", "given"},
+	"drivers/":        {"drivers/", "given", "spelling"},
 	"model/":          {"model/", "spelling", "given"},
 	"board":           {},
 	"docs":            {},
