@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"net/netip"
 	"path"
@@ -542,7 +543,14 @@ func cells(row ...string) []string {
 
 func (g *Gateway) about(w http.ResponseWriter, r *http.Request, s *session) {
 	users, _ := g.users.List() // it said so above
-	listens := map[string]any{"what": "page", "address": g.o.Page.Listen, "tls": g.cert != nil, "loopback": g.o.Page.Loopback()}
+	address := g.o.Page.Listen
+	if host, port, _ := net.SplitHostPort(address); port == "0" { // which one, the system chose
+		if at, known := r.Context().Value(http.LocalAddrContextKey).(net.Addr); known {
+			_, port, _ = net.SplitHostPort(at.String())
+			address = net.JoinHostPort(host, port)
+		}
+	}
+	listens := map[string]any{"what": "page", "address": address, "tls": g.cert != nil, "loopback": g.o.Page.Loopback()}
 	if g.cert != nil {
 		listens["fingerprint"] = Fingerprint(g.cert)
 	}

@@ -23,7 +23,7 @@ import (
 	"mien/model/assets"
 )
 
-var pictures = flag.Bool("pictures", false, "make the pictures of docs/page anew, from the demo")
+var pictures = flag.String("pictures", "", "make the pictures of this `view` in docs/page anew, from the demo; all: of each")
 
 // demo gives the address of mien demo -page, with its own gateway, and the password of
 // its users. All tests share one.
@@ -92,7 +92,7 @@ var theDemo = sync.OnceValues(func() (d running, err error) {
 // The demo as a newcomer sees it: log in, each view shows what the unit says, an alarm
 // comes and is acknowledged, no word on the console.
 func TestDemo(t *testing.T) {
-	if testing.Short() && !*pictures {
+	if testing.Short() && *pictures == "" {
 		t.Skip("builds mien and plays its clip")
 	}
 	address, password := demo(t)
@@ -108,9 +108,9 @@ func TestDemo(t *testing.T) {
 	b.until(20*time.Second, `document.querySelectorAll("table")[1].querySelectorAll("tbody tr").length > 1`)
 	b.axe("alarms")
 	b.view("about")
-	b.until(20*time.Second, `document.body.innerText.includes("127.0.0.1") && document.querySelector("details")`)
+	b.until(20*time.Second, `document.body.innerText.includes(location.host) && document.querySelector("details")`)
 	b.axe("about")
-	if *pictures {
+	if *pictures != "" {
 		takePictures(t, b)
 	}
 	b.quiet("status of 401")
@@ -166,6 +166,9 @@ func takePictures(t *testing.T, b *tab) {
 		{"aim", "ja", "light", nil, drawn, 360, 740},
 		{"limits", "ja", "light", limits, `document.querySelector(".limits .then rect")`, 360, 740},
 	} {
+		if *pictures != "all" && *pictures != p.view {
+			continue
+		}
 		b.do(emulate(p.width, p.height))
 		b.wear(p.language, p.theme)
 		b.view(p.view)
