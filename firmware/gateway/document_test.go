@@ -15,22 +15,25 @@ func TestSecurityDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := map[string]string{}
-	for _, room := range []string{"firmware/gateway", "firmware/operator", "firmware/mien", "firmware/pipeline"} {
-		files, _ := filepath.Glob("../../" + room + "/*_test.go")
-		for _, f := range files {
-			data, err := os.ReadFile(f)
-			if err != nil {
-				t.Fatal(err)
+	of := func(room string) string {
+		if all[room] == "" {
+			files, _ := filepath.Glob("../../" + room + "/*_test.go")
+			for _, f := range files {
+				data, err := os.ReadFile(f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				all[room] += string(data)
 			}
-			all[room] += string(data)
 		}
+		return all[room]
 	}
-	for _, m := range regexp.MustCompile("`((?:Test|Fuzz)\\w+)`(?:\\s+in `([^`]*)`)?").FindAllStringSubmatch(string(text), -1) {
+	for _, m := range regexp.MustCompile("`((?:Test|Fuzz)\\w+)`(?:\\s+in\\s+`([^`]*)`)?").FindAllStringSubmatch(string(text), -1) {
 		room := m[2]
 		if room == "" {
 			room = "firmware/gateway"
 		}
-		if !strings.Contains(all[room], "\nfunc "+m[1]+"(") {
+		if !strings.Contains(of(room), "\nfunc "+m[1]+"(") {
 			t.Errorf("%s has no test %s", room, m[1])
 		}
 	}
