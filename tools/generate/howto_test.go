@@ -52,10 +52,10 @@ var howTos = map[string][]edit{
 		{"firmware/gateway/page/texts.json", "\"view.about\"", "\"fault.F99.name\": [\"\u6368\u3066\u308b\"],\n\"fault.F99.meaning\": [\"\u7570\u5e38\u306a\u3057\"],\n\"fault.F99.way_out\": [\"\u81ea\u52d5\"],\n"},
 	},
 	"Add a camera format": {
-		{"drivers/camera/camera.go", "	MJPEG  uint32", "	YUV422 uint32 = '4' | '2'<<8 | '2'<<16 | 'P'<<24\n"},
-		{"drivers/camera/camera.go", "	{MJPEG, ", "	{YUV422, []string{\"422P\"}},\n"},
-		{"drivers/camera/camera.go", "	}\n	return 0, 0\n", "	case YUV422:\n		return width, stride*height + (stride+1)/2*height*2\n"},
-		{"firmware/config/words.go", ", \"MJPEG\"}", ", \"422P\""},
+		{"drivers/camera/camera.go", "	MJPEG ", "	YUV444P uint32 = '4' | '4'<<8 | '4'<<16 | 'P'<<24\n"},
+		{"drivers/camera/camera.go", "	{MJPEG, ", "	{YUV444P, []string{\"444P\"}},\n"},
+		{"drivers/camera/camera.go", "	}\n	return 0, 0\n", "	case YUV444P:\n		return width, 3 * stride * height\n"},
+		{"firmware/config/words.go", ", \"MJPEG\"}", ", \"444P\""},
 	},
 	"Add a setting": {
 		{"firmware/config/reference.go", "	{Path: \"unit.inhibit_max\"", "	{Path: \"unit.throwaway\", Kind: Integer, Default: \"7\", Min: 1, Max: 9, Meaning: \"Nothing.\"},\n"},
@@ -182,7 +182,7 @@ func TestHowTos(t *testing.T) {
 	good := write("good.toml", `[unit]
 throwaway = 3
 [camera]
-format = "422P"
+format = "444P"
 [[alarm]]
 name = "smiles"
 signal = "smile"
