@@ -90,6 +90,7 @@ func TestFirstUse(t *testing.T) {
 		{"[serial]\nslave_id = 3", `m:2: serial.slave_id:|it is called address here, in [modbus]`},
 		{"[serial]\nbaudrate = 9600", `m:2: serial.baudrate:|did you mean "baud"?`},
 		{"[modbus]\nbaudrate = 9600", `m:2: modbus.baudrate:|it is called baud here, in [serial]`},
+		{"[operator]\nsocket = \"/run/x\"", `m:1: operator:|did you mean "socket"?`},
 		{"[serial]\nstopbits = 1", `m:2: serial.stopbits:|did you mean "stop"?`},
 		{"[serial]\nport = \"/dev/ttyS0\"", `m:2: serial.port:|did you mean "device"?`},
 		{"[plc]\naddress = 3", `m:1: plc:|no such section|did you mean "modbus"?`},

@@ -374,7 +374,7 @@ func nearestWord(word string, list []string) string {
 // "section key". Where the first is "", the word is too general to mean one of them
 // in another section.
 var otherNames = map[string][]string{
-	"threshold": {"alarm high"}, "limit": {"alarm high"}, "condition": {"alarm high"}, "operator": {"alarm high"}, "compare": {"alarm high"}, "value": {"alarm high"}, "time": {"alarm on_delay"}, "seconds": {"alarm on_delay"}, "output": {"output function"}, "above": {"alarm high"}, "max": {"alarm high"}, "upper": {"alarm high"}, "below": {"alarm low"}, "min": {"alarm low"}, "lower": {"alarm low"},
+	"threshold": {"alarm high"}, "limit": {"alarm high"}, "condition": {"alarm high"}, "operator": {"alarm high", "socket"}, "compare": {"alarm high"}, "value": {"alarm high"}, "time": {"alarm on_delay"}, "seconds": {"alarm on_delay"}, "output": {"output function"}, "above": {"alarm high"}, "max": {"alarm high"}, "upper": {"alarm high"}, "below": {"alarm low"}, "min": {"alarm low"}, "lower": {"alarm low"},
 	"hysteresis": {"alarm deadband"}, "hyst": {"alarm deadband"}, "dead_band": {"alarm deadband"}, "delay": {"alarm on_delay"}, "duration": {"alarm on_delay"}, "hold": {"alarm on_delay"},
 	"realarm": {"alarm re_alarm"}, "realarm_time": {"alarm re_alarm"}, "re_alarm_time": {"alarm re_alarm"}, "reannunciate": {"alarm re_alarm"}, "re_annunciation": {"alarm re_alarm"}, "reminder": {"alarm re_alarm", "unit silence_max"}, "silence": {"unit silence_max"}, "mute": {"unit silence_max"},
 	"emotion": {"alarm signal"}, "expression": {"alarm signal"}, "feature": {"alarm signal"}, "metric": {"alarm signal"}, "au": {"alarm signal"}, "action_unit": {"alarm signal"},

@@ -40,9 +40,9 @@ var english = [Sentences]string{
 	needAbsent:   "observed time in which it was absent (spans that are absent): without it no false alarm can be counted",
 	needRate:     "the number of true events a shift: all sessions are drills, and they cannot tell",
 	needLevels:   "levels: while it was present, or while it was absent, all are Unknown",
-	needHours:    "at most %.3g false alarms a shift cannot be said with 95 %% certainty: %.3g (%.3g to %.3g) were found in %.3g h: some %.0f more hours are needed if it goes on like this",
-	needOther:    "at most %.3g false alarms a shift cannot be said with 95 %% certainty: %.3g (%.3g to %.3g) were found in %.3g h: another signal, more delay, or another number that is allowed; more hours will not do it",
-	needMuchMore: "at most %.3g false alarms a shift cannot be said with 95 %% certainty: %.3g (%.3g to %.3g) were found in %.3g h",
+	needHours:    "false alarms a shift: at most %.3g cannot be said with 95 %% certainty: %.3g (%.3g to %.3g) were found in %.3g h: some %.0f more hours are needed if it goes on like this",
+	needOther:    "false alarms a shift: at most %.3g cannot be said with 95 %% certainty: %.3g (%.3g to %.3g) were found in %.3g h: another signal, more delay, or another number that is allowed; more hours will not do it",
+	needMuchMore: "false alarms a shift: at most %.3g cannot be said with 95 %% certainty: %.3g (%.3g to %.3g) were found in %.3g h",
 	needChoice:   "more sessions to choose by: as few as these %d find alarms that cost up to %.0f %% more than the best possible, at most %.3g %% is allowed: some %.0f more are needed if they are like these",
 	needSignal:   "a signal that tells more: no alarm at all would cost %.3g a shift, this one %.3g",
 }
