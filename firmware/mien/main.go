@@ -113,6 +113,11 @@ func Main(args []string, out, errs io.Writer) int {
 
 // call runs a subcommand of a program or command, with what stands behind it.
 func (k command) call(of string, args []string, out, errs io.Writer) error {
+	return k.run(k.with(of, args, out, errs))
+}
+
+// with makes the invocation of a subcommand.
+func (k command) with(of string, args []string, out, errs io.Writer) *call {
 	name := of + " " + k.name
 	c := &call{FlagSet: flag.NewFlagSet(name, flag.ContinueOnError), args: args, out: out, err: errs, json: new(bool)}
 	c.SetOutput(io.Discard) // what is wrong is said by options, in our words
@@ -125,7 +130,7 @@ func (k command) call(of string, args []string, out, errs io.Writer) error {
 	if k.json != "" {
 		c.BoolVar(c.json, "json", false, k.json)
 	}
-	return k.run(c)
+	return c
 }
 
 // among runs one of a command's own commands.
@@ -284,8 +289,18 @@ func (k command) line(w io.Writer) {
 }
 
 func help(c *call) error {
+	manual := c.Bool("man", false, "print the manual page")
+	completion := c.Bool("completion", false, "print what makes bash complete commands and options")
 	if err := c.options(9); err != nil { // it lists itself too
 		return err
+	}
+	switch {
+	case *manual:
+		writeManual(c.out)
+		return nil
+	case *completion:
+		writeCompletion(c.out)
+		return nil
 	}
 	if c.NArg() == 0 {
 		usage(c.out)
