@@ -549,6 +549,29 @@ func TestUsersFile(t *testing.T) {
 	if _, found, err := u.Find("anna"); !found || err != nil {
 		t.Error(found, err)
 	}
+	// One of a newer version lets in whom this one knows, and a copy of it is kept before
+	// it is written; a role that this one does not know stays, and may nothing.
+	whole, _ := os.ReadFile(u.path)
+	newer := bytes.Replace(whole, []byte("{"), []byte(`{"second_factor": "x", `), 1)
+	os.WriteFile(u.path, newer, 0o600)
+	if _, found, err := u.Find("anna"); !found || err != nil {
+		t.Error("newer", found, err)
+	}
+	if err := u.Add("carl", operator.Viewer, password, time.Now()); err != nil {
+		t.Error(err)
+	}
+	if aside, _ := filepath.Glob(u.path + ".aside-*"); len(aside) != 1 {
+		t.Error("put aside:", aside)
+	} else if kept, _ := os.ReadFile(aside[0]); !bytes.Equal(kept, newer) {
+		t.Errorf("the newer file is gone: %s", kept)
+	}
+	os.WriteFile(u.path, bytes.Replace(whole, []byte(`"viewer"`), []byte(`"auditor"`), 1), 0o600)
+	if err := u.Add("carl", operator.Viewer, password, time.Now()); err != nil {
+		t.Error(err)
+	}
+	if x, found, _ := u.Find("anna"); !found || x.Role != "auditor" || x.Role.May(string(operator.AskAlarms)) {
+		t.Errorf("a role that is not known: %+v", x)
+	}
 	os.WriteFile(u.path, []byte("[{"), 0o600)
 	if _, found, err := u.Find("anna"); found || err == nil {
 		t.Error("damaged", found, err)

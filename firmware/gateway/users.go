@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
@@ -161,12 +162,36 @@ func (u *Users) change(how func([]User) ([]User, error)) error {
 	if list, err = how(list); err != nil {
 		return err
 	}
+	if err := u.aside(); err != nil {
+		return err
+	}
 	slices.SortFunc(list, func(a, b User) int { return strings.Compare(a.Name, b.Name) })
 	data, err := json.MarshalIndent(list, "", "  ")
 	if err != nil {
 		return fmt.Errorf("users: %w", err)
 	}
 	return writeOwn(u.path, append(data, '\n'))
+}
+
+// aside keeps a copy of a file that has what this version does not know, as a newer one
+// writes it: this one would leave it out.
+func (u *Users) aside() error {
+	data, err := given.Read(u.path, maxUsersFile)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("users: %w", err)
+	}
+	strict := json.NewDecoder(bytes.NewReader(data))
+	strict.DisallowUnknownFields()
+	if strict.Decode(new([]User)) == nil {
+		return nil
+	}
+	if err := writeOwn(fmt.Sprintf("%s.aside-%d", u.path, time.Now().Unix()), data); err != nil {
+		return fmt.Errorf("users: keep the newer version's: %w", err)
+	}
+	return nil
 }
 
 // writeOwn writes a file of the gateway's folder whole or not at all; root gives it to

@@ -1,6 +1,7 @@
 package pilot
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -55,6 +56,7 @@ type orders struct {
 
 	mu     sync.Mutex // covers what is below
 	now    control
+	odd    bool          // the file on the disk has what this version cannot read: it is put aside before another takes its place
 	kept   uint64        // number of the newest change that is on the disk
 	failed error         // why the newest is not
 	moved  chan struct{} // closed and made anew when kept or failed changes
@@ -63,8 +65,9 @@ type orders struct {
 // load reads what was in force at the end of the program before. wrong says what
 // could not be read; then nothing is recorded, unless the copy says more.
 func (o *orders) load() (wrong error) {
-	disk, wrong := readControl(o.disk)
-	memory, unread := readControl(o.memory)
+	disk, odd, wrong := readControl(o.disk)
+	o.odd = odd
+	memory, _, unread := readControl(o.memory)
 	if unread != nil {
 		memory = control{}
 	}
@@ -81,22 +84,36 @@ func (o *orders) load() (wrong error) {
 	return wrong
 }
 
-// readControl reads one of the files; one that is missing says nothing.
-func readControl(path string) (c control, err error) {
+// readControl reads one of the files; one that is missing says nothing. odd: it has
+// what this version does not know, or is none that it can read.
+func readControl(path string) (c control, odd bool, err error) {
 	if path == "" {
-		return c, nil
+		return c, false, nil
 	}
 	text, err := given.Read(path, controlMost)
 	if errors.Is(err, os.ErrNotExist) {
-		return c, nil
+		return c, false, nil
 	}
 	if err == nil {
+		strict := json.NewDecoder(bytes.NewReader(text))
+		strict.DisallowUnknownFields()
+		odd = strict.Decode(new(control)) != nil
 		err = json.Unmarshal(text, &c)
 	}
 	if err != nil {
-		return control{}, fmt.Errorf("%s cannot be read: %w", path, err)
+		return control{}, true, fmt.Errorf("%s cannot be read: %w", path, err)
 	}
-	return c, nil
+	return c, odd, nil
+}
+
+// Aside gives a file that a newer version may have written a name under which that
+// finds it, and which nothing writes over.
+func Aside(path string) error {
+	err := os.Rename(path, fmt.Sprintf("%s.aside-%d", path, time.Now().Unix())) // a name, and no date
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("put %s aside: %w", path, err)
+	}
+	return nil
 }
 
 // is gives what is in force.
@@ -165,13 +182,20 @@ func (o *orders) wait(change uint64, most time.Duration) error {
 func (o *orders) save(erase func() error) {
 	o.mu.Lock()
 	c := o.now
-	due := o.kept < c.Change
+	due, odd := o.kept < c.Change, o.odd
 	o.mu.Unlock()
 	if !due {
 		return
 	}
 	var err error
-	if c.Erase {
+	if odd {
+		if err = Aside(o.disk); err == nil {
+			o.mu.Lock()
+			o.odd = false
+			o.mu.Unlock()
+		}
+	}
+	if err == nil && c.Erase {
 		err = erase()
 	}
 	if err == nil {

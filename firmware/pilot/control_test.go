@@ -185,3 +185,36 @@ func TestOneClock(t *testing.T) {
 		t.Errorf("%q", u.notes)
 	}
 }
+
+// A pilot.json that a newer version wrote is followed as far as it can be read, and is
+// put aside before another takes its place; one that cannot be read records nothing.
+func TestNewerControl(t *testing.T) {
+	for text, recording := range map[string]bool{
+		`{"change": 3, "pilot": "p", "purpose": "a test", "begun": "2026-01-02T03:04:05Z", "ends": "2999-01-02T03:04:05Z", "sealed": true}`: true,
+		`{"change": "in another form"}`: false,
+	} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, controlFile)
+		os.WriteFile(path, []byte(text), 0o600)
+		k := New(Options{Dir: dir, Allowed: true, Keep: 30, Most: 1 << 30, Wall: time.Now, Note: func(string) {}})
+		if s := k.Status(); s.Recording != recording || (s.Trouble == "") != recording {
+			t.Errorf("%s: %+v", text, s)
+		}
+		if recording {
+			k.Stop("by hand")
+		} else {
+			k.Start(time.Hour, "another")
+		}
+		k.look(time.Now())
+		if now, _ := os.ReadFile(path); strings.Contains(string(now), "sealed") || strings.Contains(string(now), "another form") {
+			t.Errorf("%s: not written: %s", text, now)
+		}
+		aside, _ := filepath.Glob(path + ".aside-*")
+		if len(aside) != 1 {
+			t.Fatalf("%s: put aside: %v", text, aside)
+		}
+		if kept, _ := os.ReadFile(aside[0]); string(kept) != text {
+			t.Errorf("the newer file is gone: %s", kept)
+		}
+	}
+}

@@ -297,6 +297,9 @@ func TestWrongRecordings(t *testing.T) {
 	if _, err := Replay([]string{file("v.rec", other)}, nil, Visitor{}); !errors.Is(err, ErrVersion) {
 		t.Errorf("another version: %v", err)
 	}
+	if sum, err := Replay(append([]string{file("v.rec", other)}, list...), nil, Visitor{}); err != nil || sum.Frames != 299 || len(sum.Damage) != 1 || !strings.Contains(sum.Damage[0], "another version") {
+		t.Errorf("another version beside others: %+v, %v", sum, err)
+	}
 	headless := file("0.rec", whole[:9]) // beside others it is left out, and told
 	if sum, err := Replay(append([]string{headless}, list...), nil, Visitor{}); err != nil || sum.Frames != 299 || len(sum.Damage) != 1 {
 		t.Errorf("%+v, %v", sum, err)

@@ -86,6 +86,9 @@ func Replay(paths []string, with *Settings, v Visitor) (*Replayed, error) {
 			return p.sum, err
 		}
 	}
+	if p.sum.Files == 0 {
+		return p.sum, p.other
+	}
 	return p.sum, nil
 }
 
@@ -105,6 +108,7 @@ type player struct {
 	visitor Visitor
 	sum     *Replayed
 
+	other  error // the newest file of another version
 	path   string
 	begun  *Beginning // of the file at hand
 	views  *affect.Views
@@ -119,7 +123,10 @@ type player struct {
 
 func (p *player) file(path string) error {
 	r, b, err := open(path)
-	if errors.Is(err, errNoBeginning) {
+	if errors.Is(err, ErrVersion) { // as after a rollback: beside others it is left out
+		p.other = err
+	}
+	if errors.Is(err, errNoBeginning) || errors.Is(err, ErrVersion) {
 		p.sum.Damage = append(p.sum.Damage, err.Error())
 		return nil
 	}

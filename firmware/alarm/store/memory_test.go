@@ -1,6 +1,8 @@
 package store
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -168,5 +170,36 @@ func TestMemoryThatFailsIsOnlyMissing(t *testing.T) {
 	s.Put(raises(1, 5))
 	if err := s.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// After a rollback on a disk that took nothing: the states of a newer version cannot
+// be read in memory either, and the events that follow those of the disk are kept.
+func TestNewerVersionInMemory(t *testing.T) {
+	f := NewFake()
+	s, _ := withMemory(f)
+	told := raises(1, 9)
+	s.Put(told[:4])
+	s.step(0)
+	s.Put(told[4:])
+	_, events, _ := bytes.Cut(f.Get(inMemory+"/"+journalFile), []byte("\n"))
+	states, _ := appendRecord(nil, json.RawMessage(`{"states":3,"saved":"in another form"}`))
+	newer := append(states, events...)
+	f.Put(inMemory+"/"+journalFile, newer)
+	f.Kill()
+	_, found := withMemory(f)
+	if found.Saved.Number != 9 || !reflect.DeepEqual(lives(found.Saved), lives(replay(told))) || !strings.Contains(fmt.Sprint(found.Notes), "copy in memory is of a newer version") {
+		t.Fatalf("found %+v", found)
+	}
+	kept := false
+	for name := range f.names {
+		kept = kept || strings.HasPrefix(name, inMemory+"/"+journalFile+".aside-") && bytes.Equal(f.Get(name), newer)
+	}
+	if !kept {
+		t.Error("the newer copy is gone")
+	}
+	f.Kill()
+	if _, found := withMemory(f); found.Saved.Number != 9 {
+		t.Errorf("found %+v", found)
 	}
 }

@@ -55,6 +55,8 @@ func (s *Store) load() (found Found) {
 	if c.future || c.unread {
 		if err := s.aside(); err != nil {
 			found.Notes = append(found.Notes, err.Error())
+		} else if c.future {
+			found.Notes = append(found.Notes, fmt.Sprintf("%s is of a newer version, and is put aside as %s: the alarm states are those that its events tell", journalFile, s.state.Aside))
 		}
 	}
 	return found
@@ -64,9 +66,9 @@ func (s *Store) load() (found Found) {
 // finds it, and it is not written over.
 func (s *Store) aside() error {
 	s.disk.drop()
-	to := fmt.Sprintf("%s.aside-%d", journalFile, time.Now().Unix()) // a name, and no date
-	if err := s.disk.folder.Rename(journalFile, to); err != nil {
-		return fmt.Errorf("put %s aside: %w", journalFile, err)
+	to, err := s.disk.aside()
+	if err != nil {
+		return err
 	}
 	s.mu.Lock()
 	s.state.Aside = to
@@ -74,8 +76,17 @@ func (s *Store) aside() error {
 	return nil
 }
 
+func (j *journal) aside() (to string, err error) {
+	to = fmt.Sprintf("%s.aside-%d", journalFile, time.Now().Unix()) // a name, and no date
+	if err := j.folder.Rename(journalFile, to); err != nil {
+		return "", fmt.Errorf("put %s aside: %w", journalFile, err)
+	}
+	return to, nil
+}
+
 // readCopy takes hold of the copy in memory, and adds to found what the disk had
-// not taken before the end. A copy of another journal is left alone.
+// not taken before the end. A copy of another journal is left alone; one of a newer
+// version is put aside, and its events count where they follow those of the disk.
 func (s *Store) readCopy(found *Found) {
 	if s.options.Memory == "" {
 		return
@@ -88,11 +99,23 @@ func (s *Store) readCopy(found *Found) {
 	s.memory.folder = folder
 	last := found.Saved.Number
 	c, notes := read(folder, last)
+	if c.states == nil && c.future {
+		if to, err := s.memory.aside(); err != nil {
+			notes = append(notes, err.Error())
+		} else {
+			notes = append(notes, "the copy in memory is of a newer version, and is put aside as "+to)
+		}
+		if len(c.events) == 0 || c.events[0].Number != last+1 {
+			found.Notes = append(found.Notes, notes...)
+			return
+		}
+		c.states = &states{Journal: s.id, Saved: found.Saved}
+	}
 	if c.states == nil || s.id != "" && s.id != c.states.Journal {
 		return
 	}
 	found.Notes = append(found.Notes, notes...)
-	gone := s.id == "" // the disk has no journal, or none that can be read: it may have taken all of this
+	gone := s.id == "" && !c.future // the disk has no journal, or none that can be read: it may have taken all of this
 	s.id = c.states.Journal
 	if c.states.Saved.Number < last {
 		c.states = &states{Saved: found.Saved}

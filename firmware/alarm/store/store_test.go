@@ -560,7 +560,7 @@ func TestNewerVersion(t *testing.T) {
 	f.Put(dir+"/"+journalFile, newer)
 	f.Kill()
 	s, found := manual(f)
-	if found.Saved.Number != 6 || len(found.Notes) != 1 || s.Status().Aside == "" {
+	if found.Saved.Number != 6 || !strings.Contains(fmt.Sprint(found.Notes), "newer version, and is put aside as "+s.Status().Aside) || s.Status().Aside == "" {
 		t.Fatalf("%+v", found)
 	}
 	s.Put(raises(7, 7))

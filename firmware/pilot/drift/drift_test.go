@@ -350,12 +350,20 @@ func TestDamagedFile(t *testing.T) {
 	if text := p.Changed().Text; !strings.Contains(text, "another version") {
 		t.Error(text)
 	}
+	newer, _ := os.ReadFile(path)
 	p.days(2)
 	if _, err := p.Learn(7); err != nil {
 		t.Fatal(err)
 	}
 	p.Look()
 	p.quiet("a new baseline")
+	aside, _ := filepath.Glob(path + ".aside-*")
+	if len(aside) != 1 {
+		t.Fatalf("put aside: %v", aside)
+	}
+	if kept, _ := os.ReadFile(aside[0]); !bytes.Equal(kept, newer) {
+		t.Error("the other version's file is gone")
+	}
 	p.start()
 	p.quiet("a new baseline, after a restart")
 	os.WriteFile(path, whole, 0o600)

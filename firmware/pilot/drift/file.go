@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"mien/firmware/pilot"
 	"mien/given"
 )
 
@@ -29,6 +30,9 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func crc(body []byte) string { return fmt.Sprintf("%08x", crc32.Checksum(body, castagnoli)) }
 
+// errVersion: the file is put aside before another takes its place.
+var errVersion = errors.New("it is of another version of mien")
+
 var errDamaged = errors.New("it is damaged")
 
 // load reads the file. One that is not there is none.
@@ -42,7 +46,7 @@ func (w *Watch) load() error {
 		err = w.kept.parse(text)
 	}
 	if err != nil {
-		w.kept = kept{}
+		w.kept, w.other = kept{}, errors.Is(err, errVersion)
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
@@ -54,7 +58,7 @@ func (k *kept) parse(text []byte) error {
 	sum, is := strings.CutPrefix(line, head)
 	switch {
 	case !is && strings.HasPrefix(line, head[:len(head)-2]):
-		return errors.New("it is of another version of mien")
+		return errVersion
 	case !is || sum != crc([]byte(body)):
 		return errDamaged
 	}
@@ -95,7 +99,7 @@ func (k *kept) bytes() ([]byte, error) {
 // that could not be read stays as it is until somebody asks for a new baseline.
 func (w *Watch) save() {
 	w.mu.Lock()
-	asked, damaged := w.asked.Load(), w.damaged != ""
+	asked, damaged, other := w.asked.Load(), w.damaged != "", w.other
 	k := w.kept
 	empty := k.Learning == nil && k.Baseline == nil
 	w.frame.Lock()
@@ -105,6 +109,13 @@ func (w *Watch) save() {
 	k.Today = &today
 	text, err := k.bytes()
 	w.mu.Unlock()
+	if err == nil && !damaged && other && w.options.Dir != "" {
+		if err = pilot.Aside(filepath.Join(w.options.Dir, fileName)); err == nil {
+			w.mu.Lock()
+			w.other = false
+			w.mu.Unlock()
+		}
+	}
 	switch {
 	case err != nil || damaged || w.options.Dir == "":
 	case empty:
@@ -160,7 +171,14 @@ func (w *Watch) write(text []byte) error {
 
 func (w *Watch) remove() error {
 	path := filepath.Join(w.options.Dir, fileName)
-	os.Remove(path + ".new") // of a power cut
+	os.Remove(path + ".new")                                        // of a power cut
+	if left, _ := filepath.Glob(path + ".aside-*"); len(left) > 0 { // of other versions
+		for _, file := range left {
+			if err := os.Remove(file); err != nil {
+				return err
+			}
+		}
+	}
 	if err := os.Remove(path); err != nil {
 		if errors.Is(err, os.ErrNotExist) {
 			return nil

@@ -67,6 +67,7 @@ type Watch struct {
 	network  string   // in words
 	names    []string // of the quantities
 	damaged  string   // why the file cannot be used, and is not written again
+	other    bool     // it is another version's
 	notes    []string
 	done     uint64 // changes that are on the disk
 	failed   error
