@@ -9,10 +9,14 @@ endif
 ifneq (,$(or $(word 2,$(VERSION)),$(strip $(foreach c,' " ` $$ & | ; < > ( ) * ? / \ ~ ! { } [ ],$(findstring $c,$(VERSION))))))
 $(error VERSION: only letters, digits and . + - _ are taken)
 endif
+# The one time that is in what is built: the commit's.
+ifndef SOURCE_DATE_EPOCH
+SOURCE_DATE_EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 315532800)
+endif
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
 export CGO_ENABLED ?= 0
-export VERSION
+export VERSION SOURCE_DATE_EPOCH
 
 .DEFAULT_GOAL := help
 include cross.mk
@@ -50,7 +54,7 @@ test-race: deps ## the Go tests under the race detector (needs gcc)
 	@tools/setup.sh gcc libc6-dev
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m ./firmware/... ./drivers/... ./board/...
 
-fresh: ## both commands of the README in a clean Debian root, as root and as a user, then offline, then its steps on a unit (needs root; ONLY=root, user or install is a part)
+fresh: ## both commands of the README in a clean Debian root, as root and as a user, then offline (needs root; ONLY=root or user is a part)
 	@tools/fresh.sh $(ONLY)
 
 test-train: deps ## the tests of the training code, in an environment of its own (TensorFlow, 1.5 GB)

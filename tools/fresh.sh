@@ -1,9 +1,8 @@
 #!/bin/bash
-# fresh.sh [root|user|install]: the README's two commands in a clean Debian root, as
+# fresh.sh [root|user]: the README's two commands in a clean Debian root, as
 # root, as a user, and each again without a network. Debian's minbase with
-# ca-certificates, git, make and this machine's Go is all that is there before. Then
-# its steps on a unit (fresh-install.sh). Prints what each took. Needs root, for
-# mmdebstrap and chroot.
+# ca-certificates, git, make and this machine's Go is all that is there before. Prints
+# what each took. Needs root, for mmdebstrap and chroot.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ "$(id -u)" = 0 ] || { echo "fresh: run it as root: it makes a Debian root and changes into it" >&2; exit 1; }
@@ -60,11 +59,7 @@ try() {
 	tail -n 15 "$log"
 }
 
-for user in ${1:-root user install}; do
-	if [ "$user" = install ]; then
-		tools/fresh-install.sh <<<"$sources" || failed=$((failed + 1))
-		continue
-	fi
+for user in ${1:-root user}; do
 	rm -rf --one-file-system "$work/root"
 	mmdebstrap --quiet --variant=minbase --include=ca-certificates,git,make "$suite" "$work/root" - <<<"$sources"
 	mkdir -p "$work/root/usr/local/go"

@@ -13,6 +13,7 @@ for package in "$@"; do
 	bubblewrap) command -v bwrap >/dev/null || missing="$missing $package" ;;
 	qemu-system-arm) command -v qemu-system-aarch64 >/dev/null || missing="$missing $package" ;;
 	qemu-user-static) command -v qemu-aarch64-static >/dev/null || missing="$missing $package" ;;
+	apt-utils) command -v apt-ftparchive >/dev/null || missing="$missing $package" ;;
 	e2fsprogs) command -v mke2fs >/dev/null || [ -x /sbin/mke2fs ] || missing="$missing $package" ;;
 	libstdc++6-arm64-cross) [ -d /usr/aarch64-linux-gnu/lib ] || missing="$missing $package" ;;
 	fonts-ipaexfont-gothic) [ -e /usr/share/fonts/opentype/ipaexfont-gothic/ipaexg.ttf ] || missing="$missing $package" ;;

@@ -51,6 +51,7 @@ func TestArchive(t *testing.T) {
 		t.Cleanup(func() {
 			os.RemoveAll(filepath.Join(root, "dist", top))
 			os.Remove(filepath.Join(root, "dist", top+".tar.gz"))
+			os.Remove(filepath.Join(root, "dist", top+".cdx.json"))
 		})
 		make := exec.Command("sh", "-c", `umask 077 && exec make --no-print-directory -C "$1" "$2" VERSION="$3"`, "sh", root, arch, version)
 		if out, err := make.CombinedOutput(); err != nil {
@@ -102,6 +103,9 @@ func TestArchive(t *testing.T) {
 			if !strings.Contains(string(files["NOTICES"]), "======== "+module) {
 				t.Errorf("%s: NOTICES has no %s", arch, module)
 			}
+		}
+		if parts, err := os.ReadFile(filepath.Join(root, "dist", top+".cdx.json")); err != nil || !bytes.Contains(parts, []byte(`"bomFormat": "CycloneDX"`)) {
+			t.Errorf("%s: no list of its parts beside it: %v", arch, err)
 		}
 		if _, err := config.Parse("mien.toml", files["mien.toml"]); err != nil {
 			t.Errorf("%s: mien.toml: %v", arch, err)

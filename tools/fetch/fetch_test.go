@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"mien/tools/fetch/pinned"
 )
 
 func sumOf(b []byte) string { s := sha256.Sum256(b); return hex.EncodeToString(s[:]) }
@@ -88,13 +90,13 @@ func TestBringUsesTheKeptPackage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := file{name: "l", member: "m", sum: sumOf(data), from: pkg{client: "npm", file: "p.whl", sum: sum}}
+	f := pinned.File{Name: "l", Member: "m", Sum: sumOf(data), From: pinned.Package{Client: "npm", File: "p.whl", Sum: sum}}
 	t.Setenv("PATH", "")
-	if err := f.bring(store, filepath.Join(dir, "lib", "l")); err != nil {
+	if err := bring(f, store, filepath.Join(dir, "lib", "l")); err != nil {
 		t.Fatalf("kept package: %v", err)
 	}
-	f.from.sum = sumOf([]byte("changed"))
-	err = f.bring(store, filepath.Join(dir, "lib", "l"))
+	f.From.Sum = sumOf([]byte("changed"))
+	err = bring(f, store, filepath.Join(dir, "lib", "l"))
 	if err == nil || !strings.Contains(err.Error(), "apt-get install --no-install-recommends npm") {
 		t.Fatalf("missing client: %v", err)
 	}
@@ -102,11 +104,11 @@ func TestBringUsesTheKeptPackage(t *testing.T) {
 
 func TestEveryFileIsPinned(t *testing.T) {
 	seen := map[string]bool{}
-	for _, f := range files {
-		if len(f.sum) != 64 || len(f.from.sum) != 64 || f.from.version == "" || f.from.licence == "" || debian[f.from.client] == "" {
-			t.Errorf("%s %s: not wholly pinned", f.name, f.arch)
+	for _, f := range pinned.Files {
+		if len(f.Sum) != 64 || len(f.From.Sum) != 64 || f.From.Version == "" || f.From.Licence == "" || debian[f.From.Client] == "" {
+			t.Errorf("%s %s: not wholly pinned", f.Name, f.Arch)
 		}
-		key := f.name + f.arch
+		key := f.Name + f.Arch
 		if seen[key] {
 			t.Errorf("%s stands twice", key)
 		}

