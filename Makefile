@@ -46,7 +46,7 @@ test-tools:
 	@tools/setup.sh chromium fonts-ipaexfont-gothic || echo "without it the tests of the page in a browser are skipped"
 
 test: test-tools deps .venv-modbus/.pinned ## everything the tests need, then every test
-	@$(GO) run ./tools/fetch -arch arm64
+	@$(GO) run ./tools/fetch -arch arm64,arm
 	$(GO) vet ./...
 	$(GO) test -timeout 20m ./...
 

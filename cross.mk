@@ -17,13 +17,15 @@ archive: STAGE = dist/mien-$(VERSION)-linux-$(NAME)
 archive: LIB = .deps/$(if $(filter $(HOST),$(CPU)),lib,lib-$(CPU))
 # What a builder's own settings would change in the bytes is set.
 archive: FOR_UNIT = GOOS=linux GOARCH=$(CPU) GOARM=7 GOAMD64=v1 GOARM64=v8.0 GOFLAGS=-buildvcs=false GOEXPERIMENT= CGO_ENABLED=0
+# Go names the loader of another calling convention for arm than Debian's armhf has.
+archive: LOADER = $(if $(filter arm,$(CPU)),-I /lib/ld-linux-armhf.so.3)
 archive: tools
 	@$(GO) run ./tools/fetch -arch $(CPU)
 	@rm -rf $(STAGE) && mkdir -p $(STAGE)/lib
-	$(FOR_UNIT) $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(STAGE)/mien ./firmware/mien
-	$(FOR_UNIT) $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(STAGE)/plc ./tools/plc
+	$(FOR_UNIT) $(GO) build -trimpath -ldflags '$(strip $(LDFLAGS) $(LOADER))' -o $(STAGE)/mien ./firmware/mien
+	$(FOR_UNIT) $(GO) build -trimpath -ldflags '$(strip $(LDFLAGS) $(LOADER))' -o $(STAGE)/plc ./tools/plc
 	@cp $(LIB)/* $(STAGE)/lib/
-	@cp -r LICENSE README.md docs board/mien.service board/mien-gateway.service $(STAGE)/ && rm $(STAGE)/docs/*.go
+	@cp -r LICENSE README.md SECURITY.md docs board/mien.service board/mien-gateway.service $(STAGE)/ && rm $(STAGE)/docs/*.go
 	@$(GO) run ./tools/generate -notices > $(STAGE)/NOTICES
 	@$(GO) run ./firmware/mien config > $(STAGE)/mien.toml
 	@$(GO) run ./tools/sbom -folder $(STAGE) > $(STAGE).cdx.json
