@@ -83,13 +83,27 @@ func refuseTerminal(fd int, node string) error {
 		if end < 0 {
 			continue // it has ended
 		}
-		if f := strings.Fields(stat[end+1:]); len(f) > 4 && f[4] == nr {
+		if f := strings.Fields(stat[end+1:]); len(f) > 4 && f[4] == nr && !elsewhere(filepath.Dir(file), st) {
 			pid, name, _ := strings.Cut(stat[:end], " (")
 			return fmt.Errorf("%s (process %s) has it as its terminal; a login is ended by systemctl disable --now serial-getty@%s, on a Jetson nvgetty: %w",
 				name, pid, filepath.Base(node), ErrBusy)
 		}
 	}
 	return nil
+}
+
+// elsewhere reports whether the terminal that a process (/proc/PID) has open has
+// the number of the port st and is another one: each container with a /dev/pts of
+// its own counts pseudo-terminals from 0.
+func elsewhere(proc string, st unix.Stat_t) bool {
+	for _, n := range []string{"0", "1", "2"} {
+		var its unix.Stat_t
+		if unix.Stat(filepath.Join(proc, "fd", n), &its) == nil && its.Mode&unix.S_IFMT == unix.S_IFCHR && its.Rdev == st.Rdev && its.Dev != st.Dev {
+			major := unix.Major(uint64(st.Rdev))
+			return major >= 136 && major <= 143 // Documentation/admin-guide/devices.txt: Unix98 pty slaves
+		}
+	}
+	return false
 }
 
 // lock keeps others out. TIOCEXCL alone does not bind programs that run as

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -349,6 +350,48 @@ func TestPortWithALogin(t *testing.T) {
 	// When it has gone the port is free (the hang-up of its end can still be
 	// under way).
 	w = newWire(t)
+	open(t, Settings{Path: w.path})
+}
+
+// A container has a /dev/pts of its own, whose numbers begin at 0 again.
+func TestTerminalOfAContainer(t *testing.T) {
+	other := t.TempDir()
+	if err := unix.Mount("devpts", other, "devpts", 0, "newinstance,ptmxmode=0666"); err != nil {
+		t.Skipf("no devpts of its own can be mounted: %v", err)
+	}
+	t.Cleanup(func() { unix.Unmount(other, unix.MNT_DETACH) })
+	w := newWire(t)
+	name, err := os.Readlink(w.path)
+	if err != nil {
+		name = w.path
+	}
+	// Its numbers are given from 0 on: until one is that of the port.
+	for tries := 0; ; tries++ {
+		master, err := os.OpenFile(filepath.Join(other, "ptmx"), os.O_RDWR|unix.O_NOCTTY, 0)
+		if err != nil || tries == 500 {
+			t.Skipf("no terminal there with the number of %s: %v", name, err)
+		}
+		defer master.Close()
+		if n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN); err != nil || strconv.Itoa(n) != filepath.Base(name) {
+			continue
+		}
+		unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0)
+		break
+	}
+	tty, err := os.OpenFile(filepath.Join(other, filepath.Base(name)), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sleep", "60")
+	cmd.Stdin = tty
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	err = cmd.Start()
+	tty.Close()
+	if err != nil {
+		t.Skipf("no process on a terminal of its own: %v", err)
+	}
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
 	open(t, Settings{Path: w.path})
 }
 
