@@ -18,12 +18,10 @@ cd "$to"
 apt-ftparchive packages . >Packages.new
 mv Packages.new Packages
 gzip -9nf --keep Packages
-apt-ftparchive -o APT::FTPArchive::Release::Origin=mien -o APT::FTPArchive::Release::Label=mien \
-	-o APT::FTPArchive::Release::Suite=stable release . >../.mien-release
-mv ../.mien-release Release
-gpg --batch --yes --local-user "$KEY" --clearsign --output InRelease.new Release
+release=$(apt-ftparchive -o APT::FTPArchive::Release::Origin=mien -o APT::FTPArchive::Release::Label=mien \
+	-o APT::FTPArchive::Release::Suite=stable release .)
+gpg --batch --yes --local-user "$KEY" --clearsign --output InRelease.new <<<"$release"
 mv InRelease.new InRelease
-rm Release
 gpg --batch --yes --export --output mien-archive-keyring.gpg "$KEY"
 cat >mien.sources <<END
 # /etc/apt/sources.list.d/mien.sources; URIs is where this folder lies, on a server or a stick: file:/media/usb/mien

@@ -122,7 +122,8 @@ passed "from apt install to results of the demo config: $took ms; nothing else w
 
 # Under the manager, with an alarm that waits for a person.
 sed 's/^# The clip/# edited/' packaging/demo.toml >"$root/etc/mien/mien.toml"
-inside 'systemctl enable mien && systemctl start mien' >>"$log" 2>&1 || die "systemctl enable --now mien"
+printf '[page]\nserve = true\n' >>"$root/etc/mien/mien.toml"
+inside 'systemctl enable mien && systemctl start mien mien-gateway' >>"$log" 2>&1 || die "systemctl enable --now mien"
 waiting='mien alarms | grep "eyes closed" | grep -qiE "latched|unack|return"'
 until_true 60 "$waiting" || die "no alarm in the demo: $(inside 'mien alarms' || true)"
 inside 'mien shelve "brow lowered" 20m' >>"$log" || die "shelve"
@@ -137,7 +138,7 @@ export KEY
 sed -i "s|^URIs:.*|URIs: file:/media/mien|" "$root/media/mien/mien.sources"
 inside 'cp /media/mien/mien-archive-keyring.gpg /usr/share/keyrings/ && cp /media/mien/mien.sources /etc/apt/sources.list.d/ && apt-get update' >>"$log" 2>&1 || die "apt does not take the repository"
 grep -qE '^(W|E):' "$log" && die "apt warns"
-before=$(starts)
+before=$(starts) gateway=$(inside 'systemctl show -P MainPID mien-gateway')
 quiet 'apt-get install -y mien' || die "upgrade"
 until_true 20 "mien status | grep -q 'mien v1.1, up' && $valid" || die "the new version does not run"
 [ "$before" -ge 1 ] || die "the journal has no start"
@@ -145,11 +146,15 @@ quiet "$waiting" || die "the alarm did not outlive the upgrade"
 quiet 'mien alarms | grep "brow lowered" | grep -qi shelved' || die "the shelving did not outlive the upgrade"
 [ "$(starts)" = $((before + 1)) ] || die "started $(starts) times, before the upgrade $before times"
 grep -q '^# edited' "$root/etc/mien/mien.toml" || die "the config did not stay"
+quiet 'systemctl is-active mien-gateway && [ "$(systemctl show -P NRestarts mien-gateway)" = 0 ]' && [ "$(inside 'systemctl show -P MainPID mien-gateway')" != "$gateway" ] ||
+	die "the gateway runs the version before: $(inside 'systemctl status mien-gateway' 2>&1 || true)"
+inside 'systemctl stop mien-gateway'
 passed "upgrade from the signed repository: restarted once, alarms and config as they were"
 quiet 'apt-get install -y --allow-downgrades mien=1.0' || die "rollback"
 until_true 20 "mien status | grep -q 'mien v1.0, up' && $valid" || die "the old version does not run"
 quiet "$waiting" || die "the alarm did not outlive the rollback"
 [ "$(starts)" = $((before + 2)) ] || die "started $(starts) times"
+! quiet 'systemctl is-active mien-gateway' || die "the gateway was stopped, and is started"
 passed "rollback with apt install mien=1.0: restarted once, alarms as they were"
 
 # What may go wrong.

@@ -33,7 +33,7 @@ func TestMakeTakesNamesAsData(t *testing.T) {
 	}
 	mark := filepath.Join(t.TempDir(), "ran")
 	evil := "x$(shell touch " + mark + ")$$(touch " + mark + ")`touch " + mark + "`;touch " + mark + ";'\"x"
-	targets := []string{"help", "build", "demo", "import", "test-import", "masters", "faults", "kill", "soak", "fuzz", "bench", "hil", "hil-full", "hil-demo", "arm64", "train", "test-train"}
+	targets := []string{"help", "build", "repo", "vulns", "test-deb", "demo", "import", "test-import", "masters", "faults", "kill", "soak", "fuzz", "bench", "hil", "hil-full", "hil-demo", "arm64", "train", "test-train"}
 	run := func(environment bool, value string, args ...string) string {
 		cmd := exec.Command("make", append([]string{"-C", root, "GO=true"}, args...)...)
 		for _, name := range names {
@@ -63,6 +63,12 @@ func TestMakeTakesNamesAsData(t *testing.T) {
 		if _, err := os.Stat(mark); err == nil {
 			t.Fatal("what the user gave was run")
 		}
+	}
+	if out, err := exec.Command("make", "-C", root, "GO=true", "-n", "deb", "ONLY="+evil).CombinedOutput(); err == nil || !strings.Contains(string(out), "ONLY is one of") {
+		t.Errorf("make deb ONLY=%s: %v\n%s", evil, err, out)
+	}
+	if _, err := os.Stat(mark); err == nil {
+		t.Fatal("what the user gave was run")
 	}
 	// And it arrives, as it was given: a recipe and a sub-make have it in their environment.
 	file := filepath.Join(t.TempDir(), "Makefile")
