@@ -184,6 +184,33 @@ func Files(dir string) (paths []string, bytes int64) {
 	return paths, bytes
 }
 
+// Newest gives those of the recordings that are of the pilot that was begun last,
+// and how many others there are: a unit keeps those of earlier pilots too, until they
+// are too old, and what is found in one holds for that one.
+func Newest(paths []string) (newest []string, others int) {
+	pilots := make(map[string][]string)
+	begun := make(map[string]time.Time)
+	var names []string
+	for _, path := range paths {
+		name, _, _ := strings.Cut(filepath.Base(path), "-")
+		if pilots[name] == nil {
+			names = append(names, name)
+		}
+		pilots[name] = append(pilots[name], path)
+		if begun[name].IsZero() { // of the first that can be read
+			if r, b, err := open(path); err == nil {
+				r.close()
+				begun[name] = b.Begun
+			}
+		}
+	}
+	if len(names) == 0 {
+		return nil, 0
+	}
+	name := slices.MaxFunc(names, func(a, b string) int { return begun[a].Compare(begun[b]) })
+	return pilots[name], len(paths) - len(pilots[name])
+}
+
 // purge deletes what is older than that, and counts what is left.
 func (a *archive) purge(oldest time.Time) (deleted int, err error) {
 	err = a.erase(func(path string, info os.FileInfo) bool {

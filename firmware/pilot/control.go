@@ -37,6 +37,7 @@ var (
 type control struct {
 	Change  uint64    `json:"change"` // counts what was asked for: of two files the higher one counts
 	Pilot   string    `json:"pilot"`
+	Unit    string    `json:"unit,omitempty"` // on which it was started
 	Purpose string    `json:"purpose"`
 	Begun   time.Time `json:"begun"`
 	Ends    time.Time `json:"ends"`
@@ -270,7 +271,7 @@ func (k *Keeper) Start(lasts time.Duration, purpose string) (string, error) {
 			return fmt.Errorf("%w: its purpose has at most 300 bytes", ErrOrder)
 		}
 		now := k.options.Wall()
-		*c = control{Change: c.Change, Pilot: random(), Purpose: purpose, Begun: now, Ends: now.Add(lasts), Erase: c.Erase}
+		*c = control{Change: c.Change, Pilot: random(), Unit: k.options.Unit, Purpose: purpose, Begun: now, Ends: now.Add(lasts), Erase: c.Erase}
 		until = day(c.Ends)
 		return nil
 	})

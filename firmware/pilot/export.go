@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -49,6 +48,7 @@ type exporter struct {
 	offset time.Duration // of the wall clock against the unit's, as of the file at hand
 	names  map[string]float64
 	block  time.Time // in which the session at hand began
+	until  time.Time // when the next one begins
 	name   string
 	last   float64
 
@@ -183,19 +183,27 @@ func emotion(signal string) bool {
 	return signal == "valence" || signal == "arousal" || len(signal) > 11 && signal[:11] == "expression." || len(signal) > 9 && signal[:9] == "compound."
 }
 
-// Session gives the name and the beginning of the session of a moment.
-func (e Export) Session(wall time.Time) (string, time.Time) {
+// Session gives the name, the beginning and the end of the session of a moment. They
+// go by the clock on the wall: a shift begins at 06:00 too on the day of which the
+// night had an hour more or less, and that night's shift is so long.
+func (e Export) Session(wall time.Time) (name string, begins, ends time.Time) {
 	t := wall.In(e.In)
-	midnight := time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, e.In)
-	n := math.Floor(float64(t.Sub(midnight)-e.Begins) / float64(e.Shift))
-	block := midnight.Add(e.Begins + time.Duration(n)*e.Shift)
-	return block.Format("2006-01-02 15:04"), block
+	year, month, date := t.Date()
+	nth := func(n int) time.Time {
+		d := e.Begins + time.Duration(n)*e.Shift
+		return time.Date(year, month, date, 0, 0, int(d/time.Second), int(d%time.Second), e.In)
+	}
+	shown := time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute
+	n := int(max(shown-e.Begins, t.Sub(nth(0)))/e.Shift) + 1
+	for ; nth(n).After(t); n-- {
+	}
+	return nth(n).Format("2006-01-02 15:04"), nth(n), nth(n + 1)
 }
 
 // place gives session and seconds of a moment on the unit's clock.
 func (x *exporter) place(at, offset time.Duration) (string, float64) {
 	wall := time.Unix(0, int64(at+offset))
-	name, block := x.e.Session(wall)
+	name, block, _ := x.e.Session(wall)
 	return name, wall.Sub(block).Seconds()
 }
 
@@ -204,8 +212,8 @@ func (x *exporter) frame(f *Frame, levels []float32) {
 		return
 	}
 	wall := time.Unix(0, int64(f.Now+x.offset))
-	if x.name == "" || wall.Before(x.block) || wall.Sub(x.block) >= x.e.Shift {
-		x.name, x.block = x.e.Session(wall)
+	if x.name == "" || wall.Before(x.block) || !wall.Before(x.until) {
+		x.name, x.block, x.until = x.e.Session(wall)
 		last, known := x.names[x.name]
 		x.last = -1
 		if known {

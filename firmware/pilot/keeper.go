@@ -268,12 +268,15 @@ func (r *Recorder) recording() bool {
 	return r.on
 }
 
-// ends ends a pilot whose time is over, or which the config no longer allows.
+// ends ends a pilot whose time is over, which the config no longer allows, or which
+// was agreed on for another unit.
 func (k *Keeper) ends() {
 	c := k.orders.is()
 	allowed, _, _ := k.configured()
 	switch {
 	case !c.inForce():
+	case c.Unit != "" && c.Unit != k.options.Unit: // the state folder came here from there, or this unit has another name
+		k.end(fmt.Sprintf("it was started on the unit %q, and this is %q", c.Unit, k.options.Unit))
 	case !k.options.Wall().Before(c.Ends):
 		k.end("its end date is reached")
 	case !allowed:

@@ -253,7 +253,7 @@ func missedText(c state.Mark) string {
 // withdraw takes the newest mark back.
 func (m *Marker) withdraw(out Mark) (Mark, state.Marked, string, error) {
 	if m.newest.Number == 0 {
-		return out, state.NotFound, "", fmt.Errorf("%w: there is no mark to withdraw", alarm.ErrRefused)
+		return out, state.NotFound, "", fmt.Errorf("%w: there is no mark to withdraw, or the newest one is withdrawn already", alarm.ErrRefused)
 	}
 	was := m.newest
 	out.Of, out.Alarm, out.Event = was.Number, was.Alarm, was.Event
@@ -266,7 +266,14 @@ func (m *Marker) withdraw(out Mark) (Mark, state.Marked, string, error) {
 	m.counts[was.Truth]--
 	m.note(&out)
 	m.newest = Mark{}
-	return out, state.Found, fmt.Sprintf("mark withdrawn: %v, %s", was.Truth, was.Alarm), nil
+	return out, state.Found, withdrawnText(was), nil
+}
+
+func withdrawnText(was Mark) string {
+	if was.Alarm == "" {
+		return fmt.Sprintf("mark withdrawn: %v, of which it was not said which alarm", was.Truth)
+	}
+	return fmt.Sprintf("mark withdrawn: %v, %s", was.Truth, was.Alarm)
 }
 
 func (m *Marker) note(out *Mark) {

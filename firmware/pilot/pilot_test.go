@@ -243,12 +243,20 @@ func TestRecordingCutAtEachByte(t *testing.T) {
 		between[r.at] = true
 	}
 	r.close()
-	last, ends := uint64(0), 0
+	grows, err := os.Create(cut)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer grows.Close()
+	last, ends, written := uint64(0), 0, 0
 	for n := 0; n <= len(whole); n++ {
-		if n > 100 && n < len(whole)-200 && n%211 != 0 && !between[int64(n)] {
+		if n > 100 && n < len(whole)-200 && testing.Short() && n%211 != 0 && !between[int64(n)] {
 			continue
 		}
-		os.WriteFile(cut, whole[:n], 0o600)
+		if _, err := grows.Write(whole[written:n]); err != nil {
+			t.Fatal(err)
+		}
+		written = n
 		sum, err := Replay([]string{cut}, nil, Visitor{})
 		if err != nil {
 			if !errors.Is(err, ErrNoRecording) || n > len(magic) {

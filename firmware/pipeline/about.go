@@ -66,7 +66,7 @@ func (u *Unit) become(cfg *config.Config, n network, crc uint16) {
 	for _, c := range n.cards {
 		sums, about = append(sums, c.SHA256), append(about, c.Name+" "+c.Version)
 	}
-	u.drift.Configure(sums, strings.Join(about, " and "), n.signals, func(s string) bool { return u.infers || !config.Emotion(s) })
+	u.drift.Configure(cfg.Unit.Name, sums, strings.Join(about, " and "), n.signals, func(s string) bool { return u.infers || !config.Emotion(s) })
 	a := &state.About{Unit: cfg.Unit.Name, Version: u.version, Started: u.started, StaleAfter: cfg.Health.Stale,
 		ConfigCRC: crc, NetworkCRC: n.crc, Signals: signals,
 		Alarms: cfg.Definitions(), Purpose: string(cfg.Unit.Purpose), Region: cfg.Face.Region, Rotate: cfg.Camera.Rotate}

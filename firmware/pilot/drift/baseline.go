@@ -133,6 +133,7 @@ func leaves(d *Day, needs float64) string {
 
 // Baseline is what days are compared with.
 type Baseline struct {
+	Unit     string    `json:"unit"`     // its name then
 	Networks []string  `json:"networks"` // SHA-256
 	Network  string    `json:"network"`  // in words
 	Made     time.Time `json:"made"`

@@ -27,6 +27,7 @@ type place struct {
 	pilot   pilot.Status
 	notes   []string
 	network string
+	unit    string
 	signals []string
 	purpose bool
 	by      float64 // is added to au4
@@ -35,7 +36,7 @@ type place struct {
 
 func newPlace(t *testing.T) *place {
 	p := &place{t: t, random: rand.New(rand.NewPCG(1, 2)), dir: filepath.Join(t.TempDir(), "pilot"), reserve: 1, now: time.Hour,
-		network: "aa", signals: []string{"au1", "au4", "valence", "eyes_closed"}, wall: time.Date(2026, 3, 2, 0, 0, 1, 0, time.Local)}
+		network: "aa", unit: "press 4", signals: []string{"au1", "au4", "valence", "eyes_closed"}, wall: time.Date(2026, 3, 2, 0, 0, 1, 0, time.Local)}
 	p.start()
 	return p
 }
@@ -49,7 +50,7 @@ func (p *place) start() {
 }
 
 func (p *place) configure() {
-	p.Configure([]string{p.network}, "network "+p.network, p.signals, func(s string) bool { return p.purpose || s != "valence" })
+	p.Configure(p.unit, []string{p.network}, "network "+p.network, p.signals, func(s string) bool { return p.purpose || s != "valence" })
 }
 
 func (p *place) passes(d time.Duration) {
@@ -315,6 +316,43 @@ func TestAnotherNetwork(t *testing.T) {
 	p.quiet("a new baseline")
 }
 
+// A baseline of a unit with another name, as on a card that was copied, is of another
+// place: nothing is compared with it, and it is there again when the name is.
+func TestAnotherUnit(t *testing.T) {
+	p := newPlace(t)
+	p.pilotOf(8)
+	p.unit = "press 5"
+	p.start()
+	want := "nothing is compared: the baseline is of the unit \"press 4\", and this is \"press 5\"; mien pilot baseline makes a new one"
+	if c := p.Changed(); c.Text != want || p.state() != state.DriftRefused {
+		t.Errorf("%+v, %v", c, p.state())
+	}
+	p.by = 0.5
+	p.days(3)
+	if c := p.Changed(); c.Text != want || p.Table().Compared != 0 {
+		t.Errorf("%+v", c)
+	}
+	p.by, p.unit = 0, "press 4"
+	p.configure()
+	if p.quiet("the name of before"); p.state() != state.DriftCompares {
+		t.Error(p.state())
+	}
+	// Days that were learnt elsewhere are none of this place.
+	if _, err := p.Learn(7); err != nil {
+		t.Fatal(err)
+	}
+	p.days(5)
+	p.unit = "press 5"
+	p.start()
+	if last := p.notes[len(p.notes)-1]; last != "drift: the days learnt so far do not count: they are of the unit \"press 4\", and this is \"press 5\"" {
+		t.Errorf("%q", last)
+	}
+	p.days(9)
+	if p.quiet("a baseline of its own"); p.state() != state.DriftCompares {
+		t.Error(p.state(), p.notes)
+	}
+}
+
 // However the file is damaged, it is told, nothing is compared by it, and a new
 // baseline takes its place.
 func TestDamagedFile(t *testing.T) {
@@ -345,6 +383,11 @@ func TestDamagedFile(t *testing.T) {
 		bad := bytes.Clone(whole)
 		bad[i] ^= 1 << (i % 8)
 		refused(bad, "a bit")
+	}
+	for i := range whole { // at each byte, without the start
+		if err := new(kept).parse(whole[:i]); err == nil {
+			t.Fatalf("cut at %d: taken", i)
+		}
 	}
 	refused(bytes.Replace(whole, []byte("mien drift 1"), []byte("mien drift 2"), 1), "another version")
 	if text := p.Changed().Text; !strings.Contains(text, "another version") {
@@ -512,7 +555,7 @@ func BenchmarkAdd(b *testing.B) {
 	for i := range 18 {
 		signals = append(signals, "au"+string(rune('a'+i)))
 	}
-	w.Configure([]string{"aa"}, "", signals, func(string) bool { return true })
+	w.Configure("press 4", []string{"aa"}, "", signals, func(string) bool { return true })
 	if _, err := w.Learn(0); err != nil {
 		b.Fatal(err)
 	}

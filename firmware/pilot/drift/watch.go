@@ -63,6 +63,7 @@ type Watch struct {
 
 	mu       sync.Mutex // covers what is below
 	kept     kept
+	unit     string   // its name
 	networks []string // SHA-256 of those in use
 	network  string   // in words
 	names    []string // of the quantities
@@ -97,6 +98,7 @@ type Changed struct {
 type kept struct {
 	Names    []string  `json:"names"` // in whose order Today and Learning are
 	Networks []string  `json:"networks"`
+	Unit     string    `json:"unit"` // its name
 	Today    *Day      `json:"today,omitempty"`
 	Learning *learning `json:"learning,omitempty"`
 	Baseline *Baseline `json:"baseline,omitempty"`
@@ -129,9 +131,9 @@ func New(o Options) *Watch {
 	return w
 }
 
-// Configure takes over which networks are in use and which of their signals may be
-// kept. Levels of Add are in the order of all.
-func (w *Watch) Configure(networks []string, network string, all []string, may func(signal string) bool) {
+// Configure takes over the unit's name, which networks are in use and which of their
+// signals may be kept. Levels of Add are in the order of all.
+func (w *Watch) Configure(unit string, networks []string, network string, all []string, may func(signal string) bool) {
 	var signals []string
 	var at []int
 	for i, s := range all {
@@ -142,7 +144,7 @@ func (w *Watch) Configure(networks []string, network string, all []string, may f
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	names := Names(signals)
-	w.networks, w.network = networks, network
+	w.unit, w.networks, w.network = unit, networks, network
 	w.frame.Lock()
 	defer w.frame.Unlock()
 	k := &w.kept
@@ -150,12 +152,17 @@ func (w *Watch) Configure(networks []string, network string, all []string, may f
 	if k.Today != nil {
 		day, k.Today = k.Today, nil
 	}
-	other := k.Networks != nil && !slices.Equal(k.Networks, networks)
+	moved := k.Unit != "" && k.Unit != unit // the state folder came from another unit, or this one stands elsewhere
+	other := moved || k.Networks != nil && !slices.Equal(k.Networks, networks)
 	if other || k.Names == nil {
 		*day = Day{Date: day.Date, Broken: other, Of: make([]Sum, len(names))}
 		if l := k.Learning; l != nil {
 			l.Learner, l.Began = Learner{}, date(w.options.Wall())
-			w.note("drift: the network is another one: the days learnt so far do not count")
+			what := "the network is another one"
+			if moved {
+				what = fmt.Sprintf("they are of the unit %q, and this is %q", k.Unit, unit)
+			}
+			w.note("drift: the days learnt so far do not count: " + what)
 		}
 	}
 	if !slices.Equal(k.Names, names) && len(day.Of) == len(k.Names) {
@@ -170,7 +177,7 @@ func (w *Watch) Configure(networks []string, network string, all []string, may f
 	if k.Baseline != nil && slices.Equal(k.Baseline.Networks, networks) {
 		w.dropOthers(names)
 	}
-	k.Names, k.Networks, w.names = names, networks, names
+	k.Names, k.Networks, k.Unit, w.names = names, networks, unit, names
 	w.frame.day, w.frame.at = day, at
 	w.activeLocked()
 	w.judge()
@@ -339,7 +346,7 @@ func (w *Watch) learnt(wall time.Time) {
 	b := l.Baseline(w.names)
 	switch {
 	case b != nil:
-		b.Networks, b.Network, b.Made, b.By = w.networks, w.network, wall.UTC(), "pilot"
+		b.Unit, b.Networks, b.Network, b.Made, b.By = w.unit, w.networks, w.network, wall.UTC(), "pilot"
 		if l.Pilot.IsZero() {
 			b.By = "command"
 		}
@@ -410,7 +417,13 @@ func first(a, b string) string {
 // usable tells whether days can be compared.
 func (w *Watch) usable() bool {
 	b := w.kept.Baseline
-	return b != nil && slices.Equal(b.Networks, w.networks)
+	return b != nil && !w.elsewhere() && slices.Equal(b.Networks, w.networks)
+}
+
+// elsewhere tells whether the baseline is of a unit with another name.
+func (w *Watch) elsewhere() bool {
+	b := w.kept.Baseline
+	return b != nil && b.Unit != "" && b.Unit != w.unit
 }
 
 func date(t time.Time) string { return t.Local().Format(time.DateOnly) }
@@ -424,6 +437,8 @@ func (w *Watch) judge() {
 	case w.damaged != "":
 		*c = Changed{"nothing is compared: " + w.damaged + "; mien pilot baseline makes a new one", "damaged"}
 	case w.kept.Learning != nil || b == nil:
+	case w.elsewhere():
+		*c = Changed{fmt.Sprintf("nothing is compared: the baseline is of the unit %q, and this is %q; mien pilot baseline makes a new one", b.Unit, w.unit), "unit"}
 	case !w.usable():
 		*c = Changed{fmt.Sprintf("nothing is compared: the baseline is of another network, %s, and this is %s; mien pilot baseline makes a new one", b.Network, w.network), "network"}
 	default:
@@ -499,7 +514,7 @@ func (w *Watch) Erase() (text string, idle bool) {
 		return "drift: there is no baseline to erase", true
 	}
 	w.damaged = ""
-	w.kept = kept{Names: w.names, Networks: w.networks}
+	w.kept = kept{Names: w.names, Networks: w.networks, Unit: w.unit}
 	w.clear()
 	w.ask()
 	return "drift: the baseline and the sums of days are erased", false

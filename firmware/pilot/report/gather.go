@@ -47,6 +47,7 @@ type leftOut struct {
 type session struct {
 	name   string
 	begins time.Time
+	ends   time.Time
 	raised []raised
 	read   time.Duration
 	seen   time.Duration
@@ -144,7 +145,7 @@ func (g *gatherer) frame(f *pilot.Frame, levels []float32) {
 	dt := f.Now - g.last
 	first := g.last < 0
 	g.last, g.to = f.Now, wall
-	if s := g.at; s == nil || wall.Before(s.begins) || wall.Sub(s.begins) >= g.o.Export.Shift {
+	if s := g.at; s == nil || wall.Before(s.begins) || !wall.Before(s.ends) {
 		g.at = g.sessionOf(wall)
 	}
 	g.light, g.cover = f.Light, "none"
@@ -190,13 +191,13 @@ func (g *gatherer) named(in map[string]*group, name string) *group {
 }
 
 func (g *gatherer) sessionOf(wall time.Time) *session {
-	name, begins := g.o.Export.Session(wall)
+	name, begins, ends := g.o.Export.Session(wall)
 	for _, s := range g.sessions {
 		if s.name == name {
 			return s
 		}
 	}
-	s := &session{name: name, begins: begins}
+	s := &session{name: name, begins: begins, ends: ends}
 	g.sessions = append(g.sessions, s)
 	return s
 }
@@ -208,7 +209,7 @@ func (g *gatherer) event(ev alarm.Event, again bool) {
 	wall := time.Unix(0, int64(ev.At+g.offset)).In(g.o.Export.In)
 	switch ev.Trigger {
 	case alarm.Raise:
-		_, begins := g.o.Export.Session(wall)
+		_, begins, _ := g.o.Export.Session(wall)
 		r := &raised{alarm: ev.Alarm, event: ev.Number, run: g.run, from: wall, to: wall, light: g.light, cover: g.cover, begins: begins.Format("15:04"), tag: g.about.Tag}
 		g.open[ev.Alarm] = r
 		g.all = append(g.all, r)
