@@ -97,9 +97,9 @@ func pilotStatus(c *call) error {
 	return nil
 }
 
-// recordings are the files that the arguments name: themselves, those in folders,
-// or without arguments those of the unit that has the config ("": the one in its usual
-// place).
+// recordings are the files that the arguments name: themselves, those of the newest
+// pilot in folders, or without arguments in that of the unit that has the config ("":
+// the one in its usual place).
 func (c *call) recordings(path string) ([]string, error) {
 	args := c.Args()
 	if len(args) == 0 {
@@ -114,6 +114,9 @@ func (c *call) recordings(path string) ([]string, error) {
 			}
 		}
 		args = []string{pilotFolder(dir)}
+		if _, err := os.Stat(args[0]); errors.Is(err, fs.ErrNotExist) {
+			return nil, coded{fmt.Errorf("there is no recording in %s: mien pilot start begins one; recordings elsewhere are to be named", args[0]), exitMissing}
+		}
 	}
 	var list []string
 	for _, arg := range args {
@@ -121,7 +124,11 @@ func (c *call) recordings(path string) ([]string, error) {
 		if err == nil && info.IsDir() {
 			if _, err = os.ReadDir(arg); err == nil {
 				paths, _ := pilot.Files(arg)
-				list = append(list, paths...)
+				newest, others := pilot.Newest(paths)
+				if others > 0 {
+					fmt.Fprintf(c.err, "mien: %s of earlier pilots in %s left out: what is found in one pilot holds for that one; name them to read them\n", alarm.Count(others, "recording"), arg)
+				}
+				list = append(list, newest...)
 				continue
 			}
 		}
@@ -313,6 +320,12 @@ func pilotExport(c *call) error {
 func (c *call) leftOut(told *pilot.Told) {
 	if told.Unnamed > 0 {
 		fmt.Fprintf(c.out, "%s left out: they do not say which alarm, or it has several conditions\n", alarm.Count(told.Unnamed, "mark"))
+	}
+	if told.Elsewhen > 0 {
+		fmt.Fprintf(c.out, "%s left out: of a time that is not recorded\n", alarm.Count(told.Elsewhen, "mark"))
+	}
+	if told.Unmarked > 0 {
+		fmt.Fprintf(c.out, "%d of %s without a mark: of its session only what was marked counts\n", told.Unmarked, alarm.Count(told.Alarms, "alarm"))
 	}
 	if told.Broken > 0 {
 		fmt.Fprintf(c.out, "%s left out: not gone through to the end\n", alarm.Count(told.Broken, "drill"))

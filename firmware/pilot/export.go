@@ -28,7 +28,10 @@ type Told struct {
 	Sessions []string `json:"sessions"`
 	Spans    int      `json:"spans"`     // rows of truth
 	Signals  []string `json:"-"`         // of which there are any
+	Alarms   int      `json:"alarms"`    // that came, of alarms with one condition
+	Unmarked int      `json:"unmarked"`  // of these without a mark
 	Unnamed  int      `json:"unnamed"`   // marks that no alarm's signals could be told of
+	Elsewhen int      `json:"elsewhen"`  // marks of a time that is not recorded
 	Broken   int      `json:"broken"`    // drills that were broken off
 	Levels   int      `json:"levels"`    // rows of levels
 	NotAlike bool     `json:"not_alike"` // the networks differ from file to file, so that columns are missing in some
@@ -46,6 +49,7 @@ type exporter struct {
 
 	run    string
 	offset time.Duration // of the wall clock against the unit's, as of the file at hand
+	clocks Clocks
 	names  map[string]float64
 	block  time.Time // in which the session at hand began
 	until  time.Time // when the next one begins
@@ -122,7 +126,7 @@ func (x *exporter) writeTags(w io.Writer) error {
 // visitor is x, and who reads along.
 func (x *exporter) visitor() Visitor {
 	also := x.e.Also
-	v := Visitor{Begin: x.begin, Frame: x.frame, Event: x.event, Mark: x.mark, Drill: x.drill, Enough: func() bool { return x.unread }}
+	v := Visitor{Begin: x.begin, Frame: x.frame, Event: x.event, Mark: x.mark, Drill: x.drill, Reload: x.alarms, Enough: func() bool { return x.unread }}
 	if also.Begin != nil {
 		v.Begin = func(b *Beginning) { also.Begin(b); x.begin(b) }
 	}
@@ -131,6 +135,9 @@ func (x *exporter) visitor() Visitor {
 	}
 	if also.Event != nil {
 		v.Event = func(ev alarm.Event, again bool) { also.Event(ev, again); x.event(ev, again) }
+	}
+	if also.Reload != nil {
+		v.Reload = func(list []alarm.Definition) { also.Reload(list); x.alarms(list) }
 	}
 	if also.Mark != nil {
 		v.Mark = func(m Mark) { also.Mark(m); x.mark(m) }
@@ -161,8 +168,14 @@ func (x *exporter) begin(b *Beginning) {
 		x.at = append(x.at, i)
 	}
 	x.tag = b.Tag
-	x.run, x.offset = b.Run, time.Duration(b.Begun.UnixNano())-b.Now
-	for _, d := range b.Alarms.Definitions {
+	x.clocks.Begin(b)
+	x.run, x.offset = b.Run, x.clocks.Offset(b.Run, b.Now)
+	x.alarms(b.Alarms.Definitions)
+}
+
+// alarms notes which signals each alarm watches.
+func (x *exporter) alarms(list []alarm.Definition) {
+	for _, d := range list {
 		x.watch[d.Name] = nil
 		for _, c := range d.Conditions {
 			x.watch[d.Name] = append(x.watch[d.Name], c.Signal)
@@ -249,7 +262,7 @@ func (x *exporter) frame(f *Frame, levels []float32) {
 	x.told.Levels++
 }
 
-func (x *exporter) mark(m Mark) { x.marks.Take(m, x.run, x.offset) }
+func (x *exporter) mark(m Mark) { x.marks.Take(m, x.run, x.clocks.Offset(x.run, m.From)) }
 
 func (x *exporter) drill(s DrillStep) {
 	x.drills[s.Number] = append(x.drills[s.Number], drillAt{s, x.offset})

@@ -319,7 +319,7 @@ func (k *Keeper) append(now time.Time, last bool) {
 func (k *Keeper) create(now time.Time, b *Beginning) error {
 	c := k.orders.is()
 	b.Pilot, b.Purpose, b.Unit = c.Pilot, c.Purpose, k.options.Unit
-	b.Version, b.Run, b.Begun = k.options.Version, k.run, k.options.Wall()
+	b.Version, b.Run = k.options.Version, k.run
 	return k.archive.create(now, b)
 }
 

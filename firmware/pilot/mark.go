@@ -23,8 +23,34 @@ type Mark struct {
 	Of     uint64        `json:"of,omitempty"` // number of the mark that it takes the place of
 }
 
+// Clocks say how far the wall clock was ahead of the unit's, file by file: a new one
+// is begun when it is set.
+type Clocks []clock
+
+type clock struct {
+	run    string
+	from   time.Duration
+	offset time.Duration
+}
+
+// Begin takes the next file.
+func (c *Clocks) Begin(b *Beginning) {
+	*c = append(*c, clock{b.Run, b.Now, time.Duration(b.Begun.UnixNano()) - b.Now})
+}
+
+// Offset is how far it was ahead at a moment of the unit's clock.
+func (c Clocks) Offset(run string, at time.Duration) (offset time.Duration) {
+	first := true
+	for _, f := range c {
+		if f.run == run && (first || f.from <= at) { // what was before the first file has no other
+			offset, first = f.offset, false
+		}
+	}
+	return offset
+}
+
 // Placed is a mark with what its times are of: the run of the program, and how far
-// the wall clock was ahead of the unit's.
+// the wall clock was ahead of the unit's then.
 type Placed struct {
 	Mark
 	Run    string

@@ -142,7 +142,7 @@ func (u *unit) frames(n int) {
 			u.marker.Event(&ev, func(string) (alarm.Definition, bool) { return u.alarms.Definitions[0], true })
 		}
 		if u.keeper.Needs() {
-			u.keeper.Begin(&Beginning{Tag: u.tag, Eye: EyeSettings{Networks: []affect.Made{u.made}, Stage: affect.DefaultSettings()}, Alarms: u.alarms,
+			u.keeper.Begin(&Beginning{Begun: wall, Tag: u.tag, Eye: EyeSettings{Networks: []affect.Made{u.made}, Stage: affect.DefaultSettings()}, Alarms: u.alarms,
 				Now: u.clock, Frame: said[0], Filters: u.views.Stage().Keep(false), Engine: u.engine.Keep(u.keeper.Mask)})
 		}
 	}

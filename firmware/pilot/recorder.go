@@ -23,7 +23,7 @@ type Beginning struct {
 	Version string    `json:"version"` // of mien
 	Run     string    `json:"run"`     // of the program: within one, times go on from file to file
 	File    int       `json:"file"`    // its number in the pilot
-	Begun   time.Time `json:"begun"`
+	Begun   time.Time `json:"begun"` // what the wall clock showed at Now
 	Purpose string    `json:"purpose"`       // what the pilot is for
 	Tag     string    `json:"tag,omitempty"` // the group that it belongs to, by the config
 	Dropped uint64    `json:"dropped"`       // records that had no room, since the file before

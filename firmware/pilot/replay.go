@@ -37,6 +37,8 @@ type Visitor struct {
 	Event func(ev alarm.Event, again bool)
 	Mark  func(Mark)
 	Drill func(DrillStep)
+	// Reload is called where the unit got other definitions.
+	Reload func([]alarm.Definition)
 	// Enough ends it early once it gives true: asked now and then.
 	Enough func() bool
 }
@@ -337,8 +339,14 @@ func (p *player) record(kind byte, text []byte) error {
 		p.engine.Allow(s.Who, s.At) // likewise
 	case kindReload:
 		var l reload
-		if err := read(&l); err != nil || p.with != nil {
+		if err := read(&l); err != nil {
 			return err
+		}
+		if p.visitor.Reload != nil {
+			p.visitor.Reload(l.Alarms.Definitions)
+		}
+		if p.with != nil {
+			return nil
 		}
 		events, err := p.engine.Reconfigure(l.Alarms.Definitions, l.Alarms.Signals, l.Who, l.At, l.Wall)
 		if err != nil {

@@ -48,13 +48,23 @@ const mostUnmarked = 0.1
 func (x *exporter) writeTruth(w io.Writer) error {
 	type place struct{ session, signal string }
 	claims := make(map[place][]claim)
-	add := func(by origin, signal string, from, to, offset time.Duration, known, present bool) {
-		name, at := x.place(from, offset)
-		if to > from {
-			at, end := max(at, 0), at+(to-from).Seconds()
-			k := place{name, signal}
-			claims[k] = append(claims[k], claim{span{at, end, present}, known, by})
+	// A session without a frame has no rows, so that nothing can be told of it.
+	add := func(by origin, signal string, from, to, offset time.Duration, known, present bool) (recorded bool) {
+		begin, end := time.Unix(0, int64(from+offset)), time.Unix(0, int64(to+offset))
+		for begin.Before(end) { // in each session that it reaches into
+			name, block, until := x.e.Session(begin)
+			part := end
+			if until.Before(end) {
+				part = until
+			}
+			if _, has := x.names[name]; has {
+				k := place{name, signal}
+				recorded = true
+				claims[k] = append(claims[k], claim{span{begin.Sub(block).Seconds(), part.Sub(block).Seconds(), present}, known, by})
+			}
+			begin = part
 		}
+		return recorded
 	}
 	type event struct {
 		run   string
@@ -68,8 +78,12 @@ func (x *exporter) writeTruth(w io.Writer) error {
 				add(aMark, signal, m.From, m.To, m.Offset, false, false)
 			}
 		}
+		recorded := len(m.Shows) == 0
 		for _, s := range m.Shows {
-			add(aMark, s.Signal, m.From, m.To, m.Offset, true, s.Present)
+			recorded = add(aMark, s.Signal, m.From, m.To, m.Offset, true, s.Present) || recorded
+		}
+		if !recorded {
+			x.told.Elsewhen++
 		}
 		if m.Event > 0 {
 			marked[event{m.Run, m.Event}] = true
@@ -105,6 +119,7 @@ func (x *exporter) writeTruth(w io.Writer) error {
 			unmarked[k]++
 		}
 	}
+	x.told.Alarms, x.told.Unmarked = told, open
 	careful := told > 0 && float64(open) <= mostUnmarked*float64(told)
 	for session, last := range x.names {
 		for _, signals := range x.watch {

@@ -145,6 +145,7 @@ func (u *Unit) beginRecording(s *Sight) {
 	b := &pilot.Beginning{Emotions: u.infers, Eye: s.eye.made(), Alarms: alarmSettings(u.current, u.network.signals),
 		Tag: u.current.Pilot.Tag, Mirrored: s.Mirrored, Filters: s.eye.stage.Keep(u.infers), Engine: u.engine.Keep(u.pilot.Mask)}
 	b.Now = u.state.ResultAt
+	b.Begun = u.wall().Add(b.Now - u.now())
 	said := s.Said[0]
 	if u.infers {
 		said = s.Said[1]

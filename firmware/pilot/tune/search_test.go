@@ -274,7 +274,7 @@ func TestSearchNeeds(t *testing.T) {
 		"one session":   {days(1, 0.02, 6, 8), nil, "2 more sessions"},
 		"no events":     {days(6, 0.02, 0, 8), nil, "5 more true events"},
 		"few hours":     {days(4, 0.02, 6, 8), func(o *Options) { o.MostFalse = 0.5 }, "more hours are needed"},
-		"only drills":   {days(4, 0.02, 300, 0), nil, "all sessions are drills"},
+		"only drills":   {days(4, 0.02, 300, 0), nil, "as a drill is"},
 		"no difference": {days(6, 0, 0, 0), nil, "true events"},
 		"frames too far apart": {days(4, 0.02, 6, 8), func(o *Options) { o.Stale = 100 * time.Millisecond },
 			"frames closer together"},

@@ -38,7 +38,7 @@ var english = [Sentences]string{
 	needEvents:   "%d more true events (spans that are present): there are %d, at least %d are needed, and 30 to 60 for a useful figure of what is missed",
 	needSessions: "%d more sessions: there are %d with observed time, at least %d are needed, because a limit is scored on others than those it was chosen on",
 	needAbsent:   "observed time in which it was absent (spans that are absent): without it no false alarm can be counted",
-	needRate:     "the number of true events a shift: all sessions are drills, and they cannot tell",
+	needRate:     "the number of true events a shift: each session is more than a fifth present, as a drill is, and cannot tell it; -events-per-shift does",
 	needLevels:   "levels: while it was present, or while it was absent, all are Unknown",
 	needHours:    "false alarms a shift: at most %.3g cannot be said with 95 %% certainty: %.3g (%.3g to %.3g) were found in %.3g h: some %.0f more hours are needed if it goes on like this",
 	needOther:    "false alarms a shift: at most %.3g cannot be said with 95 %% certainty: %.3g (%.3g to %.3g) were found in %.3g h: another signal, more delay, or another number that is allowed; more hours will not do it",
