@@ -102,6 +102,16 @@ func TestPilotFromStartToTables(t *testing.T) {
 		t.Errorf("tune with the config's own recordings says %s", out)
 	}
 	says("no recording", exitMissing, "pilot", "replay", p.dir)
+	// Of an earlier pilot, which is kept beside this one until it is too old.
+	earlier := filepath.Join(dir, "ffffffffffffffff-000001.rec")
+	os.WriteFile(earlier, nil, 0o600)
+	if out := says(" 0 differ", exitOK, "pilot", "replay", dir); !strings.Contains(out, "1 recording of earlier pilots in "+dir+" left out") {
+		t.Errorf("of two pilots replay says %s", out)
+	}
+	os.Remove(earlier)
+	nowhere := filepath.Join(p.dir, "nowhere.toml")
+	os.WriteFile(nowhere, []byte(fmt.Sprintf("[state]\ndir = %q\n", filepath.Join(p.dir, "none"))), 0o600)
+	says("mien pilot start begins one", exitMissing, "pilot", "replay", "-config", nowhere)
 	says("-levels FILE and -marks FILE", exitUsage, "pilot", "export", dir)
 	says("divide a day", exitUsage, "pilot", "export", "-levels", "l", "-marks", "m", "-shift", "7h", dir)
 	levels, marks := filepath.Join(p.dir, "l.csv"), filepath.Join(p.dir, "m.csv")
@@ -140,7 +150,7 @@ func TestPilotFromStartToTables(t *testing.T) {
 	}
 	if _, out := mien("pilot", "tune", "-levels", levels, "-marks", marks, "-signal", "au4", "-cost-false", "1", "-cost-missed", "10"); !strings.Contains(out, "need") {
 		t.Errorf("tune reads the tables and says %s", out)
-	} else if _, same := mien("pilot", "tune", "-signal", "au4", "-cost-false", "1", "-cost-missed", "10", dir); same != "1 drill left out: not gone through to the end\n"+out {
+	} else if _, same := mien("pilot", "tune", "-signal", "au4", "-cost-false", "1", "-cost-missed", "10", dir); !strings.HasSuffix(same, "1 drill left out: not gone through to the end\n"+out) {
 		t.Errorf("of the recordings tune says\n%s\nand of the tables made of them\n%s", same, out)
 	}
 }

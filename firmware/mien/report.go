@@ -15,7 +15,7 @@ import (
 
 // pilotReport is `mien pilot report`: one HTML file to print and sign.
 func pilotReport(c *call) error {
-	o := page.Options{Tune: tune.Options{}}
+	o := page.Options{Made: time.Now()}
 	path := c.String("o", "", "write the report into `FILE`.html")
 	c.StringVar(&o.Language, "lang", "en", "`LANGUAGE` of the report: "+strings.Join(page.Languages, ", "))
 	c.Float64Var(&o.Tune.CostFalse, "cost-false", 0, "what one false alarm `costs`, in any money")

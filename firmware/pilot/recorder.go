@@ -20,10 +20,10 @@ import (
 type Beginning struct {
 	Pilot   string    `json:"pilot"` // a random number: recordings of one pilot of one unit have the same
 	Unit    string    `json:"unit"`
-	Version string    `json:"version"` // of mien
-	Run     string    `json:"run"`     // of the program: within one, times go on from file to file
-	File    int       `json:"file"`    // its number in the pilot
-	Begun   time.Time `json:"begun"` // what the wall clock showed at Now
+	Version string    `json:"version"`       // of mien
+	Run     string    `json:"run"`           // of the program: within one, times go on from file to file
+	File    int       `json:"file"`          // its number in the pilot
+	Begun   time.Time `json:"begun"`         // what the wall clock showed at Now
 	Purpose string    `json:"purpose"`       // what the pilot is for
 	Tag     string    `json:"tag,omitempty"` // the group that it belongs to, by the config
 	Dropped uint64    `json:"dropped"`       // records that had no room, since the file before

@@ -7,6 +7,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -29,11 +30,19 @@ type gathered struct {
 	groups   map[string][]*group // by what they are told apart: "shift", "light", "cover", "tag"
 	damage   []string
 	differs  int
+	dropped  uint64
+	changes  []change
 	alarms   []*alarmSeen
 	marks    int
 	leftOut  []leftOut
 	drills   int // gone through to the end
 	broken   int
+}
+
+// change is that an alarm got other settings while the pilot ran.
+type change struct {
+	at    time.Time
+	alarm string
 }
 
 // leftOut is a mark that counts for nothing; why is what a text is named after.
@@ -88,6 +97,8 @@ type gatherer struct {
 	o         Options
 	offset    time.Duration
 	run       string
+	clocks    pilot.Clocks
+	defs      []alarm.Definition // in force at the moment
 	last      time.Duration
 	light     uint8
 	cover     string
@@ -114,7 +125,7 @@ func newGatherer(o Options) *gatherer {
 }
 
 func (g *gatherer) visitor() pilot.Visitor {
-	return pilot.Visitor{Begin: g.begin, Frame: g.frame, Event: g.event, Mark: g.mark, Drill: func(s pilot.DrillStep) { g.drillEnds[s.Number] = s.State }}
+	return pilot.Visitor{Begin: g.begin, Frame: g.frame, Event: g.event, Mark: g.mark, Reload: func(list []alarm.Definition) { g.settings(list, g.to) }, Drill: func(s pilot.DrillStep) { g.drillEnds[s.Number] = s.State }}
 }
 
 func (g *gatherer) begin(b *pilot.Beginning) {
@@ -122,11 +133,30 @@ func (g *gatherer) begin(b *pilot.Beginning) {
 		g.close()
 	}
 	g.about, g.run, g.last = b, b.Run, -1
-	g.offset = time.Duration(b.Begun.UnixNano()) - b.Now
+	g.clocks.Begin(b)
+	g.offset = g.clocks.Offset(b.Run, b.Now)
+	g.settings(b.Alarms.Definitions, b.Begun)
 	g.eyes, g.mouth = slices.Index(b.Alarms.Signals, "eyes_closed"), slices.Index(b.Alarms.Signals, "au25")
 	if g.from.IsZero() {
 		g.from = b.Begun
 	}
+}
+
+// settings takes definitions, and notes which alarms have other settings than before.
+func (g *gatherer) settings(list []alarm.Definition, at time.Time) {
+	if g.defs != nil {
+		for _, d := range list {
+			if i := slices.IndexFunc(g.defs, func(o alarm.Definition) bool { return o.Name == d.Name }); i < 0 || !reflect.DeepEqual(g.defs[i], d) {
+				g.changes = append(g.changes, change{at, d.Name})
+			}
+		}
+		for _, o := range g.defs {
+			if !slices.ContainsFunc(list, func(d alarm.Definition) bool { return o.Name == d.Name }) {
+				g.changes = append(g.changes, change{at, o.Name})
+			}
+		}
+	}
+	g.defs = list
 }
 
 // close ends what a stop of the unit ended.
@@ -208,6 +238,8 @@ func (g *gatherer) event(ev alarm.Event, again bool) {
 	}
 	wall := time.Unix(0, int64(ev.At+g.offset)).In(g.o.Export.In)
 	switch ev.Trigger {
+	case alarm.SetLimits:
+		g.changes = append(g.changes, change{wall, ev.Alarm})
 	case alarm.Raise:
 		_, begins, _ := g.o.Export.Session(wall)
 		r := &raised{alarm: ev.Alarm, event: ev.Number, run: g.run, from: wall, to: wall, light: g.light, cover: g.cover, begins: begins.Format("15:04"), tag: g.about.Tag}
@@ -221,12 +253,22 @@ func (g *gatherer) event(ev alarm.Event, again bool) {
 	}
 }
 
-func (g *gatherer) mark(m pilot.Mark) { g.given.Take(m, g.run, g.offset) }
+func (g *gatherer) mark(m pilot.Mark) { g.given.Take(m, g.run, g.clocks.Offset(g.run, m.From)) }
+
+func (g *gatherer) wall(at, offset time.Duration) time.Time {
+	return time.Unix(0, int64(at+offset)).In(g.o.Export.In)
+}
+
+// recorded tells whether anything is of the shift at that time.
+func (g *gatherer) recorded(at time.Time) bool {
+	name, _, _ := g.o.Export.Session(at)
+	return slices.ContainsFunc(g.sessions, func(s *session) bool { return s.name == name })
+}
 
 // left finds the marks that count for nothing.
 func (g *gatherer) left() {
 	add := func(m pilot.Placed, why string) {
-		g.leftOut = append(g.leftOut, leftOut{m, time.Unix(0, int64(m.At+m.Offset)).In(g.o.Export.In), why})
+		g.leftOut = append(g.leftOut, leftOut{m, g.wall(m.At, g.clocks.Offset(m.Run, m.At)), why})
 	}
 	for i, m := range g.given {
 		switch {
@@ -234,6 +276,8 @@ func (g *gatherer) left() {
 			add(m, "unnamed")
 		case len(m.Shows) == 0:
 			add(m, "several")
+		case !g.recorded(g.wall(m.From, m.Offset)) && !g.recorded(g.wall(m.To, m.Offset)):
+			add(m, "elsewhen")
 		case slices.ContainsFunc(g.given, func(o pilot.Placed) bool { return opposite(&g.given[i], &o) }):
 			add(m, "opposite")
 		}
@@ -297,7 +341,7 @@ func (g *gatherer) finish() {
 	if g.about == nil {
 		return
 	}
-	for _, d := range g.about.Alarms.Definitions {
+	for _, d := range g.defs {
 		a := &alarmSeen{def: d, missed: g.missed[d.Name]}
 		for _, r := range g.all {
 			switch {

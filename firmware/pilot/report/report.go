@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,10 +27,11 @@ type Options struct {
 	Read     func(also pilot.Visitor) (*pilot.Replayed, func(signal string) tune.Source, error)
 	Tune     tune.Options // but for the signal and the alarm in force
 	Language string
-	Money    string  // what costs are in, "EUR"
-	Shifts   float64 // a year; 0: no yearly figures
-	Own      float64 // what the unit costs a year
-	Who      string  // acknowledges; "": left to be filled in by hand, as the next ones
+	Made     time.Time // when the report was made; zero: it does not say
+	Money    string    // what costs are in, "EUR"
+	Shifts   float64   // a year; 0: no yearly figures
+	Own      float64   // what the unit costs a year
+	Who      string    // acknowledges; "": left to be filled in by hand, as the next ones
 	Within   string
 	Else     string
 }
@@ -51,7 +53,7 @@ func Write(w io.Writer, o Options) error {
 	if err != nil {
 		return err
 	}
-	g.files, g.damage, g.differs = sum.Files, sum.Damage, sum.Differs
+	g.files, g.damage, g.differs, g.dropped = sum.Files, sum.Damage, sum.Differs, sum.Dropped
 	g.finish()
 	r := &writer{gathered: g.gathered, Options: o, lang: lang, source: source}
 	for _, a := range g.alarms {
@@ -251,13 +253,17 @@ func (r *writer) timeline() (template.HTML, error) {
 		return "", nil
 	}
 	colours := []string{"#1c6e8c", "#b0413e", "#6b8e23", "#8a5a00", "#6a4c93", "#2f4f4f"}
-	c := chart.New(860, 60+24*float64(n), chart.Range{High: r.Export.Shift.Hours()}, chart.Range{High: float64(n)})
+	most := r.Export.Shift.Hours()
+	for _, s := range r.sessions { // a night may have an hour more
+		most = max(most, s.ends.Sub(s.begins).Hours())
+	}
+	c := chart.New(860, 60+24*float64(n), chart.Range{High: most}, chart.Range{High: float64(n)})
 	c.XLabel, c.Name, c.YTicks = "h", r.say("timeline"), []chart.Tick{}
 	named := map[string]bool{}
 	for i, s := range r.sessions {
 		y := float64(n-i) - 0.5
 		c.YTicks = append(c.YTicks, chart.Tick{At: y, Text: s.name})
-		c.Line([]chart.Point{{X: 0, Y: y}, {X: r.Export.Shift.Hours(), Y: y}}, chart.Stroke{Colour: "#d5dbe0"}, "")
+		c.Line([]chart.Point{{X: 0, Y: y}, {X: s.ends.Sub(s.begins).Hours(), Y: y}}, chart.Stroke{Colour: "#d5dbe0"}, "")
 		for _, a := range s.raised {
 			k := slices.IndexFunc(r.alarms, func(x *alarmSeen) bool { return x.def.Name == a.alarm })
 			colour := colours[max(k, 0)%len(colours)]
@@ -267,8 +273,8 @@ func (r *writer) timeline() (template.HTML, error) {
 			}
 			named[a.alarm] = true
 			from := a.from.Sub(s.begins).Hours()
-			to := max(a.to.Sub(s.begins).Hours(), from+r.Export.Shift.Hours()/400) // to be seen
-			c.Band(chart.Point{X: from, Y: y - 0.32}, chart.Point{X: min(to, r.Export.Shift.Hours()), Y: y + 0.32}, colour, 0.85, name)
+			to := max(a.to.Sub(s.begins).Hours(), from+most/400) // to be seen
+			c.Band(chart.Point{X: from, Y: y - 0.32}, chart.Point{X: min(to, most), Y: y + 0.32}, colour, 0.85, name)
 		}
 	}
 	return drawn(c)
@@ -418,7 +424,7 @@ func (r *writer) view() any {
 	b := r.about
 	head := []pair{
 		{r.say("unit"), b.Unit}, {r.say("pilot"), b.Pilot}, {r.say("purpose"), b.Purpose},
-		{r.say("from_to"), r.from.In(r.Export.In).Format("2006-01-02 15:04") + " - " + r.to.Format("2006-01-02 15:04")},
+		{r.say("from_to"), r.from.In(r.Export.In).Format("2006-01-02 15:04") + " - " + r.to.Format("2006-01-02 15:04 MST")},
 		{r.say("hours"), hours(r.watched)}, {r.say("sessions"), fmt.Sprint(len(r.sessions))}, {r.say("marks"), fmt.Sprint(r.marks)},
 		{r.say("drills"), fmt.Sprint(r.drills)}, {r.say("version"), b.Version},
 	}
@@ -429,6 +435,33 @@ func (r *writer) view() any {
 		if name, version, sum, err := m.CardOf(); err == nil {
 			head = append(head, pair{r.say("networks"), name + " " + version + " " + sum})
 		}
+	}
+	if r.dropped > 0 {
+		head = append(head, pair{r.say("dropped"), fmt.Sprint(r.dropped)})
+	}
+	plain := func(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
+	money := func(x float64) string { return strings.TrimSpace(plain(x) + " " + r.Money) }
+	of := r.Tune
+	given := []pair{
+		{r.say("cost_false"), money(of.CostFalse)}, {r.say("cost_missed"), money(of.CostMissed)}, {r.say("most_false"), plain(of.MostFalse)},
+		{r.say("shift_is"), fmt.Sprintf("%s, %02d:%02d", alarm.Time(r.Export.Shift), int(r.Export.Begins.Hours()), int(r.Export.Begins.Minutes())%60)},
+		{r.say("allow_is"), alarm.Time(of.Allow)},
+	}
+	if of.Events > 0 {
+		given = append(given, pair{r.say("events_given"), plain(of.Events)})
+	}
+	if r.Shifts > 0 {
+		given = append(given, pair{r.say("shifts_year"), plain(r.Shifts)}, pair{r.say("own_year"), money(r.Own)})
+	}
+	if !r.Made.IsZero() {
+		given = append(given, pair{r.say("made"), r.Made.In(r.Export.In).Format("2006-01-02 15:04 MST")})
+	}
+	var changes []string
+	for _, c := range r.changes {
+		changes = append(changes, c.at.In(r.Export.In).Format("2006-01-02 15:04")+" "+c.alarm)
+	}
+	if len(changes) > mostLeft {
+		changes = append(changes[:mostLeft], fmt.Sprintf(r.say("more"), len(changes)-mostLeft))
 	}
 	var reasons []pair
 	for _, why := range byTime(r.reasons) {
@@ -449,7 +482,7 @@ func (r *writer) view() any {
 		line = ""
 	}
 	left, more := r.left()
-	return map[string]any{"Left": left, "LeftMore": more, "NoYears": r.noYears(), "Lang": Languages[r.lang], "Head": head, "Emotions": b.Emotions, "Differs": r.differs, "Damage": r.damage, "Read": percent(r.reasons[""], r.watched),
+	return map[string]any{"Given": given, "Changes": changes, "Left": left, "LeftMore": fmt.Sprintf(r.say("more"), more), "LeftAny": more > 0, "NoYears": r.noYears(), "Lang": Languages[r.lang], "Head": head, "Emotions": b.Emotions, "Differs": r.differs, "Damage": r.damage, "Read": percent(r.reasons[""], r.watched),
 		"Reasons": reasons, "Sessions": sessions, "Parts": r.parts, "Timeline": line, "Groups": r.groupViews(), "Years": r.years(),
 		"Who": r.Who, "Within": r.Within, "Else": r.Else}
 }

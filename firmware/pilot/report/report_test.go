@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"math/rand/v2"
 	"regexp"
 	"strings"
 	"testing"
@@ -40,12 +41,21 @@ func TestEveryTextIsInEachLanguage(t *testing.T) {
 
 // What the search says is there in each language, with the same values.
 func TestSentencesInEachLanguage(t *testing.T) {
-	verb, placed := regexp.MustCompile(`%[^%\s]*?[dvgf]`), regexp.MustCompile(`%\[(\d)\]`)
+	verb, placed := regexp.MustCompile(`%[^%\s]*?[dvgf]`), regexp.MustCompile(`%[.\d]*\[(\d)\]`)
 	for s := range tune.Sentences {
 		want := len(verb.FindAllString(strings.ReplaceAll(s.Format(), "%%", ""), -1))
 		places := map[string]bool{}
 		for _, m := range placed.FindAllStringSubmatch(sentencesJa[s], -1) {
 			places[m[1]] = true
+		}
+		said := tune.Said{Sentence: s}
+		for _, v := range verb.FindAllString(strings.ReplaceAll(s.Format(), "%%", ""), -1) {
+			said.Values = append(said.Values, map[byte]any{'d': 7, 'v': time.Second, 'g': 1.5, 'f': 250.}[v[len(v)-1]])
+		}
+		for lang := range Languages {
+			if text := tell(said, lang); strings.Contains(text, "%!") {
+				t.Errorf("%q", text)
+			}
 		}
 		if sentencesJa[s] == "" || len(places) != want {
 			t.Errorf("%q has %d values, %q has %d", s.Format(), want, sentencesJa[s], len(places))
@@ -207,6 +217,78 @@ func TestPage(t *testing.T) {
 		}
 		if strings.Contains(out, "<b>") || strings.Contains(strings.ReplaceAll(out, "http://www.w3.org/2000/svg", ""), "://") || strings.Contains(out, "<script") {
 			t.Errorf("%s: the page has something that is not its own", Languages[lang])
+		}
+	}
+}
+
+// shifts are those of a pilot in which each event shows and noise hardly ever passes for one.
+func shifts(n int) func(yield func(*tune.Session) error) error {
+	return func(yield func(*tune.Session) error) error {
+		random := rand.New(rand.NewPCG(1, 1))
+		for i := range n {
+			s := &tune.Session{Name: fmt.Sprintf("shift %d", i)}
+			end := 4 * time.Hour
+			last := time.Duration(0)
+			for at := 20 * time.Minute; at < end; at += 30 * time.Minute {
+				s.Spans = append(s.Spans, tune.Span{From: last, To: at}, tune.Span{From: at, To: at + 10*time.Second, Present: true})
+				last = at + 10*time.Second
+			}
+			s.Spans = append(s.Spans, tune.Span{From: last, To: end})
+			for at, span := time.Duration(0), 0; at < end; at += time.Second {
+				for at >= s.Spans[span].To {
+					span++
+				}
+				level := 0.2 + 0.05*random.NormFloat64()
+				if s.Spans[span].Present {
+					level += 0.55
+				}
+				s.At, s.Level = append(s.At, at), append(s.Level, float32(level))
+			}
+			if err := yield(s); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// A whole report: the figures that were given stand in it, as whoever signs must know
+// them, and so do the limit that follows from them and what was changed on the way.
+func TestWholeReport(t *testing.T) {
+	for lang, name := range Languages {
+		o := Options{Export: pilot.Export{Shift: 8 * time.Hour, Begins: 6*time.Hour + 30*time.Minute, In: time.UTC}, Language: name, Money: "EUR", Shifts: 660, Own: 900,
+			Who: "shift leader", Within: "2 min", Made: time.Date(2026, 12, 14, 9, 30, 0, 0, time.UTC),
+			Tune: tune.Options{CostFalse: 10, CostMissed: 200, MostFalse: 1.5, Shift: 8 * time.Hour, Allow: 5 * time.Second}}
+		o.Read = func(also pilot.Visitor) (*pilot.Replayed, func(string) tune.Source, error) {
+			def := alarm.Definition{Name: "brow", OnDelay: time.Second, OffDelay: time.Second, Conditions: []alarm.Condition{{Signal: "au4", Limit: .6, Deadband: .1}}}
+			b := &pilot.Beginning{Unit: "press 4", Purpose: "limits", Run: "a", Begun: time.Date(2026, 11, 30, 6, 30, 0, 0, time.UTC),
+				Alarms: pilot.AlarmSettings{Signals: []string{"au4"}, Definitions: []alarm.Definition{def}}}
+			also.Begin(b)
+			for s := range 600 {
+				also.Frame(&pilot.Frame{Eye: true, Result: true, Now: time.Duration(s) * time.Second, Trusted: true, Light: 90}, []float32{.2})
+			}
+			also.Reload([]alarm.Definition{def}) // the same: no change
+			def.OnDelay = 2 * time.Second
+			also.Reload([]alarm.Definition{def})
+			also.Event(alarm.Event{At: 600 * time.Second, Trigger: alarm.Raise, Alarm: "brow", Number: 7}, false)
+			also.Mark(pilot.Mark{Number: 1, Truth: state.Right, Alarm: "brow", Event: 7, From: 600 * time.Second, To: 601 * time.Second, Shows: []pilot.Shown{{Signal: "au4", Present: true}}})
+			also.Mark(pilot.Mark{Number: 2, Truth: state.Missed, Alarm: "brow", From: -20 * time.Hour, To: -19 * time.Hour, Shows: []pilot.Shown{{Signal: "au4", Present: true}}})
+			return &pilot.Replayed{Files: 1, Dropped: 3}, func(string) tune.Source { return shifts(40) }, nil
+		}
+		var b strings.Builder
+		if err := Write(&b, o); err != nil {
+			t.Fatal(err)
+		}
+		out := b.String()
+		say := func(key string) string { return template.HTMLEscapeString(texts[key][lang]) }
+		for _, want := range []string{"<td>10 EUR</td>", "<td>200 EUR</td>", "<td>1.5</td>", "<td>8h, 06:30</td>", "<td>660</td>", "<td>900 EUR</td>", "<td>2026-12-14 09:30 UTC</td>",
+			">" + say("found") + "</th>", ">" + say("in_force") + "</th>", say("cost_is"), say("changed") + ":<br>2026-11-30 06:39 brow</p>", say("why_elsewhen"), say("dropped"), say("benefit"), "<svg"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("%s: the page does not have %q", name, want)
+			}
+		}
+		if strings.Contains(out, say("not_enough")) || strings.Contains(out, "NaN") || strings.Contains(out, "%!") {
+			t.Errorf("%s: no limit is recommended, or something is not written as it should be", name)
 		}
 	}
 }
