@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -724,6 +725,82 @@ func TestPageThatDoesNotRead(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	until(t, next, "state", `"n":149,`)
+}
+
+// Whoever asks and does not read the answer loses the place, over either HTTP: it is
+// free again. Nobody has to log in to ask for a file of the page.
+func TestAnswerThatNobodyReads(t *testing.T) {
+	for _, two := range []bool{false, true} {
+		t.Run(fmt.Sprintf("HTTP/2 %v", two), func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			b.files["/big.js"] = &file{kind: "text/javascript", tag: `"big"`, plain: make([]byte, 32<<20)} // more than all buffers between
+			ended := make(chan struct{})
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				defer close(ended)
+				b.Handler().ServeHTTP(w, r)
+			}))
+			server.EnableHTTP2 = two
+			server.StartTLS()
+			defer server.Close()
+			defer server.CloseClientConnections()
+			client := server.Client()
+			client.Transport.(*http.Transport).DisableCompression = true
+			answer, err := client.Get(server.URL + "/big.js")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer answer.Body.Close()
+			defer answer.Body.Close()
+			if got := answer.ProtoMajor == 2; got != two || answer.StatusCode != 200 {
+				t.Fatal(answer.Proto, answer.Status)
+			}
+			select {
+			case <-ended:
+			case <-time.After(3 * writeIn):
+				t.Errorf("after %v the answer still waits to be read", 3*writeIn)
+			}
+		})
+	}
+}
+
+// A stream on which there is nothing to tell stays open, over either HTTP: a page of a
+// unit that is away is not thrown out for it.
+func TestQuietStream(t *testing.T) {
+	for _, two := range []bool{false, true} {
+		t.Run(fmt.Sprintf("HTTP/2 %v", two), func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			vera := b.logIn(t, "vera")
+			b.stop()
+			server := httptest.NewUnstartedServer(b.Handler())
+			server.EnableHTTP2 = two
+			server.StartTLS()
+			defer server.Close()
+			defer server.CloseClientConnections()
+			r, err := http.NewRequest("GET", server.URL+"/api/stream", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.AddCookie(vera.cookie)
+			answer, err := server.Client().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer answer.Body.Close()
+			if got := answer.ProtoMajor == 2; got != two || answer.StatusCode != 200 {
+				t.Fatal(answer.Proto, answer.Status)
+			}
+			for lines := bufio.NewScanner(answer.Body); ; {
+				if !lines.Scan() {
+					t.Fatalf("the stream ended: %v", lines.Err())
+				}
+				if lines.Text() == ":" { // what keeps it alive, after aliveEach
+					return
+				}
+			}
+		})
+	}
 }
 
 // So many connections are served, and so many of one address; whoever comes when one

@@ -83,9 +83,30 @@ func (g *Gateway) Handler() http.Handler {
 		case err != nil:
 			refuse(w, http.StatusForbidden, "another site asks: "+err.Error())
 		default:
-			routes.ServeHTTP(w, r)
+			routes.ServeHTTP(&timed{w, http.NewResponseController(w)}, r)
 		}
 	})
+}
+
+// timed is an answer that a browser must go on reading: one that stops would keep its
+// place, and what it has not read, for as long as it likes. A slow one has writeIn for
+// each part, however long the whole takes; the unit's own time to answer is not counted.
+type timed struct {
+	http.ResponseWriter
+	to *http.ResponseController
+}
+
+// Unwrap lets a ResponseController reach what is below.
+func (h *timed) Unwrap() http.ResponseWriter { return h.ResponseWriter }
+
+func (h *timed) Write(data []byte) (n int, err error) {
+	for n < len(data) && err == nil {
+		h.to.SetWriteDeadline(time.Now().Add(writeIn)) // by the machine's own clock, whatever a test's says
+		var wrote int
+		wrote, err = h.ResponseWriter.Write(data[n:min(n+sendBuffer, len(data))])
+		n += wrote
+	}
+	return n, err
 }
 
 // known tells whether the page was asked for under a name of its own: a name that
@@ -354,6 +375,7 @@ func (g *Gateway) ask(w http.ResponseWriter, r *http.Request, s *session) {
 // tell asks the unit for a person. Where that fails, the answer is written, and false.
 func (g *Gateway) tell(w http.ResponseWriter, r *http.Request, s *session, in operator.Request) (operator.Reply, bool) {
 	in.Who, in.Role = s.user.Name, s.user.Role
+	http.NewResponseController(w).SetWriteDeadline(time.Time{}) // of a part before: the browser is not to blame for the unit's time
 	select {
 	case g.asking <- struct{}{}:
 		defer func() { <-g.asking }()
@@ -389,10 +411,13 @@ func (g *Gateway) stream(w http.ResponseWriter, r *http.Request, s *session) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	var out bytes.Buffer
 	send := func() bool {
-		to.SetWriteDeadline(g.writeBy())
 		_, err := w.Write(out.Bytes())
 		out.Reset()
-		return err == nil && to.Flush() == nil
+		if err == nil {
+			err = to.Flush()
+		}
+		to.SetWriteDeadline(time.Time{}) // HTTP/2 ends a stream at it, also one that has nothing to tell
+		return err == nil
 	}
 	event := func(kind string, data []byte) { fmt.Fprintf(&out, "event: %s\ndata: %s\n\n", kind, data) }
 	say := func(kind, why string) {
@@ -448,10 +473,6 @@ func (g *Gateway) stream(w http.ResponseWriter, r *http.Request, s *session) {
 		}
 	}
 }
-
-// writeBy is until when a browser must have taken what is written: by the machine's
-// own clock, whatever a test's says.
-func (g *Gateway) writeBy() time.Time { return time.Now().Add(writeIn) }
 
 // filtered asks for the journal, and gives what the page filters for.
 func (g *Gateway) filtered(w http.ResponseWriter, r *http.Request, s *session) ([]alarm.Event, bool) {
