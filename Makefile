@@ -43,7 +43,7 @@ demo: build ## the main job on the clip that ships with mien: no camera, no pins
 # All that a user has to install is named at once; the browser is the one thing that tests can do without.
 test-tools:
 	@tools/setup.sh go git python3-pip npm python3-venv python3-dev gcc libc6-dev libturbojpeg0 mbpoll qemu-user-static libstdc++6-arm64-cross
-	@tools/setup.sh chromium fonts-ipaexfont-gothic || echo "without it the tests of the page in a browser are skipped"
+	@tools/setup.sh chromium chromium-sandbox fonts-ipaexfont-gothic || echo "without it the tests of the page in a browser are skipped"
 
 test: test-tools deps .venv-modbus/.pinned ## everything the tests need, then every test
 	@$(GO) run ./tools/fetch -arch arm64,arm

@@ -10,6 +10,7 @@ for package in "$@"; do
 	python3-venv) python3 -c 'import venv, ensurepip' 2>/dev/null || missing="$missing $package" ;;
 	python3-dev) [ -e "$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ] || missing="$missing $package" ;;
 	libturbojpeg0) ldconfig -p 2>/dev/null | grep -q libturbojpeg.so.0 || /sbin/ldconfig -p | grep -q libturbojpeg.so.0 || missing="$missing $package" ;;
+	chromium-sandbox) [ -e /usr/lib/chromium/chrome-sandbox ] || missing="$missing $package" ;;
 	libc6-dev) [ -e /usr/include/stdio.h ] || missing="$missing $package" ;;
 	bubblewrap) command -v bwrap >/dev/null || missing="$missing $package" ;;
 	qemu-system-arm) command -v qemu-system-aarch64 >/dev/null || missing="$missing $package" ;;

@@ -751,7 +751,6 @@ func TestAnswerThatNobodyReads(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer answer.Body.Close()
-			defer answer.Body.Close()
 			if got := answer.ProtoMajor == 2; got != two || answer.StatusCode != 200 {
 				t.Fatal(answer.Proto, answer.Status)
 			}

@@ -73,6 +73,9 @@ func open(t testing.TB, width, height int, address string) *tab {
 	if all == nil {
 		t.Skip("no chromium on this machine: apt-get install --no-install-recommends chromium")
 	}
+	if err != nil && strings.Contains(err.Error(), "No usable sandbox") {
+		t.Skip("chromium has no sandbox on this machine, and is not run without one: apt-get install --no-install-recommends chromium-sandbox")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
