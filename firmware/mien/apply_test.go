@@ -118,7 +118,7 @@ func TestConfigThroughTheUnit(t *testing.T) {
 		now, _ = as(operator.Engineer, nil)
 		os.Chmod(p.dir, 0o500)
 		defer os.Chmod(p.dir, 0o700)
-		if _, err := as(operator.Engineer, &operator.ConfigAsk{Do: operator.ConfigApply, Text: alarm, Base: now.Config.Base}); err == nil || !strings.Contains(err.Error(), "docs/gateway.md") {
+		if _, err := as(operator.Engineer, &operator.ConfigAsk{Do: operator.ConfigApply, Text: open.Text + "# more\n", Base: now.Config.Base}); err == nil || !strings.Contains(err.Error(), "docs/gateway.md") {
 			t.Errorf("%v", err)
 		}
 	}
