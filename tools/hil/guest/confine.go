@@ -84,7 +84,7 @@ func protect(writable []string) error {
 	if err := unix.Mount("tmpfs", "/tmp", "tmpfs", 0, "mode=1777"); err != nil {
 		return fmt.Errorf("mount /tmp: %w", err)
 	}
-	list, err := os.ReadFile("/proc/self/mountinfo")
+	list, err := os.ReadFile("/proc/thread-self/mountinfo") // the mounts are this thread's, and /proc/self is the first thread
 	if err != nil {
 		return err
 	}
