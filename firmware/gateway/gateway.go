@@ -31,6 +31,7 @@ type Options struct {
 	Folder  string                           // users and certificate
 	Files   map[string][]byte                // of the page, by path
 	Dial    func() (*operator.Client, error) // reaches the unit
+	Link    *Link                            // to hear it with; nil: its own
 	Version string                           // of this program
 	About   map[string]string                // texts for the page: "licences"
 	Now     func() time.Time                 // nil: time.Now
@@ -44,7 +45,7 @@ type Gateway struct {
 	sessions *sessions
 	doors    *doors
 	rate     *buckets
-	link     *link
+	link     *Link
 	files    map[string]*file
 	hosts    map[string]bool
 	cookie   string
@@ -81,7 +82,9 @@ func New(o Options) (*Gateway, error) {
 	g.sessions = &sessions{users: g.users, idle: o.Page.Idle, now: o.Now, open: map[[32]byte]*session{}}
 	g.doors = &doors{now: o.Now, wrong: map[string]*wrong{}}
 	g.rate = &buckets{now: o.Now, rate: 50, most: 300, left: map[string]*bucket{}}
-	g.link = &link{dial: o.Dial, ctx: context.Background(), pages: map[*listener]bool{}}
+	if g.link = o.Link; g.link == nil {
+		g.link = NewLink(context.Background(), o.Dial)
+	}
 	return g, nil
 }
 
@@ -116,7 +119,9 @@ func (g *Gateway) Listen() (net.Listener, error) {
 func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	g.link.ctx = ctx
+	if g.o.Link == nil {
+		g.link.ctx = ctx
+	}
 	go g.write(ctx)
 	s := &http.Server{
 		Handler:           g.Handler(),

@@ -424,13 +424,13 @@ func (g *Gateway) stream(w http.ResponseWriter, r *http.Request, s *session) {
 		data, _ := json.Marshal(map[string]string{"why": why}) // a text
 		event(kind, data)
 	}
-	page := g.link.join()
+	page := g.link.Join()
 	if page == nil {
 		say("bye", "too many pages")
 		send()
 		return
 	}
-	defer g.link.leave(page)
+	defer page.Leave()
 	look := time.NewTicker(lookEach)
 	defer look.Stop()
 	alive := time.Now()
@@ -449,20 +449,20 @@ func (g *Gateway) stream(w http.ResponseWriter, r *http.Request, s *session) {
 				continue
 			}
 			out.WriteString(":\n\n")
-		case <-page.wake:
-			n := g.link.take(page)
-			if n.lost != "" {
-				say("lost", n.lost)
+		case <-page.Wake:
+			n := page.Take()
+			if n.Lost != "" {
+				say("lost", n.Lost)
 			}
-			if n.about != nil {
-				event("about", n.about)
+			if n.About != nil {
+				event("about", n.About)
 			}
-			if n.events != nil {
-				list, _ := json.Marshal(n.events) // they came as JSON
+			if n.Events != nil {
+				list, _ := json.Marshal(n.Events) // they came as JSON
 				event("events", list)
 			}
-			if n.state != nil {
-				event("state", n.state)
+			if n.State != nil {
+				event("state", n.State)
 			}
 		}
 		if out.Len() > 0 {

@@ -18,14 +18,15 @@ const (
 	maxPages  = 64
 )
 
-// link is the gateway's end of the unit's stream: one, whatever the number of pages.
-// It passes on what the unit tells byte for byte, to each page the newest.
-type link struct {
+// Link is the gateway's end of the unit's stream: one, whatever the number of readers
+// (pages, and what else joins). It passes on what the unit tells byte for byte, to each
+// reader the newest.
+type Link struct {
 	dial func() (*operator.Client, error)
 	ctx  context.Context
 
 	mu     sync.Mutex // covers what is below
-	pages  map[*listener]bool
+	pages  map[*Listener]bool
 	runs   bool
 	about  []byte // newest,
 	state  []byte
@@ -36,29 +37,36 @@ type link struct {
 	lost   string // why the unit is away; "": it is there
 }
 
-// listener is one open page. It is woken when there is something new, and takes the
-// newest when it is ready.
-type listener struct {
-	wake         chan struct{}
+// NewLink gives the link that dial reaches the unit for, until ctx ends.
+func NewLink(ctx context.Context, dial func() (*operator.Client, error)) *Link {
+	return &Link{dial: dial, ctx: ctx, pages: map[*Listener]bool{}}
+}
+
+// Listener is one reader, such as an open page. It is woken when there is something new,
+// and takes the newest when it is ready.
+type Listener struct {
+	Wake         chan struct{}
+	of           *Link
 	about, state int
 	events       int
 	lost         string
 }
 
-// news is what a page has not seen yet.
-type news struct {
-	about, state []byte
-	events       []json.RawMessage
-	lost         string
+// News is what a reader has not seen yet.
+type News struct {
+	About, State []byte            // operator.About and operator.Now; nil: nothing new
+	Events       []json.RawMessage // the new ones, oldest first, at most the newest 64
+	Lost         string            // why the unit is away; About comes when it is there again
 }
 
-func (l *link) join() *listener {
+// Join adds a reader; nil: there are too many.
+func (l *Link) Join() *Listener {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.pages) >= maxPages {
 		return nil
 	}
-	p := &listener{wake: make(chan struct{}, 1)}
+	p := &Listener{Wake: make(chan struct{}, 1), of: l}
 	l.pages[p] = true
 	if !l.runs {
 		l.runs = true
@@ -66,50 +74,54 @@ func (l *link) join() *listener {
 		p.state = l.counts.state
 		go l.run()
 	}
-	p.wake <- struct{}{}
+	p.Wake <- struct{}{}
 	return p
 }
 
-func (l *link) leave(p *listener) {
+// Leave ends the reader.
+func (p *Listener) Leave() {
+	l := p.of
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.pages, p)
 }
 
-func (l *link) take(p *listener) (n news) {
+// Take gives what is new.
+func (p *Listener) Take() (n News) {
+	l := p.of
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.about != nil && p.about != l.counts.about {
-		p.about, n.about = l.counts.about, l.about
+		p.about, n.About = l.counts.about, l.about
 	}
 	for i := max(p.events, l.came-keepsLast); i < l.came; i++ {
-		n.events = append(n.events, l.events[i%keepsLast])
+		n.Events = append(n.Events, l.events[i%keepsLast])
 	}
 	p.events = l.came
 	if l.state != nil && p.state != l.counts.state {
-		p.state, n.state = l.counts.state, l.state
+		p.state, n.State = l.counts.state, l.state
 	}
 	if l.lost != p.lost {
-		p.lost, n.lost = l.lost, l.lost
+		p.lost, n.Lost = l.lost, l.lost
 	}
 	return n
 }
 
 // tell changes what is known, and wakes the pages.
-func (l *link) tell(change func()) {
+func (l *Link) tell(change func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	change()
 	for p := range l.pages {
 		select {
-		case p.wake <- struct{}{}:
+		case p.Wake <- struct{}{}:
 		default:
 		}
 	}
 }
 
 // run hears the unit while there are pages.
-func (l *link) run() {
+func (l *Link) run() {
 	for {
 		err := l.hear()
 		l.mu.Lock()
@@ -133,7 +145,7 @@ func (l *link) run() {
 
 var errNobody = errors.New("nobody listens")
 
-func (l *link) hear() error {
+func (l *Link) hear() error {
 	c, err := l.dial()
 	if err != nil {
 		l.mu.Lock()
@@ -189,7 +201,7 @@ func (l *link) hear() error {
 
 // happened takes events that are new: a unit that is reached again tells the newest
 // once more, and one whose numbers begin anew is another.
-func (l *link) happened(events []json.RawMessage) {
+func (l *Link) happened(events []json.RawMessage) {
 	number := func(e json.RawMessage) uint64 {
 		var is struct{ N uint64 }
 		json.Unmarshal(e, &is) // one without a number is 0

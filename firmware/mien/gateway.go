@@ -52,7 +52,7 @@ func runGateway(c *call) error {
 	stdlog.SetOutput(io.Discard) // of package http: what browsers and scanners do wrong is no news
 	log := slog.New(slog.NewTextHandler(c.err, nil))
 	for ctx.Err() == nil {
-		if !cfg.Page.Serve {
+		if len(services(cfg)) == 0 {
 			return coded{fmt.Errorf("%s: page.serve is false: there is nothing to serve", path), exitConfig}
 		}
 		if cfg, seen, err = c.serve(ctx, log, path, seen, cfg, *socket); err != nil {
@@ -62,7 +62,31 @@ func runGateway(c *call) error {
 	return nil
 }
 
-// serve serves the page until ctx ends or the config changes what is served; it gives
+// service is one thing that the gateway does: what the config has of it, and how it
+// begins. What begins must not wait; it tells its end, and ends with ctx.
+type service struct {
+	of    any // a change of it begins all anew
+	begin func(ctx context.Context, g *serving, ended chan<- error) error
+}
+
+// services are those that a config turns on.
+func services(cfg *config.Config) (list []service) {
+	if cfg.Page.Serve {
+		list = append(list, service{cfg.Page, servePage})
+	}
+	return list
+}
+
+// serving is what all services have.
+type serving struct {
+	cfg  *config.Config
+	out  io.Writer
+	dial func() (*operator.Client, error)
+	link *gateway.Link
+	say  func(format string, args ...any) // to a technician
+}
+
+// serve runs the services until ctx ends or the config changes one of them; it gives
 // the config that is in force then, and the stamp of its file.
 func (c *call) serve(ctx context.Context, log *slog.Logger, path, seen string, cfg *config.Config, socket string) (*config.Config, string, error) {
 	ctx, stop := context.WithCancel(ctx)
@@ -70,37 +94,32 @@ func (c *call) serve(ctx context.Context, log *slog.Logger, path, seen string, c
 	if socket == "" {
 		socket = unitSocket(cfg)
 	}
-	files, err := page.Files()
-	switch {
-	case files == nil:
-		return nil, seen, err
-	case err != nil: // without plots it is a page still
-		log.Warn(err.Error())
+	g := &serving{cfg: cfg, out: c.out, dial: func() (*operator.Client, error) { return operator.Dial(socket) },
+		say: func(format string, args ...any) { log.Warn(fmt.Sprintf(format, args...)) }}
+	g.link = gateway.NewLink(ctx, g.dial)
+	list := services(cfg)
+	ended, running := make(chan error, len(list)), 0
+	end := func(err error) error { // waits for all of them; the first error counts
+		stop()
+		for ; running > 0; running-- {
+			if other := <-ended; err == nil {
+				err = other
+			}
+		}
+		return err
 	}
-	g, err := gateway.New(gateway.Options{Page: cfg.Page, Folder: cfg.Gateway.Folder(), Files: files, Version: version, About: map[string]string{"licences": docs.Licences},
-		Dial: func() (*operator.Client, error) { return operator.Dial(socket) },
-		Say:  func(format string, args ...any) { log.Warn(fmt.Sprintf(format, args...)) }})
-	if err != nil {
-		return nil, seen, err
+	for _, s := range list {
+		if err := s.begin(ctx, g, ended); err != nil {
+			return nil, seen, end(err)
+		}
+		running++
 	}
-	l, err := g.Listen()
-	if err != nil {
-		return nil, seen, err
-	}
-	fmt.Fprintf(c.out, "page: %s\n", g.Address(l))
-	if g.Certificate() != nil {
-		fmt.Fprintf(c.out, "fingerprint of its certificate (SHA-256): %s\n", gateway.Fingerprint(g.Certificate()))
-	}
-	if list, err := gateway.NewUsers(cfg.Gateway.Folder()).List(); err == nil && len(list) == 0 {
-		fmt.Fprintln(c.out, "nobody can log in yet: sudo mien gateway user add NAME -role administrator")
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- g.Serve(ctx, l) }()
 	refused := ""
 	for look := time.Tick(2 * time.Second); ; {
 		select {
 		case err := <-ended:
-			return cfg, seen, err
+			running--
+			return cfg, seen, end(err)
 		case <-look:
 		}
 		now := stamp(path)
@@ -116,11 +135,49 @@ func (c *call) serve(ctx context.Context, log *slog.Logger, path, seen string, c
 			}
 			continue
 		}
-		if fmt.Sprint(other.Page, other.Gateway, other.Socket) != fmt.Sprint(cfg.Page, cfg.Gateway, cfg.Socket) {
-			stop()
-			return other, seen, <-ended
+		if inForce(other) != inForce(cfg) {
+			return other, seen, end(nil)
 		}
 	}
+}
+
+// inForce tells one gateway's config from another's.
+func inForce(cfg *config.Config) string {
+	text := fmt.Sprint(cfg.Gateway, cfg.Socket)
+	for _, s := range services(cfg) {
+		text += fmt.Sprintf("%T%v", s.of, s.of)
+	}
+	return text
+}
+
+// servePage begins to serve the page.
+func servePage(ctx context.Context, s *serving, ended chan<- error) error {
+	files, err := page.Files()
+	switch {
+	case files == nil:
+		return err
+	case err != nil: // without plots it is a page still
+		s.say("%s", err.Error())
+	}
+	folder := s.cfg.Gateway.Folder()
+	g, err := gateway.New(gateway.Options{Page: s.cfg.Page, Folder: folder, Files: files, Version: version, About: map[string]string{"licences": docs.Licences},
+		Dial: s.dial, Link: s.link, Say: s.say})
+	if err != nil {
+		return err
+	}
+	l, err := g.Listen()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.out, "page: %s\n", g.Address(l))
+	if g.Certificate() != nil {
+		fmt.Fprintf(s.out, "fingerprint of its certificate (SHA-256): %s\n", gateway.Fingerprint(g.Certificate()))
+	}
+	if list, err := gateway.NewUsers(folder).List(); err == nil && len(list) == 0 {
+		fmt.Fprintln(s.out, "nobody can log in yet: sudo mien gateway user add NAME -role administrator")
+	}
+	go func() { ended <- g.Serve(ctx, l) }()
+	return nil
 }
 
 // stamp tells one state of a file from another.
