@@ -556,7 +556,10 @@ func (c *checker) reachable() {
 	if err != nil || !c.Page.Serve {
 		return
 	}
-	if !a.Addr().IsLoopback() {
+	switch {
+	case a.Addr().IsUnspecified():
+		c.warn("page.listen", "%s is each address of this machine: who is on one of its networks reaches the page, over TLS", a.Addr())
+	case !a.Addr().IsLoopback():
 		c.warn("page.listen", "%s is no loopback: who is on that network reaches the page, over TLS", a.Addr())
 	}
 	switch {

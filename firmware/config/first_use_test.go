@@ -166,7 +166,7 @@ func TestFirstUse(t *testing.T) {
 		{output + "line = \"GPIO 17\"", `m:4: warning: output[1].line:|no kernel knows|did you mean "GPIO17"?`},
 		{output + "line = 17", `m:4: warning: output[1].line:|17 alone is a line of the board's main chip, which is not pin 17|a header pin ("pin 11")|mien probe`},
 		{output + "line = 17\nchip = \"gpiochip4\"", `m:5: warning: output[1].chip:|"gpiochip4" is a number that moves between kernels|pinctrl-rp1`},
-		{"[page]\nserve = true\nlisten = \"0.0.0.0:443\"", `m:3: warning: page.listen:|is no loopback|over TLS`},
+		{"[page]\nserve = true\nlisten = \"0.0.0.0:443\"", `m:3: warning: page.listen:|each address of this machine|over TLS`},
 		{"[page]\nserve = true\nlisten = \"127.0.0.1:0\"", `m:3: warning: page.listen:|port 0 is another one at each start|from 1024 on`},
 		{"[page]\nserve = true\nlisten = \"127.0.0.1:443\"", `m:3: warning: page.listen:|port 443 is for root only|from 1024 on`},
 		{input + "line = 17\nchip = \"/dev/gpiochip0\"", `m:5: warning: input[1].chip:|moves between kernels`},

@@ -51,7 +51,11 @@ func (v Versions) Get(id string) (Version, error) {
 	if err != nil || n <= 0 {
 		return Version{}, fmt.Errorf("%q is no version of the config", id)
 	}
-	return v.read(n)
+	one, err := v.read(n)
+	if errors.Is(err, os.ErrNotExist) {
+		err = fmt.Errorf("version %d of the config is not kept any more, or never was", n)
+	}
+	return one, err
 }
 
 // Keep adds one, and takes the oldest away beyond ten.

@@ -43,7 +43,7 @@ func certificate(p config.Page, folder string, now time.Time) (*tls.Certificate,
 	crt, key := filepath.Join(folder, "page.crt"), filepath.Join(folder, "page.key")
 	hosts := hostsOf(p)
 	c, err := readCertificate(crt, key, now)
-	if err == nil && slices.Equal(subjects(c.Leaf), hosts) {
+	if err == nil && covers(c.Leaf, hosts) {
 		return c, nil
 	}
 	if err := makeCertificate(crt, key, hosts, now); err != nil {
@@ -84,26 +84,49 @@ func hostsOf(p config.Page) []string {
 	for _, name := range p.Names {
 		hosts = append(hosts, strings.ToLower(name))
 	}
-	if a, err := netip.ParseAddrPort(p.Listen); err == nil && !a.Addr().IsUnspecified() {
-		hosts = append(hosts, a.Addr().Unmap().String())
-	} else if list, err := net.InterfaceAddrs(); err == nil {
-		for _, a := range list {
-			if n, ok := a.(*net.IPNet); ok && !n.IP.IsLinkLocalUnicast() {
-				hosts = append(hosts, n.IP.String())
-			}
+	if a, err := netip.ParseAddrPort(p.Listen); err == nil {
+		for _, own := range reached(a.Addr()) {
+			hosts = append(hosts, own.String())
 		}
 	}
 	slices.Sort(hosts)
 	return slices.Compact(hosts)
 }
 
-func subjects(c *x509.Certificate) []string {
-	hosts := slices.Clone(c.DNSNames)
-	for _, ip := range c.IPAddresses {
-		hosts = append(hosts, ip.String())
+// reached are the addresses of this machine at which a listener is reached: its own, or
+// every one of its kind.
+func reached(listens netip.Addr) (list []netip.Addr) {
+	if !listens.IsUnspecified() {
+		return []netip.Addr{listens.Unmap()}
 	}
-	slices.Sort(hosts)
-	return hosts
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	for _, a := range all {
+		p, err := netip.ParsePrefix(a.String())
+		if own := p.Addr().Unmap(); err == nil && !own.IsLinkLocalUnicast() && (own.Is4() || listens.Is6()) {
+			list = append(list, own)
+		}
+	}
+	return list
+}
+
+// covers tells whether a certificate still is the page's: it has the same names, and each
+// address but those of IPv6, which change by themselves, on many a network every day. An
+// address more does no harm: at a start before the network is there the machine has few,
+// and the fingerprint that a person has compared must stay.
+func covers(c *x509.Certificate, hosts []string) bool {
+	var names []string
+	for _, h := range hosts {
+		switch ip := net.ParseIP(h); {
+		case ip == nil:
+			names = append(names, h)
+		case ip.To4() != nil && !slices.ContainsFunc(c.IPAddresses, ip.Equal):
+			return false
+		}
+	}
+	return slices.Equal(names, c.DNSNames)
 }
 
 // makeCertificate makes one that vouches for itself: whoever compares its fingerprint

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -88,12 +89,25 @@ func New(o Options) (*Gateway, error) {
 	return g, nil
 }
 
-// Address is where browsers find the page.
-func (g *Gateway) Address(l net.Listener) string {
+// Addresses are where a person finds the page: one that listens at every address of the
+// machine is at each that others reach, and at loopback where there is none yet.
+func (g *Gateway) Addresses(l net.Listener) (list []string) {
+	scheme := "http://"
 	if g.cert != nil {
-		return "https://" + l.Addr().String() + "/"
+		scheme = "https://"
 	}
-	return "http://" + l.Addr().String() + "/"
+	at, err := netip.ParseAddrPort(l.Addr().String())
+	if err != nil || !at.Addr().IsUnspecified() {
+		return []string{scheme + l.Addr().String() + "/"}
+	}
+	own := reached(at.Addr())
+	if outside := slices.DeleteFunc(slices.Clone(own), netip.Addr.IsLoopback); len(outside) > 0 {
+		own = outside
+	}
+	for _, a := range own {
+		list = append(list, scheme+netip.AddrPortFrom(a, at.Port()).String()+"/")
+	}
+	return list
 }
 
 // Certificate is the page's; nil: it needs none.
@@ -101,7 +115,11 @@ func (g *Gateway) Certificate() *tls.Certificate { return g.cert }
 
 // Listen opens the page's port. The error says what to do about it.
 func (g *Gateway) Listen() (net.Listener, error) {
-	l, err := net.Listen("tcp", g.o.Page.Listen)
+	network := "tcp"
+	if a, err := netip.ParseAddrPort(g.o.Page.Listen); err == nil && a.Addr().Is4() {
+		network = "tcp4" // else 0.0.0.0 would be open to IPv6 too
+	}
+	l, err := net.Listen(network, g.o.Page.Listen)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		err = fmt.Errorf("page.listen: %w: another program, or another gateway, has this port: stop it, or choose another", err)

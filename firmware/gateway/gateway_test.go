@@ -292,6 +292,7 @@ func TestWhoIsKeptOut(t *testing.T) {
 		"another site's try": func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") },
 		"a form's type":      func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") },
 		"another name":       func(r *http.Request) { r.Host = "evil.example" },
+		"a packed body":      func(r *http.Request) { r.Header.Set("Content-Encoding", "gzip") },
 	} {
 		if status, text, _ := anna.send("POST", "/api/ask", operator.Request{Ask: operator.AskDo, Do: alarm.Silence}, change); status < 400 || status >= 500 {
 			t.Errorf("%s: %d %s", name, status, text)
@@ -390,6 +391,11 @@ func TestOwnPassword(t *testing.T) {
 	}
 	if status, text := change(here, password, next); status != 204 || !in(here) || in(there) {
 		t.Errorf("%d %s; this session %v, the other one %v", status, text, in(here), in(there))
+	}
+	for range 2 { // each page of the other session is told
+		if _, text, _ := there.send("GET", "/api/me", nil, nil); !strings.Contains(text, `"why":"password changed"`) {
+			t.Errorf("the other session hears %s", text)
+		}
 	}
 	if who, _ := b.unit.wrote("vera has a new password"); who == "" {
 		t.Error("the journal does not have it")
@@ -537,6 +543,9 @@ func TestUsersFile(t *testing.T) {
 	if err := u.Add("anna", operator.Viewer, password, time.Now()); err != nil {
 		t.Fatal(err)
 	}
+	if all, _ := filepath.Glob(filepath.Join(filepath.Dir(u.path), "*")); len(all) != 1 {
+		t.Errorf("beside the users' file: %v", all)
+	}
 	if info, err := os.Stat(u.path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Error(info.Mode(), err)
 	}
@@ -576,6 +585,52 @@ func TestUsersFile(t *testing.T) {
 	os.WriteFile(u.path, []byte("[{"), 0o600)
 	if _, found, err := u.Find("anna"); found || err == nil {
 		t.Error("damaged", found, err)
+	}
+}
+
+// A users' file that others can read or write, or that is another's, lets nobody in and
+// says what to do; when that is done the users are there, without a new start.
+func TestUsersFileOfOthers(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "gateway")
+	u := NewUsers(folder)
+	if err := u.Add("anna", operator.Viewer, password, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	own, nobody := os.Geteuid(), 65534
+	for name, c := range map[string]struct {
+		harm, mend func() error
+		says       string
+	}{
+		"readable":           {func() error { return os.Chmod(u.path, 0o604) }, func() error { return os.Chmod(u.path, 0o600) }, "chmod 600 " + u.path},
+		"readable by group":  {func() error { return os.Chmod(u.path, 0o640) }, func() error { return os.Chmod(u.path, 0o600) }, "chmod 600 " + u.path},
+		"writable":           {func() error { return os.Chmod(u.path, 0o622) }, func() error { return os.Chmod(u.path, 0o600) }, "others may write " + u.path},
+		"writable folder":    {func() error { return os.Chmod(folder, 0o777) }, func() error { return os.Chmod(folder, 0o755) }, "chmod go-w " + folder},
+		"of another":         {func() error { return os.Chown(u.path, nobody, -1) }, func() error { return os.Chown(u.path, own, -1) }, fmt.Sprintf("chown %d %s", own, u.path)},
+		"of a third, folder": {func() error { return errors.Join(os.Chown(folder, 1, -1), os.Chown(u.path, nobody, -1)) }, func() error { return errors.Join(os.Chown(folder, own, -1), os.Chown(u.path, own, -1)) }, "chown 1 " + u.path},
+	} {
+		if strings.HasPrefix(name, "of ") && own != 0 {
+			t.Logf("%s: only root gives files away", name)
+			continue
+		}
+		if _, found, err := u.Find("anna"); !found || err != nil {
+			t.Fatal(name, "before", found, err)
+		}
+		if err := c.harm(); err != nil {
+			t.Fatal(name, err)
+		}
+		_, found, err := u.Find("anna")
+		if found || err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v %v", name, found, err)
+		}
+		if err := u.Add("mallory", operator.Administrator, password, time.Now()); err == nil {
+			t.Errorf("%s: it is written all the same", name)
+		}
+		if err := c.mend(); err != nil {
+			t.Fatal(name, err)
+		}
+		if _, found, err := u.Find("anna"); !found || err != nil {
+			t.Errorf("%s, mended: %v %v", name, found, err)
+		}
 	}
 }
 

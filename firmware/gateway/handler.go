@@ -197,6 +197,11 @@ func read(w http.ResponseWriter, r *http.Request, most int64, into any) bool {
 		refuse(w, http.StatusUnsupportedMediaType, "the body must be application/json")
 		return false
 	}
+	if packed := r.Header.Get("Content-Encoding"); packed != "" && packed != "identity" {
+		w.Header().Set("Accept-Encoding", "identity")
+		refuse(w, http.StatusUnsupportedMediaType, "the body must not be packed")
+		return false
+	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	var big *http.MaxBytesError
 	switch {
@@ -284,7 +289,7 @@ func (g *Gateway) signed(then func(http.ResponseWriter, *http.Request, *session)
 		var over sessionError
 		switch {
 		case errors.As(err, &over):
-			refuse(w, http.StatusUnauthorized, "log in again: "+over.Error())
+			answer(w, http.StatusUnauthorized, map[string]string{"error": "log in again: " + over.Error(), "why": over.Error()})
 		case err != nil:
 			g.o.Say("%v", err)
 			refuse(w, http.StatusInternalServerError, "the users cannot be read: see the gateway's log")

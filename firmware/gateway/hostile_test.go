@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -13,11 +14,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -216,6 +220,18 @@ func TestCertificates(t *testing.T) {
 	if g, err = certify(t, page, folder, now); err != nil || Fingerprint(g.Certificate()) == print1 {
 		t.Error("it is not made anew for other names", err)
 	}
+	// Addresses come and go: the fingerprint stays for those that were there before.
+	leaf, hosts := g.Certificate().Leaf, hostsOf(page)
+	less := slices.DeleteFunc(slices.Clone(hosts), func(h string) bool { return net.ParseIP(h) != nil })
+	for name, c := range map[string]struct {
+		hosts []string
+		stays bool
+	}{"all": {hosts, true}, "no network yet": {less, true}, "another IPv6": {append(slices.Clone(less), "2001:db8::7"), true}, "another IPv4": {append(slices.Clone(less), "192.0.2.7"), false}} {
+		slices.Sort(c.hosts)
+		if covers(leaf, c.hosts) != c.stays {
+			t.Errorf("%s: %v for %v %v", name, !c.stays, leaf.DNSNames, leaf.IPAddresses)
+		}
+	}
 	own := page
 	own.Certificate, own.Key = filepath.Join(folder, "page.crt"), filepath.Join(folder, "page.key")
 	if _, err = certify(t, own, folder, now.AddDate(20, 0, 0)); err == nil || !strings.Contains(err.Error(), "ran out on 2036-12-01") {
@@ -242,6 +258,54 @@ func TestCertificates(t *testing.T) {
 	}
 	if g, err = certify(t, config.Page{Listen: "127.0.0.1:8470"}, folder, now); err != nil || g.Certificate() != nil {
 		t.Error("loopback needs none:", err)
+	}
+}
+
+// What is printed is what a person can open; 0.0.0.0 is IPv4 and nothing else.
+func TestAddresses(t *testing.T) {
+	for listen, want := range map[string]string{
+		"127.0.0.1:0": `^http://127\.0\.0\.1:\d+/$`, "[::1]:0": `^http://\[::1\]:\d+/$`, "0.0.0.0:0": `^https://[0-9.]+:\d+/$`, "[::]:0": `^https://([0-9.]+|\[[0-9a-f:]+\]):\d+/$`,
+	} {
+		g, err := certify(t, config.Page{Listen: listen, Idle: time.Minute}, t.TempDir(), time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := g.Listen()
+		if errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT) {
+			t.Logf("%s is not on this machine: %v", listen, err)
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		list := g.Addresses(l)
+		if len(list) == 0 {
+			t.Errorf("%s: none", listen)
+		}
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+		ctx, stop := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- g.Serve(ctx, l) }()
+		for _, at := range list {
+			if !regexp.MustCompile(want).MatchString(at) || strings.Contains(at, "[::]") || strings.Contains(at, "0.0.0.0") {
+				t.Errorf("%s: %s", listen, at)
+			}
+			answer, err := client.Get(at)
+			if err != nil {
+				t.Errorf("%s: %v", listen, err)
+				continue
+			}
+			answer.Body.Close()
+		}
+		_, port, _ := net.SplitHostPort(l.Addr().String())
+		if c, err := net.Dial("tcp", "[::1]:"+port); err == nil {
+			if c.Close(); listen == "0.0.0.0:0" {
+				t.Error("0.0.0.0 is open to IPv6 too")
+			}
+		}
+		client.CloseIdleConnections()
+		stop()
+		<-ended
 	}
 }
 

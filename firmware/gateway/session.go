@@ -23,6 +23,7 @@ type session struct {
 	csrf string
 	from time.Time
 	seen time.Time // when the person last did something
+	why  error     // why it is over; it is kept until the next log-in, for each page that has it open
 }
 
 // sessions are in memory only: a restart ends them all. They are known by the SHA-256
@@ -52,7 +53,7 @@ func (s *sessions) begin(u User) (cookie, csrf string) {
 	var oldest [32]byte
 	own := 0
 	for key, x := range s.open {
-		if s.over(x, now) {
+		if x.why != nil || s.over(x, now) {
 			delete(s.open, key)
 		} else if x.user.Name == u.Name {
 			if own++; own == 1 || x.from.Before(s.open[oldest].from) {
@@ -61,7 +62,7 @@ func (s *sessions) begin(u User) (cookie, csrf string) {
 		}
 	}
 	if own >= sessionsEach {
-		delete(s.open, oldest)
+		s.open[oldest].why = errElsewhere
 	}
 	for key := range s.open { // any: who has that many is not at work
 		if len(s.open) < maxSessions {
@@ -69,7 +70,7 @@ func (s *sessions) begin(u User) (cookie, csrf string) {
 		}
 		delete(s.open, key)
 	}
-	s.open[sha256.Sum256([]byte(cookie))] = &session{u, csrf, now, now}
+	s.open[sha256.Sum256([]byte(cookie))] = &session{user: u, csrf: csrf, from: now, seen: now}
 	return cookie, csrf
 }
 
@@ -84,19 +85,27 @@ func (s *sessions) find(cookie string, touch bool) (session, error) {
 	defer s.mu.Unlock()
 	key, now := sha256.Sum256([]byte(cookie)), s.now()
 	x := s.open[key]
-	if x == nil {
+	switch {
+	case x == nil:
 		return session{}, errNoSession
+	case x.why != nil:
+		return session{}, x.why
 	}
 	u, there, err := s.users.Find(x.user.Name)
 	switch {
 	case err != nil:
 		return session{}, err // the file cannot be read just now: nobody gets in, and the session stays
+	case now.Sub(x.from) >= longest:
+		x.why = errLong
 	case s.over(x, now):
-		delete(s.open, key)
-		return session{}, errIdle
-	case !there || u.Hash != x.user.Hash:
-		delete(s.open, key)
-		return session{}, errRemoved
+		x.why = errIdle
+	case !there || !u.Made.Equal(x.user.Made): // or there is another of that name now
+		x.why = errRemoved
+	case u.Hash != x.user.Hash:
+		x.why = errPassword
+	}
+	if x.why != nil {
+		return session{}, x.why
 	}
 	x.user = u
 	if touch {
@@ -126,9 +135,12 @@ type sessionError string
 func (e sessionError) Error() string { return string(e) }
 
 const (
-	errNoSession sessionError = "logged out"
+	errNoSession sessionError = "logged out" // here or at another page of the same browser, or by a new start of the gateway
+	errElsewhere sessionError = "logged in elsewhere"
+	errLong      sessionError = "long"
 	errIdle      sessionError = "idle"
 	errRemoved   sessionError = "user removed"
+	errPassword  sessionError = "password changed"
 )
 
 // may lists what a session's role may.

@@ -62,6 +62,10 @@ func (u *Users) List() ([]User, error) {
 	case errors.Is(err, os.ErrNotExist):
 		u.seen, u.list = nil, nil
 		return nil, nil
+	case err == nil:
+		err = u.safe(info)
+	}
+	switch {
 	case err != nil:
 		return nil, fmt.Errorf("users: %w", err)
 	case u.seen != nil && os.SameFile(u.seen, info) && u.seen.ModTime().Equal(info.ModTime()) && u.seen.Size() == info.Size():
@@ -77,6 +81,33 @@ func (u *Users) List() ([]User, error) {
 	}
 	u.seen, u.list = info, list
 	return slices.Clone(list), nil
+}
+
+// safe refuses a file that somebody else may have written, or can read: who writes it
+// makes an administrator, and who reads it can guess at leisure.
+func (u *Users) safe(info os.FileInfo) error {
+	folder := filepath.Dir(u.path)
+	above, err := os.Stat(folder)
+	if err != nil {
+		return err
+	}
+	self, of := uint32(os.Geteuid()), func(i os.FileInfo) uint32 { return i.Sys().(*syscall.Stat_t).Uid }
+	if self == 0 { // root makes users for the gateway, whose folder it is
+		self = of(above)
+	}
+	switch {
+	case of(info) != self && of(info) != 0:
+		return fmt.Errorf("%s belongs to user %d, who could let anybody in: look who is in it, then sudo chown %d %s", u.path, of(info), self, u.path)
+	case of(above) != self && of(above) != 0:
+		return fmt.Errorf("%s belongs to user %d, who could let anybody in: sudo chown %d %s", folder, of(above), self, folder)
+	case above.Mode().Perm()&0o022 != 0:
+		return fmt.Errorf("others may write in %s (mode %04o), and could let anybody in: sudo chmod go-w %s", folder, above.Mode().Perm(), folder)
+	case info.Mode().Perm()&0o022 != 0:
+		return fmt.Errorf("others may write %s (mode %04o): look who is in it, then sudo chmod 600 %s", u.path, info.Mode().Perm(), u.path)
+	case info.Mode().Perm()&0o044 != 0:
+		return fmt.Errorf("others can read %s (mode %04o), and guess passwords from it: sudo chmod 600 %s", u.path, info.Mode().Perm(), u.path)
+	}
+	return nil
 }
 
 // Find gives a user by name.
@@ -147,7 +178,7 @@ func (u *Users) change(how func([]User) ([]User, error)) error {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return fmt.Errorf("users: %w", err)
 	}
-	lock, err := os.OpenFile(u.path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := os.Open(folder) // itself: a file that root made for it, the gateway could not open
 	if err != nil {
 		return fmt.Errorf("users: %w", err)
 	}

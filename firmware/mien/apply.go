@@ -79,8 +79,11 @@ func (k *keeper) answer(r operator.Request, who string) (reply operator.Reply, e
 		return reply, k.set(r.Config, reply.Config)
 	case operator.ConfigVersion:
 		one, err := k.versions.Get(r.Config.ID)
+		if err != nil {
+			return reply, err
+		}
 		reply.Config.Text, reply.Config.Base = one.Text, sum([]byte(one.Text))
-		return reply, err
+		return reply, nil
 	case operator.ConfigApply:
 		done, err := k.apply(r, who, reply.Config)
 		reply.Done = done

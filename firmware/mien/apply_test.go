@@ -99,8 +99,10 @@ func TestConfigThroughTheUnit(t *testing.T) {
 	if now, err = as(operator.Engineer, nil); err != nil || len(now.Config.Versions) != 10 || !strings.Contains(text(), `"12s"`) {
 		t.Errorf("%d versions, %v", len(now.Config.Versions), err)
 	}
-	if _, err := as(operator.Engineer, &operator.ConfigAsk{Do: operator.ConfigVersion, ID: "../../../etc/passwd"}); err == nil {
-		t.Error("a version outside its folder")
+	for _, id := range []string{"../../../etc/passwd", "", "99", "-1"} {
+		if reply, err := as(operator.Engineer, &operator.ConfigAsk{Do: operator.ConfigVersion, ID: id}); err == nil || reply.Config != nil && (reply.Config.Base != "" || reply.Config.Text != "") {
+			t.Errorf("version %q: %+v %v", id, reply.Config, err)
+		}
 	}
 
 	// What opens the page to a network: told before, and done for an administrator who confirms it.

@@ -31,7 +31,7 @@ var errReadOnly = syscall.EROFS
 // names.
 func runGateway(c *call) error {
 	if len(c.args) > 0 && c.args[0] == "user" {
-		return gatewayUser(c)
+		return userCommand.with("mien gateway", c.args[1:], c.out, c.err).among(userCommands())
 	}
 	socket := c.String("socket", "", "`PATH` of the unit's socket; empty: as the config has it")
 	path, err := c.config(defaultConfig, "")
@@ -169,7 +169,9 @@ func servePage(ctx context.Context, s *serving, ended chan<- error) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.out, "page: %s\n", g.Address(l))
+	for _, address := range g.Addresses(l) {
+		fmt.Fprintf(s.out, "page: %s\n", address)
+	}
 	if g.Certificate() != nil {
 		fmt.Fprintf(s.out, "fingerprint of its certificate (SHA-256): %s\n", gateway.Fingerprint(g.Certificate()))
 	}
@@ -198,58 +200,103 @@ func unitSocket(cfg *config.Config) string {
 	return cfg.Socket.File()
 }
 
-// gatewayUser is `mien gateway user`: who may log in to the page.
-func gatewayUser(c *call) error {
-	role := c.String("role", "", "add: `ROLE`: viewer, operator, engineer or administrator")
+// userCommand is `mien gateway user`: who may log in to the page.
+var userCommand = command{"user", "COMMAND", "who may log in to the page", nil, ""}
+
+// userCommands are its own commands.
+func userCommands() []command {
+	return []command{
+		{"add", "NAME", "add a user with a -role: viewer, operator, engineer or administrator; asks for a password", userAdd, ""},
+		{"list", "", "list users with their roles", userList, ""},
+		{"password", "NAME", "give a user another password, which logs the user out", userPassword, ""},
+		{"remove", "NAME", "remove a user, which logs the user out", userRemove, ""},
+	}
+}
+
+// users declares the option that names a config, parses the command line, and gives
+// the users, and the name that the command is for.
+func (c *call) users(named bool) (users *gateway.Users, folder, name string, err error) {
 	path := c.String("config", defaultConfig, "config `FILE`, whose gateway.dir has the users")
-	c.args = c.args[1:]
-	if err := c.options(2); err != nil {
-		return err
+	most := 0
+	if named {
+		most = 1
+	}
+	if err := c.options(most); err != nil {
+		return nil, "", "", err
+	}
+	if name = c.Arg(0); named && name == "" {
+		return nil, "", "", usageError(strings.TrimPrefix(c.Name(), "mien ") + " needs the NAME of a user")
 	}
 	cfg, err := config.Load(*path)
 	switch {
 	case errors.Is(err, os.ErrNotExist) && !c.given("config"):
 		cfg = config.Default()
 	case err != nil:
-		return err
+		return nil, "", "", err
 	}
-	folder := cfg.Gateway.Folder()
-	users, name := gateway.NewUsers(folder), c.Arg(1)
-	switch what := c.Arg(0); {
-	case what == "list" && name == "":
-		list, err := users.List()
-		if err != nil {
-			return coded{err, exitMissing}
-		}
-		w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "NAME\tROLE\tSINCE")
-		for _, u := range list {
-			fmt.Fprintf(w, "%s\t%s\t%s\n", u.Name, u.Role, u.Made.Format("2006-01-02"))
-		}
-		return w.Flush()
-	case name == "" || what != "add" && what != "remove" && what != "password":
-		return usageError("say one of: mien gateway user list; user add NAME -role ROLE; user password NAME; user remove NAME")
-	case what == "remove":
-		err = users.Remove(name)
-	case what == "password":
-		var password string
-		if password, err = c.password(); err == nil {
-			_, err = users.SetPassword(name, password)
-		}
-	default:
-		r, wrong := operator.ParseRole(*role)
-		if wrong != nil {
-			return usageError("-role: " + wrong.Error())
-		}
-		var password string
-		if password, err = c.password(); err == nil {
-			err = users.Add(name, r, password, time.Now())
-		}
-	}
+	folder = cfg.Gateway.Folder()
+	return gateway.NewUsers(folder), folder, name, nil
+}
+
+func userList(c *call) error {
+	users, _, _, err := c.users(false)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.out, "%s: %s, in %s\n", name, map[string]string{"add": "added", "remove": "removed", "password": "has a new password"}[c.Arg(0)], folder)
+	list, err := users.List()
+	if err != nil {
+		return coded{err, exitMissing}
+	}
+	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "NAME\tROLE\tSINCE")
+	for _, u := range list {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", u.Name, u.Role, u.Made.Format("2006-01-02"))
+	}
+	return w.Flush()
+}
+
+func userAdd(c *call) error {
+	role := c.String("role", "", "`ROLE`: viewer, operator, engineer or administrator")
+	users, folder, name, err := c.users(true)
+	if err != nil {
+		return err
+	}
+	r, err := operator.ParseRole(*role)
+	if err != nil {
+		return usageError("-role: " + err.Error())
+	}
+	password, err := c.password()
+	if err == nil {
+		err = users.Add(name, r, password, time.Now())
+	}
+	return c.changed(err, "%s: added, in %s\n", name, folder)
+}
+
+func userPassword(c *call) error {
+	users, folder, name, err := c.users(true)
+	if err != nil {
+		return err
+	}
+	password, err := c.password()
+	if err == nil {
+		_, err = users.SetPassword(name, password)
+	}
+	return c.changed(err, "%s: has a new password, in %s\n", name, folder)
+}
+
+func userRemove(c *call) error {
+	users, folder, name, err := c.users(true)
+	if err != nil {
+		return err
+	}
+	return c.changed(users.Remove(name), "%s: removed, in %s\n", name, folder)
+}
+
+func (c *call) changed(err error, format string, args ...any) error {
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.out, format, args...)
 	return err
 }
 

@@ -383,6 +383,11 @@ func TestGatewayRefuses(t *testing.T) {
 			t.Errorf("%v: exit code %d\n%s", args, code, out)
 		}
 	}
+	for args, says := range map[string]string{"user add -h": "usage: mien gateway user add [options] NAME", "user -h": "usage: mien gateway user COMMAND", "-h": "usage: mien gateway [options] [FILE]"} {
+		if code, out := mien(append([]string{"gateway"}, strings.Fields(args)...)...); code != exitOK || !strings.HasPrefix(out, says) {
+			t.Errorf("%s: exit code %d\n%s", args, code, out)
+		}
+	}
 	if code, out := mien("gateway", "-config", filepath.Join(dir, "none")); code != exitMissing {
 		t.Errorf("no config: exit code %d\n%s", code, out)
 	}

@@ -12,20 +12,24 @@ type entry struct {
 	name, args, summary string
 	flags               []*flag.Flag
 	own                 []entry // commands of the command
+	user                []entry // and those behind the word user
 }
 
 // entries describes every command of the table, with the options that it declares.
 func entries() []entry {
 	of := func(list []command, program string) (all []entry) {
 		for _, k := range list {
-			all = append(all, entry{k.name, k.args, k.summary, k.flags(program), nil})
+			all = append(all, entry{name: k.name, args: k.args, summary: k.summary, flags: k.flags(program)})
 		}
 		return all
 	}
 	all := of(commands, "mien")
 	for i := range all {
-		if all[i].name == "pilot" {
+		switch all[i].name {
+		case "pilot":
 			all[i].flags, all[i].own = nil, of(pilotCommands(), "mien pilot")
+		case "gateway": // it does something alone too
+			all[i].user = of(userCommands(), "mien gateway user")
 		}
 	}
 	return all
@@ -79,6 +83,9 @@ or as
 		e.manual(w, "")
 		for _, own := range e.own {
 			own.manual(w, e.name+" ")
+		}
+		for _, own := range e.user {
+			own.manual(w, e.name+" user ")
 		}
 	}
 	fmt.Fprint(w, `.SH EXIT STATUS
@@ -146,7 +153,14 @@ _mien() {
 		for _, own := range e.own {
 			fmt.Fprintf(w, "\t\t\"%s %s\") list=\"%s\" ;;\n", e.name, own.name, options(own))
 		}
-		if e.own != nil {
+		if e.user != nil {
+			fmt.Fprintf(w, "\t\t\"%s user\")\n\t\t\tcase \"$COMP_CWORD ${COMP_WORDS[3]}\" in\n\t\t\t3*) list=\"%s\" ;;\n", e.name, words(e.user))
+			for _, own := range e.user {
+				fmt.Fprintf(w, "\t\t\t*\" %s\") list=\"%s\" ;;\n", own.name, options(own))
+			}
+			fmt.Fprint(w, "\t\t\tesac ;;\n")
+			fmt.Fprintf(w, "\t\t\"%s \"*) list=\"user %s\" ;;\n", e.name, options(e))
+		} else if e.own != nil {
 			fmt.Fprintf(w, "\t\t\"%s \"*) [ \"$COMP_CWORD\" = 2 ] && list=\"%s\" ;;\n", e.name, words(e.own))
 		} else if e.name == "help" {
 			fmt.Fprintf(w, "\t\t\"help \"*) list=\"%s %s\" ;;\n", words(all), options(e))
@@ -156,7 +170,7 @@ _mien() {
 	}
 	// Without a match bash completes names of files.
 	fmt.Fprint(w, `		esac
-		[[ $word == -* || ${COMP_WORDS[1]} == help || ${COMP_WORDS[1]} == pilot ]] || list=
+		[[ $word == -* || ${COMP_WORDS[1]} == help || ${COMP_WORDS[1]} == pilot || ${COMP_WORDS[1]} == gateway ]] || list=
 	fi
 	mapfile -t COMPREPLY < <(compgen -W "$list" -- "$word")
 }

@@ -15,7 +15,7 @@ func TestManual(t *testing.T) {
 		t.Fatalf("%d: %s", code, page.Bytes())
 	}
 	text := page.String()
-	for _, want := range []string{".SS mien run [FILE]\n", ".SS mien pilot drill SCRIPT\n", ".B \\-config FILE\n", ".B \\-strict\n", ".B \\-json\n", ".SS mien gateway"} {
+	for _, want := range []string{".SS mien run [FILE]\n", ".SS mien pilot drill SCRIPT\n", ".B \\-config FILE\n", ".B \\-strict\n", ".B \\-json\n", ".SS mien gateway [FILE]\n", ".SS mien gateway user add NAME\n", ".B \\-role ROLE\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q", want)
 		}
@@ -48,6 +48,7 @@ func TestCompletion(t *testing.T) {
 	for line, want := range map[string]string{
 		"mien sel": "selftest", "mien check -str": "-strict", "mien pilot dri": "drill drift", "mien pilot start -pur": "-purpose",
 		"mien help una": "", "mien help ala": "alarms", "mien check /etc/": "", "mien no": "", "mien shelve -h": "-help", "mien events -fol": "-follow",
+		"mien gateway us": "user", "mien gateway -soc": "-socket", "mien gateway user pa": "password", "mien gateway user add -ro": "-role", "mien gateway user list -ro": "", "mien gateway /etc/": "",
 	} {
 		words := strings.Fields(line)
 		cmd := exec.Command("bash", "-c", `eval "$SCRIPT"; COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _mien; echo "${COMPREPLY[*]}"`, "bash")

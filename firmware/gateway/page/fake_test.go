@@ -31,6 +31,7 @@ type unit struct {
 	away   bool             // no request is answered
 	served []string         // paths of files that were asked for
 	bye    string
+	over   string // why a session is not there any more
 }
 
 const csp = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
@@ -70,6 +71,13 @@ func startUnit(t *testing.T, files map[string][]byte) *unit {
 		u.Close()
 	})
 	return u
+}
+
+// why a session is over.
+func (u *unit) why() string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.over
 }
 
 func (u *unit) set(f func()) {
@@ -123,7 +131,7 @@ func (u *unit) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if role == "" {
-		answer(401, map[string]string{"error": "no session"})
+		answer(401, map[string]string{"error": "no session", "why": u.why()})
 		return
 	}
 	switch r.URL.Path {

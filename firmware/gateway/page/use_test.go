@@ -285,6 +285,11 @@ func TestSessionEnds(t *testing.T) {
 		t.Errorf("says %q", text)
 	}
 	u.set(func() { u.bye = "" })
+	b.login("viewer", "right")
+	b.until(15*time.Second, `document.querySelector('main .view[data-view="now"] .alarm')`)
+	u.set(func() { u.role, u.over = "", "password changed" })
+	b.js(`import("./api.js").then((api) => api.me()).catch(() => {})`) // what a person does is told before the stream
+	b.until(15*time.Second, `document.querySelector("[role=alert]").textContent.includes("your password was changed")`)
 	b.login("viewer", "wrong")
 	b.until(15*time.Second, `document.querySelector("[role=alert]").textContent === "Name or password is wrong."`)
 	b.js(`document.querySelector("input[name=name]").value = ""; document.querySelector("input[name=name]").focus()`)

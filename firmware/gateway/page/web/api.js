@@ -7,7 +7,7 @@ export class Refused extends Error {
 let csrf = "";
 let lost = () => {};
 
-// onLost is called when the session has ended.
+// onLost is called when the session has ended, with why, as far as the gateway knows.
 export const onLost = (f) => { lost = f; };
 
 async function call(path, options = {}) {
@@ -19,7 +19,7 @@ async function call(path, options = {}) {
   }
   const body = answer.status === 204 ? null : await answer.json().catch(() => null);
   if (answer.ok) return body;
-  if (answer.status === 401 && path !== "/api/login") lost();
+  if (answer.status === 401 && path !== "/api/login") lost(body?.why);
   throw new Refused(answer.status, body?.error ?? String(answer.status), Number(answer.headers.get("Retry-After")) || 0);
 }
 

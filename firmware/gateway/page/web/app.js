@@ -133,7 +133,7 @@ function frame() {
   live.on("link", show, ends.signal);
   live.on("about", show, ends.signal);
   live.on("broken", () => api.me().catch(() => {}), ends.signal);
-  live.on("bye", (why) => login(t("login.ended", { why: known("bye.", why) })), ends.signal);
+  live.on("bye", (why) => login(ended(why)), ends.signal);
   live.on("events", (fresh) => {
     const raised = fresh.filter((e) => e.event === "raise" && !e.refused && live.state && Date.parse(e.wall) > Date.now() - 10_000);
     if (raised.length) announce(raised.map((e) => t("shell.raised", { alarm: e.alarm })).join(". "), true);
@@ -200,7 +200,8 @@ async function leave() {
   login();
 }
 
-api.onLost(() => { if (user) { frameEnds?.abort(); login(t("login.over")); } });
+const ended = (why) => (why ? t("login.ended", { why: known("bye.", why) }) : t("login.over"));
+api.onLost((why) => { if (user) { frameEnds?.abort(); login(ended(why)); } });
 
 try {
   user = await api.me();
