@@ -275,6 +275,25 @@ func TestNoEmotionWithoutPurpose(t *testing.T) {
 	}
 }
 
+// On a phone nothing of the head and of the lines is pressed into two rows, whatever the
+// unit says of itself; and a date is one that nobody reads the other way round.
+func TestOnAPhone(t *testing.T) {
+	long(t)
+	u, b := in(t, 360, "engineer")
+	u.set(func() { u.edit = func(s map[string]any) { s["valid"], s["reason"] = false, "no face" } })
+	for _, language := range Languages {
+		b.wear(language, "light")
+		b.view("wiring")
+		b.until(15*time.Second, `document.querySelector('.health[data-state="stopped"]')`)
+		for _, what := range value[[]string](b, `[...document.querySelectorAll(".head .menu, .lines .do, .lines .do button")].filter(e => e.getBoundingClientRect().height > 50).map(e => e.className + " " + e.textContent)`) {
+			t.Errorf("%s: in two rows: %s", language, what)
+		}
+		b.view("alarms")
+		b.until(15*time.Second, `/20\d\d[-/]\d\d[-/]\d\d/.test(document.querySelectorAll("table")[1].innerText)`)
+	}
+	b.quiet("status of 401")
+}
+
 // A session that ends shows the log-in, and why.
 func TestSessionEnds(t *testing.T) {
 	long(t)

@@ -43,7 +43,8 @@ export function span(seconds) {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
+// English is read where 01/12 is January and where it is December: its dates are those of ISO 8601, as Sweden writes them.
 const clocks = {};
-const format = (name, options) => (clocks[`${name}${at}`] ??= new Intl.DateTimeFormat(languages[at] === "ja" ? "ja-JP" : "en-GB", options));
+const format = (name, options) => (clocks[`${name}${at}`] ??= new Intl.DateTimeFormat(languages[at] === "ja" ? "ja-JP" : "sv-SE", options));
 export const time = (date) => format("time", { hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(new Date(date));
 export const moment = (date) => format("moment", { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(new Date(date));
