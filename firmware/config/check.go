@@ -62,7 +62,7 @@ func (c *checker) has(key string) bool {
 
 // rules look for what does not fit together, whatever the network. Each calls
 // wrong for what is refused and has its test in mistakes_test.go.
-var rules = []func(c *checker){(*checker).alarms, (*checker).reminders, (*checker).purpose, (*checker).lines, (*checker).pins, (*checker).paths, (*checker).command, (*checker).port, (*checker).rest, (*checker).times, (*checker).page}
+var rules = []func(c *checker){(*checker).alarms, (*checker).reminders, (*checker).purpose, (*checker).lines, (*checker).pins, (*checker).paths, (*checker).command, (*checker).port, (*checker).rest, (*checker).times, (*checker).page, (*checker).mqtt}
 
 // consistent applies the rules.
 func (cfg *Config) consistent() Problems {

@@ -41,6 +41,7 @@ type Config struct {
 	Watchdog Watchdog `toml:"watchdog"`
 	Gateway  Gateway  `toml:"gateway"`
 	Page     Page     `toml:"page"`
+	MQTT     MQTT     `toml:"mqtt"`
 
 	file string
 	set  map[string]place // which keys the file sets, and where

@@ -147,7 +147,8 @@ func TestFirstUse(t *testing.T) {
 		{"[watchdog]\ndevice = \"on\"", `m:2: watchdog.device:|did you mean "auto"?`},
 		// What the unit does not have.
 		{"[modbus]\nport = 502", `m:2: modbus.port:|has no network`},
-		{"[mqtt]\nbroker = \"x\"", `m:1: mqtt:|no such section|has no network|Modbus RTU or ASCII`},
+		{"[opcua]\nserver = \"x\"", `m:1: opcua:|no such section|has no network|Modbus RTU or ASCII`},
+		{"[sparkplug]\nhost = \"x\"", `m:1: sparkplug:|no such section|the section is [mqtt]`},
 		{"[modbus-tcp]\nport = 502", `m:1: modbus-tcp:|no such section|has no network`},
 		{"[serial]\nprotocol = \"modbus-tcp\"", `m:2: serial.protocol:|is "modbus-tcp"|has no network|"modbus", "ascii"`},
 		{"[serial]\ndevice = \"192.168.1.5:502\"", `m:2: serial.device:|is an address on a network|/dev/serial/by-id`},

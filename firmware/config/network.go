@@ -92,6 +92,10 @@ func (cfg *Config) Check(signals []Signal) Problems {
 	}
 	c.sight()
 	c.advice()
+	if signals == nil {
+		names = nil
+	}
+	c.told(names)
 	c.problems.sort()
 	return c.problems
 }

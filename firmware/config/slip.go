@@ -425,7 +425,7 @@ func underscored(name string) string {
 
 // absent are things that people look for and the unit does not have, and what it has.
 var absent = map[string]string{
-	"mqtt": noNetwork, "opcua": noNetwork, "opc_ua": noNetwork, "modbus_tcp": noNetwork, "modbustcp": noNetwork, "tcp": noNetwork, "profinet": noNetwork,
+	"sparkplug": "the section is [mqtt]", "broker": "the section is [mqtt]", "homeassistant": "the section is [mqtt], with style = \"json\"", "opcua": noNetwork, "opc_ua": noNetwork, "modbus_tcp": noNetwork, "modbustcp": noNetwork, "tcp": noNetwork, "profinet": noNetwork,
 	"ethernet_ip": noNetwork, "http": noNetwork,
 	"modbus.port": noNetwork, "modbus.host": noNetwork, "modbus.ip": noNetwork, "modbus.listen": noNetwork, "modbus.server": noNetwork,
 	"h264": compressedVideo, "h265": compressedVideo, "hevc": compressedVideo,

@@ -103,9 +103,7 @@ func (v Versions) file(n int) string { return filepath.Join(v.Dir, fmt.Sprintf("
 func (v Versions) read(n int) (one Version, err error) {
 	data, err := given.Read(v.file(n), 2*MaxFile)
 	if err == nil {
-		if err = json.Unmarshal(data, &one); err != nil {
-			err = fmt.Errorf("is damaged: %w", err)
-		}
+		err = json.Unmarshal(data, &one)
 	}
 	if err != nil {
 		err = fmt.Errorf("version %d of the config: %w", n, err)

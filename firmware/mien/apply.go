@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -36,7 +35,7 @@ type keeper struct {
 
 // vital are keys that only an administrator may change: what the unit may be used for,
 // what it loads and runs, and who reaches it.
-var vital = []string{"unit.purpose", "model.card", "model.second", "model.library", "gateway.", "page.", "socket.", "state.", "watchdog."}
+var vital = []string{"unit.purpose", "model.card", "model.second", "model.library", "gateway.", "page.", "mqtt.", "socket.", "state.", "watchdog."}
 
 // byHand are keys that nobody changes over a network: they name a program to be run.
 var byHand = []string{"camera.command"}
@@ -141,28 +140,23 @@ func dangers(old, now *config.Config) (list []string) {
 	served := a.Serve && b.Serve
 	add(a.Serve && !b.Serve, "page.serve is false: the page goes away, for you too")
 	add(!b.Loopback() && b.Serve && (!a.Serve || a.Listen != b.Listen), "page.listen is %s: the page is open to the network there", b.Listen)
-	add(served && a.Listen != b.Listen, "page.listen changes: the page is at %s from then on, and everybody must log in again", where(b.Listen))
+	add(served && a.Listen != b.Listen, "page.listen changes: the page is at %s from then on, and everybody must log in again", b.Listen)
 	add(served && a.Listen == b.Listen && (a.Certificate != b.Certificate || a.Key != b.Key), "the page's certificate changes: if it is not right, the page does not come back")
 	for _, name := range a.Names {
 		add(served && !slices.Contains(b.Names, name), "page.names has %s no more: who reaches the page by this name is locked out", name)
 	}
 	add(old.Gateway.Dir != now.Gateway.Dir, "gateway.dir changes: other users are there, or none, and who is not among them is locked out")
+	add(old.MQTT.Broker != now.MQTT.Broker && now.MQTT.Broker != "", "mqtt.broker is %s: what the unit knows goes there", now.MQTT.Broker)
+	add(now.MQTT.Broker != "" && now.MQTT.Write && (!old.MQTT.Write || old.MQTT.Broker != now.MQTT.Broker || old.MQTT.Role != now.MQTT.Role), "mqtt.write is true: who may write at that broker may command as %s", now.MQTT.Role)
+	for _, name := range now.MQTT.Levels {
+		add(!slices.Contains(old.MQTT.Levels, name), "mqtt.levels has %s: its level leaves the unit", name)
+	}
 	for _, name := range now.Modbus.Unlock {
 		add(!slices.Contains(old.Modbus.Unlock, name) && !slices.Contains(old.Modbus.Unlock, "all"), "modbus.unlock has %q: the PLC may change its limits", name)
 	}
 	add(now.Clock.Settable && !old.Clock.Settable, "clock.settable is true: the PLC may set the unit's clock")
-	add(old.Unit.Name != config.Default().Unit.Name && old.Unit.Name != now.Unit.Name, "unit.name changes from %q to %q: is this the config of this unit?", old.Unit.Name, now.Unit.Name)
-	add(len(old.Alarms) > 0 && len(now.Alarms) == 0, "no alarm is left: the unit watches, and alarms on nothing")
 	add(old.Unit.Purpose != now.Unit.Purpose && now.Unit.Purpose != "", "unit.purpose is %q: emotions are inferred from then on", now.Unit.Purpose)
 	return list
-}
-
-// where says how a person reaches what listens there.
-func where(listen string) string {
-	if a, err := netip.ParseAddrPort(listen); err == nil && a.Addr().IsUnspecified() {
-		return fmt.Sprintf("port %d of each address of this machine", a.Port())
-	}
-	return listen
 }
 
 // apply checks a config whole, keeps the one before, writes it, takes it over, and

@@ -20,6 +20,7 @@ import (
 	"mien/docs"
 	"mien/firmware/config"
 	"mien/firmware/gateway"
+	"mien/firmware/gateway/mqtt"
 	"mien/firmware/gateway/page"
 	"mien/firmware/operator"
 )
@@ -53,7 +54,7 @@ func runGateway(c *call) error {
 	log := slog.New(slog.NewTextHandler(c.err, nil))
 	for ctx.Err() == nil {
 		if len(services(cfg)) == 0 {
-			return coded{fmt.Errorf("%s: page.serve is false: there is nothing to serve", path), exitConfig}
+			return coded{fmt.Errorf("%s: page.serve is false, and mqtt.broker is empty: there is nothing to serve", path), exitConfig}
 		}
 		if cfg, seen, err = c.serve(ctx, log, path, seen, cfg, *socket); err != nil {
 			return coded{err, exitMissing}
@@ -73,6 +74,9 @@ type service struct {
 func services(cfg *config.Config) (list []service) {
 	if cfg.Page.Serve {
 		list = append(list, service{cfg.Page, servePage})
+	}
+	if cfg.MQTT.Broker != "" {
+		list = append(list, service{[]any{cfg.MQTT, cfg.Unit.Purpose}, serveMQTT})
 	}
 	return list
 }
@@ -115,7 +119,7 @@ func (c *call) serve(ctx context.Context, log *slog.Logger, path, seen string, c
 		running++
 	}
 	refused := ""
-	for look := time.Tick(250 * time.Millisecond); ; { // who has changed the page's address on the page waits for it
+	for look := time.Tick(2 * time.Second); ; {
 		select {
 		case err := <-ended:
 			running--
@@ -179,6 +183,14 @@ func servePage(ctx context.Context, s *serving, ended chan<- error) error {
 		fmt.Fprintln(s.out, "nobody can log in yet: sudo mien gateway user add NAME -role administrator")
 	}
 	go func() { ended <- g.Serve(ctx, l) }()
+	return nil
+}
+
+// serveMQTT begins to tell a broker.
+func serveMQTT(ctx context.Context, s *serving, ended chan<- error) error {
+	node := mqtt.New(mqtt.Options{Config: s.cfg.MQTT, Folder: s.cfg.Gateway.Folder(), Link: s.link, Dial: s.dial, Say: s.say})
+	fmt.Fprintf(s.out, "mqtt: %s, as %s\n", s.cfg.MQTT.Broker, s.cfg.MQTT.Style)
+	go func() { ended <- node.Run(ctx) }()
 	return nil
 }
 

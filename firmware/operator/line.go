@@ -139,6 +139,7 @@ func (n *Now) append(b []byte) []byte {
 	w.end('}')
 	w.key("temperature").level(float32(n.Temperature))
 	w.pilot(n.Pilot)
+	w.key("last").count(n.Last)
 	w.end('}')
 	w.end('}')
 	return append(w.b, '\n')

@@ -124,7 +124,7 @@ type Now struct {
 	Clock       Clock     `json:"clock"`
 	Temperature level     `json:"temperature"`
 	Pilot       *Pilot    `json:"pilot"`
-	events      uint64    // number of the newest
+	Last        uint64    `json:"last"` // number of the newest event that is in it
 	about       *state.About
 }
 
@@ -269,7 +269,7 @@ func (d *desk) read(s *state.State) *Now {
 		Valid: s.Flags(now).Has(state.ResultValid), Reason: s.Reason, Advice: s.Advice, Rate: level(s.Rate), Latency: level(s.Latency.Seconds() * 1e3),
 		Dropped: s.Dropped, Available: level(s.Available), Levels: s.Levels, Covered: append([]string{}, s.Covered...), Expression: s.Expression.Name,
 		Outputs: append([]bool{}, s.Outputs...), Inputs: append([]bool{}, s.Inputs...), Temperature: level(s.Temperature), Pilot: pilotOf(s), Faults: []Wrong{}, Alarms: []Shown{},
-		Clock: Clock{s.Clock.Time(now).UTC(), s.Clock.Source.String(), s.Clock.Offset, s.Clock.Settable}, events: s.Summary.Events, about: s.About}
+		Clock: Clock{s.Clock.Time(now).UTC(), s.Clock.Source.String(), s.Clock.Offset, s.Clock.Settable}, Last: s.Summary.Events, about: s.About}
 	if s.Testing {
 		n.Testing = max(millis(s.TestEnds-now), 1)
 		if s.Tested.Name != "" {

@@ -48,7 +48,7 @@ func compiledIn(root string) ([]module, error) {
 // texts gives a module's licence texts, by file name.
 func (m module) texts() (map[string][]byte, error) {
 	texts := map[string][]byte{}
-	for _, pattern := range []string{"LICENSE*", "NOTICE*", "COPYING*"} {
+	for _, pattern := range []string{"LICENSE*", "NOTICE*", "COPYING*", "edl-v*"} {
 		files, err := filepath.Glob(filepath.Join(m.dir, pattern))
 		if err != nil {
 			return nil, err
