@@ -103,7 +103,9 @@ func (v Versions) file(n int) string { return filepath.Join(v.Dir, fmt.Sprintf("
 func (v Versions) read(n int) (one Version, err error) {
 	data, err := given.Read(v.file(n), 2*MaxFile)
 	if err == nil {
-		err = json.Unmarshal(data, &one)
+		if err = json.Unmarshal(data, &one); err != nil {
+			err = fmt.Errorf("is damaged: %w", err)
+		}
 	}
 	if err != nil {
 		err = fmt.Errorf("version %d of the config: %w", n, err)

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -19,6 +20,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"mien/firmware/config"
@@ -29,7 +31,11 @@ import (
 // judges no certificate.
 var ourTime = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-const maxPEM = 64 << 10
+const (
+	maxPEM     = 64 << 10
+	renewEach  = time.Second
+	warnBefore = 30 * 24 * time.Hour
+)
 
 // certificate gives the page's, nil where it needs none: loopback without one of its
 // own. One that is missing is made, and kept in the gateway's folder.
@@ -73,6 +79,46 @@ func readCertificate(crt, key string, now time.Time) (*tls.Certificate, error) {
 		return nil, fmt.Errorf("certificate %s is good from %s on: is the clock right?", crt, leaf.NotBefore.UTC().Format("2006-01-02 15:04 UTC"))
 	}
 	return &c, nil
+}
+
+// renew takes over a certificate that was put in the place of the page's, as whoever
+// renews it every few weeks does, and says in time that one runs out. One that is no good
+// changes nothing.
+func (g *Gateway) renew(ctx context.Context) {
+	p := g.o.Page
+	stamp := func() (text string) {
+		for _, path := range []string{p.Certificate, p.Key} {
+			if info, err := os.Stat(path); err == nil {
+				text += fmt.Sprint(info.ModTime(), info.Size(), info.Sys().(*syscall.Stat_t).Ino, " ")
+			}
+		}
+		return text
+	}
+	seen, warned := stamp(), time.Time{}
+	for look := time.Tick(renewEach); ; {
+		now := g.o.Now()
+		if end := g.Certificate().Leaf.NotAfter; !now.Before(ourTime) && now.After(end.Add(-warnBefore)) && now.Sub(warned) >= 24*time.Hour {
+			warned = now
+			g.o.Say("certificate %s runs out on %s: put a new one there, no restart is needed", p.Certificate, end.UTC().Format("2006-01-02 15:04 UTC"))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-look:
+		}
+		is := stamp()
+		if is == seen {
+			continue
+		}
+		seen = is
+		switch c, err := readCertificate(p.Certificate, p.Key, now); {
+		case err != nil:
+			g.o.Say("the certificate in force stays: %v", err)
+		case Fingerprint(c) != Fingerprint(g.Certificate()):
+			g.cert.Store(c)
+			g.o.Say("another certificate is in force: its fingerprint (SHA-256) is %s", Fingerprint(c))
+		}
+	}
 }
 
 // hostsOf are the names and addresses by which the page is reached.

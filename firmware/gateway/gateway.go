@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -50,7 +51,7 @@ type Gateway struct {
 	files    map[string]*file
 	hosts    map[string]bool
 	cookie   string
-	cert     *tls.Certificate
+	cert     atomic.Pointer[tls.Certificate]
 	asking   chan struct{} // places of those who ask the unit
 	guessing chan struct{} // and of those whose password is looked at
 	notes    chan string   // for the unit's journal
@@ -67,8 +68,13 @@ func New(o Options) (*Gateway, error) {
 	if g.files, err = pack(o.Files); err != nil {
 		return nil, fmt.Errorf("page: %w", err)
 	}
-	if g.cert, err = certificate(o.Page, o.Folder, o.Now()); err != nil {
+	c, err := certificate(o.Page, o.Folder, o.Now())
+	if err != nil {
 		return nil, err
+	}
+	g.cert.Store(c)
+	if info, err := os.Stat(o.Page.Key); err == nil && info.Mode().Perm()&0o006 != 0 {
+		o.Say("everybody on this machine can read or write %s, and so pretend to be this page: sudo chmod o-rw %s", o.Page.Key, o.Page.Key)
 	}
 	for _, h := range hostsOf(o.Page) {
 		g.hosts[h] = true
@@ -77,7 +83,7 @@ func New(o Options) (*Gateway, error) {
 	// each other's.
 	_, port, _ := net.SplitHostPort(o.Page.Listen)
 	g.cookie = "mien-session-" + port
-	if g.cert != nil {
+	if g.Certificate() != nil {
 		g.cookie = "__Host-" + g.cookie
 	}
 	g.sessions = &sessions{users: g.users, idle: o.Page.Idle, now: o.Now, open: map[[32]byte]*session{}}
@@ -93,7 +99,7 @@ func New(o Options) (*Gateway, error) {
 // machine is at each that others reach, and at loopback where there is none yet.
 func (g *Gateway) Addresses(l net.Listener) (list []string) {
 	scheme := "http://"
-	if g.cert != nil {
+	if g.Certificate() != nil {
 		scheme = "https://"
 	}
 	at, err := netip.ParseAddrPort(l.Addr().String())
@@ -111,7 +117,7 @@ func (g *Gateway) Addresses(l net.Listener) (list []string) {
 }
 
 // Certificate is the page's; nil: it needs none.
-func (g *Gateway) Certificate() *tls.Certificate { return g.cert }
+func (g *Gateway) Certificate() *tls.Certificate { return g.cert.Load() }
 
 // Listen opens the page's port. The error says what to do about it.
 func (g *Gateway) Listen() (net.Listener, error) {
@@ -141,6 +147,9 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 		g.link.ctx = ctx
 	}
 	go g.write(ctx)
+	if g.o.Page.Certificate != "" {
+		go g.renew(ctx)
+	}
 	s := &http.Server{
 		Handler:           g.Handler(),
 		ReadHeaderTimeout: 5 * time.Second,
@@ -152,11 +161,11 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	bounded := &guarded{Listener: l, each: map[string]int{}}
 	ended := make(chan error, 1)
 	go func() {
-		if g.cert == nil {
+		if g.Certificate() == nil {
 			ended <- s.Serve(bounded)
 			return
 		}
-		s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*g.cert}}
+		s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return g.cert.Load(), nil }}
 		ended <- s.ServeTLS(bounded, "", "")
 	}()
 	select {

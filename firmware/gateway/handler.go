@@ -71,7 +71,7 @@ func (g *Gateway) Handler() http.Handler {
 		for name, value := range policy {
 			w.Header().Set(name, value)
 		}
-		if g.cert != nil {
+		if g.Certificate() != nil {
 			w.Header().Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		switch err := origin.Check(r); {
@@ -272,7 +272,7 @@ func (g *Gateway) login(w http.ResponseWriter, r *http.Request) {
 		g.sessions.end(c.Value) // a new person, or the same: the old session is over
 	}
 	cookie, csrf := g.sessions.begin(user)
-	http.SetCookie(w, &http.Cookie{Name: g.cookie, Value: cookie, Path: "/", HttpOnly: true, Secure: g.cert != nil, SameSite: http.SameSiteStrictMode})
+	http.SetCookie(w, &http.Cookie{Name: g.cookie, Value: cookie, Path: "/", HttpOnly: true, Secure: g.Certificate() != nil, SameSite: http.SameSiteStrictMode})
 	g.note("%s (%s) logged in from %s", user.Name, user.Role, from)
 	g.tellMe(w, &session{user: user, csrf: csrf})
 }
@@ -312,7 +312,7 @@ func (g *Gateway) logout(w http.ResponseWriter, r *http.Request, s *session) {
 	if c, err := r.Cookie(g.cookie); err == nil {
 		g.sessions.end(c.Value)
 	}
-	http.SetCookie(w, &http.Cookie{Name: g.cookie, Path: "/", MaxAge: -1, HttpOnly: true, Secure: g.cert != nil, SameSite: http.SameSiteStrictMode})
+	http.SetCookie(w, &http.Cookie{Name: g.cookie, Path: "/", MaxAge: -1, HttpOnly: true, Secure: g.Certificate() != nil, SameSite: http.SameSiteStrictMode})
 	g.note("%s logged out", s.user.Name)
 	w.WriteHeader(http.StatusNoContent)
 }
@@ -576,9 +576,9 @@ func (g *Gateway) about(w http.ResponseWriter, r *http.Request, s *session) {
 			address = net.JoinHostPort(host, port)
 		}
 	}
-	listens := map[string]any{"what": "page", "address": address, "tls": g.cert != nil, "loopback": g.o.Page.Loopback()}
-	if g.cert != nil {
-		listens["fingerprint"] = Fingerprint(g.cert)
+	listens := map[string]any{"what": "page", "address": address, "tls": g.Certificate() != nil, "loopback": g.o.Page.Loopback()}
+	if g.Certificate() != nil {
+		listens["fingerprint"] = Fingerprint(g.Certificate())
 	}
 	out := map[string]any{"version": g.o.Version, "go": runtime.Version(), "listens": []any{listens}, "users": len(users)}
 	for key, text := range g.o.About {

@@ -261,6 +261,73 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
+// A person's own certificate is taken over when it is renewed, without a new start; one
+// that is no good changes nothing, and one that soon runs out is told.
+func TestCertificateIsRenewed(t *testing.T) {
+	folder := t.TempDir()
+	crt, key := filepath.Join(folder, "a.crt"), filepath.Join(folder, "a.key")
+	made := time.Now()
+	if err := makeCertificate(crt, key, []string{"localhost"}, made); err != nil {
+		t.Fatal(err)
+	}
+	os.Chmod(key, 0o644)
+	end := made.AddDate(10, 0, 0)
+	now := end.AddDate(0, 0, -7)
+	said := make(chan string, 16)
+	g, err := New(Options{Page: config.Page{Listen: "127.0.0.1:0", Certificate: crt, Key: key, Idle: time.Minute}, Folder: folder, Files: map[string][]byte{"index.html": []byte("page")},
+		Now: func() time.Time { return now }, Say: func(format string, args ...any) { said <- fmt.Sprintf(format, args...) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := g.Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- g.Serve(ctx, l) }()
+	defer func() { stop(); <-ended }()
+	hears := func(text string) {
+		t.Helper()
+		select {
+		case line := <-said:
+			if !strings.Contains(line, text) {
+				t.Errorf("says %q, not %q", line, text)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("does not say %q", text)
+		}
+	}
+	shows := func() string {
+		t.Helper()
+		c, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		return Fingerprint(&tls.Certificate{Certificate: [][]byte{c.ConnectionState().PeerCertificates[0].Raw}})
+	}
+	hears("sudo chmod o-rw " + key)
+	hears("runs out on " + end.UTC().Format("2006-01-02"))
+	first := shows()
+	whole, _ := os.ReadFile(crt)
+	os.WriteFile(crt, whole[:len(whole)/2], 0o600)
+	hears("the certificate in force stays")
+	if shows() != first {
+		t.Error("half a certificate is in force")
+	}
+	if err := makeCertificate(crt, key, []string{"localhost"}, now); err != nil {
+		t.Fatal(err)
+	}
+	for shows() == first { // the key may be there before its certificate
+		select {
+		case <-said:
+		case <-time.After(20 * time.Second):
+			t.Fatal("it is not taken over")
+		}
+	}
+}
+
 // What is printed is what a person can open; 0.0.0.0 is IPv4 and nothing else.
 func TestAddresses(t *testing.T) {
 	for listen, want := range map[string]string{

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -140,7 +141,7 @@ func dangers(old, now *config.Config) (list []string) {
 	served := a.Serve && b.Serve
 	add(a.Serve && !b.Serve, "page.serve is false: the page goes away, for you too")
 	add(!b.Loopback() && b.Serve && (!a.Serve || a.Listen != b.Listen), "page.listen is %s: the page is open to the network there", b.Listen)
-	add(served && a.Listen != b.Listen, "page.listen changes: the page is at %s from then on, and everybody must log in again", b.Listen)
+	add(served && a.Listen != b.Listen, "page.listen changes: the page is at %s from then on, and everybody must log in again", where(b.Listen))
 	add(served && a.Listen == b.Listen && (a.Certificate != b.Certificate || a.Key != b.Key), "the page's certificate changes: if it is not right, the page does not come back")
 	for _, name := range a.Names {
 		add(served && !slices.Contains(b.Names, name), "page.names has %s no more: who reaches the page by this name is locked out", name)
@@ -155,8 +156,18 @@ func dangers(old, now *config.Config) (list []string) {
 		add(!slices.Contains(old.Modbus.Unlock, name) && !slices.Contains(old.Modbus.Unlock, "all"), "modbus.unlock has %q: the PLC may change its limits", name)
 	}
 	add(now.Clock.Settable && !old.Clock.Settable, "clock.settable is true: the PLC may set the unit's clock")
+	add(old.Unit.Name != config.Default().Unit.Name && old.Unit.Name != now.Unit.Name, "unit.name changes from %q to %q: is this the config of this unit?", old.Unit.Name, now.Unit.Name)
+	add(len(old.Alarms) > 0 && len(now.Alarms) == 0, "no alarm is left: the unit watches, and alarms on nothing")
 	add(old.Unit.Purpose != now.Unit.Purpose && now.Unit.Purpose != "", "unit.purpose is %q: emotions are inferred from then on", now.Unit.Purpose)
 	return list
+}
+
+// where says how a person reaches what listens there.
+func where(listen string) string {
+	if a, err := netip.ParseAddrPort(listen); err == nil && a.Addr().IsUnspecified() {
+		return fmt.Sprintf("port %d of each address of this machine", a.Port())
+	}
+	return listen
 }
 
 // apply checks a config whole, keeps the one before, writes it, takes it over, and

@@ -107,12 +107,20 @@ func TestConfigThroughTheUnit(t *testing.T) {
 
 	// What opens the page to a network: told before, and done for an administrator who confirms it.
 	open := &operator.ConfigAsk{Do: operator.ConfigApply, Text: was + "[page]\nserve = true\nlisten = \"0.0.0.0:8470\"\n", Base: now.Config.Base}
-	if reply, err := as(operator.Administrator, open); err == nil || !strings.Contains(err.Error(), "open to the network") || len(reply.Config.Dangers) != 1 {
+	if reply, err := as(operator.Administrator, open); err == nil || !strings.Contains(err.Error(), "open to the network") || len(reply.Config.Dangers) != 2 { // and no alarm is left
 		t.Errorf("%+v %v", reply.Config, err)
 	}
 	open.Confirm = true
 	if _, err := as(operator.Administrator, open); err != nil {
 		t.Error(err)
+	}
+
+	// Back to what another unit had, whose state folder this one was given: told before.
+	now, _ = as(operator.Engineer, nil)
+	named := regexp.MustCompile(`(?m)^name = "before"`).ReplaceAllString(now.Config.Text, `name = "another press"`)
+	reply, err = as(operator.Administrator, &operator.ConfigAsk{Do: operator.ConfigApply, Text: named, Base: now.Config.Base})
+	if err == nil || !strings.Contains(err.Error(), "is this the config of this unit?") {
+		t.Errorf("%+v %v\n%s", reply.Config, err, named)
 	}
 
 	// A folder that the unit may not write is said, and nothing is changed.

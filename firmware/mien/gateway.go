@@ -119,7 +119,7 @@ func (c *call) serve(ctx context.Context, log *slog.Logger, path, seen string, c
 		running++
 	}
 	refused := ""
-	for look := time.Tick(2 * time.Second); ; {
+	for look := time.Tick(250 * time.Millisecond); ; { // who has changed the page's address on the page waits for it
 		select {
 		case err := <-ended:
 			running--
