@@ -62,7 +62,7 @@ func (c *checker) has(key string) bool {
 
 // rules look for what does not fit together, whatever the network. Each calls
 // wrong for what is refused and has its test in mistakes_test.go.
-var rules = []func(c *checker){(*checker).alarms, (*checker).reminders, (*checker).purpose, (*checker).lines, (*checker).pins, (*checker).paths, (*checker).command, (*checker).port, (*checker).rest, (*checker).times, (*checker).page, (*checker).mqtt}
+var rules = []func(c *checker){(*checker).alarms, (*checker).reminders, (*checker).purpose, (*checker).lines, (*checker).pins, (*checker).paths, (*checker).command, (*checker).port, (*checker).rest, (*checker).times, (*checker).page, (*checker).mqtt, (*checker).plant}
 
 // consistent applies the rules.
 func (cfg *Config) consistent() Problems {
@@ -552,6 +552,7 @@ func (c *checker) page() {
 
 // reachable warns of what a page is open to.
 func (c *checker) reachable() {
+	c.open("modbus_tcp.listen", c.ModbusTCP.Listen, "modbus_tcp.allow", len(c.ModbusTCP.Allow))
 	a, err := netip.ParseAddrPort(c.Page.Listen)
 	if err != nil || !c.Page.Serve {
 		return
@@ -568,6 +569,67 @@ func (c *checker) reachable() {
 	case a.Port() < 1024:
 		c.warn("page.listen", "port %d is for root only, which the gateway is not: it is refused", a.Port()).Allowed = "a port from 1024 on"
 	}
+}
+
+// plant refuses what the gateway cannot open to the plant's network.
+func (c *checker) plant() {
+	c.listens("modbus_tcp.listen", c.ModbusTCP.Listen, "modbus_tcp.allow", c.ModbusTCP.Allow)
+}
+
+// listens refuses a port that cannot be opened, and networks that are none.
+func (c *checker) listens(key, address, allow string, networks []string) {
+	if _, err := netip.ParseAddrPort(address); err != nil && address != "" {
+		c.wrong(key, `an address and a port by number: "192.168.1.10:1502", "0.0.0.0:1502", "[::]:1502"; "" for none`, "is %q", address)
+	}
+	for i, n := range networks {
+		if _, err := network(n); err != nil {
+			c.wrong(fmt.Sprintf("%s[%d]", allow, i+1), `an address or a network by number: "192.168.1.20", "10.8.0.0/24", "fd00::/8"`, "is %q", n)
+		}
+	}
+}
+
+// open warns of what a port is open to, and of whom it leaves out.
+func (c *checker) open(key, address, allow string, allowed int) {
+	a, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return
+	}
+	switch {
+	case !a.Addr().IsLoopback() && allowed == 0:
+		c.warn(key, "%s is no loopback, and %s is empty: only programs of this machine are answered", a.Addr(), allow).Allowed = allow + " with the addresses and networks that may ask"
+	case !a.Addr().IsLoopback():
+		c.warn(key, "%s is no loopback: who %s names reads the unit from that network, without a password", a.Addr(), allow)
+	}
+	switch {
+	case a.Port() == 0:
+		c.warn(key, "port 0 is another one at each start, which the gateway prints").Allowed = "a port from 1024 on"
+	case a.Port() < 1024:
+		c.warn(key, "port %d is for root only, which the gateway is not: it is refused, unless the service is given it (docs/plant.md)", a.Port())
+	}
+}
+
+// network reads an address or a network by number.
+func network(text string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
+		a = a.Unmap()
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(text)
+	return p.Masked(), err
+}
+
+// networks are those of a list, or this machine's own where it is empty. What is none
+// has been refused.
+func networks(list []string) (all []netip.Prefix) {
+	if len(list) == 0 {
+		list = []string{"127.0.0.0/8", "::1"}
+	}
+	for _, text := range list {
+		if p, err := network(text); err == nil {
+			all = append(all, p)
+		}
+	}
+	return all
 }
 
 var hostName = regexp.MustCompile(`(?i)^[a-z0-9]([a-z0-9-]{0,62}\.?)+$`)

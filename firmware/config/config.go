@@ -15,6 +15,7 @@
 package config
 
 import (
+	"net/netip"
 	"time"
 
 	"mien/firmware/alarm"
@@ -42,6 +43,8 @@ type Config struct {
 	Gateway  Gateway  `toml:"gateway"`
 	Page     Page     `toml:"page"`
 	MQTT     MQTT     `toml:"mqtt"`
+
+	ModbusTCP ModbusTCP `toml:"modbus_tcp"`
 
 	file string
 	set  map[string]place // which keys the file sets, and where
@@ -257,6 +260,16 @@ type Watchdog struct {
 type Gateway struct {
 	Dir string `toml:"dir"` // its own folder: users, certificate; "": see Folder
 }
+
+// ModbusTCP is the register map on a network, which the gateway serves.
+type ModbusTCP struct {
+	Listen string   `toml:"listen"` // "192.168.1.10:1502"; "": not served
+	Write  bool     `toml:"write"`
+	Allow  []string `toml:"allow"` // addresses and networks; none: this machine
+}
+
+// Networks are those from which clients are answered.
+func (m ModbusTCP) Networks() (list []netip.Prefix) { return networks(m.Allow) }
 
 // Page is the commissioning page, which the gateway serves.
 type Page struct {

@@ -14,6 +14,9 @@ func TestMistakes(t *testing.T) {
 		text string
 		want string // parts, divided by |; the first is FILE:LINE: KEY:
 	}{
+		{"[modbus_tcp]\nlisten = \"localhost:1502\"", `m:2: modbus_tcp.listen:|is "localhost:1502"|an address and a port by number`},
+		{"[modbus_tcp]\nallow = [\"10.0.0.0/8\", \"plc.plant\"]", `m:2: modbus_tcp.allow[2]:|is "plc.plant"|an address or a network by number`},
+		{"[modbus_tcp]\nallow = [\"10.0.0.0/33\"]", `m:2: modbus_tcp.allow[1]:|is "10.0.0.0/33"`},
 		{"[page]\nlisten = \"localhost:8470\"", `m:2: page.listen:|is "localhost:8470"|an address and a port by number`},
 		{"[page]\nkey = \"/etc/mien/page.key\"", `m:2: page.key:|stands alone`},
 		{"[page]\ncertificate = \"page.crt\"\nkey = \"/page.key\"", `m:2: page.certificate:|an absolute path`},

@@ -41,6 +41,7 @@ var sections = []Section{
 	{"gateway", "mien gateway, a process of its own with a network and without a camera."},
 	{"page", "The commissioning page that the gateway serves to browsers. It shows no picture: none leaves the unit."},
 	{"mqtt", "What the gateway tells the plant's MQTT broker: docs/mqtt.md."},
+	{"modbus_tcp", "The register map of [modbus] on a network, Modbus TCP, which the gateway serves."},
 	{"watchdog", "The hardware timer that restarts a machine whose unit has died, hangs, or has had no result for 10 minutes."},
 }
 
@@ -298,6 +299,13 @@ var reference = []Key{
 	{Path: "mqtt.keep", Kind: Integer, Takes: OpenGateway, Default: "10000", Min: 100, Max: 100000, Unit: "changes", Meaning: "Most changes (of alarms, faults, lines, health) that are kept in memory while broker or host is away; then the oldest is lost, and how many were is told."},
 	{Path: "mqtt.keep_alive", Kind: Duration, Takes: OpenGateway, Default: `"30s"`, Min: 5, Max: hour, Meaning: "A broker that hears nothing for one and a half times as long says that the node is dead."},
 	{Path: "mqtt.discovery", Kind: Text, Takes: OpenGateway, Default: `""`, Min: 0, Max: 64, Example: `"homeassistant"`, Meaning: "json: prefix of the topics by which Home Assistant finds the values. Empty: none are told."},
+
+	{Path: "modbus_tcp.listen", Kind: Text, Takes: OpenGateway, Default: `""`, Min: 0, Max: 255, Example: `"192.168.1.10:1502"`,
+		Meaning: "Address and port, by number. Empty: not served. Port 502 is for root only: docs/plant.md says how the gateway may have it."},
+	{Path: "modbus_tcp.write", Kind: Boolean, Takes: OpenGateway, Default: "false",
+		Meaning: "Clients may write what the PLC may write on the serial port: acknowledge, reset, silence, shelve, inhibit, output test, marks, the clock where clock.settable, and what modbus.unlock names. Without, functions that write are refused with exception 01."},
+	{Path: "modbus_tcp.allow", Kind: Names, Takes: OpenGateway, Default: "[]", Example: `["192.168.1.20", "10.8.0.0/24"]`,
+		Meaning: "Addresses and networks that are answered; any other is hung up on. Empty: this machine only."},
 
 	{Path: "watchdog.device", Kind: Text, Takes: Restart, Default: `"off"`, Min: 1, Max: 255, Example: `"auto"`,
 		Meaning: "Watchdog device: off, auto (/dev/watchdog), or a path. systemd's WATCHDOG=1 is served by itself where systemd asks for it."},

@@ -425,9 +425,9 @@ func underscored(name string) string {
 
 // absent are things that people look for and the unit does not have, and what it has.
 var absent = map[string]string{
-	"sparkplug": "the section is [mqtt]", "broker": "the section is [mqtt]", "homeassistant": "the section is [mqtt], with style = \"json\"", "opcua": noNetwork, "opc_ua": noNetwork, "modbus_tcp": noNetwork, "modbustcp": noNetwork, "tcp": noNetwork, "profinet": noNetwork,
+	"sparkplug": "the section is [mqtt]", "broker": "the section is [mqtt]", "homeassistant": "the section is [mqtt], with style = \"json\"", "opcua": noNetwork, "opc_ua": noNetwork, "modbus_tcp": overTCP, "modbustcp": overTCP, "tcp": overTCP, "profinet": noNetwork,
 	"ethernet_ip": noNetwork, "http": noNetwork,
-	"modbus.port": noNetwork, "modbus.host": noNetwork, "modbus.ip": noNetwork, "modbus.listen": noNetwork, "modbus.server": noNetwork,
+	"modbus.port": overTCP, "modbus.host": overTCP, "modbus.ip": overTCP, "modbus.listen": overTCP, "modbus.server": overTCP,
 	"h264": compressedVideo, "h265": compressedVideo, "hevc": compressedVideo,
 	"https": noNetwork, "rest": noNetwork, "web": noNetwork, "email": noNetwork, "smtp": noNetwork, "webhook": noNetwork, "rtsp": noNetwork,
 }
@@ -446,6 +446,8 @@ const (
 	noPose     = "the network does not tell where somebody looks; a face that is turned away has no reading, and an alarm's on_unknown says what it does then"
 	toldByNone = "the network tells nothing of it"
 )
+
+const overTCP = "mien gateway, a process of its own, serves the registers on a network: [modbus_tcp] listen"
 
 const noNetwork = "the program that sees faces has no network: it talks on a serial port, Modbus RTU or ASCII ([serial])"
 

@@ -20,7 +20,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"mien/firmware/config"
@@ -36,6 +35,7 @@ type Options struct {
 	Link    *Link                            // to hear it with; nil: its own
 	Version string                           // of this program
 	About   map[string]string                // texts for the page: "licences"
+	Open    map[string]string                // addresses of what else is open to the network: "modbus_tcp"
 	Now     func() time.Time                 // nil: time.Now
 	Say     func(format string, args ...any) // tells a technician; it must not wait
 }
@@ -120,24 +120,7 @@ func (g *Gateway) Addresses(l net.Listener) (list []string) {
 func (g *Gateway) Certificate() *tls.Certificate { return g.cert.Load() }
 
 // Listen opens the page's port. The error says what to do about it.
-func (g *Gateway) Listen() (net.Listener, error) {
-	network := "tcp"
-	if a, err := netip.ParseAddrPort(g.o.Page.Listen); err == nil && a.Addr().Is4() {
-		network = "tcp4" // else 0.0.0.0 would be open to IPv6 too
-	}
-	l, err := net.Listen(network, g.o.Page.Listen)
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		err = fmt.Errorf("page.listen: %w: another program, or another gateway, has this port: stop it, or choose another", err)
-	case errors.Is(err, os.ErrPermission):
-		err = fmt.Errorf("page.listen: %w: choose a port above 1023", err)
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		err = fmt.Errorf("page.listen: %w: this machine has no such address", err)
-	case err != nil:
-		err = fmt.Errorf("page.listen: %w", err)
-	}
-	return l, err
-}
+func (g *Gateway) Listen() (net.Listener, error) { return Listen("page.listen", g.o.Page.Listen) }
 
 // Serve answers browsers until ctx ends, and closes l.
 func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {

@@ -11,12 +11,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net"
 	"net/http"
 	"net/netip"
 	"path"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -580,7 +582,11 @@ func (g *Gateway) about(w http.ResponseWriter, r *http.Request, s *session) {
 	if g.Certificate() != nil {
 		listens["fingerprint"] = Fingerprint(g.Certificate())
 	}
-	out := map[string]any{"version": g.o.Version, "go": runtime.Version(), "listens": []any{listens}, "users": len(users)}
+	all := []any{listens}
+	for _, what := range slices.Sorted(maps.Keys(g.o.Open)) {
+		all = append(all, map[string]any{"what": what, "address": g.o.Open[what], "tls": false})
+	}
+	out := map[string]any{"version": g.o.Version, "go": runtime.Version(), "listens": all, "users": len(users)}
 	for key, text := range g.o.About {
 		out[key] = text
 	}

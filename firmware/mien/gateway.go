@@ -8,6 +8,7 @@ import (
 	"io"
 	stdlog "log"
 	"log/slog"
+	"maps"
 	"os"
 	"os/signal"
 	"strings"
@@ -54,7 +55,7 @@ func runGateway(c *call) error {
 	log := slog.New(slog.NewTextHandler(c.err, nil))
 	for ctx.Err() == nil {
 		if len(services(cfg)) == 0 {
-			return coded{fmt.Errorf("%s: page.serve is false, and mqtt.broker is empty: there is nothing to serve", path), exitConfig}
+			return coded{fmt.Errorf("%s: there is nothing to serve: page.serve is false, and nothing else of the gateway is turned on (docs/gateway.md)", path), exitConfig}
 		}
 		if cfg, seen, err = c.serve(ctx, log, path, seen, cfg, *socket); err != nil {
 			return coded{err, exitMissing}
@@ -78,6 +79,9 @@ func services(cfg *config.Config) (list []service) {
 	if cfg.MQTT.Broker != "" {
 		list = append(list, service{[]any{cfg.MQTT, cfg.Unit.Purpose}, serveMQTT})
 	}
+	if cfg.ModbusTCP.Listen != "" {
+		list = append(list, service{onPlant{cfg.ModbusTCP, cfg.Modbus, cfg.Unit.Name}, serveModbusTCP})
+	}
 	return list
 }
 
@@ -88,6 +92,16 @@ type serving struct {
 	dial func() (*operator.Client, error)
 	link *gateway.Link
 	say  func(format string, args ...any) // to a technician
+
+	mirrored *operator.Mirror
+}
+
+// mirror is what the unit knows, for all services that read it.
+func (s *serving) mirror(ctx context.Context) *operator.Mirror {
+	if s.mirrored == nil {
+		s.mirrored = s.link.Mirror(ctx)
+	}
+	return s.mirrored
 }
 
 // serve runs the services until ctx ends or the config changes one of them; it gives
@@ -165,7 +179,7 @@ func servePage(ctx context.Context, s *serving, ended chan<- error) error {
 	}
 	folder := s.cfg.Gateway.Folder()
 	g, err := gateway.New(gateway.Options{Page: s.cfg.Page, Folder: folder, Files: files, Version: version, About: map[string]string{"licences": docs.Licences},
-		Dial: s.dial, Link: s.link, Say: s.say})
+		Dial: s.dial, Link: s.link, Say: s.say, Open: open(s.cfg)})
 	if err != nil {
 		return err
 	}
@@ -191,6 +205,36 @@ func serveMQTT(ctx context.Context, s *serving, ended chan<- error) error {
 	node := mqtt.New(mqtt.Options{Config: s.cfg.MQTT, Folder: s.cfg.Gateway.Folder(), Link: s.link, Dial: s.dial, Say: s.say})
 	fmt.Fprintf(s.out, "mqtt: %s, as %s\n", s.cfg.MQTT.Broker, s.cfg.MQTT.Style)
 	go func() { ended <- node.Run(ctx) }()
+	return nil
+}
+
+// open are the ports that a config opens beside the page's.
+func open(cfg *config.Config) map[string]string {
+	ports := map[string]string{"modbus_tcp": cfg.ModbusTCP.Listen}
+	maps.DeleteFunc(ports, func(_, address string) bool { return address == "" })
+	return ports
+}
+
+// onPlant is what a Modbus TCP server is made of.
+type onPlant struct {
+	tcp  config.ModbusTCP
+	rtu  config.Modbus
+	name string
+}
+
+// serveModbusTCP begins to serve the register map to the plant's network.
+func serveModbusTCP(ctx context.Context, s *serving, ended chan<- error) error {
+	cfg := s.cfg
+	server, err := gateway.Registers{TCP: cfg.ModbusTCP, Modbus: cfg.Modbus, Name: cfg.Unit.Name, Version: version, Mirror: s.mirror(ctx), Dial: s.dial, Say: s.say}.Server()
+	if err != nil {
+		return err
+	}
+	l, err := gateway.Listen("modbus_tcp.listen", cfg.ModbusTCP.Listen)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.out, "modbus_tcp: %s, unit %d, %s\n", l.Addr(), cfg.Modbus.Address, map[bool]string{false: "read only", true: "writes are allowed"}[cfg.ModbusTCP.Write])
+	go func() { ended <- server.Serve(ctx, l) }()
 	return nil
 }
 

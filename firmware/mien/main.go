@@ -63,7 +63,7 @@ func init() { // a table that its own help command reads cannot be initialised i
 		{"outputs", "", "the running unit's output lines; -test 5s shows each as on", operatorOutputs, "the lines as JSON"},
 		{"clock", "", "the running unit's clock; -set sets it, where clock.settable allows", operatorClock, "the clock as JSON"},
 		{"pilot", "COMMAND", "find out what is right on this line: record, drill, compute again, tune", runPilot, ""},
-		{"gateway", "[FILE]", "serve the page to browsers, in a process of its own; user add|remove|list|password", runGateway, ""},
+		{"gateway", "[FILE]", "serve the page to browsers and registers to the plant, in a process of its own; user add|remove|list|password", runGateway, ""},
 		{"mark", "right|false|missed|withdraw [ALARM]", "say of the newest alarm whether it was right, or that one was missed; -ago 2m", operatorMark, ""},
 		{"config", "", "print a commented config with every key", printConfig, ""},
 		{"registers", "", "print the register map; -csv, -markdown, -tags, -st", registers, ""},

@@ -109,6 +109,8 @@ var (
 	ErrLocked  = errors.New("locked by the config")   // 02
 	ErrRange   = errors.New("value out of range")     // 03
 
+	ErrAway = errors.New("the unit does not answer") // 0B, of a gateway
+
 	// ErrNumbers: the master does not know yet that the numbers of alarms are
 	// others since a reload or a start; it reads config_crc first.
 	ErrNumbers = errors.New("the numbers of alarms have changed, read config_crc first") // 02

@@ -80,7 +80,7 @@ var functions = map[byte]string{readCoils: "read coils", readDiscrete: "read dis
 	maskWrite: "mask write register", readWrite: "read and write registers", encapsulated: "read device identification"}
 
 var exceptions = map[exception]string{illegalFunction: "illegal function", illegalAddress: "illegal address", illegalValue: "illegal value", deviceFailure: "device failure",
-	acknowledge: "acknowledge", deviceBusy: "device busy"}
+	acknowledge: "acknowledge", deviceBusy: "device busy", targetSilent: "gateway target failed to respond"}
 
 var spaces = map[byte]Space{readCoils: Coil, readDiscrete: Discrete, readHolding: Holding, readInput: Input, writeCoil: Coil, writeRegister: Holding, writeCoils: Coil,
 	writeRegisters: Holding, maskWrite: Holding, readWrite: Holding}

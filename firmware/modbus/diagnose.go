@@ -32,7 +32,11 @@ func (s *Slave) diagnose(pdu, answer []byte) (int, exception) {
 			return 0, 0
 		}
 		return copy(answer, pdu), 0
-	case 2, 4, 10, 20:
+	case 4:
+		if s.network {
+			return 0, illegalFunction
+		}
+	case 2, 10, 20:
 	case 11:
 		value = c.BusMessages.Load()
 	case 12:

@@ -17,6 +17,7 @@ const (
 	deviceFailure   exception = 4
 	acknowledge     exception = 5
 	deviceBusy      exception = 6
+	targetSilent    exception = 11 // of a gateway: who was asked does not answer
 )
 
 // refusal is the exception for an error of Commands.
@@ -24,6 +25,8 @@ func refusal(err error) exception {
 	switch {
 	case errors.Is(err, ErrBusy):
 		return deviceBusy
+	case errors.Is(err, ErrAway):
+		return targetSilent
 	case errors.Is(err, ErrNoAlarm), errors.Is(err, ErrLocked), errors.Is(err, ErrNumbers):
 		return illegalAddress
 	case errors.Is(err, ErrRange):
@@ -135,7 +138,19 @@ func served(fc byte) bool {
 	return false
 }
 
+// writes says whether function fc can change something.
+func writes(fc byte) bool {
+	switch fc {
+	case writeCoil, writeRegister, writeCoils, writeRegisters, maskWrite, readWrite:
+		return true
+	}
+	return false
+}
+
 func (s *Slave) serve(fc byte, pdu, answer []byte) (int, exception) {
+	if s.readOnly && writes(fc) {
+		return 0, illegalFunction
+	}
 	switch fc {
 	case readCoils, readDiscrete:
 		return s.readBits(fc, pdu, answer)

@@ -66,6 +66,8 @@ type Slave struct {
 	owed      uint64        // number of the newest event of a command that may not be on the disk yet; 0: all are
 	traced    time.Duration // when a refused write was journaled last; 0: never
 	broadcast bool          // what is handled came to all
+	network   bool          // there is no line: it cannot be silent on it
+	readOnly  bool          // no function that writes is there
 	identity  [][]byte
 }
 

@@ -20,6 +20,22 @@ type Client struct {
 	conn  net.Conn
 	lines *bufio.Reader
 	path  string
+	most  time.Duration // for a reply, and for a place; 0: as long as is usual
+}
+
+// Within bounds how long the client waits for a place, and how long for a reply.
+func (c *Client) Within(most time.Duration) { c.most = most }
+
+const (
+	repliesWithin = 10 * time.Second
+	comesAgain    = 15 * time.Second // how long a client that finds no place tries to get one
+)
+
+func (c *Client) bound(usual time.Duration) time.Duration {
+	if c.most > 0 {
+		return c.most
+	}
+	return usual
 }
 
 // Dial reaches the unit whose socket is at path. Errors: ErrNotRunning;
@@ -28,7 +44,7 @@ func Dial(path string) (*Client, error) {
 	conn, err := net.DialTimeout("unix", path, 2*time.Second)
 	switch {
 	case err == nil:
-		return &Client{conn, bufio.NewReader(conn), path}, nil
+		return &Client{conn: conn, lines: bufio.NewReader(conn), path: path}, nil
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("reach the unit at %s: %w: join the socket's group: sudo usermod -aG mien $USER, then log in again", path, err)
 	}
@@ -38,9 +54,6 @@ func Dial(path string) (*Client, error) {
 // ErrFull: the unit serves as many clients as it can, and each has asked it
 // something just now.
 var ErrFull = errors.New("the unit has too many clients: try again, or end one of them")
-
-// comesAgain is how long a client that finds no place tries to get one.
-const comesAgain = 15 * time.Second
 
 // Ask sends one request and waits for its reply. A refusal is an error with
 // the unit's reason. A client that finds no place, or loses it before it was
@@ -57,7 +70,7 @@ func (c *Client) Ask(r Request) (Reply, error) {
 			return reply, fmt.Errorf("%w: whether it was done is in the journal (mien events)", err)
 		case !full && !hungUp:
 			return reply, err
-		case time.Since(began) > comesAgain && full:
+		case time.Since(began) > c.bound(comesAgain) && full:
 			return reply, ErrFull
 		case hungUp && lost == 2: // it is what was asked that ends the talk
 			return reply, err
@@ -80,7 +93,7 @@ func (c *Client) ask(r Request) (Reply, error) {
 	if err != nil {
 		return reply, fmt.Errorf("ask the unit: %w", err)
 	}
-	c.conn.SetDeadline(time.Now().Add(10 * time.Second))
+	c.conn.SetDeadline(time.Now().Add(c.bound(repliesWithin)))
 	_, unsent := c.conn.Write(append(out, '\n'))
 	line, err := c.lines.ReadBytes('\n') // a unit that will not listen says why before it hangs up
 	if errors.Is(err, syscall.ECONNRESET) {

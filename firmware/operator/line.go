@@ -98,6 +98,8 @@ func (n *Now) append(b []byte) []byte {
 	w.key("taken").whole(n.Taken)
 	w.key("up_ms").whole(n.Up)
 	w.key("valid").flag(n.Valid)
+	w.key("trusted").flag(n.Trusted)
+	w.key("beat").count(uint64(n.Beat))
 	w.key("reason").text(n.Reason)
 	w.key("advice").text(n.Advice)
 	w.key("rate").level(float32(n.Rate))
@@ -113,6 +115,11 @@ func (n *Now) append(b []byte) []byte {
 	if n.Expression != "" {
 		w.key("expression").text(n.Expression)
 	}
+	w.key("expression_level").level(float32(n.Likely))
+	if n.Compound != "" {
+		w.key("compound").text(n.Compound)
+	}
+	w.key("compound_level").level(float32(n.Together))
 	w.aim(&n.Aim)
 	w.key("faults").begin('[')
 	for _, f := range n.Faults {
@@ -124,6 +131,13 @@ func (n *Now) append(b []byte) []byte {
 		w.alarm(&n.Alarms[i])
 	}
 	w.end(']')
+	w.key("numbering").count(uint64(n.Numbering))
+	w.key("newest").begin('{')
+	w.key("alarm").whole(int64(n.Newest.Alarm))
+	w.key("at").whole(n.Newest.At)
+	w.key("horn").flag(n.Newest.Horn)
+	w.key("lamp").flag(n.Newest.Lamp)
+	w.end('}')
 	w.key("outputs").flags(n.Outputs)
 	w.key("inputs").flags(n.Inputs)
 	w.key("test_ms").whole(n.Testing)
@@ -137,6 +151,7 @@ func (n *Now) append(b []byte) []byte {
 	w.key("offset").whole(int64(n.Clock.Offset))
 	w.key("settable").flag(n.Clock.Settable)
 	w.end('}')
+	w.key("synced").flag(n.Synced)
 	w.key("temperature").level(float32(n.Temperature))
 	w.pilot(n.Pilot)
 	w.key("last").count(n.Last)
@@ -212,6 +227,10 @@ func (w *writer) alarm(a *Shown) {
 	w.key("max_shelve_ms").whole(a.MaxShelve)
 	w.key("re_alarm_ms").whole(a.ReAlarm)
 	w.key("why").text(a.Why)
+	w.key("since_ms").whole(a.Since)
+	w.key("on_delay_ms").whole(a.OnDelay)
+	w.key("off_delay_ms").whole(a.OffDelay)
+	w.key("unlocked").flag(a.Unlocked)
 	w.end('}')
 }
 
@@ -239,5 +258,7 @@ func (w *writer) pilot(p *Pilot) {
 	w.key("marks_right").whole(int64(p.Right))
 	w.key("marks_false").whole(int64(p.False))
 	w.key("marks_missed").whole(int64(p.Missed))
+	w.key("marked").count(uint64(p.Marked))
+	w.key("left_ms").whole(p.Left)
 	w.end('}')
 }

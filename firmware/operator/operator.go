@@ -41,6 +41,7 @@ const (
 	AskSerial Ask = "serial" // After: what went over the port, and what its registers hold
 	AskTry    Ask = "try"    // Try: which alarms would have come
 	AskStudy  Ask = "study"  // Study: what takes longer, of the recordings
+	AskBatch  Ask = "batch"  // Batch, all or nothing; For: how long to wait for the disk. Without Batch: is what came before the event After kept?
 )
 
 // Request is one line from a client.
@@ -62,7 +63,8 @@ type Request struct {
 	Try    *Try      `json:"try,omitempty"`
 	Study  *StudyAsk `json:"study,omitempty"`
 	// Config is what is asked of the config file.
-	Config *ConfigAsk `json:"config,omitempty"`
+	Config *ConfigAsk      `json:"config,omitempty"`
+	Batch  []state.Command `json:"batch,omitempty"`
 	// Who asks, and what they may, where a gateway asks for a person. Empty: the account
 	// at the other end.
 	Who  string `json:"who,omitempty"`
@@ -132,6 +134,8 @@ func (r Request) changes() bool {
 		return false
 	case AskStudy:
 		return r.Study != nil && r.Study.Do != ""
+	case AskBatch:
+		return len(r.Batch) > 0
 	case AskPilot:
 		return r.Pilot != ""
 	case AskConfig:
@@ -172,7 +176,23 @@ type Reply struct {
 	Serial  *Serial         `json:"serial,omitempty"`
 	Tried   *Tried          `json:"tried,omitempty"`
 	Study   *Study          `json:"study,omitempty"`
-	Denied  bool            `json:"denied,omitempty"` // by the role; Error says so
+	Denied  bool            `json:"denied,omitempty"`  // by the role; Error says so
+	Taken   *Taken          `json:"taken,omitempty"`   // what came of a batch; with an Error too, where something of it was done
+	Refusal string          `json:"refusal,omitempty"` // what kind of Error it is, of a batch
+}
+
+// Taken is a state.Receipt, less what its events say.
+type Taken struct {
+	Event   uint64 `json:"event"`
+	Pilot   uint64 `json:"pilot,omitempty"`
+	Drift   uint64 `json:"drift,omitempty"`
+	Changed int    `json:"changed"` // how many events tell what was changed
+	Idle    bool   `json:"idle,omitempty"`
+	// State is what the unit knows with that done, by the config and the network of these
+	// marks: who asked reads it back at once, and not with the stream's next line.
+	State   *Now   `json:"state"`
+	CRC     uint16 `json:"config_crc"`
+	Network uint16 `json:"network_crc"`
 }
 
 // Status is the unit at a glance.
@@ -222,6 +242,8 @@ type Pilot struct {
 	Right     int       `json:"marks_right"`
 	False     int       `json:"marks_false"`
 	Missed    int       `json:"marks_missed"`
+	Marked    uint8     `json:"marked"` // what became of the newest mark: a state.Marked
+	Left      int64     `json:"left_ms"`
 	// Signals are those that leave the unit: a drill asks for no others.
 	Signals []string `json:"signals,omitempty"`
 }
@@ -295,7 +317,7 @@ var none = alarm.Limits{Limit: float32(math.NaN())}
 func (d *desk) answer(r Request, who string) (reply Reply) {
 	var err error
 	if r.Who != "" || r.Role != "" {
-		if right := r.Right(); r.Who == "" || !r.Role.May(right) {
+		if right := r.denied(); right != "" {
 			err := fmt.Errorf("%q is not for the role %q", right, r.Role)
 			d.unit.Do(r.Who+" via "+who, []state.Command{state.On(alarm.Command{Do: alarm.Note, Text: "refused: " + err.Error()})})
 			return Reply{Denied: true, Error: err.Error()}
@@ -340,6 +362,8 @@ func (d *desk) answer(r Request, who string) (reply Reply) {
 		default:
 			reply.Done, reply.Pending, err = d.do(who, state.Command{Do: do, For: r.For, Text: r.Text, Drill: r.Drill, Days: r.Most})
 		}
+	case AskBatch:
+		err = d.batch(r, who, &reply)
 	case AskClock:
 		reply.Done, reply.Pending, err = d.do(who, state.Command{Do: state.SetClock, Time: r.Time})
 	default:
@@ -429,7 +453,8 @@ func (d *desk) pilot() *Pilot {
 
 func pilotOf(s *state.State) *Pilot {
 	p := s.Pilot
-	return &Pilot{p.Allowed, p.Recording, p.Purpose, p.Begun, p.Ends, p.Ended, p.Trouble, p.Files, p.Bytes, p.Frames, p.Dropped, p.Right, p.False, p.Missed, nil}
+	return &Pilot{p.Allowed, p.Recording, p.Purpose, p.Begun, p.Ends, p.Ended, p.Trouble, p.Files, p.Bytes, p.Frames, p.Dropped, p.Right, p.False, p.Missed,
+		uint8(p.Marked), millis(p.Left), nil}
 }
 
 // levels joins names and levels of lines.

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"mien/firmware/alarm"
+	"mien/firmware/state"
 )
 
 // Role is what a person may do whom a gateway let in. Each may what those before it
@@ -17,6 +18,13 @@ const (
 	Engineer      Role = "engineer"
 	Administrator Role = "administrator"
 )
+
+// PLC is what a PLC may that reaches the unit through a gateway: what it may by its own
+// line, and no more. No person has it.
+const PLC Role = "plc"
+
+var plcRights = []string{"status", "do.acknowledge", "do.reset", "do.silence", "do.shelve", "do.unshelve", "do.inhibit", "do.uninhibit", "do.set limits", "do.note",
+	"test", "mark", "clock"}
 
 var roles = []Role{Viewer, Operator, Engineer, Administrator}
 
@@ -56,8 +64,44 @@ func (r Request) Right() string {
 	return string(r.Ask)
 }
 
+// denied gives the first right that a request for somebody needs and lacks, "" for none.
+func (r Request) denied() string {
+	needs := []string{r.Right()}
+	if r.Ask == AskBatch {
+		needs = []string{"status"}
+		for i := range r.Batch {
+			needs = append(needs, rightTo(&r.Batch[i]))
+		}
+	}
+	for _, right := range needs {
+		if r.Who == "" || !r.Role.May(right) {
+			return right
+		}
+	}
+	return ""
+}
+
+// rightTo is what a command of a batch needs. What has a request of its own is not for
+// batches.
+func rightTo(c *state.Command) string {
+	switch c.Do {
+	case state.Alarms:
+		return string(AskDo) + "." + c.Alarm.Do.String()
+	case state.TestOutputs:
+		return string(AskTest)
+	case state.MarkAlarm:
+		return string(AskMark)
+	case state.SetClock:
+		return string(AskClock)
+	}
+	return string(AskBatch) + "." + c.String()
+}
+
 // May tells whether the role has a right. What no table names, nobody has.
 func (r Role) May(right string) bool {
+	if r == PLC {
+		return slices.Contains(plcRights, right)
+	}
 	least, known := rights[right]
 	return known && slices.Contains(roles, r) && slices.Index(roles, r) >= slices.Index(roles, least)
 }

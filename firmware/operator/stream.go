@@ -52,6 +52,8 @@ type About struct {
 	Serial  string      `json:"serial"`
 	Purpose string      `json:"purpose"`
 	CRC     uint16      `json:"config_crc"`
+	Network uint16      `json:"network_crc"`
+	Stale   int64       `json:"stale_after_ms"` // a result older than this is not valid; 0: none is too old
 }
 
 // Kind is what a level is of.
@@ -104,6 +106,8 @@ type Now struct {
 	Taken       int64     `json:"taken"` // the newest frame that gave a result
 	Up          int64     `json:"up_ms"`
 	Valid       bool      `json:"valid"`
+	Trusted     bool      `json:"trusted"` // valid, unless the newest result has grown old since
+	Beat        uint16    `json:"beat"`    // +1 a second while results come
 	Reason      string    `json:"reason"`
 	Advice      string    `json:"advice"`
 	Rate        level     `json:"rate"`
@@ -113,19 +117,33 @@ type Now struct {
 	Levels      levelList `json:"levels"` // in the order of About.Signals
 	Covered     []string  `json:"covered"`
 	Expression  string    `json:"expression,omitempty"`
+	Likely      level     `json:"expression_level"`
+	Compound    string    `json:"compound,omitempty"`
+	Together    level     `json:"compound_level"`
 	Aim         Aim       `json:"aim"`
 	Faults      []Wrong   `json:"faults"`
 	Alarms      []Shown   `json:"alarms"`
+	Numbering   uint32    `json:"numbering"` // counts how often the places of alarms came to mean others
+	Newest      Newest    `json:"newest"`
 	Outputs     []bool    `json:"outputs"`
 	Inputs      []bool    `json:"inputs"`
 	Testing     int64     `json:"test_ms"`
 	Tested      string    `json:"tested,omitempty"` // "lamp on": the one that is tested alone
 	Inhibit     int64     `json:"inhibit_ms"`
 	Clock       Clock     `json:"clock"`
+	Synced      bool      `json:"synced"` // a time source sets the system's clock
 	Temperature level     `json:"temperature"`
 	Pilot       *Pilot    `json:"pilot"`
 	Last        uint64    `json:"last"` // number of the newest event that is in it
 	about       *state.About
+}
+
+// Newest is of which alarm the newest event is, and when; and what sounds and shines.
+type Newest struct {
+	Alarm int   `json:"alarm"` // its place; -1: none
+	At    int64 `json:"at"`    // seconds since 1970 by the unit's clock; 0: there is none
+	Horn  bool  `json:"horn"`
+	Lamp  bool  `json:"lamp"`
 }
 
 // Aim is where the face is, and how it is seen: see state.Aim.
@@ -199,6 +217,10 @@ type Shown struct {
 	MaxShelve int64  `json:"max_shelve_ms"`
 	ReAlarm   int64  `json:"re_alarm_ms"`
 	Why       string `json:"why"`
+	Since     int64  `json:"since_ms"` // when State began, since the unit's start
+	OnDelay   int64  `json:"on_delay_ms"`
+	OffDelay  int64  `json:"off_delay_ms"`
+	Unlocked  bool   `json:"unlocked"`
 }
 
 // level is a number that may be unknown (NaN), with four places.
@@ -206,7 +228,34 @@ type level float32
 
 func (l level) MarshalJSON() ([]byte, error) { return appendLevel(nil, float64(l)), nil }
 
+// UnmarshalJSON reads what MarshalJSON writes.
+func (l *level) UnmarshalJSON(text []byte) error {
+	var v *float32
+	if err := json.Unmarshal(text, &v); err != nil {
+		return err
+	}
+	if *l = level(math.NaN()); v != nil {
+		*l = level(*v)
+	}
+	return nil
+}
+
 type levelList []float32
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (l *levelList) UnmarshalJSON(text []byte) error {
+	var list []*float32
+	if err := json.Unmarshal(text, &list); err != nil {
+		return err
+	}
+	*l = make(levelList, len(list))
+	for i, v := range list {
+		if (*l)[i] = float32(math.NaN()); v != nil {
+			(*l)[i] = *v
+		}
+	}
+	return nil
+}
 
 func (l levelList) MarshalJSON() ([]byte, error) {
 	out := append(make([]byte, 0, 8*len(l)+2), '[')
@@ -247,7 +296,8 @@ func millis(d time.Duration) int64 { return d.Milliseconds() }
 
 func aboutOf(a *state.About) *About {
 	out := &About{Unit: a.Unit, Version: a.Version, Signals: []Kind{}, Outputs: append([]string{}, a.Outputs...), Inputs: append([]string{}, a.Inputs...),
-		Alarms: []Condition{}, Region: a.Region, Rotate: a.Rotate, Gate: Gate(a.Gate), Serial: a.Serial, Purpose: a.Purpose, CRC: a.ConfigCRC}
+		Alarms: []Condition{}, Region: a.Region, Rotate: a.Rotate, Gate: Gate(a.Gate), Serial: a.Serial, Purpose: a.Purpose, CRC: a.ConfigCRC,
+		Network: a.NetworkCRC, Stale: millis(a.StaleAfter)}
 	for _, s := range a.Signals {
 		out.Signals = append(out.Signals, Kind{s.Name, s.Human, s.Min, s.Max, s.Derived})
 	}
@@ -269,7 +319,12 @@ func (d *desk) read(s *state.State) *Now {
 		Valid: s.Flags(now).Has(state.ResultValid), Reason: s.Reason, Advice: s.Advice, Rate: level(s.Rate), Latency: level(s.Latency.Seconds() * 1e3),
 		Dropped: s.Dropped, Available: level(s.Available), Levels: s.Levels, Covered: append([]string{}, s.Covered...), Expression: s.Expression.Name,
 		Outputs: append([]bool{}, s.Outputs...), Inputs: append([]bool{}, s.Inputs...), Temperature: level(s.Temperature), Pilot: pilotOf(s), Faults: []Wrong{}, Alarms: []Shown{},
-		Clock: Clock{s.Clock.Time(now).UTC(), s.Clock.Source.String(), s.Clock.Offset, s.Clock.Settable}, Last: s.Summary.Events, about: s.About}
+		Clock: Clock{s.Clock.Time(now).UTC(), s.Clock.Source.String(), s.Clock.Offset, s.Clock.Settable}, Synced: s.TimeSynced, Last: s.Summary.Events, about: s.About,
+		Trusted: s.Trusted, Beat: s.Heartbeat, Likely: level(s.Expression.Level), Compound: s.Compound.Name, Together: level(s.Compound.Level), Numbering: s.Numbering,
+		Newest: Newest{Alarm: s.Summary.Last, Horn: s.Summary.Horn != 0, Lamp: s.Summary.Lamp != 0}}
+	if !s.Summary.LastWall.IsZero() {
+		n.Newest.At = s.Summary.LastWall.Unix()
+	}
 	if s.Testing {
 		n.Testing = max(millis(s.TestEnds-now), 1)
 		if s.Tested.Name != "" {
@@ -288,7 +343,8 @@ func (d *desk) read(s *state.State) *Now {
 		n.Alarms = append(n.Alarms, Shown{Name: a.Name, Priority: a.Priority.String(), State: a.State.String(), For: millis(a.For), Signal: a.Signal,
 			Condition: a.Condition, Level: level(a.Level), Side: a.Side.String(), Limit: level(a.Limit), Off: level(a.Off), Count: a.Count,
 			Active: a.State.Active(), NeedsAck: a.State.NeedsAck(), Latched: a.State.Latched(), FirstOut: a.FirstOut, Silenced: a.Silenced,
-			Unknown: a.Unknown, Shelved: millis(a.ShelvedLeft), MaxShelve: millis(a.MaxShelve), ReAlarm: millis(a.ReAlarmLeft), Why: whyOf(&a)})
+			Unknown: a.Unknown, Shelved: millis(a.ShelvedLeft), MaxShelve: millis(a.MaxShelve), ReAlarm: millis(a.ReAlarmLeft), Why: whyOf(&a),
+			Since: millis(max(a.Since-s.About.Started, 0)), OnDelay: millis(a.OnDelay), OffDelay: millis(a.OffDelay), Unlocked: a.Unlocked})
 	}
 	return n
 }

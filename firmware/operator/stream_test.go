@@ -2,7 +2,6 @@ package operator
 
 import (
 	"encoding/json"
-	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -31,29 +30,6 @@ func next(t *testing.T, line func() ([]byte, error), is func(Told) bool) Told {
 	}
 	t.Fatal("it did not come")
 	return Told{}
-}
-
-// UnmarshalJSON is for tests: null is NaN.
-func (l *level) UnmarshalJSON(data []byte) error {
-	v := float32(math.NaN())
-	if string(data) != "null" {
-		if err := json.Unmarshal(data, &v); err != nil {
-			return err
-		}
-	}
-	*l = level(v)
-	return nil
-}
-
-func (l *levelList) UnmarshalJSON(data []byte) error {
-	var list []level
-	if err := json.Unmarshal(data, &list); err != nil {
-		return err
-	}
-	for _, v := range list {
-		*l = append(*l, float32(v))
-	}
-	return nil
 }
 
 // The stream tells what the unit is, what it knows, and goes on by itself; a change

@@ -1,11 +1,11 @@
 // Command masters proves the way to the PLC with other people's masters: it starts
-// `mien demo -modbus` and reads and writes it with github.com/simonvetter/modbus,
+// `mien demo -modbus` with a gateway and reads and writes it with github.com/simonvetter/modbus,
 // mbpoll (libmodbus) and pymodbus, and with the conformance cases of
 // firmware/modbus/modbustest. What they read is compared with the register
-// table. Then it measures the turnaround beside a pymodbus server, and what a
-// master that polls as fast as it can costs the unit.
+// table. Then it measures the turnaround beside a pymodbus server, that of sixteen
+// clients on the network, and what masters that poll as fast as they can cost the unit.
 //
-//	go run ./tools/masters [-mien bin/mien] [-python .venv-modbus/bin/python] [-only masters|turnaround|load] [-json]
+//	go run ./tools/masters [-mien bin/mien] [-python .venv-modbus/bin/python] [-only masters|turnaround|network|load] [-json]
 package main
 
 import (
@@ -47,13 +47,24 @@ func (p *proof) skip(master, why string) {
 	fmt.Printf("skip  %-12s  %s\n", master, why)
 }
 
+// everyMaster tries them all, on the serial port and then on the network.
+func everyMaster(p *proof, u *unit, python string) {
+	for _, port := range []string{u.port, u.network} {
+		fmt.Printf("at %s\n", port)
+		conformance(p, port)
+		simonvetter(p, port)
+		mbpoll(p, port)
+		pymodbus(p, port, python)
+	}
+}
+
 // figures are what was measured, by name.
 type figures map[string]float64
 
 func main() {
 	mien := flag.String("mien", "bin/mien", "the unit's binary")
 	python := flag.String("python", ".venv-modbus/bin/python", "Python with tools/plc/requirements.txt")
-	only := flag.String("only", "", "masters, turnaround or load; all where empty")
+	only := flag.String("only", "", "masters, turnaround, network or load; all where empty")
 	requests := flag.Int("requests", 1000, "requests to each server for the turnaround")
 	rounds := flag.Int("rounds", 5, "rounds for each kind of master for the load")
 	asJSON := flag.Bool("json", false, "end with the figures as one line of JSON")
@@ -79,15 +90,17 @@ func prove(mien, python, only string, requests, rounds int, asJSON bool) (failed
 	fmt.Printf("unit: %s demo, %s; load average %s\n\n", mien, u.port, loadAverage())
 	p, f := new(proof), figures{}
 	if only == "" || only == "masters" {
-		conformance(p, u)
-		simonvetter(p, u)
-		mbpoll(p, u)
-		pymodbus(p, u, python)
+		everyMaster(p, u, python)
 		fmt.Printf("\n%d checks, %d failed\n", len(p.rows), p.failed)
 		f["checks"], f["failed"] = float64(len(p.rows)), float64(p.failed)
 	}
 	if only == "" || only == "turnaround" {
 		if err := turnaround(f, u, python, requests); err != nil {
+			return p.failed, err
+		}
+	}
+	if only == "" || only == "network" {
+		if err := network(f, u); err != nil {
 			return p.failed, err
 		}
 	}

@@ -7,12 +7,17 @@ everything read, {"dump"}, which the caller compares with the register table.
 import json
 import sys
 
-from pymodbus.client import ModbusSerialClient
+from pymodbus.client import ModbusSerialClient, ModbusTcpClient
 from pymodbus.exceptions import ModbusIOException
 from pymodbus.framer import FramerType
 
 coils, discretes, inputs, holdings = map(int, sys.argv[2:6])
-client = ModbusSerialClient(sys.argv[1], framer=FramerType.RTU, baudrate=115200, timeout=2, retries=0)
+network = sys.argv[1].startswith("tcp://")
+if network:
+    host, port = sys.argv[1][len("tcp://") :].split(":")
+    client = ModbusTcpClient(host, port=int(port), timeout=2, retries=0)
+else:
+    client = ModbusSerialClient(sys.argv[1], framer=FramerType.RTU, baudrate=115200, timeout=2, retries=0)
 if not client.connect():
     sys.exit("pymodbus cannot open " + sys.argv[1])
 
@@ -109,6 +114,8 @@ def loopback():
 
 
 def listen_only():
+    if network:  # where nobody can be silent, there is no such mode
+        return refused(1, client.diag_force_listen_only, no_response_expected=False)
     client.diag_force_listen_only(device_id=1, no_response_expected=True)
     try:
         silent = client.read_holding_registers(0, device_id=1)
@@ -226,7 +233,7 @@ def repeated():
 
 
 def broadcast():
-    client.write_register(0, 0x3333, device_id=0, no_response_expected=True)
+    client.write_register(0, 0x3333, device_id=0, no_response_expected=not network)
     holding([0x3333])
 
 
@@ -255,6 +262,6 @@ row("16, 03: each command by registers, and its result", lambda: commands(False)
 row("06, 03: each command by registers, one by one, and its result", lambda: commands(True))
 row("16: a block of commands in each cycle gives each once", repeated)
 row("16, 03: the clock by registers", clock)
-row("broadcast: obeyed, not answered", broadcast)
+row("unit 0 is the unit" if network else "broadcast: obeyed, not answered", broadcast)
 client.close()
 print(json.dumps({"dump": dump}))

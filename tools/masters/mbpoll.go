@@ -12,14 +12,20 @@ import (
 )
 
 // mbpoll tries mbpoll, the command line of libmodbus: functions 1 to 6, 15, 16.
-func mbpoll(p *proof, u *unit) {
+func mbpoll(p *proof, port string) {
 	const name = "mbpoll"
 	if _, err := exec.LookPath("mbpoll"); err != nil {
 		p.skip(name, "not installed: apt-get install mbpoll")
 		return
 	}
+	mode := "-m rtu -b 115200 -P none"
+	address, network := onNetwork(port)
+	if network {
+		host, number, _ := strings.Cut(address, ":")
+		mode, port = "-m tcp -p "+number, host
+	}
 	poll := func(options string, values ...string) (string, error) {
-		args := append(strings.Fields("-m rtu -a 1 -b 115200 -P none -0 -1 -o 2 "+options), u.port)
+		args := append(strings.Fields(mode+" -a 1 -0 -1 -o 2 "+options), port)
 		out, err := exec.Command("mbpoll", append(args, values...)...).CombinedOutput()
 		if err != nil {
 			err = fmt.Errorf("%w: %s", err, lastLine(out))
@@ -89,7 +95,9 @@ func mbpoll(p *proof, u *unit) {
 		}
 		return nil
 	}
-	p.check(name, "exception 01: report server id (-u)", denied("Illegal function", "-u"))
+	if !network { // mbpoll has it on a line only
+		p.check(name, "exception 01: report server id (-u)", denied("Illegal function", "-u"))
+	}
 	p.check(name, "exception 02: end, read-only, locked", errors.Join(denied("Illegal data address", fmt.Sprintf("-t 3 -r %d", size(modbus.Input))),
 		denied("Illegal data address", "-t 4 -r 1001", "1"), denied("Illegal data address", "-t 4 -r 10", "1")))
 	p.check(name, "exception 03: values out of range", denied("Illegal data value", "-t 4 -r 3", "0"))

@@ -24,7 +24,7 @@ var serverScript []byte
 const setUpPython = "not set up: python3 -m venv .venv-modbus && .venv-modbus/bin/pip install -r tools/plc/requirements.txt"
 
 // pymodbus tries pymodbus: every function code of the slave.
-func pymodbus(p *proof, u *unit, python string) {
+func pymodbus(p *proof, port, python string) {
 	const name = "pymodbus"
 	if _, err := os.Stat(python); err != nil {
 		p.skip(name, setUpPython)
@@ -32,7 +32,7 @@ func pymodbus(p *proof, u *unit, python string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	args := []string{"-", u.port}
+	args := []string{"-", port}
 	for s := modbus.Coil; s <= modbus.Holding; s++ {
 		args = append(args, strconv.Itoa(size(s)))
 	}

@@ -15,15 +15,22 @@ import (
 )
 
 // conformance tries the cases written from the specification, as raw frames.
-func conformance(p *proof, u *unit) {
+func conformance(p *proof, port string) {
 	const name = "raw frames"
-	line, err := open(u.port)
+	f := facts()
+	if address, network := onNetwork(port); network {
+		tried, err := modbustest.TCPConformance(address, f)
+		p.check(name, "conformance cases from V1.1b3, also in bytes and in one piece", err, tried, "requests")
+		tried, err = modbustest.TCPHeaders(address, f)
+		p.check(name, "headers: transaction, protocol, length, unit", err, tried, "connections")
+		return
+	}
+	line, err := open(port)
 	if err != nil {
 		p.check(name, "open", err)
 		return
 	}
 	defer line.Close()
-	f := u.facts()
 	cases := modbustest.Cases(f)
 	var wrong []error
 	for i := range cases {
@@ -47,9 +54,9 @@ func conformance(p *proof, u *unit) {
 }
 
 // simonvetter tries github.com/simonvetter/modbus: functions 1 to 6, 15, 16.
-func simonvetter(p *proof, u *unit) {
+func simonvetter(p *proof, port string) {
 	const name = "simonvetter"
-	c, err := client(u.port)
+	c, err := client(port)
 	if err != nil {
 		p.check(name, "open", err)
 		return
@@ -101,12 +108,20 @@ func simonvetter(p *proof, u *unit) {
 		refused(c.WriteRegister(2, 4), master.ErrIllegalDataValue)))
 	c.SetUnitId(2)
 	_, err = c.ReadRegister(0, master.INPUT_REGISTER)
-	p.check(name, "another slave's address is not answered", refused(err, master.ErrRequestTimedOut))
+	want := master.ErrRequestTimedOut
+	if _, network := onNetwork(port); network {
+		want = master.ErrGWTargetFailedToRespond
+	}
+	p.check(name, "another slave's address is not answered", refused(err, want))
 }
 
 func client(path string) (*master.ModbusClient, error) {
-	c, err := master.NewClient(&master.ClientConfiguration{URL: "rtu://" + path, Speed: 115200, DataBits: 8, Parity: master.PARITY_NONE,
-		StopBits: 1, Timeout: 2 * time.Second, Logger: log.New(io.Discard, "", 0)})
+	settings := master.ClientConfiguration{URL: "rtu://" + path, Speed: 115200, DataBits: 8, Parity: master.PARITY_NONE, StopBits: 1}
+	if _, network := onNetwork(path); network {
+		settings = master.ClientConfiguration{URL: path}
+	}
+	settings.Timeout, settings.Logger = 2*time.Second, log.New(io.Discard, "", 0)
+	c, err := master.NewClient(&settings)
 	if err != nil {
 		return nil, err
 	}

@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -19,6 +21,7 @@ type unit struct {
 	cmd          *exec.Cmd
 	folder       string
 	port, socket string
+	network      string // "tcp://127.0.0.1:PORT"
 	said         bytes.Buffer
 	ended        chan struct{}
 	err          error // after ended
@@ -32,7 +35,16 @@ func start(mien string) (*unit, error) {
 		return nil, err
 	}
 	u := &unit{folder: folder, port: filepath.Join(folder, "plc"), socket: filepath.Join(folder, "socket"), ended: make(chan struct{})}
-	u.cmd = exec.Command(mien, "demo", "-modbus", u.port, "-socket", u.socket)
+	tables := filepath.Join(folder, "gateway.toml")
+	if u.network, err = freePort(); err == nil {
+		text := fmt.Sprintf("[gateway]\ndir = %q\n\n[modbus_tcp]\nlisten = %q\nwrite = true\n", filepath.Join(folder, "gateway"), strings.TrimPrefix(u.network, "tcp://"))
+		err = os.WriteFile(tables, []byte(text), 0o600)
+	}
+	if err != nil {
+		os.RemoveAll(folder)
+		return nil, err
+	}
+	u.cmd = exec.Command(mien, "demo", "-modbus", u.port, "-socket", u.socket, "-gateway", tables)
 	u.cmd.Stderr = &u.said
 	u.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	if err := u.cmd.Start(); err != nil {
@@ -53,6 +65,19 @@ func start(mien string) (*unit, error) {
 	u.stop()
 	return nil, fmt.Errorf("%s demo had no result within 30 s: %s", mien, bytes.TrimSpace(u.said.Bytes()))
 }
+
+// freePort is an address of loopback that nobody has just now.
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return "tcp://" + l.Addr().String(), nil
+}
+
+// onNetwork gives the address of a port that is "tcp://ADDRESS:PORT".
+func onNetwork(port string) (address string, is bool) { return strings.CutPrefix(port, "tcp://") }
 
 // died says how the unit ended, nil while it runs.
 func (u *unit) died() error {
@@ -99,7 +124,7 @@ func open(path string) (*serial.Port, error) {
 }
 
 // facts are those of the demo's config.
-func (u *unit) facts() modbustest.Facts {
+func facts() modbustest.Facts {
 	return modbustest.Facts{Address: 1, Alarms: 2, Unlocked: -1, Locked: 0, ShelveMax: 60,
 		Static: map[int]uint16{0: 1, 50: 0x1234, 51: 0x5678, 52: 0x3F80, 53: 0, 62: 700, 66: 600, 124: 2}}
 }

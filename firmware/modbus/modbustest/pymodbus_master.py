@@ -6,7 +6,7 @@ python - PATH ADDRESS ALARMS UNLOCKED LOCKED COILS,DISCRETES,INPUTS,HOLDINGS AT:
 
 import sys
 
-from pymodbus.client import ModbusSerialClient
+from pymodbus.client import ModbusSerialClient, ModbusTcpClient
 from pymodbus.exceptions import ModbusIOException
 from pymodbus.framer import FramerType
 
@@ -14,7 +14,12 @@ path, unit, alarms, unlocked, locked = sys.argv[1], *map(int, sys.argv[2:6])
 coils, discretes, inputs, holdings = map(int, sys.argv[6].split(","))
 static = dict(tuple(map(int, s.split(":"))) for s in sys.argv[7].split(",") if s)
 
-client = ModbusSerialClient(path, framer=FramerType.RTU, baudrate=115200, timeout=2, retries=0)
+network = path.startswith("tcp://")
+if network:
+    host, port = path[len("tcp://") :].split(":")
+    client = ModbusTcpClient(host, port=int(port), timeout=2, retries=0)
+else:
+    client = ModbusSerialClient(path, framer=FramerType.RTU, baudrate=115200, timeout=2, retries=0)
 assert client.connect(), "cannot open " + path
 bad = asked = 0
 
@@ -83,13 +88,16 @@ for name in ("diag_read_diagnostic_register", "diag_clear_counters", "diag_read_
              "diag_read_bus_exception_error_count", "diag_read_device_message_count", "diag_read_device_no_response_count",
              "diag_read_device_nak_count", "diag_read_device_busy_count", "diag_read_bus_char_overrun_count", "diag_clear_overrun_counter"):
     ask(name, getattr(client, name))
-client.diag_force_listen_only(device_id=unit, no_response_expected=True)
-try:
-    silent = client.read_holding_registers(0, device_id=unit)
-    want("listen only", silent.isError(), True)
-except ModbusIOException:
-    pass
-client.diag_restart_communication(False, device_id=unit, no_response_expected=True)
+if network:
+    ask("listen only", client.diag_force_listen_only, code=1, no_response_expected=False)
+else:
+    client.diag_force_listen_only(device_id=unit, no_response_expected=True)
+    try:
+        silent = client.read_holding_registers(0, device_id=unit)
+        want("listen only", silent.isError(), True)
+    except ModbusIOException:
+        pass
+    client.diag_restart_communication(False, device_id=unit, no_response_expected=True)
 ask("after listen only", client.read_holding_registers, 0)
 for code in (1, 2, 3):
     info = ask(f"identification {code}", client.read_device_information, read_code=code, object_id=0)
@@ -119,7 +127,7 @@ for name, args in (("read_exception_status", {}), ("report_device_id", {}), ("di
     ask(name, getattr(client, name), code=1, **args)
 ask("unknown sub-function", client.diag_get_comm_event_counter, code=1)
 ask("unknown sub-function", client.diag_change_ascii_input_delimeter, code=1)
-client.write_register(0, 0x3333, device_id=0, no_response_expected=True)
+client.write_register(0, 0x3333, device_id=0, no_response_expected=not network)
 want("broadcast", ask("read", client.read_holding_registers, 0).registers, [0x3333])
 client.close()
 print(f"{asked} requests, {bad} wrong")
