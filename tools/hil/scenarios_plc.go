@@ -38,18 +38,15 @@ var plcScenarios = []scenario{
 		b.frowning()
 		b.check(b.registers(37, 1)[0]&1 == 1, "unacknowledged %#x", b.registers(37, 1)[0])
 		b.need(errOf(b.mbpoll("0", 0, 2, "0", "0"))) // at rest, as the unit must have seen them
-		_, err := b.mbpoll("0", 0, 1, "1")
-		b.need(err)
+		b.writeCoil(0, "1")
 		b.becomes(horn, false, slack)
 		b.check(b.alarm(brow).State == alarm.Acknowledged, "%+v", b.alarm(brow))
 		b.show("neutral")
 		b.eventually(slack, "latched", func() bool { return b.registers(38, 1)[0]&1 == 1 && b.registers(36, 1)[0]&1 == 0 })
-		_, err = b.mbpoll("0", 0, 1, "0")
-		b.need(err)
-		_, err = b.mbpoll("0", 1, 1, "1")
-		b.need(err)
+		b.writeCoil(0, "0")
+		b.writeCoil(1, "1")
 		b.becomes(lamp, false, slack)
-		b.need(errOf(b.mbpoll("0", 1, 1, "0")))
+		b.writeCoil(1, "0")
 		b.says("reset, latched acknowledged -> normal by modbus", slack)
 	}},
 	{name: "Modbus: what is not there or not allowed is an exception", fault: true, ci: true, run: func(b *bench) {

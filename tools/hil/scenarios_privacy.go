@@ -37,7 +37,7 @@ var privacyScenarios = []scenario{
 		}
 		net := regexp.MustCompile(`(?m)^\s*(\S+):`).FindAllStringSubmatch(list[0]["net/dev"], -1)
 		b.check(len(net) == 1 && net[0][1] == "lo", "network interfaces: %v", net)
-		allowed := regexp.MustCompile(`^(/dev/(video0|gpiochip0|ttyS0|null|pts/\d+)|socket:.*|pipe:.*|anon_inode:.*|/var/lib/mien/.*|/var/lib/mien|/usr/lib/mien/.*|` + waiting + `|)$`)
+		allowed := regexp.MustCompile(`^(/dev/(video0|gpiochip0|ttyS0|null|pts/\d+)|socket:.*|pipe:.*|anon_inode:.*|/sys/.*|/var/lib/mien/.*|/var/lib/mien|/usr/lib/mien/.*|` + waiting + `|)$`)
 		for _, fd := range strings.Split(list[0]["fd"], "\n") {
 			b.check(allowed.MatchString(fd), "an open file that it has no need of: %s", fd)
 		}
