@@ -53,6 +53,7 @@ type Gateway struct {
 	cookie   string
 	cert     atomic.Pointer[tls.Certificate]
 	asking   chan struct{} // places of those who ask the unit
+	heavy    *lane         // and of those whose answers take its time
 	guessing chan struct{} // and of those whose password is looked at
 	notes    chan string   // for the unit's journal
 }
@@ -63,7 +64,7 @@ func New(o Options) (*Gateway, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	g := &Gateway{o: o, users: NewUsers(o.Folder), hosts: map[string]bool{}, asking: make(chan struct{}, 4), guessing: make(chan struct{}, 8), notes: make(chan string, 64)}
+	g := &Gateway{o: o, users: NewUsers(o.Folder), hosts: map[string]bool{}, asking: make(chan struct{}, 4), heavy: &lane{places: make(chan struct{}, 2), of: map[string]int{}}, guessing: make(chan struct{}, 8), notes: make(chan string, 64)}
 	var err error
 	if g.files, err = pack(o.Files); err != nil {
 		return nil, fmt.Errorf("page: %w", err)

@@ -920,3 +920,40 @@ func TestJournalAsCSV(t *testing.T) {
 		t.Errorf("%d %s", status, text)
 	}
 }
+
+// Who asks for heavy answers without end is told so, and keeps nobody else out.
+func TestLane(t *testing.T) {
+	l := &lane{places: make(chan struct{}, 2), of: map[string]int{}}
+	for range laneEach {
+		if !l.enter("otto") {
+			t.Fatal("no room")
+		}
+	}
+	if l.enter("otto") || !l.enter("vera") {
+		t.Error("otto has too much room, or vera has none")
+	}
+	l.leave("otto")
+	if !l.enter("otto") {
+		t.Error("no room again")
+	}
+	for range laneEach {
+		l.leave("otto")
+	}
+	if l.leave("vera"); len(l.of) != 0 {
+		t.Errorf("%v stay", l.of)
+	}
+	b := newBench(t)
+	vera := b.logIn(t, "vera")
+	for range laneEach {
+		b.heavy.enter("vera")
+	}
+	if status, text, header := vera.send("GET", "/api/events", nil, nil); status != 429 || header.Get("Retry-After") == "" {
+		t.Errorf("%d %s", status, text)
+	}
+	if status, text := vera.ask(operator.Request{Ask: operator.AskStatus}); status != 200 {
+		t.Errorf("what is not heavy: %d %s", status, text)
+	}
+	if status, text, _ := b.logIn(t, "otto").send("GET", "/api/events", nil, nil); status != 200 {
+		t.Errorf("another person: %d %s", status, text)
+	}
+}

@@ -21,6 +21,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"mien/firmware/alarm"
@@ -379,13 +380,52 @@ func (g *Gateway) ask(w http.ResponseWriter, r *http.Request, s *session) {
 	}
 }
 
+// lane is where those wait whose answers take the unit's time, so many of one person: who
+// asks without end keeps others from a few answers, and nobody from the rest.
+type lane struct {
+	places chan struct{}
+
+	mu sync.Mutex // covers what is below
+	of map[string]int
+}
+
+const laneEach = 6
+
+func (l *lane) enter(name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.of[name] >= laneEach {
+		return false
+	}
+	l.of[name]++
+	return true
+}
+
+func (l *lane) leave(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.of[name]--; l.of[name] == 0 {
+		delete(l.of, name)
+	}
+}
+
 // tell asks the unit for a person. Where that fails, the answer is written, and false.
 func (g *Gateway) tell(w http.ResponseWriter, r *http.Request, s *session, in operator.Request) (operator.Reply, bool) {
 	in.Who, in.Role = s.user.Name, s.user.Role
 	http.NewResponseController(w).SetWriteDeadline(time.Time{}) // of a part before: the browser is not to blame for the unit's time
+	places := g.asking
+	if in.Heavy() { // it does not keep an acknowledgement waiting
+		places = g.heavy.places
+		if !g.heavy.enter(s.user.Name) {
+			w.Header().Set("Retry-After", "1")
+			refuse(w, http.StatusTooManyRequests, "you ask for too much at once: wait for the answers")
+			return operator.Reply{}, false
+		}
+		defer g.heavy.leave(s.user.Name)
+	}
 	select {
-	case g.asking <- struct{}{}:
-		defer func() { <-g.asking }()
+	case places <- struct{}{}:
+		defer func() { <-places }()
 	case <-r.Context().Done():
 		return operator.Reply{}, false
 	}

@@ -77,9 +77,9 @@ func FuzzCommand(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, line []byte) {
 		u := newUnit(t)
-		s := &Server{desk: desk{unit: u, journal: u}}
+		s := New("", "", u, u)
 		before := len(u.journal)
-		out, streams := s.reply(line, "anna")
+		out, streams := s.reply(t.Context(), line, "anna")
 		if streams {
 			return
 		}

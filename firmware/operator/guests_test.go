@@ -224,3 +224,59 @@ func TestNoPlaceIsSaid(t *testing.T) {
 		t.Errorf("came %d times", came.Load())
 	}
 }
+
+// Who asks for the journal without end, from several places, gets an eighth of one
+// processor; who asks how the unit is, is answered meanwhile.
+func TestHeavyRequestsTakeTurns(t *testing.T) {
+	u := newUnit(t)
+	u.slow = 5 * time.Millisecond
+	path := serve(t, u)
+	var answered atomic.Int64
+	stop := make(chan struct{})
+	var greedy sync.WaitGroup
+	for range 4 {
+		greedy.Go(func() {
+			c, err := Dial(path)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer c.Close()
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if _, err := c.Ask(Request{Ask: AskEvents}); err != nil {
+					return // its place was taken
+				}
+				answered.Add(1)
+			}
+		})
+	}
+	c, err := Dial(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	began := time.Now()
+	for time.Since(began) < 2*time.Second {
+		asked := time.Now()
+		if _, err := c.Ask(Request{Ask: AskAlarms, Who: "anna", Role: Viewer}); err != nil {
+			t.Fatal(err)
+		}
+		if late := time.Since(asked); late > 200*time.Millisecond {
+			t.Errorf("answered after %v", late)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	took := time.Since(began)
+	close(stop)
+	greedy.Wait()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if n := answered.Load(); n < 10 || u.reading > took/5 {
+		t.Errorf("%d answers took %v of %v", n, u.reading, took)
+	}
+}

@@ -158,6 +158,18 @@ const (
 	PilotNone     PilotDo = "erase baseline" // and what is kept of days
 )
 
+// Heavy tells whether an answer takes the unit's time: it reads files, or computes. A
+// change of the config is none: it is rare, and has a turn of its own.
+func (r *Request) Heavy() bool {
+	switch r.Ask {
+	case AskEvents, AskCard, AskSerial, AskTry, AskStudy:
+		return true
+	case AskConfig:
+		return r.Config == nil || r.Config.Do != ConfigApply
+	}
+	return false
+}
+
 // Reply is one line to a client. Error is why a request failed. Pending is why
 // what was done is not on the disk yet: a power loss could take it back. Done is
 // what a command changed, in the journal's words; nothing: there was nothing to do.

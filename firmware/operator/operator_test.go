@@ -31,6 +31,8 @@ type unit struct {
 	pending error
 	mad     bool // asking for the alarms panics
 	journal []alarm.Event
+	slow    time.Duration // that the journal takes to read
+	reading time.Duration // that was spent on it
 }
 
 func newUnit(t *testing.T) *unit {
@@ -133,6 +135,11 @@ func (u *unit) Guard(name string, run func()) (err error) {
 func (u *unit) Events(after uint64, most int) (list []alarm.Event, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if u.slow > 0 {
+		began := time.Now()
+		time.Sleep(u.slow)
+		u.reading += time.Since(began)
+	}
 	for _, e := range u.journal {
 		if e.Number > after {
 			list = append(list, e)

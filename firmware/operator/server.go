@@ -35,6 +35,12 @@ const (
 	// So many requests a second are greed: such a client gives its place to another
 	// of the same user, which would never find one free.
 	greed = 5
+	// What takes the unit's time (Request.Heavy) is done one at a time, whoever asks, and
+	// after each one comes a rest of so many times what it took: who asks without end, over
+	// a page or from the machine, has an eighth of one processor, and the frames have theirs.
+	restFor  = 7
+	restMost = 500 * time.Millisecond
+	bigLine  = 64 << 10 // to read one takes time too
 )
 
 // tooMany is the refusal of one who found no place: it was asked nothing, and may
@@ -49,13 +55,14 @@ type Server struct {
 	group    string
 	recent   recent
 	streams  streams
-	file     os.FileInfo // of the socket
+	turn     chan struct{} // has one while something heavy is done, or rested from
+	file     os.FileInfo   // of the socket
 }
 
 // New prepares the socket at path for members of group; where that group does
 // not exist the socket keeps this process's own. Nothing is opened before Serve.
 func New(path, group string, unit Unit, journal Journal) *Server {
-	return &Server{desk: desk{unit: unit, journal: journal}, path: path, group: group}
+	return &Server{desk: desk{unit: unit, journal: journal}, path: path, group: group, turn: make(chan struct{}, 1)}
 }
 
 // More answers what this room cannot, such as AskConfig: call it before Serve. It runs
@@ -264,7 +271,7 @@ func (s *Server) accept(ctx context.Context, served *guests, clients *sync.WaitG
 			stop := context.AfterFunc(ctx, func() { c.Close() })
 			defer stop()
 			var streams bool
-			s.desk.unit.Guard("socket", func() { streams = s.talk(c, func() { served.asks(g) }, func() { served.answered(g) }) })
+			s.desk.unit.Guard("socket", func() { streams = s.talk(ctx, c, func() { served.asks(g) }, func() { served.answered(g) }) })
 			if streams {
 				served.leave(g) // it asks nothing any more, and keeps nobody from asking
 				s.desk.unit.Guard("stream", func() { s.stream(c) })
@@ -282,7 +289,7 @@ func refuse(c net.Conn, why string) {
 // talk answers one client until it goes, breaks the rules, or loses its place;
 // asks is called with each whole request, answered when it was answered. It tells
 // whether the client wants the stream from here on.
-func (s *Server) talk(c *net.UnixConn, asks, answered func()) (streams bool) {
+func (s *Server) talk(ctx context.Context, c *net.UnixConn, asks, answered func()) (streams bool) {
 	who := peer(c)
 	lines := bufio.NewScanner(c)
 	lines.Buffer(make([]byte, 0, 512), maxLine)
@@ -295,7 +302,7 @@ func (s *Server) talk(c *net.UnixConn, asks, answered func()) (streams bool) {
 			return false
 		}
 		asks()
-		reply, streams := s.reply(lines.Bytes(), who)
+		reply, streams := s.reply(ctx, lines.Bytes(), who)
 		if streams {
 			return true
 		}
@@ -308,21 +315,52 @@ func (s *Server) talk(c *net.UnixConn, asks, answered func()) (streams bool) {
 }
 
 // reply gives the line that answers a line, or tells that it asks for the stream.
-func (s *Server) reply(line []byte, who string) (out []byte, streams bool) {
+func (s *Server) reply(ctx context.Context, line []byte, who string) (out []byte, streams bool) {
 	var r Request
-	var reply Reply
-	if err := json.Unmarshal(line, &r); err != nil {
-		reply.Error = "not a request: " + err.Error()
-	} else if r.Ask == AskStream && (r.Who == "" && r.Role == "" || r.Role.May(r.Right())) {
+	var err error
+	decode := func() { err = json.Unmarshal(line, &r) }
+	answer := func() {
+		var reply Reply
+		if err != nil {
+			reply.Error = "not a request: " + err.Error()
+		} else {
+			reply = s.desk.answer(r, who)
+		}
+		out, err = json.Marshal(reply)
+		if err != nil {
+			out, _ = json.Marshal(Reply{Error: err.Error()})
+		}
+		out = append(out, '\n')
+	}
+	if len(line) > bigLine {
+		s.heavy(ctx, func() { decode(); answer() })
+		return out, false
+	}
+	decode()
+	switch {
+	case err == nil && r.Ask == AskStream && (r.Who == "" && r.Role == "" || r.Role.May(r.Right())):
 		return nil, true
-	} else {
-		reply = s.desk.answer(r, who)
+	case err == nil && r.Heavy():
+		s.heavy(ctx, answer)
+	default:
+		answer()
 	}
-	out, err := json.Marshal(reply)
-	if err != nil {
-		out, _ = json.Marshal(Reply{Error: err.Error()})
+	return out, false
+}
+
+// heavy does what takes the unit's time when its turn comes; not any more when ctx has
+// ended.
+func (s *Server) heavy(ctx context.Context, do func()) {
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return
 	}
-	return append(out, '\n'), false
+	began := time.Now()
+	defer func() {
+		time.AfterFunc(min(restFor*time.Since(began), restMost), func() { <-s.turn })
+	}()
+	do()
 }
 
 // peer names who is at the other end.
