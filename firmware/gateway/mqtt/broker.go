@@ -151,12 +151,12 @@ func (d *dialer) connect(ctx context.Context, will func() message) (connection, 
 // five is a session of MQTT 5.
 type five struct {
 	*paho.Client
-	mu     sync.Mutex // covers what is below
-	reason error
+	life   context.Context // ends with the connection: paho waits for answers of one that is gone
+	reason chan error
 }
 
 func (d *dialer) connect5(ctx context.Context, w *wire, user string, password []byte, will message) (*five, error) {
-	c := &five{}
+	c := &five{reason: make(chan error, 1)}
 	c.Client = paho.NewClient(paho.ClientConfig{
 		Conn: w, PacketTimeout: answerWithin,
 		OnPublishReceived: []func(paho.PublishReceived) (bool, error){func(p paho.PublishReceived) (bool, error) {
@@ -186,10 +186,18 @@ func (d *dialer) connect5(ctx context.Context, w *wire, user string, password []
 		}
 		return nil, err
 	}
+	life, end := context.WithCancel(context.Background())
+	c.life = life
+	go func() {
+		<-c.Done()
+		end()
+	}()
 	return c, nil
 }
 
 const takenOver = 0x8E
+
+var errHungUp = errors.New("the broker hung up")
 
 var errTakenOver = errors.New("another client connected with this mqtt.client_id: each unit needs its own")
 
@@ -204,20 +212,22 @@ func refusal(code byte) error {
 }
 
 func (c *five) because(err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.reason == nil {
-		c.reason = err
+	select {
+	case c.reason <- err:
+	default: // the first one counts
 	}
 }
 
+// why says why a connection is gone. paho tells it just after that.
 func (c *five) why() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if errors.Is(c.reason, io.EOF) || c.reason == nil {
-		return errors.New("the broker hung up")
+	select {
+	case err := <-c.reason:
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	case <-time.After(200 * time.Millisecond):
 	}
-	return c.reason
+	return errHungUp
 }
 
 func (c *five) gone() <-chan struct{} { return c.Done() }
@@ -227,21 +237,24 @@ func (c *five) subscribe(topics, others []string) error {
 	for _, t := range topics { // retained ones are wanted of a state only: its reader looks at the flag
 		s.Subscriptions = append(s.Subscriptions, paho.SubscribeOptions{Topic: t, QoS: 1, RetainAsPublished: true})
 	}
-	ack, err := c.Subscribe(context.Background(), s)
+	ack, err := c.Subscribe(c.life, s)
 	if err != nil {
 		if ack != nil {
 			return fmt.Errorf("the broker refused to subscribe %s: reasons % X", strings.Join(topics, ", "), ack.Reasons)
 		}
+		if c.life.Err() != nil {
+			return c.why()
+		}
 		return fmt.Errorf("subscribe: %w", err)
 	}
 	for _, t := range others { // a broker may forbid it
-		c.Subscribe(context.Background(), &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: t, QoS: 0, NoLocal: true, RetainHandling: 2}}})
+		c.Subscribe(c.life, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: t, QoS: 0, NoLocal: true, RetainHandling: 2}}})
 	}
 	return nil
 }
 
 func (c *five) publish(m message) error {
-	_, err := c.PublishWithOptions(context.Background(), &paho.Publish{Topic: m.topic, Payload: m.payload, QoS: m.qos, Retain: m.retained},
+	_, err := c.PublishWithOptions(c.life, &paho.Publish{Topic: m.topic, Payload: m.payload, QoS: m.qos, Retain: m.retained},
 		paho.PublishOptions{Method: paho.PublishMethod_AsyncSend})
 	return err
 }
@@ -251,7 +264,7 @@ func (c *five) publish(m message) error {
 const barrier = "mien/nothing"
 
 func (c *five) confirm() error {
-	_, err := c.Unsubscribe(context.Background(), &paho.Unsubscribe{Topics: []string{barrier}})
+	_, err := c.Unsubscribe(c.life, &paho.Unsubscribe{Topics: []string{barrier}})
 	return err
 }
 

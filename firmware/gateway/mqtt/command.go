@@ -75,7 +75,9 @@ func (n *Node) obey(ctx context.Context) {
 			if err != nil {
 				text = "refused: " + err.Error()
 			}
-			n.known.answer(what + ": " + text)
+			if r.Do != alarm.Note { // that one is ours
+				n.known.answer(what + ": " + text)
+			}
 		}
 	}
 }

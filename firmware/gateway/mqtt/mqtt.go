@@ -74,7 +74,7 @@ func (n *Node) Run(ctx context.Context) error {
 	defer parts.Wait()
 	parts.Go(func() { n.listen(ctx, reader) })
 	parts.Go(func() { n.obey(ctx) })
-	wait := n.retry
+	wait, short := n.retry, 0
 	for ctx.Err() == nil {
 		unit, lost, heard := n.known.state()
 		if !heard {
@@ -96,10 +96,15 @@ func (n *Node) Run(ctx context.Context) error {
 			wait = n.retry
 			continue
 		}
-		n.say("mqtt: %s: %v", n.o.Config.Broker, err)
 		if time.Since(began) > 10*time.Second {
-			wait = n.retry
+			wait, short = n.retry, 0
 		}
+		if errors.Is(err, errHungUp) {
+			if short++; short >= 3 { // Mosquitto 2.0 gives no reason
+				err = fmt.Errorf("%w soon after the connection, again and again: has another client this mqtt.client_id?", err)
+			}
+		}
+		n.say("mqtt: %s: %v", n.o.Config.Broker, err)
 		if errors.Is(err, errTakenOver) {
 			wait = max(wait, 5*n.retry)
 		}
@@ -133,14 +138,18 @@ func (n *Node) talk(ctx context.Context, unit string) error {
 		<-n.in
 	}
 	d := &dialer{of: c, client: client, heard: func(m message) {
-		wait := time.Duration(0)
-		if strings.HasPrefix(m.topic, namespace+"/STATE/") {
-			wait = answerWithin // a host's state must not be lost in a flood of commands
-		}
 		select {
 		case n.in <- m:
-		case <-time.After(wait):
-			n.say("mqtt: more commands come than can be looked at: some were left out")
+			return
+		default:
+		}
+		if !strings.HasPrefix(m.topic, namespace+"/STATE/") {
+			n.say("mqtt: more commands come than can be looked at: some are left out")
+			return
+		}
+		select { // a host's state must not be lost in a flood of commands
+		case n.in <- m:
+		case <-time.After(answerWithin):
 		}
 	}}
 	conn, err := d.connect(ctx, s.will)

@@ -4,10 +4,10 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -644,7 +644,7 @@ func (h *host) connect() {
 	}}})
 	at := time.Now().UnixMilli()
 	state := func(online bool) []byte { return fmt.Appendf(nil, `{"online":%t,"timestamp":%d}`, online, at) }
-	cp := &paho.Connect{ClientID: "host" + h.id, KeepAlive: 30, CleanStart: true}
+	cp := &paho.Connect{ClientID: fmt.Sprintf("host-%d", rand.Uint64()), KeepAlive: 30, CleanStart: true}
 	if h.id != "" {
 		cp.WillMessage = &paho.WillMessage{Topic: namespace + "/STATE/" + h.id, Payload: state(false), QoS: 1, Retain: true}
 	}
@@ -751,5 +751,3 @@ func (p *proxy) close(shut bool) {
 
 // asCommand is what a host writes.
 func asCommand(list ...sent) []byte { return encode(time.Now().UnixMilli(), noSeq, list) }
-
-var errTest = errors.New("test")
