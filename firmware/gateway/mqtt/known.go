@@ -20,7 +20,7 @@ type spec struct {
 	name  string
 	kind  datatype
 	keep  bool          // each change counts: it is kept while the broker is away
-	every time.Duration // no more often than that
+	every time.Duration // no more often than that; all of one time go together
 	band  float64       // nor for less than that
 	does  *operator.Request
 }
@@ -42,8 +42,9 @@ type known struct {
 	lost    string // why the unit is away; "": it is there
 	heard   bool   // about and a state came since
 	specs   []spec
-	values  []metric // of specs
-	told    []time.Time
+	values  []metric                    // of specs
+	told    map[time.Duration]time.Time // when metrics that are told so often were looked at,
+	due     map[time.Duration]bool      // and whether they are now
 	index   map[string]int
 	births  int       // how often the metrics became others
 	last    uint64    // number of the newest event
@@ -58,7 +59,7 @@ type known struct {
 }
 
 func newKnown(levels []string, every time.Duration, write bool, most int) *known {
-	return &known{levels: levels, every: every, write: write, most: most, wake: make(chan struct{}, 1), lost: "not heard yet", index: map[string]int{}}
+	return &known{levels: levels, every: every, write: write, most: most, wake: make(chan struct{}, 1), lost: "not heard yet", index: map[string]int{}, told: map[time.Duration]time.Time{}, due: map[time.Duration]bool{}}
 }
 
 // now is what is read of operator.Now: numbers may be null.
@@ -219,7 +220,7 @@ func (k *known) takeOver(a *operator.About) {
 			}
 			index[s.name] = i
 		}
-		k.specs, k.values, k.index, k.told = specs, values, index, make([]time.Time, len(specs))
+		k.specs, k.values, k.index = specs, values, index
 		k.births++
 	}
 	at := time.Now().UnixMilli()
@@ -263,6 +264,11 @@ func (k *known) show(name string, s alarm.State, at int64) {
 // read takes a state. The lock is held.
 func (k *known) read(s *now) {
 	at := s.Clock.Time.UnixMilli()
+	for _, every := range []time.Duration{time.Second, slow, k.every} {
+		if k.due[every] = time.Since(k.told[every]) >= every; k.due[every] {
+			k.told[every] = time.Now()
+		}
+	}
 	k.set("Unit/Clock", s.Clock.Source, at)
 	k.set("Health/Valid", s.Valid, at)
 	k.set("Health/Reason", s.Reason, at)
@@ -332,14 +338,14 @@ func (k *known) set(name string, value any, at int64) {
 		return
 	}
 	if s.every > 0 && m.value != nil && value != nil {
-		if time.Since(k.told[i]) < s.every {
+		if !k.due[s.every] {
 			return
 		}
 		if old, is := m.value.(float32); is && math.Abs(float64(old-value.(float32))) < s.band {
 			return
 		}
 	}
-	m.value, m.at, k.told[i] = value, at, time.Now()
+	m.value, m.at = value, at
 	if k.resumed && (s.keep || k.live) {
 		k.push(*m)
 	}

@@ -3,6 +3,7 @@ package mqtt
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 
 	"mien/given"
 )
@@ -30,6 +31,7 @@ func (s *sequence) next() uint8 {
 	n := s.Next
 	s.Next++
 	if data, err := json.Marshal(s); err == nil {
+		os.MkdirAll(filepath.Dir(s.path), 0o700)
 		if os.WriteFile(s.path+".new", data, 0o600) == nil {
 			os.Rename(s.path+".new", s.path)
 		}
