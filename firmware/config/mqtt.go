@@ -16,6 +16,7 @@ import (
 // MQTT is what the gateway tells a broker.
 type MQTT struct {
 	Broker       string        `toml:"broker"` // "mqtt://HOST:PORT"; "": none
+	Version      MQTTVersion   `toml:"version"`
 	Style        MQTTStyle     `toml:"style"`
 	Group        string        `toml:"group"`
 	Node         string        `toml:"node"`      // "": the unit's name
@@ -34,6 +35,18 @@ type MQTT struct {
 	KeepAlive    time.Duration `toml:"keep_alive"`
 	Discovery    string        `toml:"discovery"` // Home Assistant's prefix; "": none
 }
+
+// MQTTVersion is what the broker speaks.
+type MQTTVersion string
+
+const (
+	MQTT5   MQTTVersion = "5"
+	MQTT311 MQTTVersion = "3.1.1"
+)
+
+var mqttVersions = words[MQTTVersion]{MQTT5, MQTT311}
+
+func (v *MQTTVersion) UnmarshalText(text []byte) error { return mqttVersions.read(v, text) }
 
 // MQTTStyle is how a broker is told.
 type MQTTStyle string

@@ -280,7 +280,8 @@ var reference = []Key{
 	{Path: "page.idle", Kind: Duration, Takes: OpenGateway, Default: `"15m"`, Min: 60, Max: day, Meaning: "Who does nothing for so long is logged out; in any case after 12 h."},
 
 	{Path: "mqtt.broker", Kind: Text, Takes: OpenGateway, Default: `""`, Min: 0, Max: 255, Example: `"mqtts://broker.plant.example:8883"`,
-		Meaning: "Broker: mqtt://HOST:PORT, mqtts:// for TLS. Empty: none. It must speak MQTT 5."},
+		Meaning: "Broker: mqtt://HOST:PORT, mqtts:// for TLS. Empty: none."},
+	{Path: "mqtt.version", Kind: Choice, Takes: OpenGateway, Choices: mqttVersions.names(), Default: `"5"`, Meaning: "Version of MQTT that the broker speaks."},
 	{Path: "mqtt.style", Kind: Choice, Takes: OpenGateway, Choices: mqttStyles.names(), Default: `"sparkplug"`,
 		Meaning: "sparkplug is a Sparkplug B 3.0 edge node; json is a topic for each value, below mien/GROUP/NODE."},
 	{Path: "mqtt.group", Kind: Text, Takes: OpenGateway, Default: `"mien"`, Min: 1, Max: 64, Example: `"press shop"`, Meaning: "Group of the node. Without + / #."},

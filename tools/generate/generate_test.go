@@ -105,7 +105,7 @@ func TestLicencesAreListed(t *testing.T) {
 		}
 	}
 	// Words by which each licence is known.
-	words := map[string]string{"MIT": "Software without restriction", "Apache-2.0": "Apache License", "BSD-3-Clause": "Redistribution and use in source and binary forms",
+	words := map[string]string{"MIT": "Software without restriction", "Apache-2.0": "Apache License", "BSD-3-Clause": "Neither the name",
 		"CC-BY-4.0": "Creative Commons Attribution 4.0", "SIL OFL 1.1": "SIL OPEN FONT LICENSE Version 1.1"}
 	for _, m := range list {
 		row := rows[m.path]

@@ -140,7 +140,12 @@ func (d *dialer) connect(ctx context.Context, will func() message) (connection, 
 		}
 		raw = secure
 	}
-	c, err := d.connect5(ctx, &wire{Conn: raw}, user, password, will())
+	var c connection
+	if w := (&wire{Conn: raw}); d.of.Version == config.MQTT311 {
+		c, err = d.connect3(ctx, w, user, password, will())
+	} else {
+		c, err = d.connect5(ctx, w, user, password, will())
+	}
 	if err != nil {
 		raw.Close()
 		return nil, err
@@ -203,7 +208,7 @@ var errTakenOver = errors.New("another client connected with this mqtt.client_id
 
 // refusal is what a broker says to a connection that it does not want.
 func refusal(code byte) error {
-	words := map[byte]string{0x84: "it does not speak MQTT 5", 0x85: "it does not take this mqtt.client_id", 0x86: "wrong user or password",
+	words := map[byte]string{0x84: "it does not speak MQTT 5 (mqtt.version)", 0x85: "it does not take this mqtt.client_id", 0x86: "wrong user or password",
 		0x87: "not authorised", 0x88: "it is not available", 0x89: "it is busy", 0x8A: "banned", 0x8C: "it wants another way to log in", 0x97: "quota exceeded", 0x9F: "too many connections"}
 	if w := words[code]; w != "" {
 		return fmt.Errorf("the broker refused the connection: %s (0x%02X)", w, code)

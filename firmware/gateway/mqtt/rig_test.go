@@ -684,6 +684,18 @@ func (h *host) verbs(verb string) (list []seen) {
 	return list
 }
 
+// count tells how many messages of a kind came.
+func (h *host) count(verb string) (n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i := range h.list {
+		if h.list[i].verb == verb {
+			n++
+		}
+	}
+	return n
+}
+
 // proxy is the network between a node and a broker, which can be cut.
 type proxy struct {
 	l  net.Listener

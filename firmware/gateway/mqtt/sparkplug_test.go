@@ -377,9 +377,13 @@ func TestAnotherConfig(t *testing.T) {
 // TestStatements compares the table of docs/mqtt.md with the statements that the tests
 // above look at.
 func TestStatements(t *testing.T) {
-	code, err := os.ReadFile("sparkplug_test.go")
-	if err != nil {
-		t.Fatal(err)
+	var code []byte
+	for _, file := range []string{"sparkplug_test.go", "three_test.go"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code = append(code, text...)
 	}
 	doc, err := os.ReadFile("../../../docs/mqtt.md")
 	if err != nil {
