@@ -128,7 +128,7 @@ line: ## N=1000 pilots on simulated lines: do the intervals hold the truth, are 
 # Whatever comes in from outside: config, state folder, socket, serial line, pictures.
 FUZZERS := firmware/config:FuzzParse firmware/alarm:FuzzEngine firmware/alarm/store:FuzzFiles firmware/alarm/store:FuzzRecord \
 	firmware/operator:FuzzCommand firmware/operator:FuzzServer firmware/pilot/tune:FuzzCSV firmware/modbus:FuzzLine firmware/ascii:FuzzParser \
-	model/pixel:FuzzDecode drivers/camera/mjpeg:FuzzWhole drivers/camera/clip:FuzzClip
+	model/pixel:FuzzDecode firmware/gateway/mqtt:FuzzPayload drivers/camera/mjpeg:FuzzWhole drivers/camera/clip:FuzzClip
 
 fuzz: deps ## each fuzzer for FUZZTIME=10m (or 3000x inputs), one after another; ONLY=FuzzParse is one of them
 	@tools/setup.sh libturbojpeg0

@@ -152,6 +152,11 @@ func (c *checker) told(signals []string) {
 	if m.Broker == "" {
 		return
 	}
+	for key, other := range map[string]bool{"mqtt.primary_host": m.PrimaryHost != "" && m.Style != Sparkplug, "mqtt.discovery": m.Discovery != "" && m.Style != JSON} {
+		if other {
+			c.warn(key, "is not used where mqtt.style is %q", m.Style)
+		}
+	}
 	if m.PasswordFile != "" {
 		if info, err := os.Stat(m.PasswordFile); err == nil {
 			if why := TooOpen(info.Mode()); why != "" {
