@@ -156,6 +156,7 @@ func (n *Node) talk(ctx context.Context, unit string) error {
 	if err != nil {
 		return err
 	}
+	n.sequence.keep()
 	defer n.known.end()
 	n.say("mqtt: connected to %s as %s/%s", c.Broker, c.Group, node)
 	err = s.run(ctx, conn)

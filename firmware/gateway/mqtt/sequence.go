@@ -25,16 +25,22 @@ func openSequence(path string) *sequence {
 	return s
 }
 
-// next gives the number of a connection that begins. One that cannot be kept counts all
-// the same.
+// next gives the number of a connection that begins.
 func (s *sequence) next() uint8 {
 	n := s.Next
 	s.Next++
-	if data, err := json.Marshal(s); err == nil {
-		os.MkdirAll(filepath.Dir(s.path), 0o700)
-		if os.WriteFile(s.path+".new", data, 0o600) == nil {
-			os.Rename(s.path+".new", s.path)
-		}
-	}
 	return n
+}
+
+// keep keeps the count: only a connection that the broker took left a will there. Where it
+// cannot be kept, it counts until the next restart.
+func (s *sequence) keep() {
+	data, err := json.Marshal(s)
+	if err != nil {
+		return
+	}
+	os.MkdirAll(filepath.Dir(s.path), 0o700)
+	if os.WriteFile(s.path+".new", data, 0o600) == nil {
+		os.Rename(s.path+".new", s.path)
+	}
 }
