@@ -127,8 +127,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			continue
 		}
 		clients.Go(func() {
-			defer s.leave(in)
 			defer c.Close()
+			defer s.leave(in) // before the client sees that its place is free
 			defer context.AfterFunc(ctx, func() { c.Close() })()
 			s.talk(in)
 		})
