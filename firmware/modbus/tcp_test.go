@@ -246,7 +246,13 @@ func TestTCPPlaces(t *testing.T) {
 		askTCP(t, c, words(4, 0, 1)...)
 		own = append(own, c)
 	}
-	if c := dial(t, n.Address); !closed(c, 2*time.Second) || n.Clients() != 16 {
+	c, err := net.Dial("tcp", n.Address)
+	if err == nil {
+		defer c.Close()
+	} else if !errors.Is(err, syscall.ECONNRESET) { // so soon
+		t.Fatal(err)
+	}
+	if err == nil && !closed(c, 10*time.Second) || n.Clients() != 16 {
 		t.Errorf("a seventeenth of the same address was let in: %d clients", n.Clients())
 	}
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP("127.0.0.9")}}
@@ -256,7 +262,7 @@ func TestTCPPlaces(t *testing.T) {
 	}
 	defer other.Close()
 	askTCP(t, other, words(4, 0, 1)...)
-	if !closed(own[0], time.Second) {
+	if !closed(own[0], 10*time.Second) {
 		t.Error("the quietest kept its place")
 	}
 	for _, c := range own[1:] {
@@ -265,7 +271,7 @@ func TestTCPPlaces(t *testing.T) {
 	half := own[5]
 	half.Write(modbustest.TCPFrame(1, 1, words(4, 0, 1))[:9])
 	began := time.Now()
-	if !closed(half, 5*time.Second) {
+	if !closed(half, 30*time.Second) {
 		t.Error("half a request keeps its place")
 	}
 	t.Logf("half a request lost its place after %v", time.Since(began).Round(time.Millisecond))
@@ -332,7 +338,8 @@ func TestTCPSnapshot(t *testing.T) {
 	defer close(stop)
 	c := dial(t, n.Address)
 	seen := map[uint16]bool{}
-	for range 2000 {
+	// On a busy machine one side may do much before the other comes to its turn.
+	for n, end := 0, time.Now().Add(time.Minute); n < 2000 || len(seen) < 10 && time.Now().Before(end); n++ {
 		answer := askTCP(t, c, words(4, 0, 60)...)
 		at := func(register int) uint16 { return binary.BigEndian.Uint16(answer[2+2*register:]) }
 		if at(1) != at(4) || at(46) != at(1) || at(47) != at(1) {
