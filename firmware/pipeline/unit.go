@@ -59,6 +59,8 @@ type Options struct {
 	OnFault func(f health.Fault, began bool, text string)
 	// OnEvent is told each event, in order; it must not wait.
 	OnEvent func(alarm.Event)
+
+	now func() time.Duration // the time base; nil: the machine's
 }
 
 // Unit is a running mien. Its methods may be called from any goroutine.
@@ -124,7 +126,7 @@ func New(o Options) (*Unit, error) {
 		return nil, err
 	}
 	n := networkOf(cards, models)
-	u := &Unit{options: o, version: o.Version, now: device.Now, latest: state.NewLatest(),
+	u := &Unit{options: o, version: o.Version, now: o.now, latest: state.NewLatest(),
 		wake: make(chan struct{}, 1), over: make(chan struct{}), reloading: make(chan replacement)}
 	u.health = health.New(cfg.Health.Stale)
 	if err := wirable(cfg, o.Resolve); err != nil {
@@ -205,6 +207,9 @@ func (o *Options) complete() {
 	}
 	if o.OnEvent == nil {
 		o.OnEvent = func(alarm.Event) {}
+	}
+	if o.now == nil {
+		o.now = device.Now
 	}
 }
 
