@@ -212,12 +212,14 @@ func (c *call) mistake(err error) error {
 			return usageError(fmt.Sprintf("-%s: %s", name, strings.TrimPrefix(text, m[0])))
 		}
 		switch of.Get().(type) {
+		case bool:
+			kind = fmt.Sprintf("yes or no: write -%s, or -%s=false", name, name)
 		case time.Duration:
 			kind = "time: write 90s, 30m or 1h30m"
 		case int, uint64:
 			kind = "whole number"
 		case float64:
-			kind = "number"
+			kind = "number: write 10 or 0.5"
 		}
 		return usageError(fmt.Sprintf("-%s: %s is no %s", name, value, kind))
 	}

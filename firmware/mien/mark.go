@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"mien/firmware/alarm"
 	"mien/firmware/operator"
 	"mien/firmware/state"
 )
@@ -16,7 +17,7 @@ func operatorMark(c *call) error {
 			return r, usageError("say right, false, missed or withdraw: mien mark missed \"eyes closed\" -ago 2m")
 		}
 		if *ago < 0 {
-			return r, usageError(fmt.Sprintf("-ago %v is in the future", *ago))
+			return r, usageError(fmt.Sprintf("-ago %s is in the future; write how long ago it was, such as 2m", alarm.Time(*ago)))
 		}
 		return r, nil
 	})

@@ -21,19 +21,18 @@ func pilotPlan(c *call) error {
 	if err := c.options(0); err != nil {
 		return err
 	}
+	if *shift < time.Minute || *shift > 24*time.Hour {
+		return usageError(fmt.Sprintf("-shift is %s; allowed: 1m to 24h", alarm.Time(*shift)))
+	}
 	for _, x := range []struct {
 		name              string
 		value, least, end float64
 	}{
-		{"most-false-per-shift", *most, 0.001, 1e5}, {"most-missed", *missed, 0.001, 0.999}, {"shift", shift.Hours(), 1.0 / 60, 24},
+		{"most-false-per-shift", *most, 0.001, 1e5}, {"most-missed", *missed, 0.001, 0.999},
 		{"events-per-shift", *events, 0, 1e5}, {"events-per-drill", float64(*drill), 1, 1000}, {"differ", *differ, 1, 100},
 	} {
 		if !(x.value >= x.least && x.value <= x.end) {
-			unit := ""
-			if x.name == "shift" {
-				unit = " hours"
-			}
-			return usageError(fmt.Sprintf("-%s is %g%s; allowed: %.3g to %g%s", x.name, x.value, unit, x.least, x.end, unit))
+			return usageError(fmt.Sprintf("-%s is %g; allowed: %g to %g", x.name, x.value, x.least, x.end))
 		}
 	}
 	fmt.Fprintf(c.out, "To say \"at most %g false alarms a shift of %v, 95 %% certain\", observe, as absent or present:\n\n", *most, *shift)

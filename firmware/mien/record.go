@@ -31,23 +31,30 @@ func pilotStart(c *call) error {
 			return r, usageError(`a recording needs an end and a purpose: mien pilot start -for 14d -purpose "limits for press 4"`)
 		}
 		var err error
-		r.For, err = days(*lasts)
+		if r.For, err = days(*lasts); err != nil {
+			err = usageError("-for: " + err.Error())
+		}
 		return r, err
 	})
 }
 
-// days reads a time that may be in days.
+// days reads how long a pilot lasts: a time that may be in days.
 func days(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
 	if n, is := strings.CutSuffix(s, "d"); is {
-		if v, err := strconv.ParseFloat(n, 64); err == nil && v > 0 && v <= 1000 {
-			return time.Duration(v * 24 * float64(time.Hour)), nil
+		var v float64
+		if v, err = strconv.ParseFloat(n, 64); v != v {
+			err = strconv.ErrSyntax
 		}
+		d = time.Duration(max(min(v, 1e5), -1e5) * 24 * float64(time.Hour))
 	}
-	d, err := timeArgument(s)
-	if err != nil {
-		err = usageError(fmt.Sprintf("%q is no time: write 14d, 8h or 30m", s))
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("%q is no time: write 14d, 8h or 30m", s)
+	case d < time.Minute || d > pilot.Longest:
+		return 0, fmt.Errorf("%s is not possible; allowed: 1m to %dd", s, pilot.Longest/(24*time.Hour))
 	}
-	return d, err
+	return d, nil
 }
 
 func pilotStop(c *call) error {
@@ -101,18 +108,18 @@ func pilotStatus(c *call) error {
 // pilot in folders, or without arguments in that of the unit that has the config ("":
 // the one in its usual place).
 func (c *call) recordings(path string) ([]string, error) {
+	dir := stateFolder()
+	if path != "" {
+		cfg, _, err := loadConfig(path)
+		if err != nil {
+			return nil, err
+		}
+		if cfg.State.Dir != "" { // one that only has other limits to try names none
+			dir = cfg.State.Dir
+		}
+	}
 	args := c.Args()
 	if len(args) == 0 {
-		dir := stateFolder()
-		if path != "" {
-			cfg, _, err := loadConfig(path)
-			if err != nil {
-				return nil, err
-			}
-			if cfg.State.Dir != "" { // one that only has other limits to try names none
-				dir = cfg.State.Dir
-			}
-		}
 		args = []string{pilotFolder(dir)}
 		if _, err := os.Stat(args[0]); errors.Is(err, fs.ErrNotExist) {
 			return nil, coded{fmt.Errorf("there is no recording in %s: mien pilot start begins one; recordings elsewhere are to be named", args[0]), exitMissing}
@@ -132,7 +139,10 @@ func (c *call) recordings(path string) ([]string, error) {
 				continue
 			}
 		}
-		if errors.Is(err, fs.ErrPermission) {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			err = fmt.Errorf("there is no file or folder %s; %s", arg, recordingsIn(pilotFolder(dir)))
+		case errors.Is(err, fs.ErrPermission):
 			err = fmt.Errorf("%w: only the unit's user and root may read recordings (sudo mien pilot ...)", err)
 		}
 		if err != nil {
@@ -144,6 +154,23 @@ func (c *call) recordings(path string) ([]string, error) {
 		return nil, coded{fmt.Errorf("there is no recording in %s", strings.Join(args, ", ")), exitMissing}
 	}
 	return list, nil
+}
+
+// recordingsIn says what recordings a folder has, for who named one that is not there.
+func recordingsIn(dir string) string {
+	_, err := os.ReadDir(dir)
+	paths, _ := pilot.Files(dir)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Sprintf("which recordings are in %s only the unit's user and root may see", dir)
+	case len(paths) == 0:
+		return fmt.Sprintf("in %s there is no recording either", dir)
+	}
+	text := fmt.Sprintf("in %s there is %s", dir, filepath.Base(paths[0]))
+	if n := len(paths); n > 1 {
+		text = fmt.Sprintf("in %s there are %d recordings, %s to %s", dir, n, filepath.Base(paths[0]), filepath.Base(paths[n-1]))
+	}
+	return text + "; without a name the newest pilot's are read"
 }
 
 // otherSettings are those of a config, "" for none.
@@ -248,7 +275,7 @@ func exportAs(shift time.Duration, begins string) (pilot.Export, error) {
 	case err != nil:
 		return pilot.Export{}, usageError(fmt.Sprintf("-begins %q is no time of day: write 06:00", begins))
 	case shift < time.Minute || shift > 24*time.Hour || (24*time.Hour)%shift != 0:
-		return pilot.Export{}, usageError(fmt.Sprintf("-shift %v does not divide a day", shift))
+		return pilot.Export{}, usageError(fmt.Sprintf("-shift %s does not divide a day; allowed: 1m to 24h of which a day has a whole number, such as 8h or 12h", alarm.Time(shift)))
 	}
 	return pilot.Export{Shift: shift, Begins: time.Duration(at.Hour())*time.Hour + time.Duration(at.Minute())*time.Minute}, nil
 }

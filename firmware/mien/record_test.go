@@ -39,10 +39,14 @@ func TestPilotFromStartToTables(t *testing.T) {
 	says("no pilot was started", exitOK, "pilot", "status", socket)
 	says("-for", exitUsage, "pilot", "start", socket)
 	says("purpose", exitUsage, "pilot", "start", socket, "-for", "14d")
-	says("no time", exitUsage, "pilot", "start", socket, "-for", "soon", "-purpose", "a")
+	for text, want := range map[string]string{"soon": "-for: \"soon\" is no time: write 14d", "NaNd": "no time", "0d": "allowed: 1m to 90d", "-1d": "allowed: 1m to 90d",
+		"2000d": "-for: 2000d is not possible; allowed: 1m to 90d", "1e300d": "allowed: 1m to 90d", "30s": "allowed: 1m to 90d"} {
+		says(want, exitUsage, "pilot", "start", socket, "-for", text, "-purpose", "a")
+	}
 	says("too many arguments", exitUsage, "mark", socket, "right", "a", "b")
 	says("say right", exitUsage, "mark", socket, "perhaps")
-	says("in the future", exitUsage, "mark", socket, "missed", "-ago", "-1m")
+	says("-ago -1m is in the future", exitUsage, "mark", socket, "missed", "-ago", "-1m")
+	says("13h ago is too long; allowed: up to 12h", exitFailed, "mark", socket, "missed", "-ago", "13h")
 	says("-yes", exitUsage, "pilot", "erase", socket)
 	says("nothing is recorded", exitFailed, "pilot", "drill", socket, "usual")
 	says("recording until", exitOK, "pilot", "start", socket, "-for", "14d", "-purpose", "limits for press 4")
@@ -102,6 +106,10 @@ func TestPilotFromStartToTables(t *testing.T) {
 		t.Errorf("tune with the config's own recordings says %s", out)
 	}
 	says("no recording", exitMissing, "pilot", "replay", p.dir)
+	if paths, _ := pilot.Files(dir); len(paths) > 0 { // one that is not there: what there is
+		says("there is no file or folder 0-000001.rec; in "+dir+" there ", exitMissing, "pilot", "replay", "-config", p.config(), "0-000001.rec")
+		says(filepath.Base(paths[0]), exitMissing, "pilot", "replay", "-config", p.config(), "0-000001.rec")
+	}
 	// Of an earlier pilot, which is kept beside this one until it is too old.
 	earlier := filepath.Join(dir, "ffffffffffffffff-000001.rec")
 	os.WriteFile(earlier, nil, 0o600)

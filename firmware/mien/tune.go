@@ -43,9 +43,10 @@ func pilotTune(c *call) error {
 	c.Float64Var(&o.Events, "events-per-shift", 0, "true events a shift (default: as the sessions have)")
 	c.Func("filter", "`WINDOWS` of a filter over time to try on the levels, such as 0s,300ms,1s (default: levels are as the alarm sees them)", func(text string) error {
 		for _, part := range strings.Split(text, ",") {
-			d, err := time.ParseDuration(strings.TrimSpace(part))
+			part = strings.TrimSpace(part)
+			d, err := time.ParseDuration(part)
 			if err != nil {
-				return err
+				return fmt.Errorf("%q is no time: write the windows as 0s,300ms,1s", part)
 			}
 			o.Windows = append(o.Windows, d)
 		}

@@ -191,17 +191,18 @@ func TestPilotTuneCommandLine(t *testing.T) {
 		{nil, exitUsage, "-cost-false and -cost-missed are needed"},
 		{right[:2], exitUsage, "-levels FILE and -marks FILE go together"},
 		{append(right[4:8:8], filepath.Join(levels, "x.rec")), exitMissing, "x.rec"},
+		{append(right[4:8:8], levels+"x"), exitMissing, "L.csvx; in "},
 		{append(right[4:8:8], "-filter", "0s,1s", levels), exitUsage, "-filter needs -config FILE"},
 		{append(right[4:8:8], "-begins", "six", levels), exitUsage, "no time of day"},
 		{append(right[4:8:8], levels), exitFailed, "L.csv"},
 		{append(right[:8:8], "-most-doubt", "0"), exitUsage, "-most-doubt is 0"},
 		{append(right[:8:8], "-stale", "0s"), exitUsage, "-stale is 0"},
 		{append(right[:8:8], "-most-doubt", "-1"), exitUsage, "most doubt is -1; allowed: 0.01 to 10"},
-		{append(right[:8:8], "-stale", "1h"), exitUsage, "stale is 1h0m0s; allowed: 10ms to 1m0s"},
+		{append(right[:8:8], "-stale", "1h"), exitUsage, "stale is 1h; allowed: 10ms to 1m"},
 		{append(right[:8:8], "-stale", "500ms"), exitOK, "frames closer together"},
-		{append(right[:8:8], "-unknown-hold", "0.1s"), exitUsage, "hold of Unknown is 100ms; allowed: 500ms to 1h0m0s"},
-		{append(right[:8:8], "-filter", "1"), exitUsage, "missing unit"},
-		{append(right[:8:8], "-filter", "1h"), exitUsage, "filter window 1h0m0s; allowed: up to 8 windows of 0s to 10s"},
+		{append(right[:8:8], "-unknown-hold", "0.1s"), exitUsage, "hold of Unknown is 100ms; allowed: 500ms to 1h"},
+		{append(right[:8:8], "-filter", "1"), exitUsage, `-filter: "1" is no time: write the windows as 0s,300ms,1s`},
+		{append(right[:8:8], "-filter", "1h"), exitUsage, "filter window 1h; allowed: up to 8 windows of 0s to 10s"},
 		{append(right[:8:8], "-filter", "0s,1s,1s"), exitUsage, "each once"},
 		{right[:4], exitUsage, "-cost-false and -cost-missed are needed"},
 		{append(right[:6:6], "-cost-missed", "0"), exitUsage, "no alarm at all would be the best; allowed: more than 0"},
@@ -212,8 +213,8 @@ func TestPilotTuneCommandLine(t *testing.T) {
 		{append(right[:8:8], "-cost-missed", "ten"), exitUsage, `-cost-missed: "ten" is no number`},
 		{append(right[:8:8], "-most-false-per-shift", "0"), exitUsage, "can never be proven"},
 		{append(right[:8:8], "-most-false-per-shift", "-3"), exitUsage, "allowed: more than 0"},
-		{append(right[:8:8], "-shift", "0s"), exitUsage, "shift is 0s; allowed: 1m0s to 24h0m0s"},
-		{append(right[:8:8], "-shift", "200h"), exitUsage, "allowed: 1m0s to 24h0m0s"},
+		{append(right[:8:8], "-shift", "0s"), exitUsage, "shift is 0s; allowed: 1m to 24h"},
+		{append(right[:8:8], "-shift", "200h"), exitUsage, "allowed: 1m to 24h"},
 		{append(right[:8:8], "-allow", "-1s"), exitUsage, "allowance is -1s"},
 		{append(right[:8:8], "-events-per-shift", "-1"), exitUsage, "true events a shift is -1"},
 		{append(right[:8:8], "-signal", "au5"), exitFailed, `there is no signal "au5"; did you mean "au4"?`},
@@ -241,7 +242,7 @@ func TestPilotPlan(t *testing.T) {
 			t.Errorf("no %s in\n%s", want, out)
 		}
 	}
-	for _, args := range [][]string{{"-most-false-per-shift", "0"}, {"-most-missed", "1"}, {"-most-missed", "NaN"}, {"-shift", "1s"}, {"-differ", "0.5"}, {"-events-per-drill", "0"}, {"x"}} {
+	for _, args := range [][]string{{"-most-false-per-shift", "0"}, {"-most-missed", "1"}, {"-most-missed", "NaN"}, {"-shift", "1s"}, {"-shift", "25h"}, {"-differ", "0.5"}, {"-events-per-drill", "0"}, {"x"}} {
 		if code, out := mien(append([]string{"pilot", "plan"}, args...)...); code != exitUsage || !strings.Contains(out, "allowed") && args[0] != "x" {
 			t.Errorf("%q: exit %d, %s", args, code, out)
 		}

@@ -167,11 +167,11 @@ func (m *Marker) Mark(c state.Mark, who string, now, started time.Duration, defs
 	case c.Truth != state.Right && c.Truth != state.False && c.Truth != state.Missed:
 		return out, state.NotFound, "", fmt.Errorf("%w: a mark is right, false, missed or withdraw", alarm.ErrInvalid)
 	case c.Ago < 0:
-		return out, state.NotFound, "", fmt.Errorf("%w: %v ago is in the future", alarm.ErrInvalid, c.Ago)
+		return out, state.NotFound, "", fmt.Errorf("%w: %s ago is in the future", alarm.ErrInvalid, alarm.Time(c.Ago))
 	case c.Ago > missedMost:
-		return out, state.NotFound, "", fmt.Errorf("%w: %v ago is longer than %v", alarm.ErrInvalid, c.Ago, missedMost)
+		return out, state.NotFound, "", fmt.Errorf("%w: %s ago is too long; allowed: up to %s", alarm.ErrInvalid, alarm.Time(c.Ago), alarm.Time(missedMost))
 	case now-c.Ago < started:
-		return out, state.NotFound, "", fmt.Errorf("%w: %v ago the unit did not run", alarm.ErrInvalid, c.Ago)
+		return out, state.NotFound, "", fmt.Errorf("%w: %s ago the unit did not run", alarm.ErrInvalid, alarm.Time(c.Ago))
 	}
 	if c.Alarm != "" && !defined(defs, c.Alarm) {
 		return out, state.NotFound, "", alarm.ErrNoAlarm
@@ -273,7 +273,7 @@ func missedText(c state.Mark) string {
 	if c.Alarm == "" {
 		text += "it is not said which alarm, so that it counts for none"
 	}
-	return fmt.Sprintf("%s, %v ago", text, c.Ago.Round(time.Second))
+	return fmt.Sprintf("%s, %s ago", text, alarm.Time(c.Ago.Round(time.Second)))
 }
 
 // withdraw takes the newest mark back.

@@ -43,6 +43,7 @@ type unit struct {
 	start  time.Duration
 	marker Marker
 	number uint64
+	half   uint64 // frames after which the face frowns, or no longer does
 	random *rand.Rand
 	alarms AlarmSettings
 }
@@ -54,7 +55,7 @@ func definitions() []alarm.Definition {
 
 func newUnit(t *testing.T, dir string, change func(*Options)) *unit {
 	t.Helper()
-	u := &unit{t: t, wall: time.Date(2026, 12, 1, 7, 0, 0, 0, time.UTC), clock: time.Hour, start: time.Hour, random: rand.New(rand.NewPCG(5, 6))}
+	u := &unit{t: t, half: 15, wall: time.Date(2026, 12, 1, 7, 0, 0, 0, time.UTC), clock: time.Hour, start: time.Hour, random: rand.New(rand.NewPCG(5, 6))}
 	o := Options{Dir: dir, Unit: "press 4", Version: "test", Allowed: true, Keep: 30, Most: 1 << 30, Reserve: 1, Wall: u.now, Note: u.note}
 	if change != nil {
 		change(&o)
@@ -114,7 +115,7 @@ func (u *unit) begin() {
 
 func (u *unit) sync() { u.keeper.Sync(20 * time.Second) }
 
-// frames lets n frames pass, of a face that frowns for half of each second.
+// frames lets n frames pass, of a face that frowns half of the time.
 func (u *unit) frames(n int) {
 	for range n {
 		const period = 33 * time.Millisecond
@@ -127,7 +128,7 @@ func (u *unit) frames(n int) {
 		raw := make([]byte, u.net.RawSize(true))
 		for i := range raw {
 			raw[i] = byte(u.random.IntN(20) - 100)
-			if u.number/15%2 == 0 || i == 14 || i == 15 { // those are visibility's
+			if u.number/u.half%2 == 0 || i == 14 || i == 15 { // those are visibility's
 				raw[i] = byte(100 + u.random.IntN(20))
 			}
 		}
@@ -759,11 +760,18 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// BenchmarkReplay is how many frames a second are computed again, alarms included.
+// BenchmarkReplay is how many frames a second are computed again, alarms included:
+// two that are raised and end each second, or each 20 s.
 func BenchmarkReplay(b *testing.B) {
+	b.Run("alarms=1s", func(b *testing.B) { benchmarkReplay(b, 15) })
+	b.Run("alarms=20s", func(b *testing.B) { benchmarkReplay(b, 300) })
+}
+
+func benchmarkReplay(b *testing.B, half uint64) {
 	t := &testing.T{}
 	dir := filepath.Join(b.TempDir(), "pilot")
 	u := newUnit(t, dir, nil)
+	u.half = half
 	u.begin()
 	for range 60 {
 		u.frames(1000)

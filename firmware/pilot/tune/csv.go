@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"mien/firmware/alarm"
 	"mien/given"
 	"mien/spelling"
 )
@@ -434,15 +436,37 @@ func (f *Tables) Source(signal string) Source {
 		if s == nil {
 			return Mistake{f.levels.Name, 1, 0, "there are no rows behind the header", levelsHead}
 		}
-		for session := range f.marks[signal] {
-			if _, known := done[session]; !known {
-				var names []string
-				for have := range done {
-					names = append(names, have)
-				}
-				return Mistake{f.file, f.lines[session], 0, fmt.Sprintf("session %s is not in %s%s", shown(session), f.levels.Name, meant(session, names)), "the sessions of the levels"}
-			}
+		return f.strays(signal, done)
+	}
+}
+
+// strays tells of sessions of the marks that the levels do not have.
+func (f *Tables) strays(signal string, done map[string]int) error {
+	first, others := "", -1
+	for session := range f.marks[signal] {
+		if _, known := done[session]; known {
+			continue
 		}
+		if others++; first == "" || f.lines[session] < f.lines[first] {
+			first = session
+		}
+	}
+	if first == "" {
 		return nil
 	}
+	names := slices.Collect(maps.Keys(done))
+	slices.SortFunc(names, func(a, b string) int { return done[a] - done[b] })
+	text := fmt.Sprintf("session %s is not in %s%s", shown(first), f.levels.Name, meant(first, names))
+	if others > 0 {
+		text += fmt.Sprintf("; the marks have %s that it does not have", alarm.Count(others, "more session"))
+	}
+	const few = 5
+	allowed := "the sessions of the levels"
+	for i, name := range names[:min(few, len(names))] {
+		allowed += [2]string{": ", ", "}[min(i, 1)] + shown(name)
+	}
+	if more := len(names) - few; more > 0 {
+		allowed += fmt.Sprintf(" and %d more", more)
+	}
+	return Mistake{f.file, f.lines[first], 0, text, allowed}
 }

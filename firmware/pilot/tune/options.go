@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"mien/firmware/alarm"
 	"mien/model/affect"
 )
 
@@ -92,7 +93,7 @@ func (o *Options) whole() error {
 			*t.value = t.or
 		}
 		if *t.value < t.least || *t.value > t.most {
-			return fmt.Errorf("%s is %v; allowed: %v to %v", t.name, *t.value, t.least, t.most)
+			return fmt.Errorf("%s is %s; allowed: %s to %s", t.name, alarm.Time(*t.value), alarm.Time(t.least), alarm.Time(t.most))
 		}
 	}
 	if len(o.Windows) == 0 {
@@ -106,7 +107,7 @@ func (o *Options) whole() error {
 	}
 	for i, w := range o.Windows {
 		if w < 0 || w > mostWindow || slices.Contains(o.Windows[:i], w) || i >= mostWindows {
-			return fmt.Errorf("filter window %v; allowed: up to %d windows of 0s to %v, each once", w, mostWindows, mostWindow)
+			return fmt.Errorf("filter window %s; allowed: up to %d windows of 0s to %s, each once", alarm.Time(w), mostWindows, alarm.Time(mostWindow))
 		}
 	}
 	if c := o.InForce; c != nil && (math.IsNaN(c.Limit) || math.IsInf(c.Limit, 0) || c.Deadband < 0 || c.OnDelay < 0 || c.OffDelay < 0) {
