@@ -35,7 +35,7 @@ func pilotPlan(c *call) error {
 			return usageError(fmt.Sprintf("-%s is %g; allowed: %g to %g", x.name, x.value, x.least, x.end))
 		}
 	}
-	fmt.Fprintf(c.out, "To say \"at most %g false alarms a shift of %v, 95 %% certain\", observe, as absent or present:\n\n", *most, *shift)
+	fmt.Fprintf(c.out, "To say \"at most %g false alarms a shift of %s, 95 %% certain\", observe, as absent or present:\n\n", *most, alarm.Time(*shift))
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "FALSE ALARMS SEEN\tHOURS, SESSIONS ALIKE\tHOURS, SESSIONS DIFFER (%g)\n", *differ)
 	for _, k := range []int{0, 1, 2, 3, 5, 10, 20} {

@@ -56,6 +56,10 @@ func TestPilotFromStartToTables(t *testing.T) {
 		r, err := p.ask(operator.Request{Ask: operator.AskPilot})
 		return err == nil && r.Pilot.Frames > 10
 	})
+	p.until("a recording of which nobody has said anything", func() bool {
+		code, out := mien("pilot", "tune", "-cost-false", "1", "-cost-missed", "10", filepath.Join(p.dir, "state", "pilot"))
+		return code == exitFailed && strings.Contains(out, "nothing is known of what was so: no mark and no drill")
+	})
 	var raised uint64
 	p.until("an alarm", func() bool {
 		r, err := p.ask(operator.Request{Ask: operator.AskEvents, After: raised})
@@ -97,14 +101,18 @@ func TestPilotFromStartToTables(t *testing.T) {
 	if out := says(" 0 differ", exitOK, "pilot", "replay", dir); !strings.Contains(out, "alarm brow: raised") {
 		t.Errorf("replay says %s", out)
 	}
+	if paths, _ := pilot.Files(dir); len(paths) > 0 { // what was recorded counts once
+		says("is the same recording as "+paths[0]+": name it once", exitFailed, "pilot", "replay", dir, paths[0])
+	}
 	other := filepath.Join(p.dir, "other.toml")
-	os.WriteFile(other, []byte("[[alarm]]\nname = \"brow\"\nsignal = \"au4\"\nhigh = 0.999\n"), 0o600)
+	os.WriteFile(other, []byte("[[alarm]]\nname = \"brow\"\nsignal = \"au4\"\nhigh = 0.999\non_delay = \"30s\"\n"), 0o600)
 	says("computed 0 times", exitOK, "pilot", "replay", "-config", other, dir)
 	// Without a recording named: those of the unit that has the config.
 	says("alarm brow: raised", exitOK, "pilot", "replay", "-config", p.config())
 	if _, out := mien("pilot", "tune", "-signal", "au4", "-cost-false", "1", "-cost-missed", "10", "-config", p.config()); !strings.Contains(out, "au4: ") {
 		t.Errorf("tune with the config's own recordings says %s", out)
 	}
+	says("the recordings: there is no signal \"au99\"; did you mean", exitFailed, "pilot", "tune", "-signal", "au99", "-cost-false", "1", "-cost-missed", "10", dir)
 	says("no recording", exitMissing, "pilot", "replay", p.dir)
 	if paths, _ := pilot.Files(dir); len(paths) > 0 { // one that is not there: what there is
 		says("there is no file or folder 0-000001.rec; in "+dir+" there ", exitMissing, "pilot", "replay", "-config", p.config(), "0-000001.rec")
@@ -126,6 +134,8 @@ func TestPilotFromStartToTables(t *testing.T) {
 	says("1 drill left out", exitOK, "pilot", "export", "-levels", levels, "-marks", marks, dir)
 	page := filepath.Join(p.dir, "report.html")
 	says("-cost-false", exitUsage, "pilot", "report", "-o", page, dir)
+	says("-shifts-per-year is NaN; allowed: 0 to 2000", exitUsage, "pilot", "report", "-o", page, "-shifts-per-year", "NaN", "-cost-false", "1", "-cost-missed", "10", dir)
+	says("-unit-cost-per-year is -1; allowed", exitUsage, "pilot", "report", "-o", page, "-unit-cost-per-year", "-1", "-cost-false", "1", "-cost-missed", "10", dir)
 	says("no report in", exitFailed, "pilot", "report", "-o", page, "-lang", "de", "-cost-false", "1", "-cost-missed", "10", dir)
 	for lang, title := range map[string]string{"en": "Pilot report", "ja": "試行報告書"} {
 		says("open it with a browser", exitOK, "pilot", "report", "-o", page, "-lang", lang, "-cost-false", "1", "-cost-missed", "10", dir)

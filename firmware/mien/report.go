@@ -40,8 +40,11 @@ func pilotReport(c *call) error {
 	if !c.given("cost-false") || !c.given("cost-missed") {
 		return usageError("-cost-false and -cost-missed are needed: a limit is right for what its mistakes cost")
 	}
-	if o.Shifts < 0 || o.Shifts > 2000 || o.Own < 0 {
-		return usageError("-shifts-per-year is 0 to 2000, -unit-cost-per-year not below 0")
+	if !(o.Shifts >= 0 && o.Shifts <= 2000) {
+		return usageError(fmt.Sprintf("-shifts-per-year is %g; allowed: 0 to 2000", o.Shifts))
+	}
+	if !(o.Own >= 0 && o.Own <= 1e9) {
+		return usageError(fmt.Sprintf("-unit-cost-per-year is %g; allowed: 0 to 1e+09", o.Own))
 	}
 	o.Tune.Shift = *shift
 	if err := o.Tune.Check(); err != nil {

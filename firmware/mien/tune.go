@@ -81,10 +81,21 @@ func pilotTune(c *call) error {
 			return err
 		}
 		c.leftOut(told)
+		if len(told.Signals) == 0 {
+			return coded{errors.New("nothing is known of what was so: no mark and no drill in these recordings counts (mien mark, mien pilot drill)"), exitFailed}
+		}
+	}
+	wrong := func(err error) error {
+		var m tune.Mistake
+		if *levels == "" && errors.As(err, &m) {
+			m.Line, m.Column = 0, 0 // recordings have no lines
+			err = m
+		}
+		return notThere(err)
 	}
 	files, err := tune.ReadTables(l, m)
 	if err != nil {
-		return notThere(err)
+		return wrong(err)
 	}
 	if o.Signal == "" {
 		if o.Signal = files.Signals()[0]; len(files.Signals()) > 1 {
@@ -97,7 +108,7 @@ func pilotTune(c *call) error {
 	}
 	result, err := tune.Search(files.Source(o.Signal), o)
 	if err != nil {
-		return notThere(err)
+		return wrong(err)
 	}
 	if *out != "" {
 		text, err := json.MarshalIndent(result, "", "  ")
@@ -209,7 +220,7 @@ func (c *call) alarmInForce(path string, o *tune.Options) (*config.Alarm, error)
 }
 
 func showResult(c *call, r *tune.Result, o tune.Options, now *config.Alarm) error {
-	fmt.Fprintf(c.out, "%s: %.4g h observed in %s, %s\n", r.Signal, r.Hours, alarm.Count(r.Sessions, "session"), alarm.Count(r.Present, "true event"))
+	fmt.Fprintf(c.out, "%s: %s h observed in %s, %s\n", r.Signal, tune.Figure(r.Hours), alarm.Count(r.Sessions, "session"), alarm.Count(r.Present, "true event"))
 	for _, n := range r.Notes {
 		fmt.Fprintln(c.out, "note:", n)
 	}
@@ -220,11 +231,11 @@ func showResult(c *call, r *tune.Result, o tune.Options, now *config.Alarm) erro
 		line := func(name string, c tune.Candidate, known bool, f, m, k tune.Interval) {
 			fmt.Fprint(w, name)
 			if known {
-				fmt.Fprintf(w, "\t%s\t%s\t%v\t%v", plainNumber(c.Limit), plainNumber(c.Deadband), c.OnDelay, c.OffDelay)
+				fmt.Fprintf(w, "\t%s\t%s\t%s\t%s", plainNumber(c.Limit), plainNumber(c.Deadband), alarm.Time(c.OnDelay), alarm.Time(c.OffDelay))
 			} else {
 				fmt.Fprint(w, "\t-\t-\t-\t-")
 			}
-			fmt.Fprintf(w, "\t%s\t%s\t%s\n", between(f, "%.3g", 1), between(m, "%.3g %%", 100), between(k, "%.4g", 1))
+			fmt.Fprintf(w, "\t%s\t%s\t%s\n", between(f, "", 1), between(m, " %", 100), between(k, "", 1))
 		}
 		if f := r.InForce; f != nil {
 			line("in force", f.Candidate, true, f.False, f.Missed, f.Cost)
@@ -249,12 +260,11 @@ func showResult(c *call, r *tune.Result, o tune.Options, now *config.Alarm) erro
 	return nil
 }
 
-func between(x tune.Interval, format string, times float64) string {
+func between(x tune.Interval, unit string, times float64) string {
 	if math.IsNaN(x.Value) {
 		return "-"
 	}
-	x.Value, x.Low, x.High = x.Value*times, x.Low*times, x.High*times
-	return fmt.Sprintf(format+" [%.3g to %.3g]", x.Value, x.Low, x.High)
+	return fmt.Sprintf("%s%s [%s to %s]", tune.Figure(x.Value*times), unit, tune.Figure(x.Low*times), tune.Figure(x.High*times))
 }
 
 func plainNumber(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
@@ -284,7 +294,7 @@ func alarmBlock(r *tune.Result, o tune.Options, now *config.Alarm) string {
 	if r.InForce != nil {
 		old = r.InForce.Candidate
 	}
-	quoted := func(d time.Duration) string { return strconv.Quote(d.String()) }
+	quoted := func(d time.Duration) string { return strconv.Quote(alarm.Time(d)) }
 	was(r.Side(), plainNumber(r.Best.Limit), plainNumber(old.Limit))
 	was("deadband", plainNumber(r.Best.Deadband), plainNumber(old.Deadband))
 	was("on_delay", quoted(r.Best.OnDelay), quoted(old.OnDelay))

@@ -159,12 +159,20 @@ func (o *orders) asked() uint64 {
 // wait returns when a change is carried out and on the disk, or with the reason why
 // not: at once where the disk fails, else after most.
 func (o *orders) wait(change uint64, most time.Duration) error {
+	return Await("the recordings' folder", most, func() (bool, error, <-chan struct{}) {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		return o.kept >= change, o.failed, o.moved
+	})
+}
+
+// Await waits until a change is on the disk. look tells whether it is, or why it
+// cannot be, and gives a channel that is closed when it would tell something else.
+func Await(what string, most time.Duration, look func() (done bool, failed error, moved <-chan struct{})) error {
 	t := time.NewTimer(most)
 	defer t.Stop()
 	for {
-		o.mu.Lock()
-		done, err, moved := o.kept >= change, o.failed, o.moved
-		o.mu.Unlock()
+		done, err, moved := look()
 		switch {
 		case done:
 			return nil
@@ -174,7 +182,7 @@ func (o *orders) wait(change uint64, most time.Duration) error {
 		select {
 		case <-moved:
 		case <-t.C:
-			return fmt.Errorf("the recordings' folder has not answered for %v", most)
+			return fmt.Errorf("%s has not answered for %s", what, alarm.Time(most))
 		}
 	}
 }

@@ -62,6 +62,9 @@ const mostTold = 20
 // ErrMixed: recordings are not of one unit and one pilot.
 var ErrMixed = errors.New("is of another unit or pilot")
 
+// ErrTwice: what was recorded would count twice.
+var ErrTwice = errors.New("is the same recording")
+
 // ErrNetwork: the settings name another network than the recording is of.
 var ErrNetwork = errors.New("is of another network")
 
@@ -79,7 +82,7 @@ func Replay(paths []string, with *Settings, v Visitor) (*Replayed, error) {
 		}
 		return compare(a, b)
 	})
-	p := player{with: with, visitor: v, sum: &Replayed{}}
+	p := player{with: with, visitor: v, sum: &Replayed{}, seen: make(map[string]string)}
 	for _, path := range paths {
 		if p.enough() {
 			break
@@ -110,7 +113,8 @@ type player struct {
 	visitor Visitor
 	sum     *Replayed
 
-	other  error // the newest file of another version
+	other  error             // the newest file of another version
+	seen   map[string]string // recordings so far: run and number, path
 	path   string
 	begun  *Beginning // of the file at hand
 	views  *affect.Views
@@ -139,6 +143,11 @@ func (p *player) file(path string) error {
 	if p.begun != nil && (b.Pilot != p.begun.Pilot || b.Unit != p.begun.Unit) {
 		return fmt.Errorf("%s: %w: pilot %s of %q, those before are of pilot %s of %q", path, ErrMixed, b.Pilot, b.Unit, p.begun.Pilot, p.begun.Unit)
 	}
+	number := fmt.Sprint(b.Run, b.File)
+	if before, twice := p.seen[number]; twice {
+		return fmt.Errorf("%s: %w as %s: name it once", path, ErrTwice, before)
+	}
+	p.seen[number] = path
 	p.path = path
 	if err := p.begin(b); err != nil {
 		return fmt.Errorf("%s: %w", path, err)

@@ -545,22 +545,9 @@ func (w *Watch) Asked() uint64 { return w.asked.Load() }
 // Wait returns when a change is on the disk, or with the reason why not: at once
 // where the disk fails, else after most.
 func (w *Watch) Wait(change uint64, most time.Duration) error {
-	t := time.NewTimer(most)
-	defer t.Stop()
-	for {
+	return pilot.Await("the baseline's folder", most, func() (bool, error, <-chan struct{}) {
 		w.mu.Lock()
-		done, err, moved := w.done >= change, w.failed, w.moved
-		w.mu.Unlock()
-		switch {
-		case done:
-			return nil
-		case err != nil:
-			return err
-		}
-		select {
-		case <-moved:
-		case <-t.C:
-			return fmt.Errorf("the baseline's folder has not answered for %v", most)
-		}
-	}
+		defer w.mu.Unlock()
+		return w.done >= change, w.failed, w.moved
+	})
 }

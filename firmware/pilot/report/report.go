@@ -173,7 +173,7 @@ func between(x tune.Interval, by float64) string {
 	if math.IsNaN(x.Value) {
 		return "-"
 	}
-	return fmt.Sprintf("%.3g [%.3g - %.3g]", x.Value*by, x.Low*by, x.High*by)
+	return fmt.Sprintf("%s [%s - %s]", tune.Figure(x.Value*by), tune.Figure(x.Low*by), tune.Figure(x.High*by))
 }
 
 // curve draws cost against limit.
@@ -306,7 +306,7 @@ func (r *writer) groupViews() []groupView {
 			if name == "" {
 				name = r.say("tag_none")
 			}
-			v.Rows = append(v.Rows, groupRow{name, hours(g.seen), percent(g.read, g.seen), fmt.Sprint(g.raised), fmt.Sprint(g.falses), fmt.Sprintf("%.3g", float64(g.falses)/max(g.read.Hours(), 1e-9))})
+			v.Rows = append(v.Rows, groupRow{name, hours(g.seen), percent(g.read, g.seen), fmt.Sprint(g.raised), fmt.Sprint(g.falses), tune.Figure(float64(g.falses) / max(g.read.Hours(), 1e-9))})
 		}
 		if p := differ(r.groups[kind]); p < 0.01 {
 			v.Warning = fmt.Sprintf("%s %.2g)", r.say("warning"), p)

@@ -347,10 +347,10 @@ func (t *table) judge(r *Result) {
 	}
 	if whole.allowed && r.Doubt > o.MostDoubt {
 		n := float64(len(t.sessions))
-		needs = append(needs, say(needChoice, len(t.sessions), 100*r.Doubt, 100*o.MostDoubt, math.Ceil(n*r.Doubt/o.MostDoubt-n)))
+		needs = append(needs, say(needChoice, len(t.sessions), 100*r.Doubt, Figure(100*o.MostDoubt), math.Ceil(n*r.Doubt/o.MostDoubt-n)))
 	}
 	if silent := o.CostMissed * t.events; len(needs) == 0 && r.Cost.Value >= silent {
-		needs = append(needs, say(needSignal, silent, r.Cost.Value))
+		needs = append(needs, say(needSignal, Figure(silent), Figure(r.Cost.Value)))
 	}
 	if len(needs) > 0 {
 		r.refuse(needs)
@@ -392,7 +392,7 @@ func (t *table) byLimit(c int, events Interval) []Figures {
 // moreHours says how much must be observed before so few false alarms are proven.
 func (t *table) moreHours(r *Result) Said {
 	o := t.options
-	found := []any{o.MostFalse, r.False.Value, r.False.Low, r.False.High, r.Hours}
+	found := []any{Figure(o.MostFalse), Figure(r.False.Value), Figure(r.False.Low), Figure(r.False.High), Figure(r.Hours)}
 	if r.False.Value >= o.MostFalse {
 		return say(needOther, found...)
 	}

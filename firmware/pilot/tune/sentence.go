@@ -2,6 +2,8 @@ package tune
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 )
 
@@ -40,15 +42,24 @@ var english = [Sentences]string{
 	needAbsent:   "observed time in which it was absent (spans that are absent): without it no false alarm can be counted",
 	needRate:     "the number of true events a shift: each session is more than a fifth present, as a drill is, and cannot tell it; -events-per-shift does",
 	needLevels:   "levels: while it was present, or while it was absent, all are Unknown",
-	needHours:    "false alarms a shift: at most %.3g cannot be said with 95 %% certainty: %.3g (%.3g to %.3g) were found in %.3g h: some %.0f more hours are needed if it goes on like this",
-	needOther:    "false alarms a shift: at most %.3g cannot be said with 95 %% certainty: %.3g (%.3g to %.3g) were found in %.3g h: another signal, more delay, or another number that is allowed; more hours will not do it",
-	needMuchMore: "false alarms a shift: at most %.3g cannot be said with 95 %% certainty: %.3g (%.3g to %.3g) were found in %.3g h",
-	needChoice:   "more sessions to choose by: as few as these %d find alarms that cost up to %.0f %% more than the best possible, at most %.3g %% is allowed: some %.0f more are needed if they are like these",
-	needSignal:   "a signal that tells more: no alarm at all would cost %.3g a shift, this one %.3g",
+	needHours:    "false alarms a shift: at most %v cannot be said with 95 %% certainty: %v (%v to %v) were found in %v h: some %.0f more hours are needed if it goes on like this",
+	needOther:    "false alarms a shift: at most %v cannot be said with 95 %% certainty: %v (%v to %v) were found in %v h: another signal, more delay, or another number that is allowed; more hours will not do it",
+	needMuchMore: "false alarms a shift: at most %v cannot be said with 95 %% certainty: %v (%v to %v) were found in %v h",
+	needChoice:   "more sessions to choose by: as few as these %d find alarms that cost up to %.0f %% more than the best possible, at most %v %% is allowed: some %.0f more are needed if they are like these",
+	needSignal:   "a signal that tells more: no alarm at all would cost %v a shift, this one %v",
 }
 
 // Format is how the sentence is written in English, as fmt has it.
 func (s Sentence) Format() string { return english[s] }
+
+// Figure writes a number with three digits that count, or all before its point.
+func Figure(x float64) string {
+	if math.Abs(x) >= 1000 {
+		return strconv.FormatFloat(x, 'f', 0, 64)
+	}
+	near, _ := strconv.ParseFloat(strconv.FormatFloat(x, 'g', 3, 64), 64)
+	return strconv.FormatFloat(near, 'f', -1, 64)
+}
 
 // Said is a sentence with its values.
 type Said struct {
