@@ -86,7 +86,7 @@ func TestBringUsesTheKeptPackage(t *testing.T) {
 	store := filepath.Join(dir, "packages")
 	os.MkdirAll(store, 0o755)
 	makeWheel(t, filepath.Join(store, "p.whl"), "m", data)
-	sum, err := sumFile(filepath.Join(store, "p.whl"))
+	sum, err := pinned.SumOf(filepath.Join(store, "p.whl"))
 	if err != nil {
 		t.Fatal(err)
 	}

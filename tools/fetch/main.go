@@ -12,12 +12,9 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -77,7 +74,7 @@ func fetchAll(dir, arch string) error {
 		if strings.Contains(f.Name, "/") {
 			path = filepath.Join(dir, f.Name) // the same for every processor, and no part of an archive
 		}
-		if sum, err := sumFile(path); err == nil && sum == f.Sum {
+		if sum, err := pinned.SumOf(path); err == nil && sum == f.Sum {
 			continue
 		}
 		if err := bring(f, filepath.Join(dir, "packages"), path); err != nil {
@@ -92,12 +89,12 @@ var debian = map[string]string{"pip": "python3-pip", "npm": "npm"}
 
 func bring(f pinned.File, store, path string) error {
 	pkg := filepath.Join(store, f.From.File)
-	if sum, err := sumFile(pkg); err != nil || sum != f.From.Sum {
+	if sum, err := pinned.SumOf(pkg); err != nil || sum != f.From.Sum {
 		fmt.Printf("fetch: %s %s (%.1f MB) by %s\n", f.From.Name, f.From.Version, float64(f.From.Bytes)/1e6, f.From.Client)
 		if err := download(f.From, store); err != nil {
 			return err
 		}
-		sum, err := sumFile(pkg)
+		sum, err := pinned.SumOf(pkg)
 		if err != nil {
 			return fmt.Errorf("%s left no %s: %w", f.From.Client, f.From.File, err)
 		}
@@ -134,17 +131,4 @@ func download(p pinned.Package, store string) error {
 			strings.Join(args, " "), err, p.Client, debian[p.Client])
 	}
 	return nil
-}
-
-func sumFile(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -3,16 +3,15 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
+
+	fetch "mien/tools/fetch/pinned"
 )
 
 // pinned is one of Debian's arm64 packages, of which the machine is made: its
@@ -192,7 +191,7 @@ func (a *apt) bring(ctx context.Context, p pinned, newer bool) (pinned, error) {
 		if err := a.download(ctx, q); err != nil {
 			return p, err
 		}
-		if q.sum, err = fileSum(filepath.Join(a.debs, q.file())); err != nil {
+		if q.sum, err = fetch.SumOf(filepath.Join(a.debs, q.file())); err != nil {
 			return p, err
 		}
 		fmt.Printf("hil: %s %s is gone, taken instead; to pin it:\n\t{%q, %q, %q},\n", p.name, p.version, q.name, q.version, q.sum)
@@ -202,7 +201,7 @@ func (a *apt) bring(ctx context.Context, p pinned, newer bool) (pinned, error) {
 		return p, err
 	}
 	path := filepath.Join(a.debs, p.file())
-	sum, err := fileSum(path)
+	sum, err := fetch.SumOf(path)
 	if err != nil {
 		return p, err
 	}
@@ -270,17 +269,4 @@ func (a *apt) run(ctx context.Context, name string, args ...string) (string, err
 		return "", fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, errs.String())
 	}
 	return string(out), nil
-}
-
-func fileSum(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -104,7 +104,7 @@ func write(w io.Writer, folder, version, epoch string) error {
 		if err != nil {
 			return fmt.Errorf("read what is in %s: %w", path, err)
 		}
-		sum, err := sumFile(path)
+		sum, err := pinned.SumOf(path)
 		if err != nil {
 			return err
 		}
@@ -201,7 +201,7 @@ func fetched(folder, arch string) (list []component, err error) {
 		return nil, err
 	}
 	for _, e := range entries {
-		sum, err := sumFile(filepath.Join(folder, e.Name()))
+		sum, err := pinned.SumOf(filepath.Join(folder, e.Name()))
 		if err != nil {
 			return nil, err
 		}
@@ -259,12 +259,3 @@ func licences(id string) []licence {
 }
 
 func sha(sum string) []hash { return []hash{{"SHA-256", sum}} }
-
-func sumFile(path string) (string, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:]), nil
-}

@@ -2,7 +2,14 @@
 // public registry that it comes out of, and both SHA-256.
 package pinned
 
-import "mien/model/assets"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"os"
+
+	"mien/model/assets"
+)
 
 // Package is one of a registry, as its client names it.
 type Package struct {
@@ -23,6 +30,20 @@ type File struct {
 	From   Package
 	Member string
 	Sum    string
+}
+
+// SumOf is the SHA-256 of a file, as it stands here.
+func SumOf(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 func wheel(arch, sum string, bytes int) Package {
