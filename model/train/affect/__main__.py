@@ -61,13 +61,13 @@ def card(a):
 
 def by_eye(a):
     """Scores the shipped network on the faces rated by eye and writes them into its card."""
-    from . import by_eye as rated, card as cards, export
+    from . import by_eye as rated, card as cards, evaluate, export
     path = os.path.join(a.assets, "affect.json")
     with open(path) as f:
         made = json.load(f)
     with open(os.path.join(a.assets, made["file"]), "rb") as f:
         runner = export.Runner(f.read())
-    made["scores"]["by_eye"] = rated.measure(a.data, runner, {k: o["index"] for k, o in made["outputs"].items()}, made)
+    made["scores"]["by_eye"] = evaluate.real_faces(a.data, runner, {k: o["index"] for k, o in made["outputs"].items()}, made)
     made["limits"] = cards.limits(made["scores"], made["data"])
     cards.write(path, (json.dumps(made, indent=1) + "\n").encode())
     say(rated.text(made["scores"]["by_eye"]["score"], "by eye"))

@@ -248,17 +248,6 @@ def groups(answers, table, thresholds, closed_at, least=25):
     return out
 
 
-def measure(data, runner, index, card, rounds=500):
-    """What the card tells of real faces: scores of the part that nothing was trained or chosen on, groups,
-    and how ratings agree. card: its outputs give thresholds."""
-    from . import evaluate
-    t, units, vis = read(), card["outputs"]["action_units"], card["outputs"]["visibility"]["thresholds"]
-    some = t.of("score")
-    a = evaluate.Answers(runner, index, crops(data, some))
-    return {"opened": OPENED, "told_of_persons": int((some.word["skin"] != "").sum()), "pain": pain(a, some, units["eyes_closed_at"]), "parts": {p: len(t.of(p)) for p in ("train", "threshold", "score")}, "score": scores(a, some, units["thresholds"], units["eyes_closed_at"], vis, rounds),
-            "groups": groups(a, some, units["thresholds"], units["eyes_closed_at"]), "agreement": {k: v for k in ("again", "other") if (v := agreement(t, k))}}
-
-
 def found(path):
     """Of `go run ./tools/finding -unit`: per width in pixels the faces, the share that is found and, of those, the share with
     both eyes near, with Wilson's intervals."""

@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from . import AUS, EXPRESSIONS, EYE_AUS, MOUTH_AUS, align, by_eye, evaluate, export, net
+from . import AUS, EXPRESSIONS, EYE_AUS, MOUTH_AUS, align, evaluate, export, net
 
 WEAK = (15, 23, 24)
 LIMITS = [
@@ -143,7 +143,7 @@ def make(work, data, weights, assets, version, test=False, log=print):
     }
     log("real faces rated by eye")
     scores = card["scores"]
-    scores["by_eye"] = by_eye.measure(data, runner, index, card)
+    scores["by_eye"] = evaluate.real_faces(data, runner, index, card)
     card["limits"] = limits(scores, DATA)
     weak = set(WEAK) | {k for k, v in scores["validation"]["rendered"]["unit_f1"].items() if v < .6 for k in [int(k)]}
     card["outputs"]["action_units"]["weak"] = sorted(weak)

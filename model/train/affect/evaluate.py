@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from . import AUS, CIRCUMPLEX, EXPRESSIONS, augment, blaze, ferplus, metrics, occlude, pool, renders, teacher
+from . import AUS, CIRCUMPLEX, EXPRESSIONS, augment, blaze, by_eye, ferplus, metrics, occlude, pool, renders, teacher
 
 sigmoid = lambda x: 1 / (1 + np.exp(-np.clip(x, -60, 60)))
 
@@ -81,7 +81,6 @@ def thresholds(work, data, runner, index):
     """Per unit the threshold with the best F1, mean of rendered and real validation F1 where the
     teacher can be trusted, rendered alone where not. Faces rated by eye for this move it: up until at most FALSE
     of those on which the unit is clearly absent are called present, or, where fewer are, halfway down to there."""
-    from . import by_eye
     rated = by_eye.read().of("threshold")
     eye = Answers(runner, index, by_eye.crops(data, rated)).au
     mark = {k: m for m, units in by_eye.UNITS.items() for k in units}
@@ -117,7 +116,6 @@ def eyes_closed_at(work, data, runner, index):
     """The level of AU43 that tells closed eyes best: mean F1 of lids 80 % down on rendered validation
     persons, at all heights of the lid, and of the teacher's closed eyes on real ones; raised until at most FALSE of
     the open, cast down and laughing eyes rated by eye for this are called closed."""
-    from . import by_eye
     d = renders.lids(work, data, "valid")
     i = AUS.index(43)
     a, y = Answers(runner, index, crops(d["image"], d["eyes"])).au[:, i], d["closed"] >= CLOSED
@@ -138,7 +136,6 @@ BARE = .98  # of bare parts of real faces rated by eye, at least called visible
 def visible_at(data, runner, index):
     """The levels from which eyes and mouth count as visible: the highest at which BARE of the bare ones rated by eye for
     this are called so, where that is below a half; else halfway up to there, so that covers are found."""
-    from . import by_eye
     rated = by_eye.read().of("threshold")
     level, out = Answers(runner, index, by_eye.crops(data, rated)).visible, []
     for i, covered in enumerate((rated.eyes_covered(), rated.mouth_covered())):
@@ -445,3 +442,15 @@ def disturbed(work, runner, index, thr, split, visible=(.5, .5), n=300):
     return {"split": split, "n": n, "rows": table,
             "note": f"{n} rendered pictures and {n} FER+ faces of the {split} parts, each condition drawn over all of them. F1 over the units of parts that remain visible; "
                     "a dash: nothing of it remains. FER+ faces have 48 px to begin with."}
+
+
+def real_faces(data, runner, index, card, rounds=500):
+    """What the card tells of real faces: by_eye's scores of the part that nothing was trained or chosen on, groups,
+    and how ratings agree. card: its outputs give thresholds."""
+    t, units, vis = by_eye.read(), card["outputs"]["action_units"], card["outputs"]["visibility"]["thresholds"]
+    some = t.of("score")
+    a = Answers(runner, index, by_eye.crops(data, some))
+    at = units["thresholds"], units["eyes_closed_at"]
+    return {"opened": by_eye.OPENED, "told_of_persons": int((some.word["skin"] != "").sum()), "pain": by_eye.pain(a, some, units["eyes_closed_at"]),
+            "parts": {p: len(t.of(p)) for p in ("train", "threshold", "score")}, "score": by_eye.scores(a, some, *at, vis, rounds),
+            "groups": by_eye.groups(a, some, *at), "agreement": {k: v for k in ("again", "other") if (v := by_eye.agreement(t, k))}}
