@@ -553,6 +553,7 @@ func (c *checker) page() {
 // reachable warns of what a page is open to.
 func (c *checker) reachable() {
 	c.open("modbus_tcp.listen", c.ModbusTCP.Listen, "modbus_tcp.allow", len(c.ModbusTCP.Allow))
+	c.open("slmp.listen", c.SLMP.Listen, "slmp.allow", len(c.SLMP.Allow))
 	a, err := netip.ParseAddrPort(c.Page.Listen)
 	if err != nil || !c.Page.Serve {
 		return
@@ -574,6 +575,7 @@ func (c *checker) reachable() {
 // plant refuses what the gateway cannot open to the plant's network.
 func (c *checker) plant() {
 	c.listens("modbus_tcp.listen", c.ModbusTCP.Listen, "modbus_tcp.allow", c.ModbusTCP.Allow)
+	c.listens("slmp.listen", c.SLMP.Listen, "slmp.allow", c.SLMP.Allow)
 }
 
 // listens refuses a port that cannot be opened, and networks that are none.

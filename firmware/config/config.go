@@ -44,7 +44,8 @@ type Config struct {
 	Page     Page     `toml:"page"`
 	MQTT     MQTT     `toml:"mqtt"`
 
-	ModbusTCP ModbusTCP `toml:"modbus_tcp"`
+	ModbusTCP OnNetwork `toml:"modbus_tcp"`
+	SLMP      OnNetwork `toml:"slmp"`
 
 	file string
 	set  map[string]place // which keys the file sets, and where
@@ -261,15 +262,15 @@ type Gateway struct {
 	Dir string `toml:"dir"` // its own folder: users, certificate; "": see Folder
 }
 
-// ModbusTCP is the register map on a network, which the gateway serves.
-type ModbusTCP struct {
+// OnNetwork is the register map on a network, which the gateway serves.
+type OnNetwork struct {
 	Listen string   `toml:"listen"` // "192.168.1.10:1502"; "": not served
 	Write  bool     `toml:"write"`
 	Allow  []string `toml:"allow"` // addresses and networks; none: this machine
 }
 
 // Networks are those from which clients are answered.
-func (m ModbusTCP) Networks() (list []netip.Prefix) { return networks(m.Allow) }
+func (o OnNetwork) Networks() (list []netip.Prefix) { return networks(o.Allow) }
 
 // Page is the commissioning page, which the gateway serves.
 type Page struct {

@@ -14,6 +14,7 @@ func TestMistakes(t *testing.T) {
 		text string
 		want string // parts, divided by |; the first is FILE:LINE: KEY:
 	}{
+		{"[slmp]\nlisten = \"5007\"", `m:2: slmp.listen:|is "5007"|an address and a port by number`},
 		{"[modbus_tcp]\nlisten = \"localhost:1502\"", `m:2: modbus_tcp.listen:|is "localhost:1502"|an address and a port by number`},
 		{"[modbus_tcp]\nallow = [\"10.0.0.0/8\", \"plc.plant\"]", `m:2: modbus_tcp.allow[2]:|is "plc.plant"|an address or a network by number`},
 		{"[modbus_tcp]\nallow = [\"10.0.0.0/33\"]", `m:2: modbus_tcp.allow[1]:|is "10.0.0.0/33"`},

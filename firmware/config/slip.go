@@ -425,7 +425,7 @@ func underscored(name string) string {
 
 // absent are things that people look for and the unit does not have, and what it has.
 var absent = map[string]string{
-	"sparkplug": "the section is [mqtt]", "broker": "the section is [mqtt]", "homeassistant": "the section is [mqtt], with style = \"json\"", "opcua": noNetwork, "opc_ua": noNetwork, "modbus_tcp": overTCP, "modbustcp": overTCP, "tcp": overTCP, "profinet": noNetwork,
+	"sparkplug": "the section is [mqtt]", "broker": "the section is [mqtt]", "homeassistant": "the section is [mqtt], with style = \"json\"", "opcua": noNetwork, "opc_ua": noNetwork, "modbus_tcp": overTCP, "modbustcp": overTCP, "tcp": overTCP, "profinet": noNetwork, "melsec": "the section is [slmp]", "mitsubishi": "the section is [slmp]", "mc_protocol": "the section is [slmp]",
 	"ethernet_ip": noNetwork, "http": noNetwork,
 	"modbus.port": overTCP, "modbus.host": overTCP, "modbus.ip": overTCP, "modbus.listen": overTCP, "modbus.server": overTCP,
 	"h264": compressedVideo, "h265": compressedVideo, "hevc": compressedVideo,

@@ -35,7 +35,7 @@ type Options struct {
 	Link    *Link                            // to hear it with; nil: its own
 	Version string                           // of this program
 	About   map[string]string                // texts for the page: "licences"
-	Open    map[string]string                // addresses of what else is open to the network: "modbus_tcp"
+	Open    map[string]string                // addresses of what else is open to the network: "modbus_tcp", "slmp"
 	Now     func() time.Time                 // nil: time.Now
 	Say     func(format string, args ...any) // tells a technician; it must not wait
 }

@@ -64,25 +64,30 @@ func reflect(m *operator.Mirror, n News) {
 // Registers are the register map on the plant's network: what the mirror has, as a PLC on
 // the unit's own line would read it.
 type Registers struct {
-	TCP           config.ModbusTCP
-	Modbus        config.Modbus // unit identifier and word order
+	On            config.OnNetwork // [modbus_tcp] or [slmp]
+	Modbus        config.Modbus    // unit identifier and word order
 	Name, Version string
 	Mirror        *operator.Mirror
 	Dial          func() (*operator.Client, error) // reaches the unit, for commands
 	Say           func(format string, args ...any)
 }
 
-// Server makes the server; it opens nothing.
-func (r Registers) Server() (*modbus.Server, error) {
+// ModbusTCP makes a server for Modbus TCP; it opens nothing.
+func (r Registers) ModbusTCP() (*modbus.Server, error) { return modbus.NewServer(r.settings()) }
+
+// SLMP makes a server for SLMP; it opens nothing.
+func (r Registers) SLMP() (*modbus.Server, error) { return modbus.NewSLMPServer(r.settings()) }
+
+func (r Registers) settings() modbus.ServerConfig {
 	asking := make(chan struct{}, 2)
-	return modbus.NewServer(modbus.ServerConfig{
+	return modbus.ServerConfig{
 		Slave: modbus.Config{Address: byte(r.Modbus.Address), LowWordFirst: r.Modbus.WordOrder == config.LowFirst, Now: r.Mirror.Now,
 			Identity: modbus.Identity{Vendor: "mien", Product: "mien", Revision: r.Version, ProductName: "face monitor", Station: r.Name}},
-		Write: r.TCP.Write, Allow: r.TCP.Networks(), There: r.Mirror.There, Say: r.Say,
+		Write: r.On.Write, Allow: r.On.Networks(), There: r.Mirror.There, Say: r.Say,
 		Unit: func(who string) (modbus.Source, modbus.Commands) {
 			registers := modbus.Of(r.Mirror.Latest())
 			return registers, registers.Giving(&plc{dial: r.Dial, mirror: r.Mirror, who: who, asking: asking})
-		}})
+		}}
 }
 
 // plc gives what one PLC asks to the unit, over its socket.

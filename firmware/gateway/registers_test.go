@@ -37,7 +37,7 @@ func newPlant(t *testing.T, write bool) *plant {
 	dial := func() (*operator.Client, error) { return operator.Dial(p.socket) }
 	cfg := config.Default()
 	cfg.ModbusTCP.Write = write
-	server, err := Registers{TCP: cfg.ModbusTCP, Modbus: cfg.Modbus, Name: "press", Version: "v1", Mirror: NewLink(ctx, dial).Mirror(ctx), Dial: dial}.Server()
+	server, err := Registers{On: cfg.ModbusTCP, Modbus: cfg.Modbus, Name: "press", Version: "v1", Mirror: NewLink(ctx, dial).Mirror(ctx), Dial: dial}.ModbusTCP()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,7 @@ type keeper struct {
 
 // vital are keys that only an administrator may change: what the unit may be used for,
 // what it loads and runs, and who reaches it.
-var vital = []string{"unit.purpose", "model.card", "model.second", "model.library", "gateway.", "page.", "mqtt.", "modbus_tcp.", "socket.", "state.", "watchdog."}
+var vital = []string{"unit.purpose", "model.card", "model.second", "model.library", "gateway.", "page.", "mqtt.", "modbus_tcp.", "slmp.", "socket.", "state.", "watchdog."}
 
 // byHand are keys that nobody changes over a network: they name a program to be run.
 var byHand = []string{"camera.command"}
@@ -146,10 +146,15 @@ func dangers(old, now *config.Config) (list []string) {
 	for _, name := range a.Names {
 		add(served && !slices.Contains(b.Names, name), "page.names has %s no more: who reaches the page by this name is locked out", name)
 	}
-	tcp, was := now.ModbusTCP, old.ModbusTCP
-	served = tcp.Listen != ""
-	add(served && (tcp.Listen != was.Listen || !slices.Equal(tcp.Allow, was.Allow)), "modbus_tcp.listen is %s: %s may read the unit there, without a password", tcp.Listen, whom(tcp.Allow))
-	add(served && tcp.Write && !(was.Write && was.Listen != ""), "modbus_tcp.write is true: %s may command the unit, without a password", whom(tcp.Allow))
+	for _, port := range []struct {
+		table    string
+		was, now config.OnNetwork
+	}{{"modbus_tcp", old.ModbusTCP, now.ModbusTCP}, {"slmp", old.SLMP, now.SLMP}} {
+		was, now := port.was, port.now
+		served := now.Listen != ""
+		add(served && (now.Listen != was.Listen || !slices.Equal(now.Allow, was.Allow)), "%s.listen is %s: %s may read the unit there, without a password", port.table, now.Listen, whom(now.Allow))
+		add(served && now.Write && !(was.Write && was.Listen != ""), "%s.write is true: %s may command the unit, without a password", port.table, whom(now.Allow))
+	}
 	add(old.Gateway.Dir != now.Gateway.Dir, "gateway.dir changes: other users are there, or none, and who is not among them is locked out")
 	add(old.MQTT.Broker != now.MQTT.Broker && now.MQTT.Broker != "", "mqtt.broker is %s: what the unit knows goes there", now.MQTT.Broker)
 	add(now.MQTT.Broker != "" && now.MQTT.Write && (!old.MQTT.Write || old.MQTT.Broker != now.MQTT.Broker || old.MQTT.Role != now.MQTT.Role), "mqtt.write is true: who may write at that broker may command as %s", now.MQTT.Role)

@@ -9,6 +9,7 @@ import (
 	stdlog "log"
 	"log/slog"
 	"maps"
+	"net"
 	"os"
 	"os/signal"
 	"strings"
@@ -80,7 +81,10 @@ func services(cfg *config.Config) (list []service) {
 		list = append(list, service{[]any{cfg.MQTT, cfg.Unit.Purpose}, serveMQTT})
 	}
 	if cfg.ModbusTCP.Listen != "" {
-		list = append(list, service{onPlant{cfg.ModbusTCP, cfg.Modbus, cfg.Unit.Name}, serveModbusTCP})
+		list = append(list, service{onPlant{"modbus_tcp", cfg.ModbusTCP, cfg.Modbus, cfg.Unit.Name}, serveModbusTCP})
+	}
+	if cfg.SLMP.Listen != "" {
+		list = append(list, service{onPlant{"slmp", cfg.SLMP, cfg.Modbus, cfg.Unit.Name}, serveSLMP})
 	}
 	return list
 }
@@ -210,30 +214,49 @@ func serveMQTT(ctx context.Context, s *serving, ended chan<- error) error {
 
 // open are the ports that a config opens beside the page's.
 func open(cfg *config.Config) map[string]string {
-	ports := map[string]string{"modbus_tcp": cfg.ModbusTCP.Listen}
+	ports := map[string]string{"modbus_tcp": cfg.ModbusTCP.Listen, "slmp": cfg.SLMP.Listen}
 	maps.DeleteFunc(ports, func(_, address string) bool { return address == "" })
 	return ports
 }
 
-// onPlant is what a Modbus TCP server is made of.
+// onPlant is what a server of the register map is made of.
 type onPlant struct {
-	tcp  config.ModbusTCP
-	rtu  config.Modbus
-	name string
+	table string
+	on    config.OnNetwork
+	rtu   config.Modbus
+	name  string
 }
 
 // serveModbusTCP begins to serve the register map to the plant's network.
 func serveModbusTCP(ctx context.Context, s *serving, ended chan<- error) error {
-	cfg := s.cfg
-	server, err := gateway.Registers{TCP: cfg.ModbusTCP, Modbus: cfg.Modbus, Name: cfg.Unit.Name, Version: version, Mirror: s.mirror(ctx), Dial: s.dial, Say: s.say}.Server()
+	server, err := s.registers(ctx, s.cfg.ModbusTCP).ModbusTCP()
 	if err != nil {
 		return err
 	}
-	l, err := gateway.Listen("modbus_tcp.listen", cfg.ModbusTCP.Listen)
+	return s.serveRegisters(ctx, "modbus_tcp", fmt.Sprintf("unit %d", s.cfg.Modbus.Address), s.cfg.ModbusTCP, server, ended)
+}
+
+// serveSLMP begins to serve it to MELSEC PLCs.
+func serveSLMP(ctx context.Context, s *serving, ended chan<- error) error {
+	server, err := s.registers(ctx, s.cfg.SLMP).SLMP()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.out, "modbus_tcp: %s, unit %d, %s\n", l.Addr(), cfg.Modbus.Address, map[bool]string{false: "read only", true: "writes are allowed"}[cfg.ModbusTCP.Write])
+	return s.serveRegisters(ctx, "slmp", "3E frames in binary code", s.cfg.SLMP, server, ended)
+}
+
+func (s *serving) registers(ctx context.Context, on config.OnNetwork) gateway.Registers {
+	return gateway.Registers{On: on, Modbus: s.cfg.Modbus, Name: s.cfg.Unit.Name, Version: version, Mirror: s.mirror(ctx), Dial: s.dial, Say: s.say}
+}
+
+func (s *serving) serveRegisters(ctx context.Context, table, as string, on config.OnNetwork, server interface {
+	Serve(context.Context, net.Listener) error
+}, ended chan<- error) error {
+	l, err := gateway.Listen(table+".listen", on.Listen)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.out, "%s: %s, %s, %s\n", table, l.Addr(), as, map[bool]string{false: "read only", true: "writes are allowed"}[on.Write])
 	go func() { ended <- server.Serve(ctx, l) }()
 	return nil
 }

@@ -3,7 +3,6 @@ package modbus
 import (
 	"bufio"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +19,8 @@ import (
 const (
 	mbapBytes = 7
 	maxPDU    = 253
+	// maxFrame is more than any frame has that a Server takes or gives.
+	maxFrame = 2048
 	// anyUnit and noUnit are the unit identifiers of a server that is reached by its
 	// address alone.
 	anyUnit, noUnit = 0xFF, 0
@@ -37,6 +38,16 @@ const (
 	// An address that may not come in is told once in so long.
 	tellEach = time.Minute
 )
+
+// framing is how a protocol over TCP puts its requests and answers into a stream.
+type framing interface {
+	// head is how many bytes come before the length of a request is known.
+	head() int
+	// rest is how many bytes follow a head; negative: it is none.
+	rest(head []byte) int
+	// answer puts what answers a whole request into out; 0 bytes: nothing does.
+	answer(s *Server, m *master, request, out []byte) int
+}
 
 // ServerConfig is what a Server is made of.
 type ServerConfig struct {
@@ -56,7 +67,9 @@ type ServerConfig struct {
 // wrote, and what it asks for follows from its own changes, so that two that write the
 // same block in every cycle do not undo each other's.
 type Server struct {
-	o ServerConfig
+	o       ServerConfig
+	name    string // of its table in the config
+	framing framing
 
 	mu      sync.Mutex // covers what is below
 	seats   []*seat
@@ -82,10 +95,12 @@ type master struct {
 	run   uint32
 }
 
-// NewServer prepares a server; Serve opens nothing either.
-func NewServer(o ServerConfig) (*Server, error) {
-	s := &Server{o: o, masters: map[netip.Addr]*master{}, told: map[netip.Addr]time.Time{}}
-	_, err := s.slave("modbus_tcp")
+// NewServer prepares a server for Modbus TCP; Serve opens nothing either.
+func NewServer(o ServerConfig) (*Server, error) { return newServer(o, "modbus_tcp", mbap{}) }
+
+func newServer(o ServerConfig, name string, f framing) (*Server, error) {
+	s := &Server{o: o, name: name, framing: f, masters: map[netip.Addr]*master{}, told: map[netip.Addr]time.Time{}}
+	_, err := s.slave(name)
 	return s, err
 }
 
@@ -116,7 +131,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			}
 			return nil
 		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("modbus_tcp: %w", err)
+			return fmt.Errorf("%s: %w", s.name, err)
 		case err != nil: // no descriptors just now, or a client that went at once
 			time.Sleep(100 * time.Millisecond)
 			continue
@@ -206,7 +221,7 @@ func (s *Server) master(from netip.Addr, now time.Time) *master {
 			}
 			delete(s.masters, oldest)
 		}
-		m = &master{who: "modbus_tcp " + from.String()}
+		m = &master{who: s.name + " " + from.String()}
 		s.masters[from] = m
 	}
 	m.used = now
@@ -222,7 +237,7 @@ func (s *Server) tell(from netip.Addr, now time.Time) {
 		clear(s.told)
 	}
 	s.told[from] = now
-	s.o.Say("modbus_tcp: %s is not in modbus_tcp.allow, and is not answered", from)
+	s.o.Say("%s: %s is not in %s.allow, and is not answered", s.name, from, s.name)
 }
 
 func (s *Server) leave(out *seat) {
@@ -239,8 +254,8 @@ func (s *Server) remove(out *seat) {
 // talk answers one client, request by request in their order, until it goes, sends what
 // is no frame, stops in the middle of one, or does not read.
 func (s *Server) talk(in *seat) {
-	r, w := bufio.NewReaderSize(in.conn, 1024), bufio.NewWriterSize(in.conn, 1024)
-	var adu, out [mbapBytes + maxPDU]byte
+	r, w := bufio.NewReaderSize(in.conn, maxFrame), bufio.NewWriterSize(in.conn, maxFrame)
+	var request, out [maxFrame]byte
 	// whole says whether n bytes are there, or comes when they are: before it waits, what
 	// was answered goes out.
 	whole := func(n int, within time.Time) bool {
@@ -261,52 +276,77 @@ func (s *Server) talk(in *seat) {
 			return
 		}
 		within := time.Now().Add(wholeWithin)
-		if !whole(mbapBytes, within) {
+		n := s.framing.head()
+		if !whole(n, within) {
 			return
 		}
-		io.ReadFull(r, adu[:mbapBytes]) // it is there
-		protocol, length := binary.BigEndian.Uint16(adu[2:]), int(binary.BigEndian.Uint16(adu[4:]))
-		if length < 2 || length > 1+maxPDU || !whole(length-1, within) {
+		head, _ := r.Peek(n) // it is there
+		rest := s.framing.rest(head)
+		if rest < 0 || !whole(n+rest, within) {
 			return // where the next frame begins, nobody knows
 		}
-		pdu := adu[mbapBytes : mbapBytes+length-1]
-		io.ReadFull(r, pdu)
-		if protocol != 0 {
-			continue // of a protocol that is not ours, and so is its answer
-		}
+		io.ReadFull(r, request[:n+rest])
 		s.mu.Lock()
 		in.asked = time.Now()
 		s.mu.Unlock()
-		copy(out[:mbapBytes], adu[:mbapBytes])
-		n := s.answer(in.of, adu[6], pdu, out[mbapBytes:])
-		binary.BigEndian.PutUint16(out[4:], uint16(1+n))
+		answer := out[:s.framing.answer(s, in.of, request[:n+rest], out[:])]
 		in.conn.SetWriteDeadline(time.Now().Add(takenWithin))
-		if _, err := w.Write(out[:mbapBytes+n]); err != nil {
+		if _, err := w.Write(answer); err != nil {
 			return
 		}
 	}
 }
 
+type mbap struct{}
+
+func (mbap) head() int { return mbapBytes }
+
+func (mbap) rest(head []byte) int {
+	length := word(head[4:])
+	if length < 2 || length > 1+maxPDU {
+		return -1
+	}
+	return length - 1
+}
+
+func (mbap) answer(s *Server, m *master, request, out []byte) int {
+	if word(request[2:]) != 0 {
+		return 0 // of a protocol that is not ours, and so is its answer
+	}
+	copy(out, request[:mbapBytes])
+	pdu, unit := request[mbapBytes:], request[6]
+	n := 0
+	if unit == anyUnit || unit == noUnit || unit == s.o.Slave.Address {
+		n = s.answer(m, pdu, out[mbapBytes:])
+	} else {
+		n = silent(pdu, out[mbapBytes:])
+	}
+	putWord(out[4:], uint16(1+n))
+	return mbapBytes + n
+}
+
+// silent puts the answer of a unit that is not there into out.
+func silent(pdu, out []byte) int { return copy(out, []byte{pdu[0] | 0x80, byte(targetSilent)}) }
+
 // answer puts the PDU that answers a request into out, and gives its length. Without a
-// unit, and for another one, there is only an exception.
-func (s *Server) answer(m *master, unit byte, pdu, out []byte) int {
+// unit there is only an exception.
+func (s *Server) answer(m *master, pdu, out []byte) int {
 	run, there := s.o.There()
-	silent := func() int { return copy(out, []byte{pdu[0] | 0x80, byte(targetSilent)}) }
-	if !there || unit != anyUnit && unit != noUnit && unit != s.o.Slave.Address {
-		return silent()
+	if !there {
+		return silent(pdu, out)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.slave == nil || m.run != run {
 		slave, err := s.slave(m.who)
 		if err != nil { // NewServer has tried it
-			return silent()
+			return silent(pdu, out)
 		}
 		m.slave, m.run = slave, run
 	}
 	n := copy(out, m.slave.Answer(pdu))
 	if again, there := s.o.There(); !there || again != run {
-		return silent() // it went meanwhile
+		return silent(pdu, out) // it went meanwhile
 	}
 	return n
 }

@@ -204,9 +204,20 @@ type Network struct {
 	Run      atomic.Uint32 // and found it again so often
 }
 
-// StartTCP serves a Unit on loopback until the test ends; change, where there is one,
-// changes its settings.
+// StartTCP serves a Unit on loopback by Modbus TCP until the test ends; change, where
+// there is one, changes its settings.
 func StartTCP(t testing.TB, change func(*modbus.ServerConfig)) *Network {
+	t.Helper()
+	return start(t, modbus.NewServer, change)
+}
+
+// StartSLMP does so by SLMP.
+func StartSLMP(t testing.TB, change func(*modbus.ServerConfig)) *Network {
+	t.Helper()
+	return start(t, modbus.NewSLMPServer, change)
+}
+
+func start(t testing.TB, prepare func(modbus.ServerConfig) (*modbus.Server, error), change func(*modbus.ServerConfig)) *Network {
 	t.Helper()
 	n := &Network{Latest: NewLatest(), Recorder: new(Recorder), Facts: Synthetic}
 	start := time.Now()
@@ -221,7 +232,7 @@ func StartTCP(t testing.TB, change func(*modbus.ServerConfig)) *Network {
 		change(&o)
 	}
 	var err error
-	if n.Server, err = modbus.NewServer(o); err != nil {
+	if n.Server, err = prepare(o); err != nil {
 		t.Fatal(err)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
