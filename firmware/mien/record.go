@@ -295,6 +295,9 @@ func pilotExport(c *call) error {
 	if *levels == "" || *marks == "" {
 		return usageError("-levels FILE and -marks FILE are needed")
 	}
+	if a, b, d := filepath.Clean(*levels), filepath.Clean(*marks), filepath.Clean(*tags); a == b || d == a || d == b {
+		return usageError("-levels, -marks and -tags are files of their own: one would be written over another")
+	}
 	e, err := exportAs(*shift, *begins)
 	if err != nil {
 		return err

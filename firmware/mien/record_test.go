@@ -129,6 +129,8 @@ func TestPilotFromStartToTables(t *testing.T) {
 	os.WriteFile(nowhere, []byte(fmt.Sprintf("[state]\ndir = %q\n", filepath.Join(p.dir, "none"))), 0o600)
 	says("mien pilot start begins one", exitMissing, "pilot", "replay", "-config", nowhere)
 	says("-levels FILE and -marks FILE", exitUsage, "pilot", "export", dir)
+	says("files of their own", exitUsage, "pilot", "export", "-levels", "a/../l", "-marks", "l", dir)
+	says("files of their own", exitUsage, "pilot", "export", "-levels", "l", "-marks", "m", "-tags", "./m", dir)
 	says("divide a day", exitUsage, "pilot", "export", "-levels", "l", "-marks", "m", "-shift", "7h", dir)
 	levels, marks := filepath.Join(p.dir, "l.csv"), filepath.Join(p.dir, "m.csv")
 	says("1 drill left out", exitOK, "pilot", "export", "-levels", levels, "-marks", marks, dir)

@@ -68,6 +68,12 @@ func (u *Unit) Kept(r state.Receipt, most time.Duration) error {
 		if err := u.drift.Wait(r.Drift, most); err != nil {
 			return err
 		}
+		if r.Pilot != 0 || r.Drift != 0 { // who looks now sees what came of it
+			u.mu.Lock()
+			u.pilotIs()
+			u.publish()
+			u.mu.Unlock()
+		}
 	}
 	if u.options.Store == nil {
 		return nil // nothing is kept, and nobody was promised that

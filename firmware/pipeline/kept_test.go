@@ -3,6 +3,8 @@ package pipeline
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -65,5 +67,28 @@ func TestTooMany(t *testing.T) {
 	}
 	if _, err := b.unit.Do("berta", []state.Command{state.On(alarm.Command{Do: alarm.Acknowledge})}); err != nil {
 		t.Errorf("another source: %v", err)
+	}
+}
+
+// Who looks when recordings are erased sees none.
+func TestErasedIsSeen(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 3 {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("0123456789abcdef-00000%d.rec", i)), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := newBench(t, "", func(o *Options) { o.PilotDir = dir })
+	b.until("results", b.trusted)
+	var s state.State
+	if b.unit.Latest().Load(&s); s.Pilot.Files != 3 {
+		t.Fatalf("%d recordings", s.Pilot.Files)
+	}
+	r, err := b.unit.Do("anna", []state.Command{{Do: state.ErasePilot}})
+	if err == nil {
+		err = b.unit.Kept(r, time.Minute)
+	}
+	if b.unit.Latest().Load(&s); err != nil || s.Pilot.Files != 0 {
+		t.Errorf("%d recordings, %v", s.Pilot.Files, err)
 	}
 }
