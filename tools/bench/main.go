@@ -33,13 +33,18 @@ func main() {
 	python := flag.String("peers", ".venv-bench/bin/python", "Python of the peers' environment (make bench-peers sets it up)")
 	mien := flag.String("mien", "bin/mien", "the binary, for start and memory")
 	program := flag.Bool("program", false, "measure a program as the camera only")
+	recording := flag.Bool("recording", false, "measure only what recording for a pilot costs")
 	only := flag.Bool("gateway", false, "measure the gateway only")
 	tables := flag.String("tables", "", "also measure cost by picture size and by faces, and write all figures to this Markdown file (docs/performance.md)")
 	flag.Parse()
-	if *program {
+	if *program || *recording {
 		clip, err := loadClip()
-		if err == nil {
+		switch {
+		case err != nil:
+		case *program:
 			err = programOverClip(figures{}, clip, *rounds)
+		default:
+			err = recordingOverNot(figures{}, clip, *rounds)
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)

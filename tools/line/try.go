@@ -55,7 +55,10 @@ func (p pilot) figures() bool { return !math.IsNaN(p.result.False.Value) }
 
 const shift = 8 * time.Hour
 
-var truthful = marking{}
+var (
+	truthful = marking{}
+	usual    = marking{late: 3 * time.Second, unmarked: 0.05, skipped: 0.002, breaks: 0.1}
+)
 
 // reference are the alarms among which the best possible one is.
 func reference() []tune.Candidate {
@@ -87,8 +90,7 @@ func try(o options) (*summary, error) {
 			if i%8 == 7 { // one in which hardly anything happens
 				p.few, p.sessions, events = true, 3+r.IntN(20), 0.03
 			}
-			m := marking{late: 3 * time.Second, unmarked: 0.05, skipped: 0.002, breaks: 0.1}
-			shifts, err := kept(l.shifts(uint64(i)+10, p.sessions, shift, events, m))
+			shifts, err := kept(l.shifts(uint64(i)+10, p.sessions, shift, events, usual))
 			if err != nil {
 				return nil, err
 			}
