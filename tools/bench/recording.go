@@ -24,14 +24,17 @@ const recordedFrames = 8 * counted
 func recordingOverNot(f figures, c *clip, rounds int) error {
 	var ratio, bytes []float64
 	for i := range rounds {
-		without, _, err := recordingCost(c, false)
-		if err != nil {
-			return err
+		var ms [2]float64
+		var size float64
+		for turn := range 2 { // each is the first as often as the other: the machine gets busier, or less so
+			record := (i + turn) % 2
+			cost, n, err := recordingCost(c, record == 1)
+			if err != nil {
+				return err
+			}
+			ms[record], size = cost, max(size, n)
 		}
-		with, size, err := recordingCost(c, true)
-		if err != nil {
-			return err
-		}
+		without, with := ms[0], ms[1]
 		ratio, bytes = append(ratio, with/without), append(bytes, size)
 		fmt.Printf("round %d: recording %.3f ms a frame, not recording %.3f; %.1f bytes a frame\n", i+1, with, without, size)
 	}
