@@ -13,6 +13,7 @@ for package in "$@"; do
 	chromium-sandbox) [ -e /usr/lib/chromium/chrome-sandbox ] || missing="$missing $package" ;;
 	libc6-dev) [ -e /usr/include/stdio.h ] || missing="$missing $package" ;;
 	mosquitto) command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || missing="$missing $package" ;;
+	prometheus) command -v promtool >/dev/null && command -v prometheus >/dev/null || missing="$missing $package" ;;
 	bubblewrap) command -v bwrap >/dev/null || missing="$missing $package" ;;
 	qemu-system-arm) command -v qemu-system-aarch64 >/dev/null || missing="$missing $package" ;;
 	qemu-user-static) command -v qemu-aarch64-static >/dev/null || missing="$missing $package" ;;

@@ -62,7 +62,7 @@ func (c *checker) has(key string) bool {
 
 // rules look for what does not fit together, whatever the network. Each calls
 // wrong for what is refused and has its test in mistakes_test.go.
-var rules = []func(c *checker){(*checker).alarms, (*checker).reminders, (*checker).purpose, (*checker).lines, (*checker).pins, (*checker).paths, (*checker).command, (*checker).port, (*checker).rest, (*checker).times, (*checker).page, (*checker).mqtt, (*checker).plant}
+var rules = []func(c *checker){(*checker).alarms, (*checker).reminders, (*checker).purpose, (*checker).lines, (*checker).pins, (*checker).paths, (*checker).command, (*checker).port, (*checker).rest, (*checker).times, (*checker).page, (*checker).mqtt, (*checker).emotions, (*checker).plant}
 
 // consistent applies the rules.
 func (cfg *Config) consistent() Problems {
@@ -553,6 +553,7 @@ func (c *checker) page() {
 // reachable warns of what a page is open to.
 func (c *checker) reachable() {
 	c.open("modbus_tcp.listen", c.ModbusTCP.Listen, "modbus_tcp.allow", len(c.ModbusTCP.Allow))
+	c.open("metrics.listen", c.Metrics.Listen, "metrics.allow", len(c.Metrics.Allow))
 	c.open("slmp.listen", c.SLMP.Listen, "slmp.allow", len(c.SLMP.Allow))
 	a, err := netip.ParseAddrPort(c.Page.Listen)
 	if err != nil || !c.Page.Serve {
@@ -575,6 +576,7 @@ func (c *checker) reachable() {
 // plant refuses what the gateway cannot open to the plant's network.
 func (c *checker) plant() {
 	c.listens("modbus_tcp.listen", c.ModbusTCP.Listen, "modbus_tcp.allow", c.ModbusTCP.Allow)
+	c.listens("metrics.listen", c.Metrics.Listen, "metrics.allow", c.Metrics.Allow)
 	c.listens("slmp.listen", c.SLMP.Listen, "slmp.allow", c.SLMP.Allow)
 }
 

@@ -46,6 +46,7 @@ type Config struct {
 
 	ModbusTCP OnNetwork `toml:"modbus_tcp"`
 	SLMP      OnNetwork `toml:"slmp"`
+	Metrics   Metrics   `toml:"metrics"`
 
 	file string
 	set  map[string]place // which keys the file sets, and where
@@ -271,6 +272,16 @@ type OnNetwork struct {
 
 // Networks are those from which clients are answered.
 func (o OnNetwork) Networks() (list []netip.Prefix) { return networks(o.Allow) }
+
+// Metrics is what Prometheus may scrape, which the gateway serves.
+type Metrics struct {
+	Listen string   `toml:"listen"` // "192.168.1.10:9470"; "": not served
+	Allow  []string `toml:"allow"`  // addresses and networks; none: this machine
+	Levels []string `toml:"levels"`
+}
+
+// Networks are those from which scrapes are answered.
+func (m Metrics) Networks() (list []netip.Prefix) { return networks(m.Allow) }
 
 // Page is the commissioning page, which the gateway serves.
 type Page struct {

@@ -129,12 +129,30 @@ func (c *checker) mqtt() {
 	if m.PasswordFile != "" && m.User == "" {
 		c.wrong("mqtt.user", "the name that belongs to mqtt.password_file", "is empty")
 	}
-	if c.Unit.Purpose == "" {
-		for i, name := range m.Levels {
-			if Emotion(name) {
-				c.wrong(fmt.Sprintf("mqtt.levels[%d]", i+1), "action units and eye closure; or unit.purpose = \"safety\" or \"medical\"",
-					"%s is an emotion, and unit.purpose is empty: EU AI Act, Article 5(1)(f)", name)
-			}
+}
+
+// level is a signal whose level leaves the unit, and the key that names it.
+type level struct{ key, name string }
+
+func (c *checker) levels() (list []level) {
+	for i, name := range c.MQTT.Levels {
+		list = append(list, level{fmt.Sprintf("mqtt.levels[%d]", i+1), name})
+	}
+	for i, name := range c.Metrics.Levels {
+		list = append(list, level{fmt.Sprintf("metrics.levels[%d]", i+1), name})
+	}
+	return list
+}
+
+// emotions refuses levels that leave the unit for no purpose.
+func (c *checker) emotions() {
+	if c.Unit.Purpose != "" {
+		return
+	}
+	for _, l := range c.levels() {
+		if Emotion(l.name) {
+			c.wrong(l.key, "action units and eye closure; or unit.purpose = \"safety\" or \"medical\"",
+				"%s is an emotion, and unit.purpose is empty: EU AI Act, Article 5(1)(f)", l.name)
 		}
 	}
 }
@@ -143,9 +161,9 @@ func (c *checker) mqtt() {
 func (c *checker) told(signals []string) {
 	m := c.MQTT
 	if signals != nil {
-		for i, name := range m.Levels {
-			if !slices.Contains(signals, name) {
-				c.wrong(fmt.Sprintf("mqtt.levels[%d]", i+1), strings.Join(signals, ", "), "the network has no signal %q", name).Nearest = spelling.Nearest(name, signals)
+		for _, l := range c.levels() {
+			if !slices.Contains(signals, l.name) {
+				c.wrong(l.key, strings.Join(signals, ", "), "the network has no signal %q", l.name).Nearest = spelling.Nearest(l.name, signals)
 			}
 		}
 	}

@@ -42,6 +42,7 @@ var sections = []Section{
 	{"page", "The commissioning page that the gateway serves to browsers. It shows no picture: none leaves the unit."},
 	{"mqtt", "What the gateway tells the plant's MQTT broker: docs/mqtt.md."},
 	{"modbus_tcp", "The register map of [modbus] on a network, Modbus TCP, which the gateway serves."},
+	{"metrics", "What Prometheus may scrape: /metrics, which the gateway serves."},
 	{"slmp", "The register map of [modbus] as data registers of a MELSEC PLC on a network, SLMP, which the gateway serves."},
 	{"watchdog", "The hardware timer that restarts a machine whose unit has died, hangs, or has had no result for 10 minutes."},
 }
@@ -308,6 +309,12 @@ var reference = []Key{
 		Meaning: "Clients may write what the PLC may write on the serial port: acknowledge, reset, silence, shelve, inhibit, output test, marks, the clock where clock.settable, and what modbus.unlock names. Without, functions that write are refused with exception 01."},
 	{Path: "modbus_tcp.allow", Kind: Names, Takes: OpenGateway, Default: "[]", Example: `["192.168.1.20", "10.8.0.0/24"]`,
 		Meaning: "Addresses and networks that are answered; any other is hung up on. Empty: this machine only."},
+
+	{Path: "metrics.listen", Kind: Text, Takes: OpenGateway, Default: `""`, Min: 0, Max: 255, Example: `"192.168.1.10:9470"`,
+		Meaning: "Address and port, by number. Empty: not served."},
+	{Path: "metrics.allow", Kind: Names, Takes: OpenGateway, Default: "[]", Example: `["192.168.1.5"]`,
+		Meaning: "Addresses and networks that are answered; any other is hung up on. Empty: this machine only."},
+	{Path: "metrics.levels", Kind: Names, Takes: OpenGateway, Default: "[]", Example: `["au4", "perclos"]`, Meaning: "Signals whose levels are told: data about a person. Valence, arousal, expressions and compounds need unit.purpose."},
 
 	{Path: "slmp.listen", Kind: Text, Takes: OpenGateway, Default: `""`, Min: 0, Max: 255, Example: `"192.168.1.10:5007"`,
 		Meaning: "Address and port, by number. Empty: not served. 3E frames in binary code over TCP; D0 on are the holding registers, D1000 on the input registers."},

@@ -35,7 +35,7 @@ type Options struct {
 	Link    *Link                            // to hear it with; nil: its own
 	Version string                           // of this program
 	About   map[string]string                // texts for the page: "licences"
-	Open    map[string]string                // addresses of what else is open to the network: "modbus_tcp", "slmp"
+	Open    map[string]string                // addresses of what else is open to the network: "modbus_tcp", "slmp", "metrics"
 	Now     func() time.Time                 // nil: time.Now
 	Say     func(format string, args ...any) // tells a technician; it must not wait
 }
@@ -142,7 +142,7 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes:    16 << 10,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
-	bounded := &guarded{Listener: l, each: map[string]int{}}
+	bounded := &guarded{Listener: l, most: maxConns, mostEach: maxConnsEach, each: map[string]int{}}
 	ended := make(chan error, 1)
 	go func() {
 		if g.Certificate() == nil {
@@ -174,6 +174,9 @@ const (
 // guarded is a listener that serves so many connections, and so many of one address.
 type guarded struct {
 	net.Listener
+	most, mostEach int
+	keepOut        func(netip.Addr) bool // nil: nobody
+
 	mu   sync.Mutex // covers what is below
 	all  int
 	each map[string]int
@@ -186,8 +189,12 @@ func (g *guarded) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		from := hostOf(c.RemoteAddr().String())
+		if a, err := netip.ParseAddr(from); g.keepOut != nil && (err != nil || g.keepOut(a.WithZone(""))) {
+			c.Close()
+			continue
+		}
 		g.mu.Lock()
-		full := g.all >= maxConns || g.each[from] >= maxConnsEach
+		full := g.all >= g.most || g.each[from] >= g.mostEach
 		if !full {
 			g.all++
 			g.each[from]++

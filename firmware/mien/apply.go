@@ -36,7 +36,7 @@ type keeper struct {
 
 // vital are keys that only an administrator may change: what the unit may be used for,
 // what it loads and runs, and who reaches it.
-var vital = []string{"unit.purpose", "model.card", "model.second", "model.library", "gateway.", "page.", "mqtt.", "modbus_tcp.", "slmp.", "socket.", "state.", "watchdog."}
+var vital = []string{"unit.purpose", "model.card", "model.second", "model.library", "gateway.", "page.", "mqtt.", "modbus_tcp.", "slmp.", "metrics.", "socket.", "state.", "watchdog."}
 
 // byHand are keys that nobody changes over a network: they name a program to be run.
 var byHand = []string{"camera.command"}
@@ -154,6 +154,11 @@ func dangers(old, now *config.Config) (list []string) {
 		served := now.Listen != ""
 		add(served && (now.Listen != was.Listen || !slices.Equal(now.Allow, was.Allow)), "%s.listen is %s: %s may read the unit there, without a password", port.table, now.Listen, whom(now.Allow))
 		add(served && now.Write && !(was.Write && was.Listen != ""), "%s.write is true: %s may command the unit, without a password", port.table, whom(now.Allow))
+	}
+	scraped, before := now.Metrics, old.Metrics
+	add(scraped.Listen != "" && (scraped.Listen != before.Listen || !slices.Equal(scraped.Allow, before.Allow)), "metrics.listen is %s: %s may read there how the unit and its alarms are, without a password", scraped.Listen, whom(scraped.Allow))
+	for _, name := range scraped.Levels {
+		add(scraped.Listen != "" && !slices.Contains(before.Levels, name), "metrics.levels has %s: its level leaves the unit", name)
 	}
 	add(old.Gateway.Dir != now.Gateway.Dir, "gateway.dir changes: other users are there, or none, and who is not among them is locked out")
 	add(old.MQTT.Broker != now.MQTT.Broker && now.MQTT.Broker != "", "mqtt.broker is %s: what the unit knows goes there", now.MQTT.Broker)

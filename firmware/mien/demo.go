@@ -47,7 +47,7 @@ func demo(c *call) error {
 	socket := c.String("socket", "", "open the operator's socket at `PATH`, for mien status, alarms, ack, …; the demo keeps no journal")
 	withPage := c.Bool("page", false, "serve the page too, on loopback, until Ctrl-C: what mien gateway does beside a unit, with four users and a password of this run")
 	port := c.Int("port", 8470, "of the page; 0: any that is free")
-	tables := c.String("gateway", "", "as -page, with the gateway's tables ([gateway], [page], [mqtt], [modbus_tcp], [slmp]) and the users of the config `FILE`")
+	tables := c.String("gateway", "", "as -page, with the gateway's tables ([gateway], [page], [mqtt], [modbus_tcp], [slmp], [metrics]) and the users of the config `FILE`")
 	plot := c.String("plot", "", "also draw what the demo did: signals, limits, alarm states, commands and outputs, into `FILE`, a .html or .svg")
 	quiet := c.Bool("log", false, "log lines also on a terminal, in place of the live view")
 	if err := c.options(0); err != nil {

@@ -83,6 +83,9 @@ func services(cfg *config.Config) (list []service) {
 	if cfg.ModbusTCP.Listen != "" {
 		list = append(list, service{onPlant{"modbus_tcp", cfg.ModbusTCP, cfg.Modbus, cfg.Unit.Name}, serveModbusTCP})
 	}
+	if cfg.Metrics.Listen != "" {
+		list = append(list, service{[]any{cfg.Metrics, cfg.Unit.Purpose}, serveMetrics})
+	}
 	if cfg.SLMP.Listen != "" {
 		list = append(list, service{onPlant{"slmp", cfg.SLMP, cfg.Modbus, cfg.Unit.Name}, serveSLMP})
 	}
@@ -214,7 +217,7 @@ func serveMQTT(ctx context.Context, s *serving, ended chan<- error) error {
 
 // open are the ports that a config opens beside the page's.
 func open(cfg *config.Config) map[string]string {
-	ports := map[string]string{"modbus_tcp": cfg.ModbusTCP.Listen, "slmp": cfg.SLMP.Listen}
+	ports := map[string]string{"modbus_tcp": cfg.ModbusTCP.Listen, "slmp": cfg.SLMP.Listen, "metrics": cfg.Metrics.Listen}
 	maps.DeleteFunc(ports, func(_, address string) bool { return address == "" })
 	return ports
 }
@@ -258,6 +261,18 @@ func (s *serving) serveRegisters(ctx context.Context, table, as string, on confi
 	}
 	fmt.Fprintf(s.out, "%s: %s, %s, %s\n", table, l.Addr(), as, map[bool]string{false: "read only", true: "writes are allowed"}[on.Write])
 	go func() { ended <- server.Serve(ctx, l) }()
+	return nil
+}
+
+// serveMetrics begins to answer Prometheus.
+func serveMetrics(ctx context.Context, s *serving, ended chan<- error) error {
+	l, err := gateway.Listen("metrics.listen", s.cfg.Metrics.Listen)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.out, "metrics: http://%s/metrics\n", l.Addr())
+	m := gateway.Metrics{Config: s.cfg.Metrics, Mirror: s.mirror(ctx), Say: s.say}
+	go func() { ended <- m.Serve(ctx, l) }()
 	return nil
 }
 
