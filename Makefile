@@ -21,7 +21,7 @@ export VERSION SOURCE_DATE_EPOCH
 .DEFAULT_GOAL := help
 include cross.mk
 
-.PHONY: help tools deps build demo test test-tools test-race fresh test-train train import test-import masters faults kill soak line fuzz bench bench-peers hil hil-full hil-demo generate clean
+.PHONY: help tools deps build demo test test-tools test-race fresh test-train train import test-import masters faults kill soak line fleet fuzz bench bench-peers hil hil-full hil-demo generate clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9 -]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -129,6 +129,10 @@ line: ## N=1000 pilots on simulated lines: do the intervals hold the truth, are 
 FUZZERS := firmware/config:FuzzParse firmware/alarm:FuzzEngine firmware/alarm/store:FuzzFiles firmware/alarm/store:FuzzRecord \
 	firmware/operator:FuzzCommand firmware/operator:FuzzServer firmware/pilot/tune:FuzzCSV firmware/modbus:FuzzLine firmware/ascii:FuzzParser \
 	model/pixel:FuzzDecode firmware/gateway/mqtt:FuzzPayload drivers/camera/mjpeg:FuzzWhole drivers/camera/clip:FuzzClip
+
+fleet: ## UNITS=1000 simulated units with real gateway code against a real Mosquitto and a real Prometheus, 5 minutes (installs both, which start as services where systemd runs)
+	@tools/setup.sh mosquitto prometheus
+	@$(GO) run ./tools/fleet -units $${UNITS:-1000} -for 5m $$FLEET
 
 fuzz: deps ## each fuzzer for FUZZTIME=10m (or 3000x inputs), one after another; ONLY=FuzzParse is one of them
 	@tools/setup.sh libturbojpeg0

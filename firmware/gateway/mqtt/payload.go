@@ -1,10 +1,11 @@
 package mqtt
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
+
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // A Sparkplug B payload is a protocol buffer message with this layout, as far as a node
@@ -15,28 +16,14 @@ import (
 //	         5 is_historical bool, 7 is_null bool; the value is one of
 //	         10 int uint32, 11 long uint64, 12 float, 13 double, 14 boolean, 15 string
 //
-// Names of fields and numbers are those of the Sparkplug specification, 3.0, 6.4.1. A
-// field is a varint of number and wire type, then its value. That much is written here:
-// google.golang.org/protobuf opens the program's own file at each start, whoever starts it.
-type wireType uint64
+// Names of fields and numbers are those of the Sparkplug specification, 3.0, 6.4.1.
 
-const (
-	varint  wireType = 0
-	fixed64 wireType = 1
-	counted wireType = 2 // behind their length
-	fixed32 wireType = 5
-)
-
-func appendTag(b []byte, number int, w wireType) []byte {
-	return binary.AppendUvarint(b, uint64(number)<<3|uint64(w))
+func appendNumber(b []byte, number protowire.Number, v uint64) []byte {
+	return protowire.AppendVarint(protowire.AppendTag(b, number, protowire.VarintType), v)
 }
 
-func appendNumber(b []byte, number int, v uint64) []byte {
-	return binary.AppendUvarint(appendTag(b, number, varint), v)
-}
-
-func appendBytes[T string | []byte](b []byte, number int, v T) []byte {
-	return append(binary.AppendUvarint(appendTag(b, number, counted), uint64(len(v))), v...)
+func appendBytes[T string | []byte](b []byte, number protowire.Number, v T) []byte {
+	return append(protowire.AppendVarint(protowire.AppendTag(b, number, protowire.BytesType), uint64(len(v))), v...)
 }
 
 // datatype is what a value is, by the specification's numbers.
@@ -111,7 +98,7 @@ func (s *sent) append(b []byte) []byte {
 	case uint64:
 		b = appendNumber(b, 11, v)
 	case float32:
-		b = binary.LittleEndian.AppendUint32(appendTag(b, 12, fixed32), math.Float32bits(v))
+		b = protowire.AppendFixed32(protowire.AppendTag(b, 12, protowire.Fixed32Type), math.Float32bits(v))
 	case bool:
 		n := uint64(0)
 		if v {
@@ -145,11 +132,11 @@ func decode(b []byte) (list []told, err error) {
 	if len(b) > maxCommand {
 		return nil, fmt.Errorf("%w: %d bytes", errPayload, len(b))
 	}
-	err = fields(b, func(number int, w wireType, v uint64, text []byte) error {
+	err = fields(b, func(number protowire.Number, is protowire.Type, v uint64, text []byte) error {
 		if number != 2 {
 			return nil
 		}
-		if w != counted {
+		if is != protowire.BytesType {
 			return errPayload
 		}
 		if len(list) == maxCommands {
@@ -162,11 +149,14 @@ func decode(b []byte) (list []told, err error) {
 	return list, err
 }
 
+// fieldTypes are how the fields of a metric stand in it.
+var fieldTypes = map[protowire.Number]protowire.Type{1: protowire.BytesType, 2: protowire.VarintType, 4: protowire.VarintType, 7: protowire.VarintType, 10: protowire.VarintType,
+	11: protowire.VarintType, 12: protowire.Fixed32Type, 13: protowire.Fixed64Type, 14: protowire.VarintType, 15: protowire.BytesType}
+
 func decodeMetric(b []byte) (m told, err error) {
 	null := false
-	err = fields(b, func(number int, w wireType, v uint64, text []byte) error {
-		want := map[int]wireType{1: counted, 2: varint, 4: varint, 7: varint, 10: varint, 11: varint, 12: fixed32, 13: fixed64, 14: varint, 15: counted}
-		if is, known := want[number]; known && is != w {
+	err = fields(b, func(number protowire.Number, is protowire.Type, v uint64, text []byte) error {
+		if want, known := fieldTypes[number]; known && is != want {
 			return errPayload
 		}
 		switch number {
@@ -208,39 +198,34 @@ func decodeMetric(b []byte) (m told, err error) {
 }
 
 // fields calls each for each field of a message: with its number, or its bytes.
-func fields(b []byte, each func(number int, w wireType, v uint64, text []byte) error) error {
+func fields(b []byte, each func(number protowire.Number, is protowire.Type, v uint64, text []byte) error) error {
 	for len(b) > 0 {
-		tag, n := binary.Uvarint(b)
-		if n <= 0 || tag>>3 == 0 || tag>>3 >= 1<<29 {
+		number, is, n := protowire.ConsumeTag(b)
+		if n < 0 {
 			return errPayload
 		}
 		b = b[n:]
 		var v uint64
 		var text []byte
-		w := wireType(tag & 7)
-		switch w {
-		case varint:
-			if v, n = binary.Uvarint(b); n <= 0 {
-				return errPayload
-			}
-		case fixed32, fixed64:
-			if n = map[wireType]int{fixed32: 4, fixed64: 8}[w]; len(b) < n {
-				return errPayload
-			}
-			if v = uint64(binary.LittleEndian.Uint32(b)); w == fixed64 {
-				v = binary.LittleEndian.Uint64(b)
-			}
-		case counted:
-			if v, n = binary.Uvarint(b); n <= 0 || v > uint64(len(b)-n) {
-				return errPayload
-			}
-			text = b[n : n+int(v)]
-			n += int(v)
+		switch is {
+		case protowire.VarintType:
+			v, n = protowire.ConsumeVarint(b)
+		case protowire.Fixed32Type:
+			var short uint32
+			short, n = protowire.ConsumeFixed32(b)
+			v = uint64(short)
+		case protowire.Fixed64Type:
+			v, n = protowire.ConsumeFixed64(b)
+		case protowire.BytesType:
+			text, n = protowire.ConsumeBytes(b)
 		default: // groups, which Sparkplug has none of
 			return errPayload
 		}
+		if n < 0 {
+			return errPayload
+		}
 		b = b[n:]
-		if err := each(int(tag>>3), w, v, text); err != nil {
+		if err := each(number, is, v, text); err != nil {
 			return err
 		}
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.golang/paho"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"mien/firmware/alarm"
 	"mien/firmware/config"
@@ -240,7 +241,7 @@ func see(topic string, payload []byte, qos byte, retain bool) (s seen, err error
 		s.verb = "STATE"
 		return s, nil
 	}
-	err = fields(payload, func(n int, _ wireType, v uint64, text []byte) error {
+	err = fields(payload, func(n protowire.Number, _ protowire.Type, v uint64, text []byte) error {
 		switch n {
 		case 1:
 			s.at, s.hasAt = int64(v), true
@@ -248,7 +249,7 @@ func see(topic string, payload []byte, qos byte, retain bool) (s seen, err error
 			s.seq = int(v)
 		case 2:
 			var m seenMetric
-			err := fields(text, func(n int, _ wireType, v uint64, text []byte) error {
+			err := fields(text, func(n protowire.Number, _ protowire.Type, v uint64, text []byte) error {
 				switch n {
 				case 1:
 					m.name = string(text)
