@@ -29,9 +29,9 @@ func TestRefusal(t *testing.T) {
 	b, u := newBroker(t), newUnit(t)
 	b.set(func() { b.refuse = 0x86 })
 	_, said, _ := node(t, u, settings(t, b.url()))
-	eventually(t, 5*time.Second, "the reason is told", func() bool { return said.has("wrong user or password (0x86)") })
+	eventually(t, "the reason is told", func() bool { return said.has("wrong user or password (0x86)") })
 	b.set(func() { b.refuse = 0 })
-	eventually(t, 5*time.Second, "a birth", born(b))
+	eventually(t, "a birth", born(b))
 }
 
 // What is no MQTT, a packet without an end, one of 200 MB, and silence: the node comes
@@ -56,11 +56,11 @@ func TestBrokersThatAreNone(t *testing.T) {
 				t.Errorf("it took %d MB", grown>>20)
 			}
 			if name != "HTTP" { // whose H says that it is of 1 GB, and is waited for
-				eventually(t, 5*time.Second, "it is told", func() bool { return said.has("mqtt: mqtt://") })
+				eventually(t, "it is told", func() bool { return said.has("mqtt: mqtt://") })
 			}
 			b.set(func() { b.garbage = nil })
 			b.cut()
-			eventually(t, 5*time.Second, "a birth", born(b))
+			eventually(t, "a birth", born(b))
 		})
 	}
 }
@@ -70,13 +70,13 @@ func TestBrokersThatAreNone(t *testing.T) {
 func TestPacketsThatAreTooLong(t *testing.T) {
 	b, u := newBroker(t), newUnit(t)
 	node(t, u, settings(t, b.url()))
-	eventually(t, 5*time.Second, "a birth", born(b))
+	eventually(t, "a birth", born(b))
 	b.set(func() {
 		for _, c := range b.conns {
 			c.Write([]byte{0x30, 0x80, 0x84, 0xaf, 0x5f, 0, 1, 'a'})
 		}
 	})
-	eventually(t, 5*time.Second, "another birth", func() bool { return len(b.verbs("NBIRTH")) == 2 })
+	eventually(t, "another birth", func() bool { return len(b.verbs("NBIRTH")) == 2 })
 }
 
 // A broker that does not answer is left after a time, and one that does not read holds
@@ -87,7 +87,7 @@ func TestSlowBrokers(t *testing.T) {
 	}
 	b, u := newBroker(t), newUnit(t)
 	n, said, _ := node(t, u, settings(t, b.url()))
-	eventually(t, 5*time.Second, "a birth", born(b))
+	eventually(t, "a birth", born(b))
 	b.set(func() { b.deaf = true })
 	for i := range 3000 {
 		u.alarm("brow lowered", []alarm.State{alarm.Unacknowledged, alarm.Acknowledged}[i%2])
@@ -95,14 +95,14 @@ func TestSlowBrokers(t *testing.T) {
 			time.Sleep(3 * time.Millisecond)
 		}
 	}
-	eventually(t, 5*time.Second, "all are taken from the stream", func() bool {
+	eventually(t, "all are taken from the stream", func() bool {
 		n.known.mu.Lock()
 		defer n.known.mu.Unlock()
 		return n.known.last == 3000
 	})
-	eventually(t, 30*time.Second, "it is told", func() bool { return said.has("does not answer") || said.has("timeout") || said.has("hung up") })
+	eventually(t, "it is told", func() bool { return said.has("does not answer") || said.has("timeout") || said.has("hung up") })
 	b.set(func() { b.deaf = false })
-	eventually(t, 10*time.Second, "another birth", func() bool { return len(b.verbs("NBIRTH")) == 2 })
+	eventually(t, "another birth", func() bool { return len(b.verbs("NBIRTH")) == 2 })
 	states := func() (n int) {
 		alias := b.verbs("NBIRTH")[0].metric("Alarms/brow lowered/State").alias
 		at := map[int64]int{}
@@ -116,7 +116,7 @@ func TestSlowBrokers(t *testing.T) {
 		}
 		return n
 	}
-	eventually(t, 10*time.Second, "each state", func() bool { return states() >= 3000 })
+	eventually(t, "each state", func() bool { return states() >= 3000 })
 }
 
 // More changes than there is room for: the oldest are lost, and it is told how many.
@@ -124,25 +124,25 @@ func TestMoreChangesThanRoom(t *testing.T) {
 	b, u := newBroker(t), newUnit(t)
 	b.set(func() { b.refuse = 0x88 })
 	n, _, _ := node(t, u, settings(t, b.url(), "keep = 100"))
-	eventually(t, 5*time.Second, "the unit is heard", func() bool { _, _, heard := n.known.state(); return heard })
+	eventually(t, "the unit is heard", func() bool { _, _, heard := n.known.state(); return heard })
 	for i := range 200 {
 		u.alarm("brow lowered", []alarm.State{alarm.Unacknowledged, alarm.Acknowledged}[i%2])
 		if i%30 == 0 {
 			time.Sleep(20 * time.Millisecond)
 		}
 	}
-	eventually(t, 5*time.Second, "all are heard", func() bool {
+	eventually(t, "all are heard", func() bool {
 		n.known.mu.Lock()
 		defer n.known.mu.Unlock()
 		return n.known.last == 200
 	})
 	time.Sleep(100 * time.Millisecond)
 	b.set(func() { b.refuse = 0 })
-	eventually(t, 10*time.Second, "a birth", born(b))
+	eventually(t, "a birth", born(b))
 	birth := b.verbs("NBIRTH")[0]
 	lost, _ := birth.metric("Gateway/Changes lost").value.(uint64)
 	told := 0
-	eventually(t, 5*time.Second, "those that are kept", func() bool {
+	eventually(t, "those that are kept", func() bool {
 		told = 0
 		for _, s := range b.verbs("NDATA") {
 			for _, m := range s.metrics {
@@ -167,7 +167,7 @@ func TestMoreChangesThanRoom(t *testing.T) {
 func TestCommands(t *testing.T) {
 	b, u := newBroker(t), newUnit(t)
 	_, said, _ := node(t, u, settings(t, b.url(), "write = true"))
-	eventually(t, 5*time.Second, "a birth", born(b))
+	eventually(t, "a birth", born(b))
 	birth := b.verbs("NBIRTH")[0]
 	answers := func() (list []string) {
 		for _, s := range b.verbs("NDATA") {
@@ -205,7 +205,7 @@ func TestCommands(t *testing.T) {
 	} {
 		before, ordered := len(answers()), len(u.orders())
 		b.send(ncmd, asCommand(c.metric), c.retain)
-		eventually(t, 5*time.Second, c.what+": an answer", func() bool { return len(answers()) > before })
+		eventually(t, c.what+": an answer", func() bool { return len(answers()) > before })
 		if got := answers()[before]; got != c.answer {
 			t.Errorf("%s: answered %q, not %q", c.what, got, c.answer)
 		}
@@ -222,7 +222,7 @@ func TestCommands(t *testing.T) {
 			t.Errorf("%s: the unit was asked %q, not %q", c.what, got, c.ordered)
 		}
 	}
-	eventually(t, 5*time.Second, "the unit's journal has refusals", func() bool {
+	eventually(t, "the unit's journal has refusals", func() bool {
 		return slices.ContainsFunc(u.orders(), func(r operator.Request) bool { return r.Do == alarm.Note && strings.Contains(r.Text, "retained") })
 	})
 	if !said.has("a command was refused: it is retained") {
@@ -232,7 +232,7 @@ func TestCommands(t *testing.T) {
 		b.send(ncmd, payload, false)
 	}
 	b.send(ncmd, asCommand(sent{metric: metric{ack, typeBoolean, true, 1}}), false)
-	eventually(t, 5*time.Second, "it goes on", func() bool { l := answers(); return l[len(l)-1] == "acknowledge brow lowered: done" })
+	eventually(t, "it goes on", func() bool { l := answers(); return l[len(l)-1] == "acknowledge brow lowered: done" })
 	if n := len(connects(b.all())); n != 1 {
 		t.Errorf("%d connections", n)
 	}
@@ -242,14 +242,14 @@ func TestCommands(t *testing.T) {
 func TestReadOnly(t *testing.T) {
 	b, u := newBroker(t), newUnit(t)
 	_, said, _ := node(t, u, settings(t, b.url()))
-	eventually(t, 5*time.Second, "a birth", born(b))
+	eventually(t, "a birth", born(b))
 	if b.verbs("NBIRTH")[0].metric("Alarms/brow lowered/Acknowledge") != nil {
 		t.Error("the birth has metrics to write")
 	}
 	b.send(ncmd, asCommand(sent{metric: metric{"Health/Valid", typeBoolean, true, 1}}), false)
-	eventually(t, 5*time.Second, "it is told", func() bool { return said.has("mqtt.write is false") })
+	eventually(t, "it is told", func() bool { return said.has("mqtt.write is false") })
 	b.send(ncmd, asCommand(sent{metric: metric{"Alarms/brow lowered/Acknowledge", typeBoolean, true, 1}}), false)
-	eventually(t, 5*time.Second, "it is told", func() bool { return said.has("there is no metric") })
+	eventually(t, "it is told", func() bool { return said.has("there is no metric") })
 	time.Sleep(100 * time.Millisecond)
 	for _, r := range u.orders() {
 		if r.Do != alarm.Note {
@@ -262,13 +262,13 @@ func TestReadOnly(t *testing.T) {
 func TestFloodOfCommands(t *testing.T) {
 	b, u := newBroker(t), newUnit(t)
 	node(t, u, settings(t, b.url(), "write = true"))
-	eventually(t, 5*time.Second, "a birth", born(b))
+	eventually(t, "a birth", born(b))
 	for range 10000 {
 		b.send(ncmd, asCommand(sent{metric: metric{"x", typeBoolean, true, 1}}), false)
 	}
 	u.alarm("brow lowered", alarm.Unacknowledged)
 	alias := b.verbs("NBIRTH")[0].metric("Alarms/brow lowered/State").alias
-	eventually(t, 10*time.Second, "an alarm", func() bool {
+	eventually(t, "an alarm", func() bool {
 		for _, s := range b.verbs("NDATA") {
 			if slices.ContainsFunc(s.metrics, func(m seenMetric) bool { return m.alias == alias }) {
 				return true
@@ -282,9 +282,9 @@ func TestFloodOfCommands(t *testing.T) {
 func TestTwoNodesOfOneName(t *testing.T) {
 	b, u := newBroker(t), newUnit(t)
 	_, said, _ := node(t, u, settings(t, b.url()))
-	eventually(t, 5*time.Second, "a birth", born(b))
+	eventually(t, "a birth", born(b))
 	b.send(nbirth, b.verbs("NBIRTH")[0].payload, false) // it asked for what others publish there
-	eventually(t, 5*time.Second, "it is told", func() bool { return said.has("another edge node is called mien/press 4") })
+	eventually(t, "it is told", func() bool { return said.has("another edge node is called mien/press 4") })
 }
 
 // A password file that others may read is not used.
@@ -296,12 +296,12 @@ func TestPasswordFile(t *testing.T) {
 	}
 	os.Chmod(path, 0o644)
 	_, said, _ := node(t, u, settings(t, b.url(), `user = "anna"`, `password_file = "`+path+`"`))
-	eventually(t, 5*time.Second, "it is told", func() bool { return said.has("others may use it (mode 0644)") })
+	eventually(t, "it is told", func() bool { return said.has("others may use it (mode 0644)") })
 	if n := len(connects(b.all())); n != 0 {
 		t.Fatalf("%d connections", n)
 	}
 	os.Chmod(path, 0o640)
-	eventually(t, 10*time.Second, "a birth", born(b))
+	eventually(t, "a birth", born(b))
 	if c := connects(b.all())[0]; c.Username != "anna" || string(c.Password) != "secret" {
 		t.Errorf("%q %q", c.Username, c.Password)
 	}
@@ -374,13 +374,13 @@ func TestCertificates(t *testing.T) {
 			return int(openSequence(filepath.Join(own, "mqtt.json")).Next) == times && n.known.live
 		}
 	}
-	eventually(t, 10*time.Second, "a session", connected(1))
+	eventually(t, "a session", connected(1))
 	second.sign(folder, "server")
 	m.restart()
-	eventually(t, 10*time.Second, "the certificate is told", func() bool { return said.has("certificate signed by unknown authority") })
+	eventually(t, "the certificate is told", func() bool { return said.has("certificate signed by unknown authority") })
 	first.write(ca, second.pem)
-	eventually(t, 10*time.Second, "a session", connected(2))
+	eventually(t, "a session", connected(2))
 	os.Remove(ca)
 	m.restart()
-	eventually(t, 10*time.Second, "the file is told", func() bool { return said.has("mqtt.ca_file") })
+	eventually(t, "the file is told", func() bool { return said.has("mqtt.ca_file") })
 }

@@ -39,7 +39,7 @@ func TestCutsAndRestarts(t *testing.T) {
 		link := newProxy(t, m.address())
 		h := newHost(t, m.address(), "scada")
 		n, _, _ := node(t, u, settings(t, link.url(), version, `primary_host = "scada"`))
-		eventually(t, 10*time.Second, "a birth", func() bool { return h.count("NBIRTH") > 0 })
+		eventually(t, "a birth", func() bool { return h.count("NBIRTH") > 0 })
 		type change struct {
 			at    int64
 			state string
@@ -77,7 +77,7 @@ func TestCutsAndRestarts(t *testing.T) {
 			happen()
 			if rand.N(2) == 0 { // else the next cut comes before the birth
 				births := h.count("NBIRTH")
-				eventually(t, 20*time.Second, "a birth", func() bool { return h.count("NBIRTH") > births || n.isLive() })
+				eventually(t, "a birth", func() bool { return h.count("NBIRTH") > births || n.isLive() })
 			}
 		}
 		happen()
@@ -177,13 +177,13 @@ func TestHowLongAnAlarmTakes(t *testing.T) {
 	m, u := newMosquitto(t), newUnit(t)
 	h := newHost(t, m.address(), "")
 	node(t, u, settings(t, "mqtt://"+m.address()))
-	eventually(t, 10*time.Second, "a birth", func() bool { return h.count("NBIRTH") > 0 })
+	eventually(t, "a birth", func() bool { return h.count("NBIRTH") > 0 })
 	var took []time.Duration
 	for i := range 100 {
 		n := h.count("NDATA")
 		began := time.Now()
 		u.alarm("brow lowered", []alarm.State{alarm.Unacknowledged, alarm.Acknowledged}[i%2])
-		eventually(t, 5*time.Second, "data", func() bool { return h.count("NDATA") > n })
+		eventually(t, "data", func() bool { return h.count("NDATA") > n })
 		took = append(took, time.Since(began))
 	}
 	slices.Sort(took)
@@ -200,10 +200,10 @@ func TestWill(t *testing.T) {
 		link := newProxy(t, m.address())
 		h := newHost(t, m.address(), "")
 		node(t, u, settings(t, link.url(), version))
-		eventually(t, 10*time.Second, "a birth", func() bool { return h.count("NBIRTH") == 1 })
+		eventually(t, "a birth", func() bool { return h.count("NBIRTH") == 1 })
 		link.close(true)
 		link.cut()
-		eventually(t, 10*time.Second, "a death", func() bool { return h.count("NDEATH") == 1 })
+		eventually(t, "a death", func() bool { return h.count("NDEATH") == 1 })
 		if got, want := h.verbs("NDEATH")[0].metrics[0].value, h.verbs("NBIRTH")[0].metric("bdSeq").value; got != want {
 			t.Errorf("the death of %v, the birth of %v", got, want)
 		}
@@ -219,8 +219,8 @@ func TestRetainedCommands(t *testing.T) {
 		ack := asCommand(sent{metric: metric{"Alarms/brow lowered/Acknowledge", typeBoolean, true, 1}})
 		h.publish(ncmd, ack, 1, true)
 		_, said, _ := node(t, u, settings(t, "mqtt://"+m.address(), version, "write = true"))
-		eventually(t, 10*time.Second, "a birth", func() bool { return h.count("NBIRTH") == 1 })
-		eventually(t, 10*time.Second, "it is refused", func() bool { return said.has("retained") })
+		eventually(t, "a birth", func() bool { return h.count("NBIRTH") == 1 })
+		eventually(t, "it is refused", func() bool { return said.has("retained") })
 		if strings.Contains(version, "5") { // an older broker does not say that what it passes on is retained
 			h.publish(ncmd, ack, 1, true)
 		}
@@ -237,7 +237,7 @@ func TestRetainedCommands(t *testing.T) {
 			t.Error("a retained command was obeyed")
 		}
 		h.publish(ncmd, ack, 0, false)
-		eventually(t, 10*time.Second, "it is obeyed", func() bool { return acks() == 1 })
+		eventually(t, "it is obeyed", func() bool { return acks() == 1 })
 	})
 }
 
@@ -248,7 +248,7 @@ func TestTwoClientsOfOneName(t *testing.T) {
 	c := settings(t, "mqtt://"+m.address())
 	_, one, _ := node(t, newUnit(t), c)
 	_, two, _ := node(t, newUnit(t), c)
-	eventually(t, 10*time.Second, "it is told", func() bool { return one.has("another client") || two.has("another client") })
+	eventually(t, "it is told", func() bool { return one.has("another client") || two.has("another client") })
 }
 
 // A broker that asks for user and password.
@@ -268,9 +268,9 @@ func TestPasswordAtARealBroker(t *testing.T) {
 		path := filepath.Join(folder, "password")
 		os.WriteFile(path, []byte("wrong\n"), 0o600)
 		n, said, _ := node(t, u, settings(t, "mqtt://"+m.address(), version, `user = "anna"`, `password_file = "`+path+`"`))
-		eventually(t, 10*time.Second, "it is told", func() bool { return said.has("the broker refused the connection") })
+		eventually(t, "it is told", func() bool { return said.has("the broker refused the connection") })
 		os.WriteFile(path, []byte("right\n"), 0o600)
-		eventually(t, 10*time.Second, "a session", n.isLive)
+		eventually(t, "a session", n.isLive)
 	})
 }
 
@@ -280,19 +280,19 @@ func payloads(t *testing.T) (list []seen) {
 	u.change(func(a *operator.About, n *operator.Now) { n.Rate = 14.83; n.Dropped = 1 << 60 })
 	b.set(func() { b.refuse = 0x88 })
 	n, _, stop := node(t, u, settings(t, b.url(), `levels = ["au4", "perclos"]`, `levels_every = "100ms"`, "write = true"))
-	eventually(t, 5*time.Second, "the unit", func() bool { _, _, heard := n.known.state(); return heard })
+	eventually(t, "the unit", func() bool { _, _, heard := n.known.state(); return heard })
 	u.alarm("眠気", alarm.Unacknowledged)
-	eventually(t, 5*time.Second, "the alarm", func() bool { n.known.mu.Lock(); defer n.known.mu.Unlock(); return n.known.last == 1 })
+	eventually(t, "the alarm", func() bool { n.known.mu.Lock(); defer n.known.mu.Unlock(); return n.known.last == 1 })
 	b.set(func() { b.refuse = 0 })
-	eventually(t, 5*time.Second, "history", func() bool { return len(b.verbs("NDATA")) > 0 })
+	eventually(t, "history", func() bool { return len(b.verbs("NDATA")) > 0 })
 	u.change(func(a *operator.About, n *operator.Now) {
 		n.Valid = false
 		n.Reason = "no face \"\\\u00e9\u0000"
 		n.Levels[0] = -0.25
 	})
-	eventually(t, 5*time.Second, "data", func() bool { return len(b.verbs("NDATA")) > 2 })
+	eventually(t, "data", func() bool { return len(b.verbs("NDATA")) > 2 })
 	stop()
-	eventually(t, 5*time.Second, "a death", func() bool { return len(b.verbs("NDEATH")) > 0 })
+	eventually(t, "a death", func() bool { return len(b.verbs("NDEATH")) > 0 })
 	return b.told()
 }
 

@@ -25,7 +25,7 @@ func (h *host) newest(topic string) (text string, retain bool) {
 
 func (h *host) is(t *testing.T, topic, want string) {
 	t.Helper()
-	eventually(t, 10*time.Second, topic+" is "+want, func() bool { got, _ := h.newest(topic); return got == want })
+	eventually(t, topic+" is "+want, func() bool { got, _ := h.newest(topic); return got == want })
 }
 
 // The JSON style at a real broker: values, changes, availability, commands, discovery.
@@ -52,24 +52,24 @@ func TestJSON(t *testing.T) {
 			return list
 		}
 		want := `{"name":"Alarms/眠気/State","value":"unacknowledged","time":"` + e.Wall.Format("2006-01-02T15:04:05.999Z07:00") + `"}`
-		eventually(t, 5*time.Second, want, func() bool { return slices.Contains(changes(), want) })
+		eventually(t, want, func() bool { return slices.Contains(changes(), want) })
 
 		h.publish(plainBase+"set/Alarms/眠気/Acknowledge", []byte("true"), 1, false)
 		h.publish(plainBase+"set/Alarms/眠気/Shelve", []byte("60"), 1, false)
-		eventually(t, 5*time.Second, "both are asked of the unit", func() bool { return len(u.orders()) == 2 })
+		eventually(t, "both are asked of the unit", func() bool { return len(u.orders()) == 2 })
 		if o := u.orders(); o[0].Do != alarm.Acknowledge || o[0].Alarm != "眠気" || o[0].Who != "mqtt mien-press 4" || o[0].Role != operator.Operator || o[1].Do != alarm.Shelve || o[1].For != time.Minute {
 			t.Errorf("%+v", o)
 		}
 		h.is(t, plainBase+"Gateway/Answer", `"shelve 眠気: done"`)
 		for payload, answer := range map[string]string{"yes": "takes a Boolean", "false": "for true only", "1": "takes a Boolean", "": "takes a Boolean"} {
 			h.publish(plainBase+"set/Alarms/眠気/Acknowledge", []byte(payload), 1, false)
-			eventually(t, 5*time.Second, answer, func() bool { got, _ := h.newest(plainBase + "Gateway/Answer"); return strings.Contains(got, answer) })
+			eventually(t, answer, func() bool { got, _ := h.newest(plainBase + "Gateway/Answer"); return strings.Contains(got, answer) })
 		}
 		h.publish(plainBase+"set/nothing", []byte("true"), 1, false)
-		eventually(t, 5*time.Second, "it is told", func() bool { return said.has(`there is no metric "nothing"`) })
+		eventually(t, "it is told", func() bool { return said.has(`there is no metric "nothing"`) })
 		if strings.Contains(version, "5") { // an older broker does not say that what it passes on is retained
 			h.publish(plainBase+"set/Alarms/眠気/Acknowledge", []byte("true"), 1, true)
-			eventually(t, 5*time.Second, "it is told", func() bool { return said.has("retained") })
+			eventually(t, "it is told", func() bool { return said.has("retained") })
 			h.publish(plainBase+"set/Alarms/眠気/Acknowledge", nil, 1, true)
 		}
 
@@ -112,7 +112,7 @@ func TestJSON(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 		link.close(false)
 		h.is(t, plainBase+"availability", "online")
-		eventually(t, 5*time.Second, "the change, as one of before", func() bool {
+		eventually(t, "the change, as one of before", func() bool {
 			return slices.ContainsFunc(changes(), func(c string) bool {
 				return strings.Contains(c, `"Alarms/眠気/State","value":"acknowledged"`) && strings.Contains(c, `"historical":true`)
 			})

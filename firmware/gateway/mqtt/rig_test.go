@@ -443,12 +443,12 @@ func (b *broker) verbs(verb string) (list []seen) {
 	return list
 }
 
-// eventually waits for a condition.
-func eventually(t *testing.T, within time.Duration, what string, is func() bool) {
+// eventually waits for a condition, for long: a busy machine is no fault.
+func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for began := time.Now(); !is(); time.Sleep(5 * time.Millisecond) {
-		if time.Since(began) > within {
-			t.Fatalf("after %v not yet: %s", within, what)
+		if time.Since(began) > time.Minute {
+			t.Fatalf("after a minute not yet: %s", what)
 		}
 	}
 }
@@ -578,7 +578,7 @@ func (m *mosquitto) start(path string) {
 	if err := m.cmd.Start(); err != nil {
 		m.t.Fatal(err)
 	}
-	eventually(m.t, 10*time.Second, "mosquitto listens", func() bool {
+	eventually(m.t, "mosquitto listens", func() bool {
 		c, err := net.Dial("tcp", m.address())
 		if err == nil {
 			c.Close()

@@ -72,12 +72,12 @@ func connects(list []*packets.ControlPacket) (out []*packets.Connect) {
 func TestSession(t *testing.T) {
 	b, u := newBroker(t), newUnit(t)
 	_, _, stop := node(t, u, settings(t, b.url()))
-	eventually(t, 5*time.Second, "a birth", func() bool { return len(b.verbs("NBIRTH")) == 1 })
+	eventually(t, "a birth", func() bool { return len(b.verbs("NBIRTH")) == 1 })
 	u.alarm("brow lowered", alarm.Unacknowledged)
-	eventually(t, 5*time.Second, "data", func() bool { return len(b.verbs("NDATA")) >= 1 })
+	eventually(t, "data", func() bool { return len(b.verbs("NDATA")) >= 1 })
 	before := time.Now()
 	stop()
-	eventually(t, 5*time.Second, "its end", func() bool { k := kinds(b.all()); return strings.HasPrefix(k[len(k)-1], "DISCONNECT") })
+	eventually(t, "its end", func() bool { k := kinds(b.all()); return strings.HasPrefix(k[len(k)-1], "DISCONNECT") })
 	list := b.all()
 	what := kinds(list)
 	t.Log(what)
@@ -163,7 +163,7 @@ func TestSession(t *testing.T) {
 func TestNothingIsToldWithoutAChange(t *testing.T) {
 	b, u := newBroker(t), newUnit(t)
 	node(t, u, settings(t, b.url()))
-	eventually(t, 5*time.Second, "a birth", func() bool { return len(b.verbs("NBIRTH")) == 1 })
+	eventually(t, "a birth", func() bool { return len(b.verbs("NBIRTH")) == 1 })
 	time.Sleep(1500 * time.Millisecond) // the unit tells its state three times meanwhile
 	holds(t, len(b.verbs("NDATA")) == 0, "no change, no data", "tck-id-operational-behavior-data-publish-nbirth-change", "tck-id-principles-rbe-recommended")
 }
@@ -172,10 +172,10 @@ func TestNothingIsToldWithoutAChange(t *testing.T) {
 func TestSequence(t *testing.T) {
 	b, u := newBroker(t), newUnit(t)
 	node(t, u, settings(t, b.url()))
-	eventually(t, 5*time.Second, "a birth", func() bool { return len(b.verbs("NBIRTH")) == 1 })
+	eventually(t, "a birth", func() bool { return len(b.verbs("NBIRTH")) == 1 })
 	for i := range 300 {
 		u.alarm("brow lowered", []alarm.State{alarm.Unacknowledged, alarm.Acknowledged}[i%2])
-		eventually(t, 5*time.Second, "data", func() bool { return len(b.verbs("NDATA")) > i })
+		eventually(t, "data", func() bool { return len(b.verbs("NDATA")) > i })
 	}
 	for i, s := range b.told()[1:301] {
 		holds(t, s.seq == (i+1)%256, fmt.Sprintf("message %d has %d", i+1, s.seq), "tck-id-payloads-sequence-num-incrementing", "tck-id-topics-ndata-seq-num", "tck-id-payloads-ndata-seq-inc")
@@ -185,13 +185,15 @@ func TestSequence(t *testing.T) {
 // TestRebirth asks for a birth.
 func TestRebirth(t *testing.T) {
 	b, u := newBroker(t), newUnit(t)
-	node(t, u, settings(t, b.url()))
-	eventually(t, 5*time.Second, "a birth", func() bool { return len(b.verbs("NBIRTH")) == 1 })
+	_, said, _ := node(t, u, settings(t, b.url()))
+	eventually(t, "a birth", func() bool { return len(b.verbs("NBIRTH")) == 1 })
 	for range 3 { // a host that asks again and again gets one
 		b.send(ncmd, asCommand(sent{metric: metric{nameRebirth, typeBoolean, true, 1}}), false)
 	}
+	b.send(ncmd, asCommand(sent{metric: metric{"none", typeBoolean, true, 1}}), false)
+	eventually(t, "the node has read the commands", func() bool { return strings.Contains(said.String(), `no metric "none"`) })
 	u.alarm("brow lowered", alarm.Unacknowledged)
-	eventually(t, 5*time.Second, "a second birth", func() bool { return len(b.verbs("NBIRTH")) == 2 })
+	eventually(t, "a second birth", func() bool { return len(b.verbs("NBIRTH")) == 2 })
 	time.Sleep(200 * time.Millisecond)
 	told := b.told()
 	second := b.verbs("NBIRTH")[1]
@@ -223,13 +225,13 @@ func TestDeathsCount(t *testing.T) {
 	os.WriteFile(folder+"/mqtt.json", []byte(`{"bdSeq":254}`), 0o600)
 	_, _, stop := nodeIn(t, u, settings(t, b.url()), folder)
 	for n := 1; n <= 3; n++ {
-		eventually(t, 5*time.Second, "a birth", func() bool { return len(b.verbs("NBIRTH")) == n })
+		eventually(t, "a birth", func() bool { return len(b.verbs("NBIRTH")) == n })
 		b.cut()
 	}
-	eventually(t, 5*time.Second, "a birth", func() bool { return len(b.verbs("NBIRTH")) == 4 })
+	eventually(t, "a birth", func() bool { return len(b.verbs("NBIRTH")) == 4 })
 	stop()
 	nodeIn(t, u, settings(t, b.url()), folder)
-	eventually(t, 5*time.Second, "a birth", func() bool { return len(b.verbs("NBIRTH")) == 5 })
+	eventually(t, "a birth", func() bool { return len(b.verbs("NBIRTH")) == 5 })
 	births := b.verbs("NBIRTH")
 	for i, c := range connects(b.all()) {
 		will, _ := see(c.WillTopic, c.WillMessage, 1, false)
@@ -255,7 +257,7 @@ func TestPrimaryHost(t *testing.T) {
 		holds(t, births(n)(), what, ids...)
 	}
 	subscribed := func() bool { return slices.Contains(kinds(b.all()), "SUBSCRIBE") }
-	eventually(t, 5*time.Second, "it subscribes", subscribed)
+	eventually(t, "it subscribes", subscribed)
 	sub := subscription(b.all())
 	holds(t, slices.ContainsFunc(sub.Subscriptions, func(s packets.SubOptions) bool { return s.Topic == topic }), "the host's STATE", "tck-id-operational-behavior-primary-application-state-with-multiple-servers-state-subs")
 	none(0, "no birth before the host is online", "tck-id-message-flow-edge-node-birth-publish-phid-wait", "tck-id-operational-behavior-edge-node-birth-sequence-wait")
@@ -271,7 +273,7 @@ func TestPrimaryHost(t *testing.T) {
 	b.send(topic, state(true, 999), true)
 	none(0, "older than the one before", "tck-id-message-flow-edge-node-birth-publish-phid-wait-timestamp")
 	b.send(topic, state(true, 2000), true)
-	eventually(t, 5*time.Second, "a birth", births(1))
+	eventually(t, "a birth", births(1))
 
 	b.send(topic, state(false, 1999), false)
 	none(1, "an old death", "tck-id-operational-behavior-edge-node-termination-host-offline-timestamp")
@@ -279,7 +281,7 @@ func TestPrimaryHost(t *testing.T) {
 		t.Fatalf("%d connections", n)
 	}
 	b.send(topic, state(false, 2000), false)
-	eventually(t, 5*time.Second, "it connects again", func() bool { return len(connects(b.all())) == 2 })
+	eventually(t, "it connects again", func() bool { return len(connects(b.all())) == 2 })
 	what := kinds(b.all())
 	death, end := slices.Index(what, ndeath), slices.Index(what, "DISCONNECT 0x4")
 	holds(t, death > 0 && end > death, fmt.Sprint(what), "tck-id-message-flow-edge-node-birth-publish-phid-offline", "tck-id-operational-behavior-edge-node-termination-host-offline")
@@ -291,9 +293,9 @@ func TestPrimaryHost(t *testing.T) {
 	u.alarm("brow lowered", alarm.Acknowledged)
 	time.Sleep(100 * time.Millisecond)
 	b.send(topic, state(true, 3000), true)
-	eventually(t, 5*time.Second, "a birth", births(2))
+	eventually(t, "a birth", births(2))
 	alias := b.verbs("NBIRTH")[1].metric("Alarms/brow lowered/State").alias
-	eventually(t, 5*time.Second, "what happened meanwhile", func() bool {
+	eventually(t, "what happened meanwhile", func() bool {
 		for _, s := range b.verbs("NDATA") {
 			for _, m := range s.metrics {
 				if m.alias == alias && m.value == "unacknowledged" {
@@ -311,10 +313,10 @@ func TestPrimaryHost(t *testing.T) {
 func TestTheUnitIsAway(t *testing.T) {
 	b, u := newBroker(t), newUnit(t)
 	_, said, _ := node(t, u, settings(t, b.url()))
-	eventually(t, 5*time.Second, "a birth", func() bool { return len(b.verbs("NBIRTH")) == 1 })
+	eventually(t, "a birth", func() bool { return len(b.verbs("NBIRTH")) == 1 })
 	u.stop()
-	eventually(t, 5*time.Second, "a death", func() bool { return len(b.verbs("NDEATH")) == 1 })
-	eventually(t, 5*time.Second, "it is told", func() bool { return said.has("the unit is away") })
+	eventually(t, "a death", func() bool { return len(b.verbs("NDEATH")) == 1 })
+	eventually(t, "it is told", func() bool { return said.has("the unit is away") })
 	time.Sleep(300 * time.Millisecond)
 	if n := len(connects(b.all())); n != 1 {
 		t.Errorf("%d connections while there is nothing to tell", n)
@@ -324,7 +326,7 @@ func TestTheUnitIsAway(t *testing.T) {
 		u.alarm("brow lowered", alarm.Acknowledged)
 	}
 	u.start(t)
-	eventually(t, 10*time.Second, "a birth", func() bool { return len(b.verbs("NBIRTH")) == 2 })
+	eventually(t, "a birth", func() bool { return len(b.verbs("NBIRTH")) == 2 })
 	alias := b.verbs("NBIRTH")[1].metric("Alarms/brow lowered/State").alias
 	states := func() (n int) {
 		for _, s := range b.verbs("NDATA") {
@@ -336,7 +338,7 @@ func TestTheUnitIsAway(t *testing.T) {
 		}
 		return n
 	}
-	eventually(t, 5*time.Second, "each state that the alarm had", func() bool { return states() >= 200 })
+	eventually(t, "each state that the alarm had", func() bool { return states() >= 200 })
 	if n := states(); n != 200 {
 		t.Errorf("%d states of 200", n)
 	}
@@ -346,7 +348,7 @@ func TestTheUnitIsAway(t *testing.T) {
 func TestAnotherConfig(t *testing.T) {
 	b, u := newBroker(t), newUnit(t)
 	node(t, u, settings(t, b.url(), `levels = ["au4"]`, `levels_every = "100ms"`))
-	eventually(t, 5*time.Second, "a birth", func() bool { return len(b.verbs("NBIRTH")) == 1 })
+	eventually(t, "a birth", func() bool { return len(b.verbs("NBIRTH")) == 1 })
 	first := b.verbs("NBIRTH")[0]
 	if m := first.metric("Levels/au4"); m == nil || m.value != float32(0.1) || first.metric("Levels/perclos") != nil {
 		t.Errorf("levels: %+v", m)
@@ -356,13 +358,13 @@ func TestAnotherConfig(t *testing.T) {
 		n.Alarms = append(slices.Clone(n.Alarms[1:]), operator.Shown{Name: "nod", State: "normal"})
 		a.CRC++
 	})
-	eventually(t, 5*time.Second, "a birth", func() bool { return len(b.verbs("NBIRTH")) == 2 })
+	eventually(t, "a birth", func() bool { return len(b.verbs("NBIRTH")) == 2 })
 	second := b.verbs("NBIRTH")[1]
 	if second.metric("Alarms/nod/State") == nil || second.metric("Alarms/brow lowered/State") != nil || second.seq != 0 {
 		t.Errorf("the second birth: %+v", second.metrics)
 	}
 	u.change(func(a *operator.About, n *operator.Now) { n.Levels = []float32{0.7, 0.2} })
-	eventually(t, 5*time.Second, "the level", func() bool {
+	eventually(t, "the level", func() bool {
 		for _, s := range b.verbs("NDATA") {
 			for _, m := range s.metrics {
 				if m.value == float32(0.7) {

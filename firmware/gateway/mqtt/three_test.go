@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	older "github.com/eclipse/paho.mqtt.golang/packets"
 
@@ -79,14 +78,14 @@ func TestSession311(t *testing.T) {
 		}
 		return list2
 	}
-	eventually(t, 5*time.Second, "a birth", func() bool { return slices.Contains(topics(), nbirth) })
+	eventually(t, "a birth", func() bool { return slices.Contains(topics(), nbirth) })
 	u.alarm("brow lowered", alarm.Unacknowledged)
-	eventually(t, 5*time.Second, "data, and what confirms it", func() bool {
+	eventually(t, "data, and what confirms it", func() bool {
 		k := topics()
 		return slices.Contains(k, ndata) && slices.Index(k, "UNSUBSCRIBE") > slices.Index(k, ndata)
 	})
 	stop()
-	eventually(t, 5*time.Second, "its end", func() bool { mu.Lock(); defer mu.Unlock(); return hungUp })
+	eventually(t, "its end", func() bool { mu.Lock(); defer mu.Unlock(); return hungUp })
 	connect := list[0].(*older.ConnectPacket)
 	holds(t, connect.CleanSession && connect.ProtocolVersion == 4, "clean session", "tck-id-principles-persistence-clean-session-311")
 	holds(t, connect.WillFlag && connect.WillTopic == ndeath && connect.WillQos == 1 && !connect.WillRetain, "a will", "tck-id-payloads-ndeath-will-message")
