@@ -97,7 +97,7 @@ def _by_eye(b, lines):
         lines.append(f"| {k.replace('or', ' or AU')} | {u['present']} | {u['absent']} | {ci(u, 'auc')} | {ci(u, 'recall')} | {ci(u, 'false')} | {_f(q['false'])} of {q['absent']} |")
     for part, u in s["covers"].items():
         lines.append(f"| {part} covered | {u['present']} | {u['absent']} | {ci(u, 'auc')} | {ci(u, 'recall')} | {ci(u, 'false')} | |")
-    lines += ["", "Called closed, of eyes that are not, 95% intervals (Wilson): " + "; ".join(f"{k} {_share(v['called_closed'], *v['called_closed_95'])} of {v['n']}" for k, v in s["not_closed"].items()) + ".", ""]
+    lines += ["", "Called closed, of eyes that are not, 95% intervals (Wilson): " + "; ".join(f"{k} {_share(v['called_closed'], *v['called_closed_95'])} of {v['n']}" for k, v in s["not_closed"].items() if v["n"]) + ".", ""]
     lines += [f"How often this part has been opened: {b['opened']}.", ""]
     lines += ["The pain index, 0 to 16, which is withdrawn, made of levels: " + "; ".join(f"{k} faces median {v['median']}, {100 * v['from_8']:.0f} % from 8 on, of {v['n']}" for k, v in b["pain"].items())
               + ". None of them is known to be in pain. A level is a probability that a unit is there, not how strong it is.", ""]

@@ -120,9 +120,9 @@ def test_train_from_data_to_card(work, monkeypatch, capsys):
     run, last, kept = fit.State(str(work / "run")).mean(), net.load(work / "run/heads.npz"), net.load(work / "kept/affect.npz")
     moved = [i - len(run) for i, (a, b) in enumerate(zip(run, last)) if not np.array_equal(a, b)]
     assert moved == [-10, -9, -4, -3, -2, -1] and all(np.allclose(a, b, atol=1e-2, rtol=1e-2) for a, b in zip(last, kept))
-    two, four, half = AUS.index(2), AUS.index(4), TINY["hidden"]
+    seven, four, half = AUS.index(7), AUS.index(4), TINY["hidden"]
     assert np.array_equal(last[-10][..., :half], run[-10]) and last[-10].shape[-1] == 2 * half
-    assert np.array_equal(last[-4][0, 0, :half, two], run[-4][0, 0, :, two]) and not last[-4][0, 0, half:, two].any()  # what is not rated stays
+    assert np.array_equal(last[-4][0, 0, :half, seven], run[-4][0, 0, :, seven]) and not last[-4][0, 0, half:, seven].any()  # what is not rated stays
     assert not last[-4][0, 0, :half, four].any() and last[-4][0, 0, half:, four].any()
     # what was made to be learnt is learnt, and in the int8 file too
     assert card["scores"]["test"]["ferplus"]["accuracy"] > .9
