@@ -38,8 +38,8 @@ func pilotTune(c *call) error {
 	c.DurationVar(&o.Shift, "shift", 8*time.Hour, "how long a shift is")
 	c.DurationVar(&o.Allow, "allow", 5*time.Second, "how far an alarm may be from its mark")
 	c.Float64Var(&o.MostDoubt, "most-doubt", 0.05, "share by which the best possible alarm may cost less than the recommended one")
-	c.DurationVar(&o.Stale, "stale", time.Second, "between two frames that are further apart nothing is known (default: health.stale of the config, or 1s)")
-	c.DurationVar(&o.Hold, "unknown-hold", 5*time.Second, "unknown_hold of the alarm (default: that of the config's, or 5s)")
+	c.DurationVar(&o.Stale, "stale", time.Second, "between two frames that are further apart nothing is known; health.stale of the config goes before the default")
+	c.DurationVar(&o.Hold, "unknown-hold", 5*time.Second, "unknown_hold of the alarm; that of the config's goes before the default")
 	c.Float64Var(&o.Events, "events-per-shift", 0, "true events a shift (default: as the sessions have)")
 	c.Func("filter", "`WINDOWS` of a filter over time to try on the levels, such as 0s,300ms,1s (default: levels are as the alarm sees them)", func(text string) error {
 		for _, part := range strings.Split(text, ",") {
