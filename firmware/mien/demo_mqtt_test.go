@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,7 +29,7 @@ func TestDemoWithABroker(t *testing.T) {
 	if _, err := os.Stat(program); err != nil {
 		t.Skip("Mosquitto is not here: sudo apt-get install --no-install-recommends mosquitto")
 	}
-	var ports [3]int
+	var ports [5]int
 	for i := range ports {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -49,12 +50,16 @@ serve = true
 listen = "127.0.0.1:%d"
 [modbus_tcp]
 listen = "127.0.0.1:%d"
+[slmp]
+listen = "127.0.0.1:%d"
+[metrics]
+listen = "127.0.0.1:%d"
 [mqtt]
 broker = "mqtt://127.0.0.1:%d"
 levels = ["au4", "perclos"]
 levels_every = "100ms"
 write = true
-`, filepath.Join(p.dir, "gateway"), ports[1], ports[2], ports[0]), 0o600); err != nil {
+`, filepath.Join(p.dir, "gateway"), ports[1], ports[2], ports[3], ports[4], ports[0]), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	broker := exec.Command(program, "-c", conf)
@@ -104,6 +109,13 @@ write = true
 	}
 	p.until("a birth", has("spBv1.0/mien/NBIRTH/demo", "Alarms/brow lowered/State"))
 	p.until("an alarm", has("spBv1.0/mien/NDATA/demo", "unacknowledged"))
+	for range 20 {
+		if r, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", ports[4])); err != nil || r.StatusCode != 200 {
+			t.Errorf("metrics: %v", err)
+		} else {
+			r.Body.Close()
+		}
+	}
 	built, _ := debug.ReadBuildInfo()
 	race := slices.Contains(built.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) // has memory of its own
 	if kib := gatewayMemory(t, p.Process.Pid); kib == 0 || kib > 60<<10 && !race {

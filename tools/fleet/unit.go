@@ -82,9 +82,9 @@ func newUnit(ctx context.Context, number int, o options, broker string, scraped 
 func (u *unit) tell() {
 	s := &u.state
 	now := u.Now()
-	s.Trusted, s.Results, s.ResultAt, s.Latency, s.Rate, s.Available = true, s.Results+15, now, 40*time.Millisecond, 15, 1
+	s.Trusted, s.Results, s.ResultAt, s.Latency, s.Rate, s.Available = true, s.Results+15, now, time.Duration(30+rand.N(20))*time.Millisecond, 14+2*rand.Float32(), 1
 	s.Heartbeat++
-	s.Temperature = 50 + rand.Float32()
+	s.Temperature = 48 + 4*rand.Float32()
 	for i := range s.Levels {
 		s.Levels[i] = rand.Float32()
 	}
